@@ -1,0 +1,88 @@
+// Every kind of array that crosses the border, named once, and the checks on its way in. A wrong dtype
+// or layout is an error here, never a hidden copy; gradstep.backends.cpp prepares what is needed.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gradstep/core.hpp"
+
+namespace gradstep::bindings {
+
+namespace py = pybind11;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+template <class T, class... Sizes>
+void require_shape(const Array<T>& array, const char* name, Sizes... sizes) {
+    const Index wanted[] = {static_cast<Index>(sizes)...};
+    constexpr py::ssize_t axes = sizeof...(sizes);
+    bool fits = array.ndim() == axes;
+    for (py::ssize_t axis = 0; fits && axis < axes; ++axis) fits = array.shape(axis) == wanted[axis];
+    if (fits) return;
+    std::string message = std::string("`") + name + "` must have shape (", given;
+    for (const Index size : wanted) message += std::to_string(size) + ",";
+    for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) given += std::to_string(array.shape(axis)) + ",";
+    throw std::invalid_argument(message + "), got (" + given + ")");
+}
+
+inline void require(bool holds, const std::string& message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+// Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
+class PyRows {
+public:
+    PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, Array<double> mean,
+           Array<double> inverse_scale);
+
+    template <class T>
+    Rows<T> as() const;
+
+    Index n() const { return X_.shape(0); }
+    Index d() const { return X_.shape(1); }
+    Index classes() const { return classes_; }
+
+private:
+    py::array X_;
+    RowType type_;
+    Array<std::int32_t> y_;
+    std::optional<Array<double>> weight_;
+    Array<double> mean_;
+    Array<double> inverse_scale_;
+    std::vector<float> mean_float_;
+    std::vector<float> inverse_scale_float_;
+    Index classes_ = 0;
+};
+
+// What m models have in common, and their l2.
+class PyModels {
+public:
+    PyModels(std::string isa, Array<Index> sizes, Array<double> l2);
+
+    template <class T>
+    Models<T> as() const;
+
+    Index m() const { return l2_.shape(0); }
+    Index parameters() const { return parameters_; }
+    Index inputs() const { return sizes_.front(); }
+    Index outputs() const { return sizes_.back(); }
+
+private:
+    std::string isa_;
+    std::vector<Index> sizes_;
+    std::vector<Index> offsets_;
+    Array<double> l2_;
+    Index parameters_ = 0;
+};
+
+// Throws unless the rows fit the models: as many inputs, and no label beyond the outputs.
+void require_fit(const PyModels& models, const PyRows& rows);
+
+}  // namespace gradstep::bindings

@@ -1,0 +1,76 @@
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace gradstep::bindings {
+namespace {
+
+template <class T>
+py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+    require_fit(py_models, py_rows);
+    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
+    const Models<T> models = py_models.as<T>();
+    const Rows<T> rows = py_rows.as<T>();
+    Array<double> loss(models.m), cost(models.m), accuracy(models.m);
+    const Figures figures{loss.mutable_data(), cost.mutable_data(), accuracy.mutable_data()};
+    const T* parameters_at = parameters.data();
+    {
+        py::gil_scoped_release no_gil;
+        evaluate(models, rows, parameters_at, figures, n_threads);
+    }
+    return py::make_tuple(loss, cost, accuracy);
+}
+
+template <class T>
+Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+    require_fit(py_models, py_rows);
+    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
+    const Models<T> models = py_models.as<T>();
+    const Rows<T> rows = py_rows.as<T>();
+    Array<T> result({models.m, rows.n, py_models.outputs()});
+    const T* parameters_at = parameters.data();
+    T* result_at = result.mutable_data();
+    {
+        py::gil_scoped_release no_gil;
+        scores(models, rows, parameters_at, result_at, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+Array<T> gradient_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+    require_fit(py_models, py_rows);
+    require(py_rows.n() >= 1, "the gradient needs at least one row");
+    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
+    const Models<T> models = py_models.as<T>();
+    const Rows<T> rows = py_rows.as<T>();
+    Array<T> result({models.m, py_models.parameters()});
+    const T* parameters_at = parameters.data();
+    T* result_at = result.mutable_data();
+    {
+        py::gil_scoped_release no_gil;
+        gradient(models, rows, parameters_at, result_at, n_threads);
+    }
+    return result;
+}
+
+template <class T>
+void define(py::module_& module) {
+    const auto define_one = [&](const char* name, auto function, const char* doc) {
+        module.def(name, function, doc, py::arg("models"), py::arg("rows"), py::arg("parameters").noconvert(),
+                   py::arg("n_threads"));
+    };
+    define_one("evaluate", &evaluate_as<T>, "Loss, cost and accuracy over all rows, each (m,).");
+    define_one("scores", &scores_as<T>, "The last layer's output of every row, (m, n, k).");
+    define_one("gradient", &gradient_as<T>, "Gradient of the cost over all rows as one batch, (m, P).");
+}
+
+}  // namespace
+
+void register_evaluation(py::module_& module) {
+    define<float>(module);
+    define<double>(module);
+}
+
+}  // namespace gradstep::bindings

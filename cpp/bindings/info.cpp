@@ -1,0 +1,30 @@
+#include <pybind11/stl.h>
+
+#include "gradstep/build_config.hpp"
+#include "gradstep/dispatch.hpp"
+#include "gradstep/parallel.hpp"
+#include "module.hpp"
+
+namespace gradstep::bindings {
+
+namespace py = pybind11;
+
+void register_info(py::module_& module) {
+    module.def("isas", &isas_usable, "Instruction sets that this machine can run, best first.");
+    module.def("default_threads", &default_threads, "Threads by the settings of the OpenMP runtime, or of the machine.");
+    module.def(
+        "build_config",
+        [] {
+            py::dict config;
+            config["compiler"] = build_config::compiler;
+            config["flags"] = build_config::flags;
+            config["openmp"] = build_config::openmp;
+            config["threading"] = threading();
+            config["build_type"] = build_config::build_type;
+            config["isas_built"] = isas_built();
+            return config;
+        },
+        "How this core was built.");
+}
+
+}  // namespace gradstep::bindings

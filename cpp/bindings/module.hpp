@@ -1,0 +1,13 @@
+// One register function a topic.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace gradstep::bindings {
+
+void register_arrays(pybind11::module_& module);
+void register_training(pybind11::module_& module);
+void register_evaluation(pybind11::module_& module);
+void register_info(pybind11::module_& module);
+
+}  // namespace gradstep::bindings

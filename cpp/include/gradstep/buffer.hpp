@@ -1,0 +1,64 @@
+// Zero-filled, cache-line-aligned arrays, taken once before a loop and never inside it.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "gradstep/types.hpp"
+
+namespace gradstep {
+
+class OutOfMemory : public std::bad_alloc {
+public:
+    explicit OutOfMemory(const std::string& what) : what_(what) {}
+    const char* what() const noexcept override { return what_.c_str(); }
+
+private:
+    std::string what_;
+};
+
+inline Index checked_product(Index a, Index b) {
+    Index result = 0;
+    if (__builtin_mul_overflow(a, b, &result))
+        throw OutOfMemory("an array of " + std::to_string(a) + " x " + std::to_string(b) +
+                          " elements cannot be addressed");
+    return result;
+}
+
+template <class T>
+class Buffer {
+public:
+    Buffer() = default;
+    explicit Buffer(Index count) : count_(count) {
+        constexpr Index line = 64;
+        const Index bytes = checked_product(count, static_cast<Index>(sizeof(T)));
+        // One spare line lets a kernel read a whole vector at the last element.
+        const std::size_t size = static_cast<std::size_t>((bytes / line + 2) * line);
+        data_ = static_cast<T*>(std::aligned_alloc(static_cast<std::size_t>(line), size));
+        if (!data_) throw OutOfMemory("a work array needs " + std::to_string(size) + " bytes, which this machine does not give");
+        std::memset(static_cast<void*>(data_), 0, size);
+    }
+    ~Buffer() { std::free(data_); }
+    Buffer(Buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(count_, other.count_);
+        return *this;
+    }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    T* data() const { return data_; }
+    T& operator[](Index i) const { return data_[i]; }
+    Index size() const { return count_; }
+
+private:
+    T* data_ = nullptr;
+    Index count_ = 0;
+};
+
+}  // namespace gradstep

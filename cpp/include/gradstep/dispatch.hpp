@@ -1,0 +1,26 @@
+// Which instruction sets this build has and this machine runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gradstep/kernels.hpp"
+
+namespace gradstep {
+
+struct CpuFeatures {
+    bool avx2;    // with FMA, and the operating system saves 256-bit registers
+    bool avx512;  // F, BW, DQ and VL, and the operating system saves 512-bit registers
+};
+
+CpuFeatures probe_cpu();
+
+// Sets compiled into this build, and those of them that this machine runs; best first.
+std::vector<std::string> isas_built();
+std::vector<std::string> isas_usable();
+
+// The table of a usable set; throws std::invalid_argument for any other name.
+template <class T>
+const Kernels<T>& kernels_of(const std::string& isa);
+
+}  // namespace gradstep

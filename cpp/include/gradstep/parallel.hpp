@@ -1,0 +1,50 @@
+// Threads, always by an explicit count. OpenMP where it was found, std::thread elsewhere; only
+// parallel.cpp knows which.
+#pragma once
+
+#include <atomic>
+
+#include "gradstep/types.hpp"
+
+namespace gradstep {
+
+// The team that a request for `n_threads` gets: at most 256, and one in a forked child, where GNU's
+// OpenMP hangs. What a team of one computes has the same bits.
+int team_size(int n_threads);
+
+// Runs body(context, thread, team) on exactly `team` threads; the caller is thread 0. Bodies must not
+// throw.
+void run_team(int team, void (*body)(void*, int, int), void* context);
+
+template <class F>
+void parallel(int team, F&& f) {
+    run_team(
+        team, [](void* context, int thread, int size) { (*static_cast<F*>(context))(thread, size); }, &f);
+}
+
+// Threads of OpenMP by its own settings, or of the machine.
+int default_threads();
+
+// "OpenMP 201511" and the like, or "std::thread".
+const char* threading();
+
+// Where all threads of a team meet: spins briefly, then yields.
+class Barrier {
+public:
+    void wait(int team);
+
+private:
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<unsigned> generation_{0};
+};
+
+// The part [begin, end) of `count` things that falls to `thread`.
+struct Share {
+    Index begin;
+    Index end;
+
+    Share(Index count, int thread, int team)
+        : begin(count * thread / team), end(count * (thread + 1) / team) {}
+};
+
+}  // namespace gradstep

@@ -1,0 +1,36 @@
+// The words of design and docs as plain structs: what crosses the border of the core.
+#pragma once
+
+#include <cstdint>
+
+namespace gradstep {
+
+using Index = std::int64_t;
+
+enum class RowType : int { uint8, float32, float64 };
+
+// Rows of a data set, read where they lie, with what turns them into network inputs.
+template <class T>
+struct Rows {
+    const void* X;            // (n, d) elements of `type`; adjacent within a row
+    RowType type;
+    Index n;
+    Index d;
+    Index stride;             // elements from one row to the next
+    const double* mean;       // (d,)
+    const double* inverse_scale;  // (d,)
+    const T* mean_T;          // (d,) the same, rounded to T
+    const T* inverse_scale_T; // (d,)
+    const std::int32_t* y;    // (n,) class indices
+    const double* weight;     // (n,) of mean 1, or null when every row counts the same
+};
+
+// A fully connected network; hidden layers are ReLU, the last one gives scores.
+struct Layers {
+    Index count;              // layers of weights, l
+    const Index* sizes;       // (l + 1,) d, h, ..., k
+    const Index* offsets;     // (l, 2) start of W (in, out) and of b (out,) in a model's block
+    Index parameters;         // length of a model's block, P
+};
+
+}  // namespace gradstep

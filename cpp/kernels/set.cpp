@@ -1,0 +1,37 @@
+// One instruction set's kernels. This file is compiled once per set, with that set's flags and with
+// GRADSTEP_ISA as its name. Everything has internal linkage but the two tables at the end: were an
+// inline function shared between sets, the linker would keep one set's copy for all of them.
+#include "gradstep/kernels.hpp"
+
+#include "layers.hpp"
+#include "products.hpp"
+
+#define GRADSTEP_STRING_(x) #x
+#define GRADSTEP_STRING(x) GRADSTEP_STRING_(x)
+
+namespace gradstep::GRADSTEP_ISA {
+namespace {
+
+template <class T>
+constexpr Kernels<T> kTable{
+    GRADSTEP_STRING(GRADSTEP_ISA),
+    padded<T>,
+    column_groups<T>,
+    panel_size<T>,
+    pack<T>,
+    unpack<T>,
+    transpose<T>,
+    gather<T>,
+    product<T>,
+    update<T>,
+    finish<T>,
+    mask<T>,
+    softmax<T>,
+};
+
+}  // namespace
+
+const Kernels<float>& kernels_float() { return kTable<float>; }
+const Kernels<double>& kernels_double() { return kTable<double>; }
+
+}  // namespace gradstep::GRADSTEP_ISA

@@ -1,0 +1,43 @@
+// Asks the processor and the operating system. Compiled for the baseline: it runs before any choice.
+#include "gradstep/dispatch.hpp"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace gradstep {
+
+#if defined(__x86_64__)
+
+namespace {
+
+// Register sets that the operating system saves when it switches tasks (XCR0).
+unsigned long long saved_registers() {
+    unsigned eax = 0, edx = 0;
+    __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+    return (static_cast<unsigned long long>(edx) << 32) | eax;
+}
+
+bool has(unsigned registers, int bit) { return (registers >> bit & 1u) != 0; }
+
+}  // namespace
+
+CpuFeatures probe_cpu() {
+    constexpr unsigned long long kYmm = 0x06, kZmm = 0xe6;
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return {false, false};
+    const bool fma = has(ecx, 12), osxsave = has(ecx, 27), avx = has(ecx, 28);
+    if (!fma || !osxsave || !avx || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return {false, false};
+    const unsigned long long saved = saved_registers();
+    const bool avx2 = has(ebx, 5) && (saved & kYmm) == kYmm;
+    const bool avx512 = has(ebx, 16) && has(ebx, 17) && has(ebx, 30) && has(ebx, 31);
+    return {avx2, avx2 && avx512 && (saved & kZmm) == kZmm};
+}
+
+#else
+
+CpuFeatures probe_cpu() { return {false, false}; }
+
+#endif
+
+}  // namespace gradstep

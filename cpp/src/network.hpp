@@ -1,0 +1,143 @@
+// Parameters of m models in the kernels' own layout, for the length of a call.
+#pragma once
+
+#include <vector>
+
+#include "gradstep/buffer.hpp"
+#include "gradstep/core.hpp"
+
+namespace gradstep {
+
+// Sizes of one layer and of its packed parts.
+struct LayerShape {
+    Index in;
+    Index out;
+    Index weights_at;  // in a model's flat block
+    Index biases_at;
+    Index width;       // distance between rows of Z and dZ
+    Index panel;       // elements of packed W
+    Index groups;      // column groups
+};
+
+template <class T>
+std::vector<LayerShape> layer_shapes(const Models<T>& models) {
+    std::vector<LayerShape> shapes;
+    const Kernels<T>& k = *models.kernels;
+    for (Index l = 0; l < models.layers.count; ++l) {
+        const Index in = models.layers.sizes[l], out = models.layers.sizes[l + 1];
+        shapes.push_back({in, out, models.layers.offsets[2 * l], models.layers.offsets[2 * l + 1],
+                          k.padded(out), k.panel_size(in, out), k.column_groups(out)});
+    }
+    return shapes;
+}
+
+template <class T>
+class Network {
+public:
+    explicit Network(const Models<T>& models)
+        : kernels_(*models.kernels), m_(models.m), parameters_(models.layers.parameters), shapes_(layer_shapes(models)) {
+        for (const LayerShape& shape : shapes_) {
+            panels_.emplace_back(checked_product(m_, shape.panel));
+            biases_.emplace_back(checked_product(m_, shape.width));
+        }
+    }
+
+    const std::vector<LayerShape>& shapes() const { return shapes_; }
+    Index depth() const { return static_cast<Index>(shapes_.size()); }
+    const LayerShape& shape(Index layer) const { return shapes_[static_cast<std::size_t>(layer)]; }
+    T* panel(Index layer, Index model) const {
+        return panels_[static_cast<std::size_t>(layer)].data() + model * shape(layer).panel;
+    }
+    T* bias(Index layer, Index model) const {
+        return biases_[static_cast<std::size_t>(layer)].data() + model * shape(layer).width;
+    }
+
+    void pack(const T* parameters) {
+        each([&](Index layer, Index model, const LayerShape& shape) {
+            const T* block = parameters + model * parameters_;
+            kernels_.pack(panel(layer, model), block + shape.weights_at, shape.in, shape.out);
+            std::memcpy(bias(layer, model), block + shape.biases_at, sizeof(T) * static_cast<std::size_t>(shape.out));
+        });
+    }
+
+    void unpack(T* parameters) const {
+        each([&](Index layer, Index model, const LayerShape& shape) {
+            T* block = parameters + model * parameters_;
+            kernels_.unpack(block + shape.weights_at, panel(layer, model), shape.in, shape.out);
+            std::memcpy(block + shape.biases_at, bias(layer, model), sizeof(T) * static_cast<std::size_t>(shape.out));
+        });
+    }
+
+private:
+    template <class F>
+    void each(F&& f) const {
+        for (Index layer = 0; layer < depth(); ++layer)
+            for (Index model = 0; model < m_; ++model) f(layer, model, shape(layer));
+    }
+
+    const Kernels<T>& kernels_;
+    Index m_;
+    Index parameters_;
+    std::vector<LayerShape> shapes_;
+    std::vector<Buffer<T>> panels_;  // per layer, (m, panel)
+    std::vector<Buffer<T>> biases_;  // per layer, (m, width)
+};
+
+// The inputs, cut into blocks whose length depends on d alone: partial scores are summed in the
+// order of blocks, so that no result depends on who computed which.
+struct InputBlocks {
+    Index count;
+    Index length;
+    Index d;
+
+    explicit InputBlocks(Index inputs) : d(inputs) {
+        constexpr Index kLongest = 384, kUnit = 16;
+        count = (d + kLongest - 1) / kLongest;
+        length = ((d + count - 1) / count + kUnit - 1) / kUnit * kUnit;
+        count = (d + length - 1) / length;
+    }
+    Index begin(Index block) const { return block * length; }
+    Index end(Index block) const { return begin(block) + length < d ? begin(block) + length : d; }
+    // Distance between rows of a gathered tile; one line more than the block, so that rows do not
+    // fall into the same cache sets.
+    Index width() const { return length + 16; }
+};
+
+// Outputs of every layer for up to b rows of m models: scores last.
+template <class T>
+class Activations {
+public:
+    Activations(const Network<T>& network, Index m, Index b) : rows_(b) {
+        for (const LayerShape& shape : network.shapes()) {
+            widths_.push_back(shape.width);
+            layers_.emplace_back(checked_product(checked_product(m, b), shape.width));
+        }
+    }
+
+    // (b, width) of one model.
+    T* of(Index layer, Index model) const {
+        const std::size_t l = static_cast<std::size_t>(layer);
+        return layers_[l].data() + model * rows_ * widths_[l];
+    }
+
+private:
+    Index rows_;
+    std::vector<Index> widths_;
+    std::vector<Buffer<T>> layers_;
+};
+
+// Rows r0 <= r < r1 of the layers above the first, whose output is in A already.
+template <class T>
+void forward_upper(const Kernels<T>& k, const Network<T>& network, const Activations<T>& A, Index model,
+                   Index r0, Index r1) {
+    for (Index l = 1; l < network.depth(); ++l) {
+        const LayerShape& shape = network.shape(l);
+        const Index below = network.shape(l - 1).width;
+        T* Z = A.of(l, model) + r0 * shape.width;
+        k.product(Z, shape.width, A.of(l - 1, model) + r0 * below, below, r1 - r0, network.panel(l, model),
+                  shape.in, shape.out, 0, shape.in, 0, shape.groups, false);
+        k.finish(Z, shape.width, Z, 1, 0, network.bias(l, model), r1 - r0, shape.out, l + 1 < network.depth());
+    }
+}
+
+}  // namespace gradstep

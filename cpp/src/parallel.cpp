@@ -1,0 +1,112 @@
+#include "gradstep/parallel.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <thread>
+#include <vector>
+
+#ifdef GRADSTEP_OPENMP
+#include <omp.h>
+#endif
+
+namespace gradstep {
+namespace {
+
+std::atomic<bool> in_forked_child{false};
+
+void watch_for_forks() {
+    static const int registered =
+        pthread_atfork(nullptr, nullptr, [] { in_forked_child.store(true, std::memory_order_relaxed); });
+    (void)registered;
+}
+
+// Starts all threads before any of them works: a team that cannot be had whole is not started at all.
+void run_std_threads(int team, void (*body)(void*, int, int), void* context) {
+    enum : int { waiting, go, give_up };
+    std::atomic<int> gate{waiting};
+    std::vector<std::thread> others;
+    const auto release = [&](int signal) {
+        gate.store(signal, std::memory_order_release);
+        if (signal == go) body(context, 0, team);
+        for (std::thread& other : others) other.join();
+    };
+    try {
+        others.reserve(static_cast<std::size_t>(team));
+        for (int thread = 1; thread < team; ++thread)
+            others.emplace_back([&gate, body, context, thread, team] {
+                while (gate.load(std::memory_order_acquire) == waiting) sched_yield();
+                if (gate.load(std::memory_order_acquire) == go) body(context, thread, team);
+            });
+    } catch (...) {
+        release(give_up);
+        throw;
+    }
+    release(go);
+}
+
+}  // namespace
+
+int team_size(int n_threads) {
+    watch_for_forks();
+    // More threads than this never help, and a runtime may abort the process when it cannot start them.
+    constexpr int kMostThreads = 256;
+    if (n_threads <= 1 || in_forked_child.load(std::memory_order_relaxed)) return 1;
+    return n_threads < kMostThreads ? n_threads : kMostThreads;
+}
+
+void run_team(int team, void (*body)(void*, int, int), void* context) {
+    if (team == 1) return body(context, 0, 1);
+#ifdef GRADSTEP_OPENMP
+    bool whole = false;
+#pragma omp parallel num_threads(team)
+    {
+        const bool all_here = omp_get_num_threads() == team;
+        if (omp_get_thread_num() == 0) whole = all_here;
+        if (all_here) body(context, omp_get_thread_num(), team);
+    }
+    // OMP_THREAD_LIMIT, OMP_DYNAMIC or nesting can make the team smaller than work was shared out for.
+    if (whole) return;
+#endif
+    run_std_threads(team, body, context);
+}
+
+int default_threads() {
+#ifdef GRADSTEP_OPENMP
+    return omp_get_max_threads();
+#else
+    return static_cast<int>(std::thread::hardware_concurrency());
+#endif
+}
+
+const char* threading() {
+#ifdef GRADSTEP_OPENMP
+#define GRADSTEP_OPENMP_NAME_(version) "OpenMP " #version
+#define GRADSTEP_OPENMP_NAME(version) GRADSTEP_OPENMP_NAME_(version)
+    return GRADSTEP_OPENMP_NAME(_OPENMP);
+#else
+    return "std::thread";
+#endif
+}
+
+void Barrier::wait(int team) {
+    if (team == 1) return;
+    const unsigned generation = generation_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team - 1) {
+        arrived_.store(0, std::memory_order_relaxed);
+        generation_.store(generation + 1, std::memory_order_release);
+        return;
+    }
+    constexpr int kSpins = 2000;
+    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
+        if (spin > kSpins) {
+            sched_yield();
+            continue;
+        }
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+}  // namespace gradstep

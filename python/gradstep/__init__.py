@@ -1,0 +1,70 @@
+"""Softmax regression and small neural networks, trained on the CPU as fast as it allows.
+
+>>> import gradstep as gs
+>>> data = gs.datasets.load_digits()
+>>> trainer = gs.Trainer(hidden=(50,), random_state=0)
+>>> trainer = trainer.fit(data.train.X, data.train.y)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gradstep import datasets, errors, plots, schedules
+    from gradstep._build_info import build_info
+    from gradstep.callbacks import EarlyStopping
+    from gradstep.gradcheck import gradient_check
+    from gradstep.history import History, Metrics
+    from gradstep.html_report import report
+    from gradstep.init import Normal
+    from gradstep.trainer import Trainer
+
+__all__ = [
+    "EarlyStopping",
+    "History",
+    "Metrics",
+    "Normal",
+    "Trainer",
+    "build_info",
+    "datasets",
+    "errors",
+    "gradient_check",
+    "plots",
+    "report",
+    "schedules",
+]
+
+# Where each public name lives; an empty string is a module of its own. Loaded on first use, so that
+# `import gradstep` stays light.
+_HOMES = {
+    "EarlyStopping": "callbacks",
+    "History": "history",
+    "Metrics": "history",
+    "Normal": "init",
+    "Trainer": "trainer",
+    "build_info": "_build_info",
+    "datasets": "",
+    "errors": "",
+    "gradient_check": "gradcheck",
+    "plots": "",
+    "report": "html_report",
+    "schedules": "",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gradstep' has no attribute {name!r}")
+    home = _HOMES[name]
+    module = importlib.import_module(f"gradstep.{home or name}")
+    value = getattr(module, name) if home else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,43 @@
+"""The compiled core: what cpp/bindings/ registers. `gradstep.backends.cpp` is its only caller."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_T = TypeVar("_T", np.float32, np.float64)
+
+class Rows:
+    def __init__(
+        self,
+        X: npt.NDArray[Any],
+        y: npt.NDArray[np.int32],
+        weight: npt.NDArray[np.float64] | None,
+        mean: npt.NDArray[np.float64],
+        inverse_scale: npt.NDArray[np.float64],
+    ) -> None: ...
+
+class Models:
+    def __init__(self, isa: str, sizes: npt.NDArray[np.int64], l2: npt.NDArray[np.float64]) -> None: ...
+
+def train(
+    models: Models,
+    rows: Rows,
+    which: npt.NDArray[np.int32],
+    starts: npt.NDArray[np.int64],
+    learning_rate: npt.NDArray[np.float64],
+    parameters: npt.NDArray[Any],
+    updates: npt.NDArray[np.int64],
+    finite: npt.NDArray[np.bool_],
+    n_threads: int,
+    should_stop: Callable[[], bool],
+) -> None: ...
+def evaluate(
+    models: Models, rows: Rows, parameters: npt.NDArray[Any], n_threads: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+def scores(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+def gradient(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
+def isas() -> list[str]: ...
+def default_threads() -> int: ...
+def build_config() -> dict[str, Any]: ...

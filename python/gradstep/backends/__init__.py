@@ -1,0 +1,84 @@
+"""The backends, best first, and the one place that chooses among them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+
+from gradstep.backends.protocol import Backend, Figures
+from gradstep.errors import BackendUnavailableError, InvalidParameterError
+
+__all__ = ["NAMES", "Backend", "Figures", "availability", "get"]
+
+#: Best first; "auto" takes the first that is there.
+NAMES = ("cpp", "numba", "numpy")
+
+_CLASSES = {"cpp": "CppBackend", "numba": "NumbaBackend", "numpy": "NumpyBackend"}
+_loaded: dict[str, Backend] = {}
+_warned = False
+
+
+def get(name: str = "auto") -> Backend:
+    """Return a backend by name; ``GRADSTEP_BACKEND`` stands in for "auto".
+
+    Raises
+    ------
+    InvalidParameterError
+        The name is not known.
+    BackendUnavailableError
+        The named backend cannot be imported here; the message says why.
+    """
+    source = "`backend` of Trainer"
+    if name == "auto" and os.environ.get("GRADSTEP_BACKEND"):
+        name, source = os.environ["GRADSTEP_BACKEND"], "GRADSTEP_BACKEND"
+    if name != "auto":
+        if name not in NAMES:
+            raise InvalidParameterError(f"{source} must be one of auto, {', '.join(NAMES)}, got {name!r}")
+        return _load(name, source)
+    for candidate in NAMES:
+        try:
+            backend = _load(candidate, source)
+        except BackendUnavailableError:
+            continue
+        if candidate != "cpp":
+            _warn_once(candidate)
+        return backend
+    raise BackendUnavailableError("no backend can be imported")  # pragma: no cover
+
+
+def availability() -> dict[str, str | None]:
+    """Return for every backend None when it can be used, else the reason why not."""
+    reasons: dict[str, str | None] = {}
+    for name in NAMES:
+        try:
+            _load(name, name)
+            reasons[name] = None
+        except BackendUnavailableError as error:
+            reasons[name] = str(error.__cause__ or error)
+    return reasons
+
+
+def _load(name: str, source: str) -> Backend:
+    if name not in _loaded:
+        try:
+            module = importlib.import_module(f"gradstep.backends.{name}")
+        except ImportError as error:
+            raise BackendUnavailableError(
+                f"{source} is {name!r}, which cannot be used here: {error}"
+            ) from error
+        _loaded[name] = getattr(module, _CLASSES[name])()
+    return _loaded[name]
+
+
+def _warn_once(name: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        reason = availability()["cpp"]
+        warnings.warn(
+            f"gradstep trains with its {name} backend, because the compiled core is not there "
+            f"({reason}). `gradstep info` tells more.",
+            RuntimeWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,105 @@
+"""The compiled core. This file turns plans and problems into the arrays that `_core` takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep import _core
+from gradstep.backends.protocol import Figures, never
+from gradstep.errors import BackendUnavailableError
+from gradstep.plan import Objective, Plan, State
+from gradstep.problem import Problem
+
+
+class CppBackend:
+    """Executes plans in compiled code.
+
+    Parameters
+    ----------
+    isa : str, optional
+        Instruction set: "avx512", "avx2" or "baseline". By default what ``GRADSTEP_ISA`` names, else
+        the best that this machine runs.
+
+    Raises
+    ------
+    BackendUnavailableError
+        The instruction set is not known, not in this build or not in this machine.
+    """
+
+    name = "cpp"
+
+    def __init__(self, isa: str | None = None) -> None:
+        usable = _core.isas()
+        source = "`isa` of CppBackend"
+        if isa is None and os.environ.get("GRADSTEP_ISA"):
+            isa, source = os.environ["GRADSTEP_ISA"], "GRADSTEP_ISA"
+        if isa is not None and isa not in usable:
+            raise BackendUnavailableError(
+                f"{source} must be an instruction set that this build and machine have "
+                f"({', '.join(usable)}), got {isa!r}"
+            )
+        self.isa = isa or usable[0]
+
+    def train(
+        self,
+        plan: Plan,
+        problem: Problem,
+        state: State,
+        t0: int,
+        t1: int,
+        *,
+        n_threads: int = 1,
+        should_stop: Callable[[], bool] = never,
+    ) -> None:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
+        models, rows = self._models(plan.objective), _rows(problem)
+        for stretch in plan.stretches(t0, t1):
+            _core.train(
+                models,
+                rows,
+                stretch.rows,
+                stretch.starts,
+                stretch.learning_rate,
+                state.parameters,
+                state.updates,
+                state.finite,
+                n_threads=n_threads,
+                should_stop=should_stop,
+            )
+            if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
+                return
+
+    def evaluate(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> Figures:
+        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
+        return Figures(*_core.evaluate(self._models(objective), _rows(problem), parameters, n_threads))
+
+    def loss_and_gradient(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray]:
+        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
+        models, rows = self._models(objective), _rows(problem)
+        figures = Figures(*_core.evaluate(models, rows, parameters, n_threads))
+        return figures, _core.gradient(models, rows, parameters, n_threads)
+
+    def scores(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> npt.NDArray:
+        """Return the last layer's output of every model, shape (m, n, k)."""
+        return _core.scores(self._models(objective), _rows(problem), parameters, n_threads)
+
+    def _models(self, objective: Objective) -> _core.Models:
+        sizes = np.array(objective.layers.sizes, dtype=np.int64)
+        return _core.Models(self.isa, sizes, np.ascontiguousarray(objective.l2, dtype=np.float64))
+
+
+def _rows(problem: Problem) -> _core.Rows:
+    standardization = problem.standardization
+    return _core.Rows(
+        problem.X, problem.y, problem.weight, standardization.mean, 1.0 / standardization.scale
+    )

@@ -1,0 +1,159 @@
+"""The reference: every formula of gradstep in vectorised NumPy. Read this file first.
+
+The model axis m comes first everywhere; one model is m = 1. Shapes: b rows of a batch, d inputs,
+h units of a hidden layer, k classes. Gradients are the value's name with `d` in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.backends.protocol import Figures, never
+from gradstep.plan import Layers, Objective, Plan, State
+from gradstep.problem import Problem
+
+Array = npt.NDArray[np.floating]
+
+# Rows evaluated at a time: bounds the float copy of the batch.
+_EVALUATION_ROWS = 1000
+
+
+class NumpyBackend:
+    """Executes plans with NumPy alone."""
+
+    name = "numpy"
+
+    def train(
+        self,
+        plan: Plan,
+        problem: Problem,
+        state: State,
+        t0: int,
+        t1: int,
+        *,
+        n_threads: int = 1,
+        should_stop: Callable[[], bool] = never,
+    ) -> None:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
+        objective = plan.objective
+        for stretch in plan.stretches(t0, t1):
+            for i, t in enumerate(range(stretch.t0, stretch.t1)):
+                if should_stop():
+                    return
+                rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
+                active = np.flatnonzero(state.finite)
+                batch_loss, gradient = _loss_and_gradient(
+                    objective, problem, rows, state.parameters[active], objective.l2[active]
+                )
+                finite = np.isfinite(batch_loss)
+                state.finite[active] = finite
+                active, gradient = active[finite], gradient[finite]
+                rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    state.parameters[active] -= rate * gradient
+                state.updates[active] = t + 1
+
+    def evaluate(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> Figures:
+        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
+        loss = np.zeros(len(parameters))
+        correct = np.zeros(len(parameters))
+        for start in range(0, problem.n, _EVALUATION_ROWS):
+            rows = np.arange(start, min(start + _EVALUATION_ROWS, problem.n))
+            scores = _forward(objective.layers, _gather(problem, rows, parameters.dtype), parameters)[-1]
+            weight, labels = _weight(problem, rows), problem.y[rows]
+            loss += (_row_losses(scores, labels) * weight).sum(axis=1)
+            correct += ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
+        loss /= problem.n
+        return Figures(loss, loss + _penalty(objective, parameters, objective.l2), correct / problem.n)
+
+    def loss_and_gradient(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray]:
+        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
+        figures = self.evaluate(objective, problem, parameters)
+        rows = np.arange(problem.n)
+        return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[1]
+
+    def scores(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> npt.NDArray:
+        """Return the last layer's output of every model, shape (m, n, k)."""
+        starts = range(0, problem.n, _EVALUATION_ROWS)
+        parts = [np.arange(start, min(start + _EVALUATION_ROWS, problem.n)) for start in starts]
+        batches = (_gather(problem, rows, parameters.dtype) for rows in parts)
+        return np.concatenate([_forward(objective.layers, X, parameters)[-1] for X in batches], axis=1)
+
+
+def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLike) -> Array:
+    """Return the standardised rows (b, d), computed in the wider of X's type and `dtype`."""
+    X, standardization = problem.X[rows], problem.standardization
+    wide = np.result_type(X.dtype, dtype)
+    mean = standardization.mean.astype(wide)
+    inverse_scale = (1.0 / standardization.scale).astype(wide)
+    return ((X.astype(wide) - mean) * inverse_scale).astype(dtype, copy=False)
+
+
+def _weight(problem: Problem, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    return np.ones(len(rows)) if problem.weight is None else problem.weight[rows]
+
+
+def _forward(layers: Layers, X: Array, parameters: Array) -> list[Array]:
+    """Return the input and every layer's output: ReLU between layers, scores (m, b, k) last."""
+    outputs = [X]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in range(layers.count):
+            W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
+            S = outputs[-1] @ W + b[:, None, :]
+            outputs.append(S if layer == layers.count - 1 else np.maximum(S, 0))
+    return outputs
+
+
+def _row_losses(scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Cross-entropy of every row (m, b): log(sum(exp(s))) - s[label], shifted by the maximum."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = scores - scores.max(axis=2, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
+        return log_sum - shifted[:, np.arange(len(labels)), labels]
+
+
+def _loss_and_gradient(
+    objective: Objective,
+    problem: Problem,
+    rows: npt.NDArray[np.integer],
+    parameters: Array,
+    l2: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], Array]:
+    """Return the batch's loss (m,) and the gradient of its cost (m, P)."""
+    layers, dtype = objective.layers, parameters.dtype
+    outputs = _forward(layers, _gather(problem, rows, dtype), parameters)
+    scores, labels, weight = outputs[-1], problem.y[rows], _weight(problem, rows)
+    loss = (_row_losses(scores, labels) * weight).sum(axis=1) / len(rows)
+    gradient = np.empty_like(parameters)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # dS of the last layer: (softmax(s) - y) * weight / b
+        dS = np.exp(scores - scores.max(axis=2, keepdims=True))
+        dS /= dS.sum(axis=2, keepdims=True)
+        dS[:, np.arange(len(rows)), labels] -= 1
+        dS *= (weight / len(rows)).astype(dtype)[:, None]
+        for layer in reversed(range(layers.count)):
+            W, A = layers.weights(parameters, layer), outputs[layer]
+            dW = A.swapaxes(-1, -2) @ dS
+            layers.weights(gradient, layer)[...] = dW + (2 * l2).astype(dtype)[:, None, None] * W
+            layers.biases(gradient, layer)[...] = dS.sum(axis=1)
+            if layer > 0:
+                dS = (dS @ W.swapaxes(-1, -2)) * (A > 0)
+    return loss, gradient
+
+
+def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray:
+    squares = np.zeros(len(parameters))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in range(objective.layers.count):
+            W = objective.layers.weights(parameters, layer)
+            squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
+        return l2 * squares

@@ -1,0 +1,73 @@
+"""What every backend can do. All of them take the same plan and walk the same trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.plan import Objective, Plan, State
+from gradstep.problem import Problem
+
+
+class Figures(NamedTuple):
+    """Figures of m models on the rows of a problem, each of shape (m,), float64."""
+
+    loss: npt.NDArray[np.float64]
+    cost: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
+
+
+def never() -> bool:
+    """Never ask a backend to stop."""
+    return False
+
+
+class Backend(Protocol):
+    """Executes plans.
+
+    Parameters are arrays of shape (m, P), float32 or float64, one flat block per model; that type
+    is the type of the arithmetic. `n_threads` never changes a bit of any result.
+    """
+
+    name: str
+
+    def train(
+        self,
+        plan: Plan,
+        problem: Problem,
+        state: State,
+        t0: int,
+        t1: int,
+        *,
+        n_threads: int = 1,
+        should_stop: Callable[[], bool] = never,
+    ) -> None:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place.
+
+        A model whose batch loss is not finite does not take that update nor any later one:
+        ``state.finite`` becomes False, ``state.updates`` stays at the update's number.
+        `should_stop` is asked at least every 100 ms; after a True the state is left at the
+        boundary of an update, which ``state.updates`` names.
+        """
+        ...
+
+    def evaluate(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> Figures:
+        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
+        ...
+
+    def loss_and_gradient(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray]:
+        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
+        ...
+
+    def scores(
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+    ) -> npt.NDArray:
+        """Return the last layer's output of every model, shape (m, n, k)."""
+        ...

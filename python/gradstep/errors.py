@@ -1,0 +1,56 @@
+"""Every exception that gradstep raises on purpose.
+
+A message says what is wrong, whose value it is, which constraint it breaks and what was given.
+"""
+
+from __future__ import annotations
+
+
+class GradstepError(Exception):
+    """Base of all gradstep exceptions."""
+
+
+class InvalidParameterError(GradstepError, ValueError, TypeError):
+    """A parameter breaks its constraint."""
+
+
+class InvalidDataError(GradstepError, ValueError):
+    """X, y, sample weights or a data file's content cannot be trained on."""
+
+
+class BackendUnavailableError(GradstepError, RuntimeError):
+    """A backend or instruction set was asked for by name and is not there."""
+
+
+class CorruptFileError(GradstepError, ValueError):
+    """A file is damaged, truncated, altered or not of the expected kind."""
+
+
+class DatasetNotFoundError(GradstepError, FileNotFoundError):
+    """The files of a data set are not on this machine; the message says how to get them."""
+
+
+class DivergedError(GradstepError, ArithmeticError):
+    """The loss stopped being finite.
+
+    The estimator keeps the parameters and the history of its last finite evaluation.
+
+    Attributes
+    ----------
+    update : int
+        The update (one mini-batch step, counted from 0) whose loss was not finite.
+    learning_rate : float
+        The learning rate of the last step taken before it.
+    """
+
+    def __init__(self, update: int, learning_rate: float) -> None:
+        super().__init__(update, learning_rate)
+        self.update = update
+        self.learning_rate = learning_rate
+
+    def __str__(self) -> str:
+        return (
+            f"the loss is no longer finite at update {self.update} "
+            f"(learning rate {self.learning_rate:.3g}); the parameters and the history of the last "
+            f"finite evaluation are kept. Try a smaller learning rate."
+        )

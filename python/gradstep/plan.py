@@ -1,0 +1,190 @@
+"""The model side of training: layer sizes, settings and order of rows, as arrays and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Sizes of a fully connected network and where its parameters lie in one flat block.
+
+    A block holds W (in, out) row by row and then b (out,) of the first layer, of the second, ...
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        ``(d, h, ..., k)``; ``(d, k)`` is softmax regression. Hidden layers are ReLU.
+    """
+
+    sizes: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of layers of weights, l."""
+        return len(self.sizes) - 1
+
+    @cached_property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Start of each W and each b, ``(l, 2)``, in parameters."""
+        table, place = [], 0
+        for inputs, outputs in zip(self.sizes, self.sizes[1:]):
+            table.append((place, place + inputs * outputs))
+            place += (inputs + 1) * outputs
+        return np.array(table, dtype=np.int64)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of parameters of one model, P."""
+        return sum((inputs + 1) * outputs for inputs, outputs in zip(self.sizes, self.sizes[1:]))
+
+    def weights(self, block: npt.NDArray, layer: int) -> npt.NDArray:
+        """View the weights of a layer in blocks of shape (..., P), as (..., in, out)."""
+        start, end = (int(place) for place in self.offsets[layer])
+        return block[..., start:end].reshape(*block.shape[:-1], *self.sizes[layer : layer + 2])
+
+    def biases(self, block: npt.NDArray, layer: int) -> npt.NDArray:
+        """View the biases of a layer in blocks of shape (..., P), as (..., out)."""
+        start = int(self.offsets[layer, 1])
+        return block[..., start : start + self.sizes[layer + 1]]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a group of m models minimises.
+
+    Attributes
+    ----------
+    layers : Layers
+    loss : str
+        "softmax": cross-entropy of the scores against the class.
+    l2 : ndarray of shape (m,), float64
+        The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
+        its strength does not depend on the batch size.
+    """
+
+    layers: Layers
+    loss: str
+    l2: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowOrder:
+    """Order of rows of every epoch, a pure function of the seed and the epoch.
+
+    So any epoch can be drawn again, and a resumed run needs no generator's state. Rows are
+    sorted by raw 64-bit words of PCG64, whose stream NumPy never changes.
+
+    Attributes
+    ----------
+    n : int
+        Rows of the data set.
+    shuffle : bool
+        False gives 0, 1, ..., n - 1 in every epoch.
+    seed : int
+    """
+
+    n: int
+    shuffle: bool
+    seed: int
+
+    def epoch(self, number: int) -> npt.NDArray[np.int32]:
+        """Return the rows of epoch `number` in order, shape (n,)."""
+        if not self.shuffle:
+            return np.arange(self.n, dtype=np.int32)
+        words = np.random.PCG64(np.random.SeedSequence((self.seed, number))).random_raw(self.n)
+        return np.argsort(words).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive updates within one epoch, as the kernels take them.
+
+    Attributes
+    ----------
+    t0, t1 : int
+        Update numbers, ``t0 <= t < t1``.
+    rows : ndarray of shape (starts[-1],), int32
+        Rows of all its batches, one after the other.
+    starts : ndarray of shape (t1 - t0 + 1,), int64
+        Batch ``i`` is ``rows[starts[i]:starts[i + 1]]``.
+    learning_rate : ndarray of shape (m, t1 - t0), float64
+    """
+
+    t0: int
+    t1: int
+    rows: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    learning_rate: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a backend needs to know about the training of a group of m models.
+
+    Attributes
+    ----------
+    objective : Objective
+    batch_size : int
+        Rows of an update, b; the last batch of an epoch may be shorter.
+    order : RowOrder
+    learning_rate : ndarray of shape (m, t), float64
+        Of every update of every model.
+    """
+
+    objective: Objective
+    batch_size: int
+    order: RowOrder
+    learning_rate: npt.NDArray[np.float64]
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Mini-batch steps of one epoch."""
+        return -(-self.order.n // self.batch_size)
+
+    def stretches(self, t0: int, t1: int) -> Iterator[Stretch]:
+        """Cut the updates ``t0 <= t < t1`` at the ends of epochs."""
+        per_epoch, n, b = self.updates_per_epoch, self.order.n, self.batch_size
+        while t0 < t1:
+            epoch, first = divmod(t0, per_epoch)
+            last = min(per_epoch, first + t1 - t0)
+            starts = np.minimum(np.arange(first, last + 1, dtype=np.int64) * b, n)
+            rows = self.order.epoch(epoch)[starts[0] : starts[-1]]
+            end = t0 + last - first
+            rates = np.ascontiguousarray(self.learning_rate[:, t0:end])
+            yield Stretch(t0, end, rows, starts - starts[0], rates)
+            t0 = end
+
+
+@dataclass
+class State:
+    """What training changes: plain arrays, owned by Python.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (m, P), float32 or float64
+        One flat block per model, laid out as `Layers` says.
+    updates : ndarray of shape (m,), int64
+        Updates that each model has done. A model whose batch loss stops being finite stops there.
+    finite : ndarray of shape (m,), bool
+        False once that has happened.
+    """
+
+    parameters: npt.NDArray
+    updates: npt.NDArray[np.int64]
+    finite: npt.NDArray[np.bool_]
+
+    @classmethod
+    def start(cls, parameters: npt.NDArray) -> State:
+        """Begin at update 0 with these parameters, shape (m, P)."""
+        m = parameters.shape[0]
+        return cls(parameters, np.zeros(m, dtype=np.int64), np.ones(m, dtype=np.bool_))
+
+    def copy(self) -> State:
+        """Return a State that shares nothing with this one."""
+        return State(self.parameters.copy(), self.updates.copy(), self.finite.copy())

@@ -1,0 +1,145 @@
+"""The data side of training: rows as they lie, labels as integers, weights, mean and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.errors import InvalidDataError
+
+#: Element types that a backend reads where they lie; anything else is converted once.
+ROW_TYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+
+# Rows per step when a whole array is walked: bounds the temporary to a few megabytes.
+_CHUNK_BYTES = 1 << 21
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """Per-feature mean and scale; a feature x enters a network as ``(x - mean) / scale``.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (d,), float64
+        In the units of X; a column of scale 0 has scale 1.
+    """
+
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+
+    @classmethod
+    def identity(cls, d: int) -> Standardization:
+        """Leave the features as they are."""
+        return cls(np.zeros(d), np.ones(d))
+
+    @classmethod
+    def of(cls, X: npt.NDArray, weight: npt.NDArray[np.float64] | None = None) -> Standardization:
+        """Measure the (weighted) mean and standard deviation of every column of X.
+
+        Two walks over X in chunks of rows, so a memory-mapped array is never held whole.
+        """
+        n, d = X.shape
+        weights = np.ones(n) if weight is None else weight
+        total = weights.sum()
+        chunks = _row_chunks(X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = sum(weights[rows] @ X[rows].astype(np.float64) for rows in chunks) / total
+            variance = sum(weights[rows] @ (X[rows] - mean) ** 2 for rows in chunks) / total
+        if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+            column = int(np.flatnonzero(~(np.isfinite(mean) & np.isfinite(variance)))[0])
+            raise InvalidDataError(
+                f"column {column} of X has values too large to standardize: its mean is "
+                f"{mean[column]}, its variance {variance[column]}"
+            )
+        scale = np.sqrt(variance)
+        # A constant column keeps a variance of rounding size; it must not be blown up to scale 1.
+        scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)] = 1.0
+        return cls(mean, scale)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows, labels and all that a backend needs to read them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d), uint8, float32 or float64
+        Elements of a row are adjacent; rows may be any distance apart.
+    y : ndarray of shape (n,), int32
+        Class indices in [0, k); all zero where only scores are wanted.
+    weight : ndarray of shape (n,), float64, or None
+        Weights of mean 1, or None when every row counts the same.
+    standardization : Standardization
+    """
+
+    X: npt.NDArray
+    y: npt.NDArray[np.int32]
+    weight: npt.NDArray[np.float64] | None
+    standardization: Standardization
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.X.shape[0])
+
+    @property
+    def d(self) -> int:
+        """Number of inputs."""
+        return int(self.X.shape[1])
+
+
+def as_rows(X: npt.NDArray) -> npt.NDArray:
+    """Return X in a form that backends read where it lies: X itself whenever it is one already.
+
+    float16, bool and integers of up to 16 bits become float32 (exactly), other types float64;
+    Fortran-ordered, column-strided and big-endian arrays are copied once.
+    """
+    if X.dtype.newbyteorder("=") in ROW_TYPES:
+        dtype = X.dtype.newbyteorder("=")
+    elif X.dtype.kind in "biuf" and X.dtype.itemsize <= 2:
+        dtype = np.dtype(np.float32)
+    else:
+        dtype = np.dtype(np.float64)
+    rows_lie_ready = (
+        X.dtype == dtype
+        and X.dtype.isnative
+        and X.flags.aligned
+        and (X.shape[1] <= 1 or X.strides[1] == X.itemsize)
+        and (X.shape[0] <= 1 or (X.strides[0] >= X.shape[1] * X.itemsize and X.strides[0] % X.itemsize == 0))
+    )
+    return X if rows_lie_ready else np.ascontiguousarray(X, dtype=dtype)
+
+
+def prepare(
+    X: npt.NDArray,
+    y: npt.NDArray[np.integer] | None,
+    weight: npt.NDArray | None = None,
+    standardization: Standardization | None = None,
+) -> Problem:
+    """Make a Problem of validated arrays.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Any real dtype and layout, finite.
+    y : ndarray of shape (n,) of class indices, or None for all zero
+    weight : ndarray of shape (n,), optional
+        Sample weights >= 0 with a positive sum; scaled to mean 1 here.
+    standardization : Standardization, optional
+        The identity by default.
+    """
+    rows = as_rows(X)
+    n, d = rows.shape
+    labels = np.zeros(n, dtype=np.int32) if y is None else np.ascontiguousarray(y, dtype=np.int32)
+    if weight is not None:
+        weight = np.ascontiguousarray(weight, dtype=np.float64)
+        weight = None if (weight == weight[0]).all() else weight * (n / weight.sum())
+    return Problem(rows, labels, weight, standardization or Standardization.identity(d))
+
+
+def _row_chunks(X: npt.NDArray) -> list[slice]:
+    n, d = X.shape
+    step = max(1, _CHUNK_BYTES // (8 * max(d, 1)))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
