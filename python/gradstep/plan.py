@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +97,16 @@ class RowOrder:
         """Return the rows of epoch `number` in order, shape (n,)."""
         if not self.shuffle:
             return np.arange(self.n, dtype=np.int32)
-        words = np.random.PCG64(np.random.SeedSequence((self.seed, number))).random_raw(self.n)
-        return np.argsort(words).astype(np.int32)
+        return _shuffled(self.n, self.seed, number)
+
+
+# The last one is kept: an epoch with several evaluations asks for its order several times.
+@lru_cache(maxsize=1)
+def _shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int32]:
+    words = np.random.PCG64(np.random.SeedSequence((seed, number))).random_raw(n)
+    order = np.argsort(words).astype(np.int32)
+    order.flags.writeable = False
+    return order
 
 
 @dataclass(frozen=True)

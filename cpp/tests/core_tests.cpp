@@ -1,0 +1,312 @@
+// The core without Python: every instruction set of the machine against plain loops, at sizes that touch
+// every edge of a tile. Arrays are exactly as long as they must be, so a sanitizer sees any step outside.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "gradstep/buffer.hpp"
+#include "gradstep/core.hpp"
+#include "gradstep/dispatch.hpp"
+#include "gradstep/parallel.hpp"
+#include "oracle.hpp"
+
+namespace gradstep::tests {
+namespace {
+
+bool never(void*) { return false; }
+bool at_once(void*) { return true; }
+
+struct Case {
+    int n, d;
+    std::vector<int> hidden;
+    int k, m, b;
+};
+
+const Case kCases[] = {
+    {7, 1, {}, 2, 1, 7},           {23, 5, {}, 3, 2, 4},        {31, 17, {3}, 10, 1, 16},   {29, 400, {}, 10, 1, 13},
+    {37, 33, {50, 9}, 4, 2, 100},  {20, 770, {70}, 5, 1, 20},   {41, 16, {64, 16}, 16, 3, 15},
+};
+
+// A case as the core takes it.
+template <class T, class Element>
+struct Fixture {
+    Case c;
+    std::vector<Index> sizes, offsets;
+    std::vector<Element> X;
+    std::vector<double> mean, inverse_scale, l2, learning_rate;
+    std::vector<T> mean_T, inverse_scale_T, parameters;
+    std::vector<std::int32_t> y, which;
+    std::vector<Index> starts;
+    Index P = 0, stride = 0;
+
+    explicit Fixture(const Case& a_case) : c(a_case) {
+        std::mt19937 random(7);
+        sizes.push_back(c.d);
+        sizes.insert(sizes.end(), c.hidden.begin(), c.hidden.end());
+        sizes.push_back(c.k);
+        for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
+            offsets.insert(offsets.end(), {P, P + sizes[l] * sizes[l + 1]});
+            P += (sizes[l] + 1) * sizes[l + 1];
+        }
+        stride = c.d + 3;
+        X.resize(static_cast<std::size_t>((c.n - 1) * stride + c.d));
+        for (Element& x : X) x = static_cast<Element>(random() % 200);
+        for (int i = 0; i < c.d; ++i) {
+            mean.push_back(90.0 + i % 7);
+            inverse_scale.push_back(1.0 / (50.0 + i % 5));
+        }
+        mean_T.assign(mean.begin(), mean.end());
+        inverse_scale_T.assign(inverse_scale.begin(), inverse_scale.end());
+        for (int r = 0; r < c.n; ++r) y.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(c.k)));
+        which.resize(static_cast<std::size_t>(c.n));
+        std::iota(which.begin(), which.end(), 0);
+        std::shuffle(which.begin(), which.end(), random);
+        for (int start = 0; start < c.n; start += c.b) starts.push_back(start);
+        starts.push_back(c.n);
+        for (int model = 0; model < c.m; ++model) {
+            l2.push_back(0.01 * model);
+            for (Index t = 0; t < updates(); ++t) learning_rate.push_back(0.05 + 0.01 * static_cast<double>(t % 3));
+        }
+        std::normal_distribution<double> normal(0, 0.1);
+        for (Index i = 0; i < P * c.m; ++i) parameters.push_back(static_cast<T>(normal(random)));
+    }
+
+    Index updates() const { return static_cast<Index>(starts.size()) - 1; }
+    Rows<T> rows() const {
+        const RowType type = sizeof(Element) == 1   ? RowType::uint8
+                             : sizeof(Element) == 4 ? RowType::float32
+                                                    : RowType::float64;
+        return {X.data(),      type,     c.n, c.d, stride, mean.data(), inverse_scale.data(), mean_T.data(),
+                inverse_scale_T.data(), y.data(), nullptr};
+    }
+    Models<T> models(const std::string& isa) const {
+        const Layers layers{static_cast<Index>(sizes.size()) - 1, sizes.data(), offsets.data(), P};
+        return {&kernels_of<T>(isa), layers, c.m, l2.data()};
+    }
+    Stretch stretch() const { return {updates(), which.data(), starts.data(), learning_rate.data()}; }
+
+    // The rows of [from, to) of `which` in double, standardised.
+    Matrix batch(Index from, Index to, std::vector<int>& labels) const {
+        Matrix rows_of_batch;
+        labels.clear();
+        for (Index r = from; r < to; ++r) {
+            const std::int32_t row = which[static_cast<std::size_t>(r)];
+            std::vector<double> x;
+            for (int i = 0; i < c.d; ++i)
+                x.push_back((static_cast<double>(X[static_cast<std::size_t>(row * stride + i)]) - mean[static_cast<std::size_t>(i)]) *
+                            inverse_scale[static_cast<std::size_t>(i)]);
+            rows_of_batch.push_back(x);
+            labels.push_back(y[static_cast<std::size_t>(row)]);
+        }
+        return rows_of_batch;
+    }
+    Net net(int model) const {
+        Net result;
+        const T* block = parameters.data() + model * P;
+        for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
+            result.W.emplace_back(block + offsets[2 * l], block + offsets[2 * l + 1]);
+            result.b.emplace_back(block + offsets[2 * l + 1], block + offsets[2 * l + 1] + sizes[l + 1]);
+        }
+        return result;
+    }
+};
+
+std::vector<double> flat(const Net& net) {
+    std::vector<double> all;
+    for (std::size_t l = 0; l < net.W.size(); ++l) {
+        all.insert(all.end(), net.W[l].begin(), net.W[l].end());
+        all.insert(all.end(), net.b[l].begin(), net.b[l].end());
+    }
+    return all;
+}
+
+template <class T>
+double largest_difference(const std::vector<double>& wanted, const T* given) {
+    double most = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+        most = std::max(most, std::abs(wanted[i] - static_cast<double>(given[i])));
+    return most;
+}
+
+template <class T>
+constexpr double kTolerance = sizeof(T) == 8 ? 1e-12 : 2e-5;
+
+template <class T, class Element>
+std::vector<T> trained(const Fixture<T, Element>& f, const std::string& isa, int n_threads) {
+    std::vector<T> parameters = f.parameters;
+    std::vector<Index> updates(static_cast<std::size_t>(f.c.m), 0);
+    std::vector<std::uint8_t> finite(static_cast<std::size_t>(f.c.m), 1);
+    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), n_threads,
+          Poll{never, nullptr});
+    for (int model = 0; model < f.c.m; ++model) {
+        CHECK(updates[static_cast<std::size_t>(model)] == f.updates());
+        CHECK(finite[static_cast<std::size_t>(model)] == 1);
+    }
+    return parameters;
+}
+
+template <class T, class Element>
+void test_training(const Fixture<T, Element>& f, const std::string& isa) {
+    const std::vector<T> one_thread = trained(f, isa, 1);
+    for (int model = 0; model < f.c.m; ++model) {
+        Net net = f.net(model);
+        for (Index t = 0; t < f.updates(); ++t) {
+            std::vector<int> labels;
+            const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)], f.starts[static_cast<std::size_t>(t) + 1], labels);
+            const Net g = gradient(net, X, labels, f.l2[static_cast<std::size_t>(model)]);
+            const double rate = f.learning_rate[static_cast<std::size_t>(t)];
+            for (std::size_t l = 0; l < net.W.size(); ++l) {
+                for (std::size_t i = 0; i < net.W[l].size(); ++i) net.W[l][i] -= rate * g.W[l][i];
+                for (std::size_t i = 0; i < net.b[l].size(); ++i) net.b[l][i] -= rate * g.b[l][i];
+            }
+        }
+        CHECK(largest_difference(flat(net), one_thread.data() + model * f.P) < kTolerance<T>);
+    }
+    for (const int n_threads : {2, 3, 7})
+        CHECK(std::memcmp(one_thread.data(), trained(f, isa, n_threads).data(), one_thread.size() * sizeof(T)) == 0);
+}
+
+template <class T, class Element>
+void test_gradient_and_figures(const Fixture<T, Element>& f, const std::string& isa) {
+    const std::size_t m = static_cast<std::size_t>(f.c.m), n = static_cast<std::size_t>(f.c.n);
+    std::vector<T> g(f.parameters.size()), s(m * n * static_cast<std::size_t>(f.c.k));
+    std::vector<double> loss(m), cost(m), accuracy(m);
+    gradient(f.models(isa), f.rows(), f.parameters.data(), g.data(), 2);
+    evaluate(f.models(isa), f.rows(), f.parameters.data(), Figures{loss.data(), cost.data(), accuracy.data()}, 2);
+    scores(f.models(isa), f.rows(), f.parameters.data(), s.data(), 3);
+    std::vector<int> labels;
+    const Matrix X = f.batch(0, f.c.n, labels);
+    for (std::size_t model = 0; model < m; ++model) {
+        const Net net = f.net(static_cast<int>(model));
+        CHECK(largest_difference(flat(gradient(net, X, labels, f.l2[model])), g.data() + static_cast<Index>(model) * f.P) < kTolerance<T>);
+        CHECK(std::abs(loss[model] - mean_loss(net, X, labels)) < kTolerance<T>);
+        int right = 0;
+        for (std::size_t r = 0; r < n; ++r) {
+            const std::vector<double> wanted = forward(net, X[r]).back();
+            const std::size_t row = static_cast<std::size_t>(f.which[r]);
+            CHECK(largest_difference(wanted, s.data() + (model * n + row) * wanted.size()) < kTolerance<T>);
+            right += std::max_element(wanted.begin(), wanted.end()) - wanted.begin() == labels[r];
+        }
+        CHECK(std::abs(accuracy[model] - static_cast<double>(right) / static_cast<double>(n)) < 1e-12);
+    }
+}
+
+void test_divergence_stops_one_model_alone(const std::string& isa) {
+    Fixture<float, float> f(Case{23, 5, {4}, 3, 2, 4});
+    const std::vector<float> undisturbed = trained(f, isa, 2);
+    const float huge = std::numeric_limits<float>::max();
+    for (Index i = 0; i < f.P; ++i) f.parameters[static_cast<std::size_t>(i)] = huge;
+    std::vector<float> parameters = f.parameters;
+    std::vector<Index> updates(2, 0);
+    std::vector<std::uint8_t> finite(2, 1);
+    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), 2, Poll{never, nullptr});
+    CHECK(finite[0] == 0 && updates[0] == 0);
+    CHECK(finite[1] == 1 && updates[1] == f.updates());
+    CHECK(std::all_of(parameters.begin(), parameters.begin() + f.P, [huge](float w) { return w == huge; }));
+    CHECK(std::equal(parameters.begin() + f.P, parameters.end(), undisturbed.begin() + f.P));
+}
+
+void test_stop_at_an_update(const std::string& isa) {
+    // Long enough for several questions, and every answer is yes.
+    Fixture<double, double> f(Case{64, 2000, {200}, 10, 1, 32});
+    std::vector<Index> starts{0};
+    std::vector<std::int32_t> which;
+    for (int t = 0; t < 4000; ++t) {
+        which.insert(which.end(), f.which.begin(), f.which.begin() + 32);
+        starts.push_back(static_cast<Index>(which.size()));
+    }
+    const std::vector<double> rates(4000, 1e-3);
+    const Stretch stretch{4000, which.data(), starts.data(), rates.data()};
+    std::vector<double> parameters = f.parameters;
+    Index updates = 0;
+    std::uint8_t finite = 1;
+    train(f.models(isa), f.rows(), stretch, parameters.data(), &updates, &finite, 2, Poll{at_once, nullptr});
+    CHECK(updates > 0 && updates < 4000);
+    const Stretch shorter{updates, which.data(), starts.data(), rates.data()};
+    std::vector<double> again = f.parameters;
+    Index updates_again = 0;
+    train(f.models(isa), f.rows(), shorter, again.data(), &updates_again, &finite, 1, Poll{never, nullptr});
+    CHECK(updates_again == updates && again == parameters);
+}
+
+void test_teams() {
+    for (const int wanted : {1, 2, 5, 300}) {
+        const int team = team_size(wanted);
+        CHECK(team == std::min(wanted, 256));
+        Barrier barrier;
+        std::vector<int> seen(static_cast<std::size_t>(team), 0);
+        int after_first = -1;
+        parallel(team, [&](int thread, int size) {
+            seen[static_cast<std::size_t>(thread)] = size;
+            barrier.wait(team);
+            if (thread == team - 1) after_first = static_cast<int>(std::count(seen.begin(), seen.end(), team));
+        });
+        CHECK(after_first == team);
+    }
+    Index covered = 0;
+    for (int thread = 0; thread < 7; ++thread) {
+        const Share share(23, thread, 7);
+        CHECK(share.begin == covered);
+        covered = share.end;
+    }
+    CHECK(covered == 23);
+}
+
+template <class Error, class F>
+bool throws(F&& f) {
+    try {
+        f();
+    } catch (const Error&) {
+        return true;
+    }
+    return false;
+}
+
+void test_errors() {
+    CHECK(throws<OutOfMemory>([] { checked_product(Index{1} << 40, Index{1} << 40); }));
+    CHECK(throws<OutOfMemory>([] { Buffer<double> too_large(std::numeric_limits<Index>::max() / 16); }));
+    CHECK(throws<std::invalid_argument>([] { kernels_of<float>("avx1024"); }));
+    CHECK(isas_usable().back() == "baseline");
+}
+
+template <class T, class Element>
+void test_set(const std::string& isa) {
+    for (const Case& c : kCases) {
+        const Fixture<T, Element> f(c);
+        test_training(f, isa);
+        test_gradient_and_figures(f, isa);
+    }
+}
+
+void run() {
+    for (const std::string& isa : isas_usable()) {
+        test_set<float, std::uint8_t>(isa);
+        test_set<float, float>(isa);
+        test_set<float, double>(isa);
+        test_set<double, std::uint8_t>(isa);
+        test_set<double, float>(isa);
+        test_set<double, double>(isa);
+        test_divergence_stops_one_model_alone(isa);
+        test_stop_at_an_update(isa);
+        std::printf("%s: %d checks, %d failures so far\n", isa.c_str(), tally().checks, tally().failures);
+    }
+    test_teams();
+    test_errors();
+}
+
+}  // namespace
+}  // namespace gradstep::tests
+
+int main() {
+    gradstep::tests::run();
+    const gradstep::tests::Tally& tally = gradstep::tests::tally();
+    std::printf("%d checks, %d failures\n", tally.checks, tally.failures);
+    return tally.failures == 0 ? 0 : 1;
+}
