@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +35,7 @@ class Layers:
     def offsets(self) -> npt.NDArray[np.int64]:
         """Start of each W and each b, ``(l, 2)``, in parameters."""
         table, place = [], 0
-        for inputs, outputs in zip(self.sizes, self.sizes[1:]):
+        for inputs, outputs in pairwise(self.sizes):
             table.append((place, place + inputs * outputs))
             place += (inputs + 1) * outputs
         return np.array(table, dtype=np.int64)
@@ -41,14 +43,14 @@ class Layers:
     @cached_property
     def parameters(self) -> int:
         """Number of parameters of one model, P."""
-        return sum((inputs + 1) * outputs for inputs, outputs in zip(self.sizes, self.sizes[1:]))
+        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
-    def weights(self, block: npt.NDArray, layer: int) -> npt.NDArray:
+    def weights(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
         """View the weights of a layer in blocks of shape (..., P), as (..., in, out)."""
         start, end = (int(place) for place in self.offsets[layer])
         return block[..., start:end].reshape(*block.shape[:-1], *self.sizes[layer : layer + 2])
 
-    def biases(self, block: npt.NDArray, layer: int) -> npt.NDArray:
+    def biases(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
         """View the biases of a layer in blocks of shape (..., P), as (..., out)."""
         start = int(self.offsets[layer, 1])
         return block[..., start : start + self.sizes[layer + 1]]
@@ -183,12 +185,12 @@ class State:
         False once that has happened.
     """
 
-    parameters: npt.NDArray
+    parameters: npt.NDArray[Any]
     updates: npt.NDArray[np.int64]
     finite: npt.NDArray[np.bool_]
 
     @classmethod
-    def start(cls, parameters: npt.NDArray) -> State:
+    def start(cls, parameters: npt.NDArray[Any]) -> State:
         """Begin at update 0 with these parameters, shape (m, P)."""
         m = parameters.shape[0]
         return cls(parameters, np.zeros(m, dtype=np.int64), np.ones(m, dtype=np.bool_))

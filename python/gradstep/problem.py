@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +36,15 @@ class Standardization:
         return cls(np.zeros(d), np.ones(d))
 
     @classmethod
-    def of(cls, X: npt.NDArray, weight: npt.NDArray[np.float64] | None = None) -> Standardization:
+    def of(cls, X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None = None) -> Standardization:
         """Measure the (weighted) mean and standard deviation of every column of X.
 
         X is walked in chunks of rows, so a memory-mapped array is never held whole.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, variance = _moments_of_bytes(X) if X.dtype == np.uint8 and weight is None else _moments(X, weight)
+            mean, variance = (
+                _moments_of_bytes(X) if X.dtype == np.uint8 and weight is None else _moments(X, weight)
+            )
         finite = np.isfinite(mean) & np.isfinite(variance)
         if not finite.all():
             column = int(np.flatnonzero(~finite)[0])
@@ -70,7 +73,7 @@ class Problem:
     standardization : Standardization
     """
 
-    X: npt.NDArray
+    X: npt.NDArray[Any]
     y: npt.NDArray[np.int32]
     weight: npt.NDArray[np.float64] | None
     standardization: Standardization
@@ -86,7 +89,7 @@ class Problem:
         return int(self.X.shape[1])
 
 
-def as_rows(X: npt.NDArray) -> npt.NDArray:
+def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return X in a form that backends read where it lies: X itself whenever it is one already.
 
     float16, bool and integers of up to 16 bits become float32 (exactly), other types float64;
@@ -109,9 +112,9 @@ def as_rows(X: npt.NDArray) -> npt.NDArray:
 
 
 def prepare(
-    X: npt.NDArray,
+    X: npt.NDArray[Any],
     y: npt.NDArray[np.integer] | None,
-    weight: npt.NDArray | None = None,
+    weight: npt.NDArray[Any] | None = None,
     standardization: Standardization | None = None,
 ) -> Problem:
     """Make a Problem of validated arrays.
@@ -138,8 +141,8 @@ def prepare(
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def _moments(X: npt.NDArray, weight: npt.NDArray[np.float64] | None) -> Moments:
-    """Mean and variance of every column, in two walks."""
+def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Moments:
+    """Return mean and variance of every column, in two walks."""
     n, d = X.shape
     weights = np.ones(n) if weight is None else weight
     mean, variance = np.zeros(d), np.zeros(d)
@@ -153,7 +156,7 @@ def _moments(X: npt.NDArray, weight: npt.NDArray[np.float64] | None) -> Moments:
 
 
 def _moments_of_bytes(X: npt.NDArray[np.uint8]) -> Moments:
-    """The same in one walk: sums of up to 258 squares of bytes are exact in float32."""
+    """Return the same in one walk: sums of up to 258 squares of bytes are exact in float32."""
     n, d = X.shape
     total, squares, step = np.zeros(d), np.zeros(d), 256
     for start in range(0, n, step):
@@ -164,7 +167,7 @@ def _moments_of_bytes(X: npt.NDArray[np.uint8]) -> Moments:
     return total / n, np.maximum(squares * n - total * total, 0) / n**2
 
 
-def _row_chunks(X: npt.NDArray) -> list[slice]:
+def _row_chunks(X: npt.NDArray[Any]) -> list[slice]:
     n, d = X.shape
     step = max(1, _CHUNK_BYTES // (8 * max(d, 1)))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]

@@ -144,12 +144,11 @@ def evaluate(
     InvalidParameterError
         A rate is not a finite number >= 0; the message names the update.
     """
-    if isinstance(learning_rate, tuple(_KINDS.values())):
-        values = [learning_rate(t, updates_per_epoch) for t in range(updates)]
-    elif callable(learning_rate):
-        values = [learning_rate(t) for t in range(updates)]  # type: ignore[call-arg]
+    rate: Any = learning_rate
+    if isinstance(rate, tuple(_KINDS.values())):
+        values = [rate(t, updates_per_epoch) for t in range(updates)]
     else:
-        values = [learning_rate] * updates
+        values = [rate(t) for t in range(updates)] if callable(rate) else [rate] * updates
     try:
         rates = np.array(values, dtype=np.float64).reshape(updates)
     except (TypeError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,22 +75,22 @@ class CppBackend:
                 return
 
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Figures:
         """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
         return Figures(*_core.evaluate(self._models(objective), _rows(problem), parameters, n_threads))
 
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray]:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         models, rows = self._models(objective), _rows(problem)
         figures = Figures(*_core.evaluate(models, rows, parameters, n_threads))
         return figures, _core.gradient(models, rows, parameters, n_threads)
 
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> npt.NDArray:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         return _core.scores(self._models(objective), _rows(problem), parameters, n_threads)
 
@@ -100,6 +101,4 @@ class CppBackend:
 
 def _rows(problem: Problem) -> _core.Rows:
     standardization = problem.standardization
-    return _core.Rows(
-        problem.X, problem.y, problem.weight, standardization.mean, 1.0 / standardization.scale
-    )
+    return _core.Rows(problem.X, problem.y, problem.weight, standardization.mean, 1.0 / standardization.scale)

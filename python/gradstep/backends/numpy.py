@@ -7,6 +7,7 @@ h units of a hidden layer, k classes. Gradients are the value's name with `d` in
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ class NumpyBackend:
                 state.updates[active] = t + 1
 
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Figures:
         """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
         loss = np.zeros(len(parameters))
@@ -72,16 +73,16 @@ class NumpyBackend:
         return Figures(loss, loss + _penalty(objective, parameters, objective.l2), correct / problem.n)
 
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray]:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         figures = self.evaluate(objective, problem, parameters)
         rows = np.arange(problem.n)
         return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[1]
 
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> npt.NDArray:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         starts = range(0, problem.n, _EVALUATION_ROWS)
         parts = [np.arange(start, min(start + _EVALUATION_ROWS, problem.n)) for start in starts]
@@ -95,7 +96,8 @@ def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLik
     wide = np.result_type(X.dtype, dtype)
     mean = standardization.mean.astype(wide)
     inverse_scale = (1.0 / standardization.scale).astype(wide)
-    return ((X.astype(wide) - mean) * inverse_scale).astype(dtype, copy=False)
+    standardized: Array = ((X.astype(wide) - mean) * inverse_scale).astype(dtype, copy=False)
+    return standardized
 
 
 def _weight(problem: Problem, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
@@ -118,7 +120,8 @@ def _row_losses(scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.
     with np.errstate(over="ignore", invalid="ignore"):
         shifted = scores - scores.max(axis=2, keepdims=True)
         log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
-        return log_sum - shifted[:, np.arange(len(labels)), labels]
+        losses: npt.NDArray[np.float64] = log_sum - shifted[:, np.arange(len(labels)), labels]
+        return losses
 
 
 def _loss_and_gradient(
@@ -150,7 +153,7 @@ def _loss_and_gradient(
     return loss, gradient
 
 
-def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray:
+def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     squares = np.zeros(len(parameters))
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in range(objective.layers.count):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,19 +55,19 @@ class Backend(Protocol):
         ...
 
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Figures:
         """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
         ...
 
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray]:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         ...
 
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray, *, n_threads: int = 1
-    ) -> npt.NDArray:
+        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         ...

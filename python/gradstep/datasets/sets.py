@@ -1,0 +1,168 @@
+"""What every loader returns, and how rows are held out of it."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance
+from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rows:
+    """Rows and their labels.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d)
+    y : ndarray of shape (n,), integers or strings
+    image_shape : tuple of int, or None
+        ``(channels, height, width)`` where a row is an image, stored in that order.
+
+    Raises
+    ------
+    InvalidDataError
+        When the shapes do not go together.
+    """
+
+    X: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    image_shape: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.X.ndim != 2 or self.y.shape != self.X.shape[:1]:
+            raise InvalidDataError(
+                f"Rows need X of shape (n, d) and y of shape (n,), got {self.X.shape} and {self.y.shape}"
+            )
+        shape: Any = self.image_shape
+        if shape is not None and not (
+            isinstance(shape, tuple)
+            and len(shape) == 3
+            and all(WHOLE.holds(size) and size >= 1 for size in shape)
+            and math.prod(shape) == self.X.shape[1]
+        ):
+            raise InvalidDataError(
+                f"`image_shape` must be (channels, height, width) of the {self.X.shape[1]} values "
+                f"in a row of X, got {shape!r}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __repr__(self) -> str:
+        image = "" if self.image_shape is None else f", images {self.image_shape}"
+        return f"Rows({self.X.shape[0]} x {self.X.shape[1]} {self.X.dtype}{image})"
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Rows to train, validate and test on.
+
+    Attributes
+    ----------
+    name : str
+    train : Rows
+    validation, test : Rows or None
+        None where nothing was held out.
+    class_names : tuple of str, length k
+        In the order of the sorted labels of all parts together.
+    feature_names : tuple of str, length d, or None
+        Names of the columns of X.
+    """
+
+    name: str
+    train: Rows
+    validation: Rows | None
+    test: Rows | None
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] | None = field(default=None, repr=False)
+
+
+def existing_file(path: str | os.PathLike[str], owner: str) -> Path:
+    """Return `path` of the loader `owner` as a Path to a file that is there."""
+    file = as_path(path, owner)
+    if not file.is_file():
+        raise DatasetNotFoundError(f"`path` of {owner} must be an existing file, got {str(file)!r}")
+    return file
+
+
+def as_path(path: str | os.PathLike[str], owner: str) -> Path:
+    """Return `path` of the loader `owner` as a Path with ~ expanded."""
+    check(owner, "path", path, [either(instance(str, "a string"), instance(os.PathLike, "a path"))])
+    return Path(path).expanduser()
+
+
+def held_out(value: Any, name: str, owner: str, n: int) -> int:
+    """Return how many of n rows `value` means: a number >= 1, a share in (0, 1), or None for 0."""
+    if value is None:
+        return 0
+    count = 0
+    if WHOLE.holds(value):
+        count = int(value)
+    elif NUMBER.holds(value) and 0 < value < 1:
+        count = round(n * value)
+    if not 1 <= count < n:
+        raise InvalidParameterError(
+            f"`{name}` of {owner} must be None, a number of rows from 1 to {n - 1} "
+            f"or a share of the {n} rows, got {value!r}"
+        )
+    return count
+
+
+def split(
+    rows: Rows, validation: float | None, test: float | None, random_state: int | None, owner: str
+) -> tuple[Rows, Rows | None, Rows | None]:
+    """Draw validation and test rows so that every part has the classes in the same proportions.
+
+    Parameters
+    ----------
+    rows : Rows
+    validation, test : int, float or None
+        Number or share of rows to hold out.
+    random_state : int >= 0, or None
+        The same number draws the same rows on every machine; None draws anew.
+    owner : str
+        The loader whose parameters these are, for messages.
+
+    Returns
+    -------
+    train, validation, test : Rows, Rows or None, Rows or None
+        Each in the order of `rows`.
+    """
+    n = len(rows)
+    n_test = held_out(test, "test", owner, n)
+    n_validation = held_out(validation, "validation", owner, n)
+    if n_test + n_validation >= n:
+        raise InvalidParameterError(
+            f"`validation` and `test` of {owner} must leave rows to train on, "
+            f"got {n_validation} + {n_test} of {n} rows"
+        )
+    order = _stratified_order(rows.y, random_state, owner)
+    ends = (n_test, n_test + n_validation)
+    parts = (order[ends[1] :], order[ends[0] : ends[1]], order[: ends[0]])
+    train, *held = (
+        Rows(rows.X[np.sort(part)], rows.y[np.sort(part)], rows.image_shape) if len(part) else None
+        for part in parts
+    )
+    assert train is not None  # at least one row is left
+    return train, held[0], held[1]
+
+
+def _stratified_order(y: npt.NDArray[Any], random_state: int | None, owner: str) -> npt.NDArray[np.intp]:
+    """Shuffle rows so that each stretch of the order has the classes in nearly equal proportions."""
+    check(owner, "random_state", random_state, [either(NONE, WHOLE), at_least(0)])
+    # Sorting raw words of PCG64, whose stream NumPy never changes, keeps splits the same for good.
+    words = np.random.PCG64(np.random.SeedSequence(random_state)).random_raw(len(y))
+    shuffled = np.argsort(words, kind="stable")
+    _, codes, counts = np.unique(y[shuffled], return_inverse=True, return_counts=True)
+    by_class = np.argsort(codes, kind="stable")
+    rank = np.empty(len(y), dtype=np.int64)
+    rank[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return shuffled[np.argsort((rank + 0.5) / counts[codes], kind="stable")]
