@@ -1,0 +1,97 @@
+"""What may watch a training: early stopping, and the lines that `verbose` prints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.constraints import FLAG, NUMBER, WHOLE, Constraint, at_least, check, one_of
+
+#: Columns of a history that early stopping can watch.
+MONITORS = tuple(
+    f"{rows}_{figure}" for rows in ("validation", "train") for figure in ("loss", "cost", "accuracy")
+)
+
+EARLY_STOPPING: dict[str, tuple[Constraint, ...]] = {
+    "monitor": (one_of(*MONITORS),),
+    "patience": (WHOLE, at_least(1)),
+    "min_delta": (NUMBER, at_least(0)),
+    "restore_best": (FLAG,),
+}
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when a figure has not improved for `patience` evaluations.
+
+    Parameters
+    ----------
+    monitor : str, default="validation_loss"
+        A loss, cost or accuracy column of the history, of the train or the validation rows;
+        accuracies improve upwards, the others downwards.
+    patience : int, default=5
+        Evaluations without an improvement after which training stops, >= 1.
+    min_delta : float, default=0.0
+        An improvement is a change by more than this, >= 0.
+    restore_best : bool, default=True
+        Whether the model keeps the parameters of its best evaluation, or those of the last.
+
+    >>> EarlyStopping(patience=3).monitor
+    'validation_loss'
+    """
+
+    monitor: str = "validation_loss"
+    patience: int = 5
+    min_delta: float = 0.0
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        for name, constraints in EARLY_STOPPING.items():
+            check("EarlyStopping", name, getattr(self, name), constraints)
+
+
+@dataclass
+class Watch:
+    """Follows one training under a rule.
+
+    Attributes
+    ----------
+    rule : EarlyStopping
+    best : float
+        Best figure so far, with the sign that makes lower better.
+    since : int
+        Evaluations since that one.
+    parameters : ndarray of shape (P,), or None
+        The model's parameters there.
+    update : int
+        Updates done there.
+    """
+
+    rule: EarlyStopping
+    best: float = math.inf
+    since: int = 0
+    parameters: npt.NDArray[np.floating] | None = field(default=None, repr=False)
+    update: int = 0
+
+    def is_over(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
+        """Take in an evaluation and say whether training should stop."""
+        sign = -1.0 if self.rule.monitor.endswith("accuracy") else 1.0
+        figure = sign * row[self.rule.monitor]
+        if figure < self.best - self.rule.min_delta or self.parameters is None:
+            self.best, self.since, self.update = figure, 0, int(row["update"])
+            self.parameters = parameters
+        else:
+            self.since += 1
+        return self.since >= self.rule.patience
+
+
+def print_row(row: dict[str, float]) -> None:
+    """Print an evaluation in one line."""
+    line = f"epoch {row['epoch']:.6g}  update {row['update']:.0f}  seconds {row['seconds']:.2f}"
+    for rows in ("train", "validation"):
+        if not math.isnan(row[f"{rows}_accuracy"]):
+            line += f"  {rows} loss {row[f'{rows}_loss']:.4f} accuracy {row[f'{rows}_accuracy']:.4f}"
+    print(line, flush=True)

@@ -1,0 +1,144 @@
+"""One self-contained HTML file that tells what was trained, how, and what came out.
+
+No script, no external request: the curves are inline SVG, the weight images inline PNG. `report`
+is the one public name; functions of this package that return HTML have escaped what they were given.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from gradstep import __version__
+from gradstep.errors import InvalidParameterError
+from gradstep.history import Metrics
+from gradstep.html_report import pictures, tables
+from gradstep.html_report.runs import collect
+
+if TYPE_CHECKING:
+    from gradstep.trainer import Trainer
+
+__all__ = ["report"]
+
+
+def report(
+    trainers: Trainer | Mapping[str, Trainer],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "Training report",
+    tests: Metrics | Mapping[str, Metrics] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    class_names: Sequence[str] | None = None,
+    notes: str = "",
+) -> Path:
+    """Write one self-contained HTML file about one or several trained networks.
+
+    It holds a summary, tables of figures and settings, the curves, the first layer's weights as
+    images, and what it was trained with. It needs no network and no JavaScript, and reads well on
+    a phone, in dark mode and on paper. At any moment `path` holds its old content or all of the new.
+
+    Parameters
+    ----------
+    trainers : fitted Trainer, or mapping of str to fitted Trainer
+        The keys are the names of the runs.
+    path : str or path
+        The file to write; its folder must exist, a file of that name is replaced.
+    title : str
+        Heading of the page.
+    tests : Metrics, or mapping of str to Metrics, optional
+        What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only Trainer, or those of
+        any of the runs by name.
+    image_shape : tuple of int, optional
+        ``(height, width)`` or ``(3, height, width)`` of a row of X, channels first. When None,
+        weights are drawn where d makes a square image of at least 8 x 8 pixels, grey or colour.
+    class_names : sequence of str of length k, optional
+        Names for the class images; the labels by default.
+    notes : str
+        Plain text under the title; an empty line begins a new paragraph.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    InvalidParameterError
+        A run is not a fitted Trainer, `tests` names a run that is not there, `image_shape` or
+        `class_names` do not fit, or `path` is a folder or lies in one that does not exist.
+    OSError
+        The file cannot be written; the message names the path and the reason.
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> data = gs.datasets.load_digits()
+    >>> trainer = gs.Trainer(epochs=5, random_state=0).fit(data.train.X, data.train.y)
+    >>> path = gs.report(trainer, "report.html", title="Digits")  # doctest: +SKIP
+    """
+    target = _checked(path)
+    runs = collect(trainers, tests)
+    sections = [
+        tables.cards(runs),
+        _section("Results", tables.results(runs)),
+        _section("Curves", pictures.curves(runs)),
+        _section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
+        _section("Training", tables.training(runs)),
+        _section("Settings", tables.settings(runs)),
+    ]
+    now = datetime.now().astimezone()
+    text = Template(files(__package__).joinpath("template.html").read_text("utf-8")).substitute(
+        version=escape(__version__),
+        title=escape(title),
+        date=f'<time datetime="{now.isoformat(timespec="seconds")}">{now.day} {now:%B %Y, %H:%M}</time>',
+        notes=_paragraphs(notes),
+        body="\n".join(section for section in sections if section),
+        build=tables.build_line(__version__, runs),
+    )
+    try:
+        _write_atomically(target, text)
+    except OSError as error:
+        reason = f"the report cannot be written: {error.strerror}"
+        raise type(error)(error.errno or errno.EIO, reason, str(target)) from error
+    return target
+
+
+def _section(heading: str, content: str) -> str:
+    return f"<section>\n<h2>{heading}</h2>\n{content}\n</section>" if content else ""
+
+
+def _paragraphs(notes: str) -> str:
+    texts = [text.strip() for text in re.split(r"\n\s*\n", notes)]
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in texts if text)
+    return f'<div class="notes">{paragraphs}</div>' if paragraphs else ""
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    try:
+        target = Path(path)
+    except TypeError as error:
+        raise InvalidParameterError(f"`path` of report must be a path, got {path!r}") from error
+    if target.is_dir():
+        raise InvalidParameterError(f"`path` of report must be a file, got the folder {target}")
+    if not target.parent.is_dir():
+        raise InvalidParameterError(f"`path` of report must lie in a folder that exists, got {target}")
+    return target
+
+
+def _write_atomically(target: Path, text: str) -> None:
+    final = target.resolve()
+    beside = final.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.replace(final)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,388 @@
+"""`Trainer`: a scikit-learn classifier around a plan and a backend. It owns no mathematics."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gradstep import backends, fitting, init, interrupt, schedules, threads, validation
+from gradstep.callbacks import EarlyStopping, Watch, print_row
+from gradstep.errors import GradstepError, InvalidDataError, InvalidParameterError
+from gradstep.history import History, Metrics
+from gradstep.plan import Layers, Objective, Plan, RowOrder, State
+from gradstep.problem import Problem, Standardization, as_rows, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gradstep.init import Normal
+
+
+class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Softmax regression or a small ReLU network, trained by mini-batch gradient descent.
+
+    A scikit-learn classifier: it works in pipelines, searches, `clone` and `pickle`.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=()
+        Units of the hidden ReLU layers; none is softmax regression.
+    loss : {"softmax"}, default="softmax"
+        Cross-entropy of the softmax of the scores, natural logarithm.
+    l2 : float, default=0.0
+        The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
+        its strength does not depend on the batch size.
+    optimizer : {"sgd"}, default="sgd"
+        Mini-batch stochastic gradient descent.
+    learning_rate : float, schedule or callable, default=0.01
+        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the update number
+        (from 0) that returns a rate >= 0.
+    batch_size : int, default=100
+        Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
+    epochs : int, default=40
+        Passes over the rows.
+    shuffle : bool, default=True
+        Whether every epoch takes the rows in a new random order.
+    standardize : bool, default=True
+        Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
+        training rows (weighted, if they are). X itself is neither changed nor copied for it.
+    init : {"he", "xavier"} or Normal, default="he"
+        First weights; see `gradstep.init.deviations`. Biases start at 0.
+    evaluate_every : {"epoch"}, int or None, default="epoch"
+        When the train rows and the `eval_set` are evaluated: after every epoch, after so many
+        updates, or only at the end.
+    early_stopping : EarlyStopping, optional
+        When to stop before the last epoch.
+    callbacks : sequence of callables, default=()
+        Called as ``callback(trainer, row)`` after every evaluation, with the new row of the
+        history; the learned attributes are those of that moment. A True stops training.
+    precision : {"float32", "float64"}, default="float32"
+        Type of the parameters and of all arithmetic on them.
+    backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
+        What executes the training; "auto" takes the best there is.
+    n_threads : int, optional
+        Threads of the backend; by default those that this process may use, or 1 where the work
+        of an update is small. The results are the same bits for any number.
+    random_state : int, RandomState or None, default=None
+        Determines the first weights and the order of rows.
+    verbose : int, default=0
+        1 prints a line at every evaluation.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        The labels, sorted.
+    coefs_ : list of ndarray of shape (in, out)
+        Weights of every layer.
+    intercepts_ : list of ndarray of shape (out,)
+        Biases of every layer.
+    standardization_ : Standardization
+        Mean and scale of every feature.
+    history_ : History
+        What was measured while training.
+    n_iter_ : int
+        Epochs that the parameters have seen, a begun one included.
+    backend_ : str
+        The backend that trained.
+    interrupted_ : bool
+        Whether Ctrl-C ended the training.
+    n_features_in_ : int
+        Number of features, d.
+    feature_names_in_ : ndarray of shape (d,)
+        Names of the features, where X had string column names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> trainer = Trainer(hidden=(50,), learning_rate=0.1, backend="numpy", random_state=0)
+    >>> trainer = trainer.fit(X[:1500], y[:1500], eval_set=(X[1500:], y[1500:]))
+    >>> bool(trainer.score(X[1500:], y[1500:]) > 0.9)
+    True
+    >>> len(trainer.history_["validation_loss"])
+    40
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: Sequence[int] = (),
+        loss: str = "softmax",
+        l2: float = 0.0,
+        optimizer: str = "sgd",
+        learning_rate: float | schedules.Schedule | Callable[[int], float] = 0.01,
+        batch_size: int = 100,
+        epochs: int = 40,
+        shuffle: bool = True,
+        standardize: bool = True,
+        init: str | Normal = "he",
+        evaluate_every: str | int | None = "epoch",
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callable[[Trainer, dict[str, float]], bool | None]] = (),
+        precision: str = "float32",
+        backend: str = "auto",
+        n_threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.loss = loss
+        self.l2 = l2
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.shuffle = shuffle
+        self.standardize = standardize
+        self.init = init
+        self.evaluate_every = evaluate_every
+        self.early_stopping = early_stopping
+        self.callbacks = callbacks
+        self.precision = precision
+        self.backend = backend
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> Self:
+        """Train on the rows of X.
+
+        Ctrl-C in the main thread stops at the boundary of an update, keeps the model and the
+        history, and warns; a second one raises KeyboardInterrupt at once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Any real dtype; uint8, float32 and float64 are read where they lie, memory-mapped too.
+        y : array-like of shape (n,)
+            Labels: integers, strings or booleans, two classes or more.
+        sample_weight : array-like of shape (n,), optional
+            Weights >= 0 of the rows; only their ratios count.
+        eval_set : pair (X, y), optional
+            Validation rows, evaluated like the training rows and never trained on.
+
+        Returns
+        -------
+        Trainer
+            This object.
+
+        Raises
+        ------
+        InvalidParameterError
+            A parameter breaks its constraint.
+        InvalidDataError
+            X, y, `sample_weight` or `eval_set` cannot be used; scikit-learn's own checks of X
+            and y raise its ValueError or TypeError.
+        BackendUnavailableError
+            The backend asked for is not there.
+        DivergedError
+            The loss is no longer finite; model and history are those of the last finite evaluation.
+        """
+        began = time.perf_counter()
+        validation.check_parameters(self.get_params(deep=False))
+        self._check_early_stopping(eval_set)
+        backend = backends.get(self.backend)
+        checked, labels = validate_data(self, X, y)
+        self.classes_, indices = validation.encode(labels)
+        weight = validation.check_weight(sample_weight, indices)
+        rows = as_rows(checked)
+        self.standardization_ = (
+            Standardization.of(rows, weight) if self.standardize else Standardization.identity(rows.shape[1])
+        )
+        train = prepare(rows, indices, weight, self.standardization_)
+        evaluated = None if eval_set is None else self._eval_problem(eval_set)
+        plan, parameters = self._plan(train)
+        n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
+        run = fitting.Run(backend, plan, train, evaluated, self._evaluate_every(plan), n_threads)
+        self.backend_ = backend.name
+        self._train(run, parameters, began)
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the class of the highest score of every row, shape (n,)."""
+        indices = self._scores(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[indices]
+        return labels
+
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the softmax of the scores, shape (n, k), in the order of `classes_`."""
+        scores = self._scores(X)
+        exponentials: npt.NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
+        exponentials /= exponentials.sum(axis=1, keepdims=True)
+        return exponentials
+
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the scores, shape (n, k); of two classes the second's minus the first's, (n,)."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def evaluate(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Metrics:
+        """Return loss, cost and accuracy on the rows of X.
+
+        Raises
+        ------
+        InvalidDataError
+            y has a label that `fit` has not seen.
+        """
+        check_is_fitted(self)
+        validation.check_parameters(self.get_params(deep=False))
+        checked, labels = validate_data(self, X, y, reset=False)
+        indices = validation.encode_as(self.classes_, labels, "y of Trainer.evaluate")
+        problem = prepare(checked, indices, standardization=self.standardization_)
+        objective, parameters = self._model()
+        n_threads = threads.choose(self.n_threads, problem.n * objective.layers.parameters)
+        figures = backends.get(self.backend).evaluate(objective, problem, parameters, n_threads=n_threads)
+        return fitting.metrics(figures)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to a file, in one step: an older file stays whole until the new one is.
+
+        The file holds parameters, history and all that prediction needs; a function as
+        `learning_rate` as the rates it gave, and no callbacks. See `gradstep.model_file`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; an older one is untouched.
+        """
+        from gradstep import model_file
+
+        check_is_fitted(self)
+        model_file.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a model that `save` wrote. Nothing in the file is ever run.
+
+        Raises
+        ------
+        CorruptFileError
+            The file is damaged, truncated, altered, or not a gradstep model.
+        FileNotFoundError
+            There is no such file.
+        """
+        from gradstep import model_file
+
+        trainer = cls()
+        model_file.load(trainer, path)
+        return trainer
+
+    def _eval_problem(self, eval_set: Any) -> Problem:
+        X, y = validation.check_pair(eval_set)
+        try:
+            X, y = validate_data(self, X, y, reset=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidDataError(f"eval_set of Trainer.fit: {error}") from error
+        indices = validation.encode_as(self.classes_, y, "eval_set of Trainer.fit")
+        return prepare(X, indices, standardization=self.standardization_)
+
+    def _check_early_stopping(self, eval_set: Any) -> None:
+        rule = self.early_stopping
+        if rule is not None and rule.monitor.startswith("validation") and eval_set is None:
+            raise InvalidParameterError(
+                f"`early_stopping` of Trainer monitors {rule.monitor}, which needs an eval_set, got None"
+            )
+
+    def _plan(self, train: Problem) -> tuple[Plan, npt.NDArray[np.floating]]:
+        """Return the plan and the first parameters (1, P)."""
+        order_seed, init_seed = check_random_state(self.random_state).randint(2**31 - 1, size=2)
+        sizes = (train.d, *(int(units) for units in self.hidden), len(self.classes_))
+        layers = Layers(sizes)
+        batch_size = min(int(self.batch_size), train.n)
+        per_epoch = -(-train.n // batch_size)
+        objective = Objective(layers, self.loss, np.array([self.l2], dtype=np.float64))
+        order = RowOrder(train.n, bool(self.shuffle), int(order_seed))
+        rates = self._rates(int(self.epochs) * per_epoch, per_epoch)
+        generator = np.random.default_rng(int(init_seed))
+        parameters = init.draw(layers, self.init, generator, self.precision)
+        return Plan(objective, batch_size, order, rates[None]), parameters[None]
+
+    def _evaluate_every(self, plan: Plan) -> int:
+        """Return the updates between evaluations."""
+        if self.evaluate_every is None:
+            return int(plan.learning_rate.shape[1])
+        return plan.updates_per_epoch if self.evaluate_every == "epoch" else int(self.evaluate_every)
+
+    def _rates(self, updates: int, per_epoch: int) -> npt.NDArray[np.float64]:
+        if updates > validation.MOST_UPDATES:
+            raise InvalidParameterError(
+                f"`epochs` of Trainer must give at most {validation.MOST_UPDATES} updates, "
+                f"got {updates} ({self.epochs} epochs of {per_epoch})"
+            )
+        try:
+            return schedules.evaluate(self.learning_rate, updates, per_epoch)
+        except GradstepError:
+            raise
+        except Exception as error:
+            raise InvalidParameterError(
+                f"`learning_rate` of Trainer must give a rate for every update, "
+                f"got {type(error).__name__}: {error}"
+            ) from error
+
+    def _train(self, run: fitting.Run, parameters: npt.NDArray[np.floating], began: float) -> None:
+        """Train; the learned attributes are always those of the last finite evaluation."""
+        layers, per_epoch = run.plan.objective.layers, run.plan.updates_per_epoch
+        watch = Watch(self.early_stopping) if self.early_stopping else None
+        self.history_, self.interrupted_ = History(), False
+        self._keep(layers, parameters[0].copy(), 0, per_epoch)
+        with interrupt.deferred() as stop:
+            for row, kept in fitting.rows(run, State.start(parameters), stop, began):
+                self.history_.append(**row)
+                self._keep(layers, kept, int(row["update"]), per_epoch)
+                if self.verbose:
+                    print_row(row)
+                wishes = [callback(self, dict(row)) for callback in self.callbacks]
+                if (watch and watch.is_over(row, kept)) or any(wishes):
+                    break
+            self.interrupted_ = stop.requested
+        if watch and watch.rule.restore_best and watch.parameters is not None:
+            self._keep(layers, watch.parameters, watch.update, per_epoch)
+        if self.interrupted_:
+            last = self.history_["update"][-1:].tolist() or [0]
+            warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
+
+    def _keep(self, layers: Layers, block: npt.NDArray[np.floating], update: int, per_epoch: int) -> None:
+        """Make a model's parameters (P,) the learned attributes."""
+        self.coefs_ = [layers.weights(block, layer) for layer in range(layers.count)]
+        self.intercepts_ = [layers.biases(block, layer) for layer in range(layers.count)]
+        self.n_iter_ = -(-update // per_epoch)
+
+    def _model(self) -> tuple[Objective, npt.NDArray[np.floating]]:
+        """Return the learned model as backends take it: objective and parameters (1, P)."""
+        sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
+        objective = Objective(Layers(sizes), self.loss, np.array([self.l2], dtype=np.float64))
+        pairs = zip(self.coefs_, self.intercepts_, strict=True)
+        blocks = [part.ravel() for pair in pairs for part in pair]
+        return objective, np.concatenate(blocks)[None]
+
+    def _scores(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the last layer's output, shape (n, k)."""
+        check_is_fitted(self)
+        validation.check_parameters(self.get_params(deep=False))
+        checked = validate_data(self, X, reset=False)
+        problem = prepare(checked, None, standardization=self.standardization_)
+        objective, parameters = self._model()
+        n_threads = threads.choose(self.n_threads, problem.n * objective.layers.parameters)
+        backend = backends.get(self.backend)
+        scores: npt.NDArray[np.floating] = backend.scores(
+            objective, problem, parameters, n_threads=n_threads
+        )[0]
+        finite = np.isfinite(scores).all(axis=1)
+        if not finite.all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise InvalidDataError(f"row {row} of X is too large for this model: its scores are not finite")
+        return np.asarray(scores, dtype=np.float64)

@@ -1,0 +1,136 @@
+"""What `Trainer` accepts: its parameters as a table of constraints, and its data."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep import backends
+from gradstep.callbacks import EarlyStopping
+from gradstep.constraints import (
+    CALLABLE,
+    FLAG,
+    NONE,
+    NUMBER,
+    WHOLE,
+    Constraint,
+    above,
+    at_least,
+    at_most,
+    check,
+    either,
+    instance,
+    one_of,
+    sequence_of,
+)
+from gradstep.errors import InvalidDataError
+from gradstep.init import Normal
+
+#: Constraints of every parameter of Trainer, in the order in which they are checked.
+TRAINER: dict[str, tuple[Constraint, ...]] = {
+    "hidden": (sequence_of(WHOLE, at_least(1)),),
+    "loss": (one_of("softmax"),),
+    "l2": (NUMBER, at_least(0)),
+    "optimizer": (one_of("sgd"),),
+    "learning_rate": (either(NUMBER, CALLABLE), above(0)),
+    "batch_size": (WHOLE, at_least(1)),
+    "epochs": (WHOLE, at_least(1)),
+    "shuffle": (FLAG,),
+    "standardize": (FLAG,),
+    "init": (either(one_of("he", "xavier"), instance(Normal, "a Normal")),),
+    "evaluate_every": (either(one_of("epoch"), WHOLE, NONE), at_least(1)),
+    "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
+    "callbacks": (sequence_of(CALLABLE),),
+    "precision": (one_of("float32", "float64"),),
+    "backend": (one_of("auto", *backends.NAMES),),
+    "n_threads": (either(WHOLE, NONE), at_least(1)),
+    "random_state": (
+        either(WHOLE, NONE, instance(np.random.RandomState, "a numpy RandomState")),
+        at_least(0),
+        at_most(2**32 - 1),
+    ),
+    "verbose": (either(WHOLE, FLAG), at_least(0)),
+}
+
+#: Most updates of one training; the learning rate of each is held in memory.
+MOST_UPDATES = 2**28
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise InvalidParameterError for the first parameter of Trainer that breaks a constraint."""
+    for name, constraints in TRAINER.items():
+        check("Trainer", name, parameters[name], constraints)
+
+
+def encode(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """Return the classes of y (k,), sorted, and the index of every label (n,).
+
+    Raises
+    ------
+    InvalidDataError
+        Labels that have no common order, or one class only.
+    ValueError
+        Values that are no labels, such as fractions; scikit-learn's own check.
+    """
+    from sklearn.utils.multiclass import check_classification_targets
+
+    try:
+        check_classification_targets(y)
+        classes, indices = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise InvalidDataError(f"y of Trainer.fit must have labels of one type: {error}") from error
+    if len(classes) < 2:
+        raise InvalidDataError(
+            f"y of Trainer.fit must have two classes or more, got one class: {classes.tolist()[0]!r}"
+        )
+    return classes, indices.astype(np.int32)
+
+
+def encode_as(classes: npt.NDArray[Any], y: npt.NDArray[Any], whose: str) -> npt.NDArray[np.int32]:
+    """Return the index of every label of y (n,) among the known classes."""
+    known = {label: index for index, label in enumerate(classes.tolist())}
+    labels, inverse = np.unique(y, return_inverse=True)
+    unseen = [label for label in labels.tolist() if label not in known]
+    if unseen:
+        raise InvalidDataError(
+            f"{whose} must have only labels that Trainer.fit has seen, got {reprlib.repr(unseen)}; "
+            f"seen: {reprlib.repr(classes.tolist())}"
+        )
+    indices = np.array([known[label] for label in labels.tolist()], dtype=np.int32)
+    return indices[inverse]
+
+
+def check_weight(sample_weight: Any, indices: npt.NDArray[np.int32]) -> npt.NDArray[np.float64] | None:
+    """Return the sample weights as float64 (n,), None as None."""
+    if sample_weight is None:
+        return None
+    whose = "sample_weight of Trainer.fit must"
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{whose} be numbers, got {reprlib.repr(sample_weight)}") from error
+    if weight.shape != indices.shape:
+        raise InvalidDataError(f"{whose} have shape {indices.shape}, that of y, got {weight.shape}")
+    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if bad.size:
+        raise InvalidDataError(f"{whose} be finite and >= 0, got {weight[bad[0]]} in row {bad[0]}")
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 0 < total < np.inf:
+        raise InvalidDataError(
+            f"{whose} have a finite sum > 0, weights that are all zero do not, got {total}"
+        )
+    if np.ptp(indices[weight > 0]) == 0:
+        raise InvalidDataError(f"{whose} be > 0 in rows of two classes or more, got one class only")
+    return weight
+
+
+def check_pair(eval_set: Any) -> tuple[Any, Any]:
+    """Return the two parts of an eval set."""
+    if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
+        raise InvalidDataError(f"eval_set of Trainer.fit must be a pair (X, y), got {reprlib.repr(eval_set)}")
+    return eval_set[0], eval_set[1]
