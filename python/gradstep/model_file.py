@@ -11,12 +11,10 @@ so that no byte can change unnoticed. Callbacks are not kept, nor is a RandomSta
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +28,7 @@ from safetensors import numpy as safetensors
 from gradstep import backends, schedules
 from gradstep.callbacks import EarlyStopping
 from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
+from gradstep.files import write_atomically
 from gradstep.history import COLUMNS, History
 from gradstep.init import Normal
 from gradstep.problem import Standardization
@@ -73,6 +72,7 @@ def save(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         "classes": _encode_labels(trainer.classes_),
         "feature_names": None if names is None else [str(name) for name in names],
         "n_iter": trainer.n_iter_,
+        "batch_size": trainer.batch_size_,
         "backend": trainer.backend_,
         "interrupted": trainer.interrupted_,
     }
@@ -98,31 +98,6 @@ def load(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         _fill(trainer, header, arrays)
     except (SafetensorError, GradstepError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{os.fspath(path)} is not a whole gradstep model: {error}") from error
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that at any moment `path` holds either its old content or all of the new.
-
-    The bytes go to a file beside it and are on the disk before that takes the name of `path`.
-    """
-    target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    if os.name == "posix":
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _arrays(trainer: Trainer) -> Arrays:
@@ -218,6 +193,7 @@ def _fill(trainer: Trainer, header: dict[str, Any], arrays: Arrays) -> None:
     if header["feature_names"] is not None:
         trainer.feature_names_in_ = _names(header["feature_names"], sizes[0])
     trainer.n_iter_ = _typed(header, "n_iter", int)
+    trainer.batch_size_ = _typed(header, "batch_size", int)
     trainer.interrupted_ = _typed(header, "interrupted", bool)
     trainer.backend_ = _typed(header, "backend", str)
     if trainer.backend_ not in backends.NAMES:

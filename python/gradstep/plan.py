@@ -111,6 +111,18 @@ def _shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int32]:
     return order
 
 
+def rows_per_update(batch_size: int | str, n: int) -> int:
+    """Return the rows of an update on n rows: an explicit number is clipped to n.
+
+    "auto" is 100, or a fiftieth of the rows where that is less: on small tables an epoch of few
+    updates learns little.
+
+    >>> rows_per_update("auto", 50_000), rows_per_update("auto", 150), rows_per_update(64, 50)
+    (100, 3, 50)
+    """
+    return max(1, min(100, n // 50)) if batch_size == "auto" else min(int(batch_size), n)
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Consecutive updates within one epoch, as the kernels take them.

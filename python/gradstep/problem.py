@@ -53,8 +53,7 @@ class Standardization:
                 f"{mean[column]}, its variance {variance[column]}"
             )
         scale = np.sqrt(variance)
-        # A constant column keeps a variance of rounding size; it must not be blown up to scale 1.
-        scale[scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)] = 1.0
+        scale[scale == 0] = 1.0
         return cls(mean, scale)
 
 
@@ -108,7 +107,7 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         and (X.shape[1] <= 1 or X.strides[1] == X.itemsize)
         and (X.shape[0] <= 1 or (X.strides[0] >= X.shape[1] * X.itemsize and X.strides[0] % X.itemsize == 0))
     )
-    return X if rows_lie_ready else np.ascontiguousarray(X, dtype=dtype)
+    return X if rows_lie_ready else np.array(X, dtype=dtype, order="C")
 
 
 def prepare(
@@ -131,6 +130,8 @@ def prepare(
     """
     rows = as_rows(X)
     n, d = rows.shape
+    if n > np.iinfo(np.int32).max:
+        raise InvalidDataError(f"X must have at most {np.iinfo(np.int32).max} rows, got {n}")
     labels = np.zeros(n, dtype=np.int32) if y is None else np.ascontiguousarray(y, dtype=np.int32)
     if weight is not None:
         weight = np.ascontiguousarray(weight, dtype=np.float64)
@@ -146,9 +147,11 @@ def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Mom
     n, d = X.shape
     weights = np.ones(n) if weight is None else weight
     mean, variance = np.zeros(d), np.zeros(d)
+    # Measured from a row that counts, a constant column has a variance of exactly 0.
+    origin = X[np.argmax(weights > 0)].astype(np.float64)
     for rows in _row_chunks(X):
-        mean += weights[rows] @ X[rows].astype(np.float64)
-    mean /= weights.sum()
+        mean += weights[rows] @ (X[rows] - origin)
+    mean = origin + mean / weights.sum()
     for rows in _row_chunks(X):
         centred = X[rows] - mean
         variance += weights[rows] @ np.square(centred, out=centred)

@@ -40,6 +40,9 @@ class Constant:
 
     value: float
 
+    def __post_init__(self) -> None:
+        _require(self.value >= 0, "`value` of Constant must be >= 0", self.value)
+
     def __call__(self, update: int, updates_per_epoch: int) -> float:
         """Return `value`."""
         return self.value
@@ -145,12 +148,14 @@ def evaluate(
         A rate is not a finite number >= 0; the message names the update.
     """
     rate: Any = learning_rate
-    if isinstance(rate, tuple(_KINDS.values())):
-        values = [rate(t, updates_per_epoch) for t in range(updates)]
-    else:
-        values = [rate(t) for t in range(updates)] if callable(rate) else [rate] * updates
+    knows_epochs = isinstance(learning_rate, tuple(_KINDS.values()))
+    if knows_epochs:
+        rate = [rate(t, updates_per_epoch) for t in range(updates)]
+    elif callable(learning_rate):
+        rate = [rate(t) for t in range(updates)]
     try:
-        rates = np.array(values, dtype=np.float64).reshape(updates)
+        rates = np.empty(updates)
+        rates[:] = rate
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(
             f"`learning_rate` of Trainer must give one number per update, got {learning_rate!r}"
@@ -178,6 +183,8 @@ def from_dict(data: dict[str, Any]) -> Schedule:
         fields["rates"] = tuple(fields["rates"])
     try:
         schedule: Schedule = _KINDS[name](**fields)
+    except InvalidParameterError as error:
+        raise CorruptFileError(str(error)) from error
     except TypeError as error:
         raise CorruptFileError(f"schedule {name} cannot have the fields {sorted(fields)}") from error
     return schedule

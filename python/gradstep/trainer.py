@@ -17,7 +17,7 @@ from gradstep import backends, fitting, init, interrupt, schedules, threads, val
 from gradstep.callbacks import EarlyStopping, Watch, print_row
 from gradstep.errors import GradstepError, InvalidDataError, InvalidParameterError
 from gradstep.history import History, Metrics
-from gradstep.plan import Layers, Objective, Plan, RowOrder, State
+from gradstep.plan import Layers, Objective, Plan, RowOrder, State, rows_per_update
 from gradstep.problem import Problem, Standardization, as_rows, prepare
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     learning_rate : float, schedule or callable, default=0.01
         A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the update number
         (from 0) that returns a rate >= 0.
-    batch_size : int, default=100
+    batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
+        "auto" is 100, or less where an epoch would have fewer than 50 updates.
     epochs : int, default=40
         Passes over the rows.
     shuffle : bool, default=True
@@ -90,6 +91,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         What was measured while training.
     n_iter_ : int
         Epochs that the parameters have seen, a begun one included.
+    batch_size_ : int
+        Rows of an update.
     backend_ : str
         The backend that trained.
     interrupted_ : bool
@@ -119,7 +122,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         l2: float = 0.0,
         optimizer: str = "sgd",
         learning_rate: float | schedules.Schedule | Callable[[int], float] = 0.01,
-        batch_size: int = 100,
+        batch_size: int | str = "auto",
         epochs: int = 40,
         shuffle: bool = True,
         standardize: bool = True,
@@ -208,7 +211,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         plan, parameters = self._plan(train)
         n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
         run = fitting.Run(backend, plan, train, evaluated, self._evaluate_every(plan), n_threads)
-        self.backend_ = backend.name
+        self.backend_, self.batch_size_ = backend.name, plan.batch_size
         self._train(run, parameters, began)
         return self
 
@@ -302,7 +305,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order_seed, init_seed = check_random_state(self.random_state).randint(2**31 - 1, size=2)
         sizes = (train.d, *(int(units) for units in self.hidden), len(self.classes_))
         layers = Layers(sizes)
-        batch_size = min(int(self.batch_size), train.n)
+        batch_size = rows_per_update(self.batch_size, train.n)
         per_epoch = -(-train.n // batch_size)
         objective = Objective(layers, self.loss, np.array([self.l2], dtype=np.float64))
         order = RowOrder(train.n, bool(self.shuffle), int(order_seed))

@@ -37,7 +37,7 @@ TRAINER: dict[str, tuple[Constraint, ...]] = {
     "l2": (NUMBER, at_least(0)),
     "optimizer": (one_of("sgd"),),
     "learning_rate": (either(NUMBER, CALLABLE), above(0)),
-    "batch_size": (WHOLE, at_least(1)),
+    "batch_size": (either(one_of("auto"), WHOLE), at_least(1)),
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
     "standardize": (FLAG,),

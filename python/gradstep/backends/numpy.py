@@ -22,11 +22,16 @@ Array = npt.NDArray[np.floating]
 _EVALUATION_ROWS = 1000
 
 
+# Numbers that overflow are an answer here: divergence is seen by a loss that is not finite.
+_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 class NumpyBackend:
     """Executes plans with NumPy alone."""
 
     name = "numpy"
 
+    @_quiet
     def train(
         self,
         plan: Plan,
@@ -53,10 +58,10 @@ class NumpyBackend:
                 state.finite[active] = finite
                 active, gradient = active[finite], gradient[finite]
                 rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
-                with np.errstate(over="ignore", invalid="ignore"):
-                    state.parameters[active] -= rate * gradient
+                state.parameters[active] -= rate * gradient
                 state.updates[active] = t + 1
 
+    @_quiet
     def evaluate(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Figures:
@@ -72,6 +77,7 @@ class NumpyBackend:
         loss /= problem.n
         return Figures(loss, loss + _penalty(objective, parameters, objective.l2), correct / problem.n)
 
+    @_quiet
     def loss_and_gradient(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Figures, npt.NDArray[Any]]:
@@ -80,6 +86,7 @@ class NumpyBackend:
         rows = np.arange(problem.n)
         return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[1]
 
+    @_quiet
     def scores(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
@@ -107,21 +114,19 @@ def _weight(problem: Problem, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.f
 def _forward(layers: Layers, X: Array, parameters: Array) -> list[Array]:
     """Return the input and every layer's output: ReLU between layers, scores (m, b, k) last."""
     outputs = [X]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for layer in range(layers.count):
-            W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
-            S = outputs[-1] @ W + b[:, None, :]
-            outputs.append(S if layer == layers.count - 1 else np.maximum(S, 0))
+    for layer in range(layers.count):
+        W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
+        S = outputs[-1] @ W + b[:, None, :]
+        outputs.append(S if layer == layers.count - 1 else np.maximum(S, 0))
     return outputs
 
 
 def _row_losses(scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     """Cross-entropy of every row (m, b): log(sum(exp(s))) - s[label], shifted by the maximum."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        shifted = scores - scores.max(axis=2, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
-        losses: npt.NDArray[np.float64] = log_sum - shifted[:, np.arange(len(labels)), labels]
-        return losses
+    shifted = scores - scores.max(axis=2, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
+    losses: npt.NDArray[np.float64] = log_sum - shifted[:, np.arange(len(labels)), labels]
+    return losses
 
 
 def _loss_and_gradient(
@@ -137,26 +142,24 @@ def _loss_and_gradient(
     scores, labels, weight = outputs[-1], problem.y[rows], _weight(problem, rows)
     loss = (_row_losses(scores, labels) * weight).sum(axis=1) / len(rows)
     gradient = np.empty_like(parameters)
-    with np.errstate(over="ignore", invalid="ignore"):
-        # dS of the last layer: (softmax(s) - y) * weight / b
-        dS = np.exp(scores - scores.max(axis=2, keepdims=True))
-        dS /= dS.sum(axis=2, keepdims=True)
-        dS[:, np.arange(len(rows)), labels] -= 1
-        dS *= (weight / len(rows)).astype(dtype)[:, None]
-        for layer in reversed(range(layers.count)):
-            W, A = layers.weights(parameters, layer), outputs[layer]
-            dW = A.swapaxes(-1, -2) @ dS
-            layers.weights(gradient, layer)[...] = dW + (2 * l2).astype(dtype)[:, None, None] * W
-            layers.biases(gradient, layer)[...] = dS.sum(axis=1)
-            if layer > 0:
-                dS = (dS @ W.swapaxes(-1, -2)) * (A > 0)
+    # dS of the last layer: (softmax(s) - y) * weight / b
+    dS = np.exp(scores - scores.max(axis=2, keepdims=True))
+    dS /= dS.sum(axis=2, keepdims=True)
+    dS[:, np.arange(len(rows)), labels] -= 1
+    dS *= (weight / len(rows)).astype(dtype)[:, None]
+    for layer in reversed(range(layers.count)):
+        W, A = layers.weights(parameters, layer), outputs[layer]
+        dW = A.swapaxes(-1, -2) @ dS
+        layers.weights(gradient, layer)[...] = dW + (2 * l2).astype(dtype)[:, None, None] * W
+        layers.biases(gradient, layer)[...] = dS.sum(axis=1)
+        if layer > 0:
+            dS = (dS @ W.swapaxes(-1, -2)) * (A > 0)
     return loss, gradient
 
 
 def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     squares = np.zeros(len(parameters))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for layer in range(objective.layers.count):
-            W = objective.layers.weights(parameters, layer)
-            squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
-        return l2 * squares
+    for layer in range(objective.layers.count):
+        W = objective.layers.weights(parameters, layer)
+        squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
+    return l2 * squares

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from gradstep import __version__
 from gradstep.errors import InvalidParameterError
+from gradstep.files import write_atomically
 from gradstep.history import Metrics
 from gradstep.html_report import pictures, tables
 from gradstep.html_report.runs import collect
@@ -105,7 +105,7 @@ def report(
         build=tables.build_line(__version__, runs),
     )
     try:
-        _write_atomically(target, text)
+        write_atomically(target, text.encode("utf-8"))
     except OSError as error:
         reason = f"the report cannot be written: {error.strerror}"
         raise type(error)(error.errno or errno.EIO, reason, str(target)) from error
@@ -132,13 +132,3 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     if not target.parent.is_dir():
         raise InvalidParameterError(f"`path` of report must lie in a folder that exists, got {target}")
     return target
-
-
-def _write_atomically(target: Path, text: str) -> None:
-    final = target.resolve()
-    beside = final.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(final)
-    finally:
-        beside.unlink(missing_ok=True)

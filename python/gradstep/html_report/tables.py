@@ -84,7 +84,7 @@ def training(runs: Sequence[Run]) -> str:
             f"<td>{run.parameters:,}</td>",
             f"<td>{escape(text.setting(settings.l2))}</td>",
             f'<td class="first text">{escape(text.setting(settings.learning_rate))}</td>',
-            f"<td>{escape(text.setting(settings.batch_size))}</td>",
+            f"<td>{escape(text.setting(settings.batch_size_))}</td>",
             f"<td>{_epochs(run)}</td>",
             f"<td>{int(run.last('update')):,}</td>",
             f"<td>{text.duration(run.last('seconds'))}</td>",
@@ -117,7 +117,7 @@ def settings(runs: Sequence[Run]) -> str:
 def build_line(version: str, runs: Sequence[Run]) -> str:
     """Return what the runs were trained with, in one line."""
     used = {run.trainer.backend_ for run in runs}
-    counts = {threads.choose(run.trainer.n_threads, run.trainer.batch_size * run.parameters) for run in runs}
+    counts = {threads.choose(run.trainer.n_threads, run.trainer.batch_size_ * run.parameters) for run in runs}
     parts = [
         f"gradstep {version}",
         f"backend {_listed(used)}",

@@ -1,0 +1,132 @@
+"""The command line: `gradstep demo | train | gradcheck | info`.
+
+Exit status: 0 when all went well; 1 when the answer is bad news (training diverged, a gradient
+check failed); 2 for a mistake in what was asked, told in one line; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import gradstep
+from gradstep.cli import demo, gradcheck, info, train
+from gradstep.errors import DivergedError, GradstepError
+
+__all__ = ["demo", "gradcheck", "info", "main", "train"]
+
+_COMMANDS = (demo, train, gradcheck, info)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after the program's name; ``sys.argv[1:]`` by default.
+    """
+    try:
+        with _warnings_in_one_line():
+            status = _run(argv)
+        sys.stdout.flush()
+        return status
+    except DivergedError as error:
+        return _say("error", error, 1)
+    except GradstepError as error:
+        return _say("error", error, 2)
+    except BrokenPipeError:
+        # The reader has gone (`gradstep train | head`); nothing may be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say("error", f"{where}{error.strerror or error}", 2)
+    except MemoryError as error:
+        return _say("error", f"not enough memory: {error}", 2)
+    except KeyboardInterrupt:
+        return _say("error", "interrupted", 130)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has said what there is to say
+        return int(stop.code or 0)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    status: int = arguments.run(arguments)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and takes no abbreviations."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_say("error", f"{message} (see `{self.prog} --help`)", 2))
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Refuse an unknown option here, where the command's own options are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            near = difflib.get_close_matches(word, self._option_string_actions, n=1)
+            self.error(f"unknown argument {word}" + (f"; did you mean {near[0]}?" if near else ""))
+        return found, unknown
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="gradstep",
+        description="Train softmax regression and small neural networks on the CPU, as fast as it allows.",
+        epilog="Start with `gradstep demo`.",
+        formatter_class=_HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gradstep {gradstep.__version__}")
+    commands = parser.add_subparsers(dest="command", title="commands")
+    for module in _COMMANDS:
+        summary = (module.__doc__ or "").partition("\n")[0].partition(": ")[2]
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(
+            name,
+            help=summary.rstrip("."),
+            description=summary[0].upper() + summary[1:],
+            formatter_class=_HelpFormatter,
+        )
+        module.add_options(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Gives flags enough room that most helps start on the flag's own line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+
+
+def _say(kind: str, message: object, status: int) -> int:
+    """Write one line to stderr and return `status`."""
+    print(f"gradstep: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
+    return status
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        _say("warning", message, 0)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,205 @@
+"""Which rows to train on, as options: one table says which loader takes which of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradstep.cli.options import integer
+from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
+
+if TYPE_CHECKING:
+    from gradstep.datasets import DataSet
+
+#: Share of the rows of one's own file held out for validation, and again for the test.
+HELD_OUT = 0.15
+
+
+@dataclass(frozen=True)
+class DataOption:
+    """One parameter of the loaders on the command line.
+
+    Attributes
+    ----------
+    flag : str
+    parameter : str
+        Its name in the loaders.
+    kinds : tuple of str
+        Which data it goes with: "cifar10", "digits", ".csv" or ".npz".
+    parse : callable of str
+    metavar, help : str
+    several : int or None
+        Number of words, where it is more than one.
+    """
+
+    flag: str
+    parameter: str
+    kinds: tuple[str, ...]
+    parse: Callable[[str], Any]
+    metavar: str | tuple[str, ...]
+    help: str
+    several: int | None = None
+
+    @property
+    def destination(self) -> str:
+        """Where argparse puts the value."""
+        return "data" + self.flag.replace("-", "_")
+
+
+def _held_out(text: str) -> Any:
+    """Read a number of rows, a share of them, or ``none``."""
+    if text == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of rows, a share of them or none, got {text!r}"
+        ) from None
+
+
+def _batch_or_held_out(text: str) -> Any:
+    """Read the name of a batch too; the loader knows which there are."""
+    try:
+        return _held_out(text)
+    except argparse.ArgumentTypeError:
+        return text
+
+
+def _column(text: str) -> str | int:
+    """Read a column's place where the text is a number, else its name."""
+    return int(text) if text.lstrip("-").isdecimal() else text
+
+
+_FILES = (".csv", ".npz")
+DATA_OPTIONS = (
+    DataOption("--path", "path", ("cifar10",), Path, "FOLDER", "folder with the official CIFAR-10 files"),
+    DataOption(
+        "--train-batch",
+        "train",
+        ("cifar10",),
+        str,
+        "BATCH",
+        "CIFAR-10 batch to train on: data_batch_1 to data_batch_5, or all (default: data_batch_1)",
+    ),
+    DataOption(
+        "--validation",
+        "validation",
+        ("cifar10", "digits", *_FILES),
+        _batch_or_held_out,
+        "ROWS",
+        "rows to hold out for validation: a number, a share, none, or a CIFAR-10 batch "
+        f"(default: data_batch_2, elsewhere {HELD_OUT})",
+    ),
+    DataOption(
+        "--test",
+        "test",
+        ("digits", *_FILES),
+        _held_out,
+        "ROWS",
+        f"rows to hold out for the test: a number, a share or none (default: {HELD_OUT})",
+    ),
+    DataOption(
+        "--target",
+        "target",
+        (".csv",),
+        _column,
+        "COLUMN",
+        "column with the class, by name or by place from 0 (default: the last)",
+    ),
+    DataOption("--delimiter", "delimiter", (".csv",), str, "CHARACTER", "between two cells (default: ,)"),
+    DataOption("--x-key", "X", (".npz",), str, "KEY", "array with the inputs (default: X)"),
+    DataOption("--y-key", "y", (".npz",), str, "KEY", "array with the classes (default: y)"),
+    DataOption(
+        "--image-shape",
+        "image_shape",
+        _FILES,
+        integer,
+        ("CHANNELS", "HEIGHT", "WIDTH"),
+        "where a row is an image: its shape, for the pictures of the report",
+        3,
+    ),
+)
+
+
+def add_data_options(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
+    """Add ``--data`` and what goes with it; without a default it must be given."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        metavar="cifar10|digits|FILE",
+        required=default is None,
+        default=default,
+        help="CIFAR-10, the handwritten digits that come along, or one's own .csv or .npz file"
+        + (f" (default: {default})" if default else ""),
+    )
+    for option in DATA_OPTIONS:
+        group.add_argument(
+            option.flag,
+            dest=option.destination,
+            type=option.parse,
+            metavar=option.metavar,
+            nargs=option.several,
+            default=argparse.SUPPRESS,
+            help=option.help,
+        )
+
+
+def load(arguments: argparse.Namespace) -> DataSet:
+    """Load what ``--data`` and its options name.
+
+    Raises
+    ------
+    GradstepError
+        Of the loader, or for an option that does not go with the data.
+    """
+    from gradstep import datasets
+
+    kind = _kind(arguments.data)
+    given: dict[str, Any] = {}
+    for option in DATA_OPTIONS:
+        if not hasattr(arguments, option.destination):
+            continue
+        if kind not in option.kinds:
+            raise InvalidParameterError(
+                f"{option.flag} goes with {' or '.join(option.kinds)}, got --data {arguments.data}"
+            )
+        value = getattr(arguments, option.destination)
+        given[option.parameter] = tuple(value) if option.several else value
+    if kind == "cifar10":
+        return datasets.load_cifar10(**given)
+    if kind == "digits":
+        return datasets.load_digits(**given)
+    parts = {"validation": HELD_OUT, "test": HELD_OUT}
+    load_file = datasets.load_csv if kind == ".csv" else datasets.load_npz
+    return load_file(arguments.data, **(parts | given))
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn scikit-learn's own words about X or y, paragraphs of advice, into one line."""
+    try:
+        yield
+    except GradstepError:
+        raise
+    except ValueError as error:
+        raise InvalidDataError(str(error).partition("\n")[0]) from error
+
+
+def _kind(data: str) -> str:
+    if data in ("cifar10", "digits"):
+        return data
+    suffix = Path(data).suffix.lower()
+    if suffix not in _FILES:
+        raise InvalidParameterError(f"--data must be cifar10, digits or a .csv or .npz file, got {data!r}")
+    if not Path(data).expanduser().is_file():
+        raise DatasetNotFoundError(f"--data must be an existing file, got {data!r}")
+    return suffix

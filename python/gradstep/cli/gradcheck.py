@@ -1,0 +1,64 @@
+"""gradstep gradcheck: hold the analytic gradient against differences of the cost."""
+
+from __future__ import annotations
+
+import argparse
+
+from gradstep.cli import data as data_options
+from gradstep.cli import options, progress
+
+# The parameters of Trainer that the gradient at the first weights depends on.
+_PARAMETERS = ("hidden", "loss", "l2", "standardize", "init", "backend", "n_threads", "random_state")
+
+
+def _entries(text: str) -> int | None:
+    if text == "all":
+        return None
+    return options.at_least_one(text)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.usage = "gradstep gradcheck [options]"
+    data_options.add_data_options(parser, default="digits")
+    options.add_trainer_options(parser, _PARAMETERS)
+    check = parser.add_argument_group("check")
+    check.add_argument(
+        "--rows",
+        type=options.at_least_one,
+        default=100,
+        metavar="N",
+        help="training rows the cost is taken over (default: %(default)s)",
+    )
+    check.add_argument(
+        "--entries",
+        type=_entries,
+        default=500,
+        metavar="N",
+        help="entries drawn from each parameter array, or all (default: %(default)s)",
+    )
+    check.add_argument(
+        "--tolerance",
+        type=options.number,
+        default=1e-7,
+        metavar="X",
+        help="largest relative error by central differences that passes (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table of the check; 0 when it passes, else 1."""
+    from gradstep.gradcheck import gradient_check
+
+    trainer = options.make_trainer(arguments)
+    rows = data_options.load(arguments).train
+    X, y = rows.X[: arguments.rows], rows.y[: arguments.rows]
+    with data_options.plain_errors():
+        result = gradient_check(trainer, X, y, entries=arguments.entries)
+    console = progress.make_console()
+    console.print(str(result))
+    passed = result.passed(arguments.tolerance)
+    verdict = "passed" if passed else "FAILED"
+    error = result.max_relative_error()
+    console.print(f"\n{verdict}: largest relative error {error:.1e}, tolerance {arguments.tolerance:g}")
+    return 0 if passed else 1

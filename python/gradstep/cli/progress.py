@@ -1,0 +1,115 @@
+"""What the terminal shows: the live bar of a training, plain lines without a terminal, tables."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# A training of more evaluations than this is told in so many plain lines, evenly spread.
+_PLAIN_LINES = 10
+
+
+def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a console that prints text as it is: nothing is highlighted or cut."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+
+
+def training_progress(console: Console, label: str, epochs: int, *, quiet: bool = False) -> Progress:
+    """Return a callback for Trainer, to be used in a `with`, that shows how a fit goes on."""
+    kind = Progress if quiet else _LiveBar if console.is_terminal else _PlainLines
+    return kind(console, label, epochs)
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """A callback of Trainer: called with the trainer and the newest row of its history. Shows nothing."""
+
+    def __init__(self, console: Console, label: str, epochs: int) -> None:
+        self.console, self.label, self.epochs = console, label, epochs
+
+    def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
+        """Take in an evaluation."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal tidy."""
+
+
+class _PlainLines(Progress):
+    """One line for an evaluation, about ten in all."""
+
+    def __init__(self, console: Console, label: str, epochs: int) -> None:
+        super().__init__(console, label, epochs)
+        self.next_epoch = 0.0
+
+    def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
+        if row["epoch"] < min(self.next_epoch, self.epochs):
+            return
+        self.next_epoch = row["epoch"] + self.epochs / _PLAIN_LINES
+        self.console.print(
+            f"{self.label}  epoch {row['epoch']:>{len(str(self.epochs))}g}/{self.epochs}"
+            f"  loss {figure(row['train_loss'])}  {_accuracies(row)}  {row['seconds']:.1f} s"
+        )
+
+
+class _LiveBar(Progress):
+    """A bar that stays behind as the line that sums the training up."""
+
+    def __enter__(self) -> _LiveBar:
+        from rich import progress
+
+        self.bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(20, style="bright_black", complete_style="cyan", finished_style="cyan"),
+            progress.TextColumn("{task.fields[epoch]}"),
+            progress.TextColumn("{task.fields[figures]}", style="dim"),
+            progress.TimeElapsedColumn(),
+            console=self.console,
+        )
+        self.task = self.bar.add_task(self.label, total=self.epochs, epoch=f"0/{self.epochs}", figures="")
+        self.bar.start()
+        return self
+
+    def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
+        epoch = f"{row['epoch']:>{len(str(self.epochs))}.0f}/{self.epochs}"
+        self.bar.update(self.task, completed=row["epoch"], epoch=epoch, figures=_accuracies(row))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+
+def _accuracies(row: Mapping[str, float]) -> str:
+    train, validation = row["train_accuracy"], row["validation_accuracy"]
+    text = f"train {train:.1%}"
+    return text if math.isnan(validation) else f"{text}  validation {validation:.1%}"
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a calm table: names in the first column to the left, figures to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def figure(value: float) -> str:
+    """Return a loss or cost in few characters, whatever its size."""
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"

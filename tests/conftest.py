@@ -1,0 +1,75 @@
+"""Fixtures: every backend this machine can run, thread counts, precisions, CIFAR-10's folder."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from gradstep.backends import Backend, availability, get
+
+hypothesis.settings.register_profile("gradstep", deadline=None, max_examples=50, print_blob=True)
+hypothesis.settings.load_profile("gradstep")
+
+
+def _backends() -> dict[str, Callable[[], Backend]]:
+    """Return a maker for numpy, numba and one cpp per instruction set, as far as they are here."""
+    here = [name for name, reason in availability().items() if reason is None]
+    makers: dict[str, Callable[[], Backend]] = {name: partial(get, name) for name in here if name != "cpp"}
+    if "cpp" in here:
+        backend = importlib.import_module("gradstep.backends.cpp").CppBackend
+        core = importlib.import_module("gradstep._core")
+        makers |= {f"cpp-{isa}": partial(backend, isa=isa) for isa in core.isas()}
+    return makers
+
+
+BACKENDS = _backends()
+
+
+@pytest.fixture(scope="session", params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend; cpp once per instruction set."""
+    return BACKENDS[request.param]()
+
+
+@pytest.fixture(scope="session", params=[name for name in BACKENDS if name != "numpy"])
+def compiled_backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend but the reference."""
+    return BACKENDS[request.param]()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Backend:
+    """The NumPy backend."""
+    return get("numpy")
+
+
+@pytest.fixture(scope="session", params=["float32", "float64"])
+def precision(request: pytest.FixtureRequest) -> str:
+    """Both types of arithmetic."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session", params=[2, 3, 7])
+def n_threads(request: pytest.FixtureRequest) -> int:
+    """Thread counts to be compared with one thread: below, near and above what machines have."""
+    return int(request.param)
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder() -> Path:
+    """Return the folder of the CIFAR-10 files; tests that use it carry the mark ``cifar10``."""
+    return Path(os.environ["GRADSTEP_CIFAR10"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``cifar10`` where ``GRADSTEP_CIFAR10`` names no folder."""
+    if not Path(os.environ.get("GRADSTEP_CIFAR10", "nowhere")).is_dir():
+        for item in items:
+            if item.get_closest_marker("cifar10"):
+                item.add_marker(pytest.mark.skip(reason="GRADSTEP_CIFAR10 names no folder"))
