@@ -61,6 +61,12 @@ def n_threads(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
+@pytest.fixture
+def numpy_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train on NumPy where nothing else is asked for, also in other processes."""
+    monkeypatch.setenv("GRADSTEP_BACKEND", "numpy")
+
+
 @pytest.fixture(scope="session")
 def cifar10_folder() -> Path:
     """Return the folder of the CIFAR-10 files; tests that use it carry the mark ``cifar10``."""

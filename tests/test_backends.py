@@ -94,7 +94,12 @@ def test_any_shape_agrees_and_keeps_its_bits(
     n_threads = data.draw(st.integers(2, 9), label="n_threads")
     results = everything(compiled_backend, case, "float64", 1)
     expected = everything(reference, case, "float64", 1)
-    assert relative_error(case.layers, results[0], expected[0]) < 1e-10
+    # Many small updates may multiply a rounding: by how much, the reference tells from one rounding beside.
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=expected[0].shape)
+    beside = State.start(case.parameters("float64") * (1 + 2.0**-52 * signs))
+    reference.train(case.plan(), case.problem(), beside, 0, case.updates)
+    drift = relative_error(case.layers, beside.parameters, expected[0])
+    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift)
     for result, wanted in zip(results[1:], expected[1:], strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-11)
     threaded = everything(compiled_backend, case, "float64", n_threads)
@@ -175,6 +180,22 @@ def test_a_model_stops_before_the_update_whose_loss_is_not_finite(backend: Backe
     np.testing.assert_array_equal(state.parameters[1], before[1])
     figures = backend.evaluate(case.plan().objective, case.problem(), before)
     assert np.isfinite(figures.loss).tolist() == np.isfinite(figures.cost).tolist() == [True, False, True]
+
+
+def test_overflow_is_quiet_and_leaves_numpys_settings_as_they_were(backend: Backend, precision: str) -> None:
+    case = Case("overflow", hidden=(4,), l2=(0.1,))
+    objective, problem = case.plan().objective, case.problem()
+    parameters = case.parameters(precision) * np.array(np.finfo(precision).max / 10, dtype=precision)
+    state = State.start(parameters.copy())
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        before = np.geterr()
+        figures, _ = backend.loss_and_gradient(objective, problem, parameters)
+        scores = backend.scores(objective, problem, parameters)
+        backend.train(case.plan(), problem, state, 0, case.updates)
+        assert np.geterr() == before
+    assert not np.isfinite(figures.cost[0])
+    assert not np.isfinite(scores).all()
+    assert not state.finite[0]
 
 
 def test_a_group_of_stopped_models_is_left_as_it_is(backend: Backend) -> None:

@@ -16,7 +16,8 @@ X, Y = make_blobs(n_samples=130, centers=4, n_features=3, cluster_std=1.5, rando
 def trainer(**parameters: Any) -> gs.Trainer:
     """Make a Trainer that is quick and the same every time."""
     return gs.Trainer(
-        **{"backend": "numpy", "random_state": 0, "epochs": 10, "learning_rate": 0.1} | parameters
+        **{"backend": "numpy", "random_state": 0, "epochs": 10, "learning_rate": 0.1, "batch_size": 100}
+        | parameters
     )
 
 

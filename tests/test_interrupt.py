@@ -1,6 +1,5 @@
 """Ctrl-C during a fit: it stops at an update's boundary and keeps what was learned."""
 
-import os
 import signal
 import threading
 
@@ -110,23 +109,36 @@ def test_a_second_ctrl_c_raises_at_once(monkeypatch):
     assert model.history_["update"].tolist() == [10, 13]
 
 
-class PressesSoon:
-    """Any backend, with Ctrl-C pressed a moment after training has begun."""
+class PressesWithin:
+    """Any backend, with Ctrl-C pressed from outside once it has asked whether to stop."""
 
     def __init__(self, name):
         self.inner, self.name = backends.get(name), name
         self.evaluate = self.inner.evaluate
 
-    def train(self, *arguments, **options):
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        self.inner.train(*arguments, **options)
+    def train(self, *arguments, should_stop, **options):
+        asked = threading.Event()
+
+        def press():
+            asked.wait()
+            signal.raise_signal(signal.SIGINT)
+
+        def answer():
+            asked.set()
+            return should_stop()
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        self.inner.train(*arguments, should_stop=answer, **options)
+        asked.set()
+        presser.join()
 
 
 @pytest.mark.parametrize("name", HERE)
 def test_every_backend_stops_inside_a_long_stretch(name, monkeypatch):
     # Two million updates without an evaluation: half a minute of work at best.
     rows = np.random.default_rng(0).integers(256, size=(40_000, 200), dtype=np.uint8)
-    backend = PressesSoon(name)
+    backend = PressesWithin(name)
     monkeypatch.setattr(backends, "get", lambda name: backend)
     model = trainer(hidden=(200,), batch_size=1, epochs=50, evaluate_every=None, learning_rate=1e-6)
     with pytest.warns(RuntimeWarning, match="training interrupted at update"):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -17,7 +18,6 @@ from safetensors import numpy as safetensors
 from sklearn.datasets import load_iris
 
 import gradstep as gs
-from gradstep import model_file
 from gradstep.errors import CorruptFileError, InvalidDataError
 
 X, Y = load_iris(return_X_y=True)
@@ -66,7 +66,7 @@ def test_nothing_is_lost(settings, tmp_path):
     np.testing.assert_array_equal(model.predict_proba(X), copy.predict_proba(X))
     assert copy.evaluate(X, Y) == model.evaluate(X, Y)
     assert copy.history_.rows == model.history_.rows
-    learned = ("n_features_in_", "n_iter_", "backend_", "interrupted_")
+    learned = ("n_features_in_", "n_iter_", "batch_size_", "backend_", "interrupted_")
     assert [getattr(copy, name) for name in learned] == [getattr(model, name) for name in learned]
     np.testing.assert_array_equal(copy.fit(X, Y).coefs_[0], model.coefs_[0])
 
@@ -118,7 +118,7 @@ def test_feature_names(tmp_path):
 
 
 def test_a_function_is_kept_as_its_rates(tmp_path):
-    model = trainer(learning_rate=lambda t: 0.1 / (t + 1), callbacks=(print,)).fit(X, Y)
+    model = trainer(learning_rate=lambda t: 0.1 / (t + 1), batch_size=100, callbacks=(print,)).fit(X, Y)
     model.save(tmp_path / "model")
     copy = gs.Trainer.load(tmp_path / "model")
     assert copy.learning_rate == gs.schedules.Recorded((0.1, 0.05, 0.1 / 3, 0.025))
@@ -260,6 +260,7 @@ FORGERIES = [
     (put("feature_names", to=["a"]), "feature names must be 4 strings"),
     (put("feature_names", to=[1, 2, 3, 4]), "feature names must be 4 strings"),
     (put("n_iter", to="many"), "'n_iter' must be of type int"),
+    (put("batch_size", to="auto"), "'batch_size' must be of type int"),
     (put("interrupted", to=0), "'interrupted' must be of type bool"),
     (put("backend", to="cuda"), "backend must be one of cpp, numba, numpy, got 'cuda'"),
     (lambda header, arrays: header.pop("n_iter"), "n_iter"),
@@ -324,7 +325,7 @@ def test_a_failed_write_leaves_no_trace(step, tmp_path, monkeypatch):
 
     path = tmp_path / "model"
     path.write_bytes(b"old")
-    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (model_file.Path, "replace")), fail)
+    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), fail)
     with pytest.raises(OSError, match="Input/output error"):
         trainer().fit(X, Y).save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["model"]

@@ -22,6 +22,7 @@ from gradstep.problem import Problem, Standardization, prepare
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)
 
+from gradstep.backends import numba as backend_module
 from gradstep.backends import numba_kernels as kernels
 
 WEIGHTED = Case("weighted-uint8", n=53, d=300, hidden=(7,), weighted=True, dtype="uint8", row_gap=3)
@@ -145,17 +146,23 @@ def test_figures_of_parameters_that_are_not_finite_are_those_of_the_reference(
     np.testing.assert_array_equal(ours.accuracy, theirs.accuracy)
 
 
+@pytest.fixture
+def one_update_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask before every update, however fast the machine is."""
+    monkeypatch.setattr("gradstep.backends.numba._SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("one_update_at_a_time")
 def test_should_stop_leaves_all_models_at_the_same_boundary(numba: Backend) -> None:
     case = CASES[0]
     answers = iter([False, False, True])
     state = State.start(case.parameters("float64"))
     numba.train(case.plan(), case.problem(), state, 0, case.updates, should_stop=lambda: next(answers))
-    stopped = int(state.updates[0])
-    assert 1 <= stopped < case.updates
-    assert (state.updates == stopped).all()
-    assert state.parameters.tobytes() == trained(numba, case, "float64", until=stopped).parameters.tobytes()
+    assert state.updates.tolist() == [2, 2, 2]
+    assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
 
 
+@pytest.mark.usefixtures("one_update_at_a_time")
 def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend) -> None:
     case = CASES[0]
     state, asked = State.start(case.parameters("float64")), []
@@ -168,9 +175,30 @@ def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         numba.train(case.plan(), case.problem(), state, 0, case.updates, should_stop=interrupt)
-    stopped = int(state.updates[0])
-    assert 1 <= stopped < case.updates
-    assert state.parameters.tobytes() == trained(numba, case, "float64", until=stopped).parameters.tobytes()
+    assert state.updates.tolist() == [2, 2, 2]
+    assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes"),
+    [
+        # Of an update, against a portion's 0.03: eight times the size at most, and 1 at least.
+        (1e-9, [1, 8, 64, 512, 415]),
+        (0.007, [1, 4, 4, 4, 4, 3]),
+        (1.0, [1] * 5),
+    ],
+)
+def test_portions_take_about_the_same_time(
+    seconds: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    ends, total = [0], sum(sizes)
+    for first, last in backend_module._portions(total):
+        assert first == ends[-1]
+        ends.append(last)
+        now += seconds * (last - first)
+    assert np.diff(ends).tolist() == sizes
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])

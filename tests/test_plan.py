@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradstep.plan import Layers, Objective, Plan, RowOrder, State
+from gradstep.plan import Layers, Objective, Plan, RowOrder, State, rows_per_update
 
 sizes = st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple)
 
@@ -127,6 +127,33 @@ def test_without_shuffle_rows_stay_in_order() -> None:
 )
 def test_updates_per_epoch(n: int, b: int, expected: int) -> None:
     assert plan_of(n, b, 1).updates_per_epoch == expected
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n", "expected"),
+    [
+        ("auto", 1, 1),
+        ("auto", 99, 1),
+        ("auto", 100, 2),
+        ("auto", 4_999, 99),
+        ("auto", 5_000, 100),
+        ("auto", 2**31 - 1, 100),
+        (1, 1, 1),
+        (7, 6, 6),
+        (7, 7, 7),
+        (7, 8, 7),
+        (10**12, 50_000, 50_000),
+    ],
+)
+def test_rows_of_an_update(batch_size: int | str, n: int, expected: int) -> None:
+    assert rows_per_update(batch_size, n) == expected
+
+
+@given(n=st.integers(50, 10**6))
+def test_automatic_batches_give_an_epoch_50_updates_or_batches_of_100(n: int) -> None:
+    b = rows_per_update("auto", n)
+    assert n // b >= 50
+    assert b == 100 or n // (b + 1) < 50
 
 
 def test_stretches_end_with_epochs_and_short_batches() -> None:

@@ -167,6 +167,11 @@ def test_equal_weights_are_none_and_missing_labels_zero() -> None:
     assert problem.y.dtype == np.int32
 
 
+def test_more_rows_than_an_index_can_count_are_refused() -> None:
+    with pytest.raises(InvalidDataError, match=r"^X must have at most 2147483647 rows, got 2147483648$"):
+        prepare(np.empty((2**31, 0), dtype=np.uint8), None)
+
+
 def test_the_measure_of_columns_worked_out_by_hand() -> None:
     X = np.array([[1, 10, 5], [3, 10, 5], [5, 40, 5]], dtype=np.uint8)
     measured = Standardization.of(X)
@@ -218,6 +223,18 @@ def test_constant_columns_have_scale_1(value: float, dtype: str, n: int) -> None
     X[0, 0] += 1
     weight[0] = 0
     assert Standardization.of(X.astype(dtype), weight).scale[0] == 1
+
+
+@pytest.mark.parametrize("value", [0.1, 1e15 / 3])
+@pytest.mark.parametrize("n", [1237, 70_001])
+def test_the_measure_of_a_constant_column_is_exact(value: float, n: int) -> None:
+    # The larger table is walked in several chunks.
+    X = np.full((n, 9), value)
+    X[::3, 1] = -value
+    measured = Standardization.of(X)
+    assert measured.mean[[0, 8]].tolist() == [value, value]
+    assert measured.scale[[0, 8]].tolist() == [1, 1]
+    np.testing.assert_allclose(measured.scale[1], X[:, 1].std(), rtol=1e-12)
 
 
 def test_nearly_constant_columns_keep_their_scale() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import errno
 import io
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -70,7 +72,7 @@ def runs() -> dict[str, gs.Trainer]:
     X, y = load_digits(return_X_y=True)
     settings = {
         "softmax layer": {"learning_rate": gs.schedules.StepDecay(0.05)},
-        "two layers": {"hidden": (60,), "l2": 0.001, "random_state": 7},
+        "two layers": {"hidden": (60,), "l2": 0.001, "batch_size": 40, "random_state": 7},
     }
     return {
         name: gs.Trainer(**{"epochs": 6, "backend": "numpy", "random_state": 0, **given}).fit(
@@ -157,7 +159,7 @@ def test_settings_are_marked_where_they_are_not_the_default(page: Page) -> None:
     assert table["hidden"] == ["()", "[(60,)]", "()"]
     assert table["learning_rate"] == ["[StepDecay(start=0.05, factor=0.1, every=10)]", "0.01", "0.01"]
     assert table["epochs"] == ["[6]", "[6]", "40"]
-    assert table["batch_size"] == ["100", "100", "100"]
+    assert table["batch_size"] == ["auto", "[40]", "auto"]
     assert set(table) == {"Parameter", *gs.Trainer().get_params()}
 
 
@@ -165,7 +167,9 @@ def test_training_tells_sizes_and_time(page: Page) -> None:
     rows = [[cell.replace("\u00a0", " ") for cell in row] for row in page.rows["Training"]]
     assert rows[1][:4] == ["softmax layer", "64 → 10", "650", "0"]
     assert rows[2][1:3] == ["64 → 60 → 10", f"{65 * 60 + 61 * 10:,}"]
-    assert [row[6:8] for row in rows[1:]] == [["6", "18"]] * 2
+    # "auto" is 6 of the 300 rows: 50 updates an epoch.
+    assert rows[0][5:8] == ["batch", "epochs", "updates"]
+    assert [row[5:8] for row in rows[1:]] == [["6", "6", "300"], ["40", "6", "48"]]
 
 
 def test_cards_and_foot(page: Page) -> None:
@@ -320,24 +324,32 @@ class TestWriting:
         with pytest.raises(InvalidParameterError, match="`path` of report must be a path, got 3"):
             gs.report(runs, 3)
 
-    @pytest.mark.parametrize("step", ["write_text", "replace"])
+    @pytest.mark.parametrize("step", [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
     def test_a_full_disk_leaves_the_old_file_whole(
-        self, step: str, runs: dict[str, gs.Trainer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, step: Any, runs: dict[str, gs.Trainer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "r.html"
         path.write_text("old")
 
-        def fail(self: Path, *arguments: object, **options: object) -> None:
-            self.touch()
+        def fail(*arguments: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(Path, step, fail)
+        monkeypatch.setattr(*step, fail)
         with pytest.raises(OSError, match="the report cannot be written: No space left on device") as caught:
             gs.report(runs, path)
         monkeypatch.undo()
         assert caught.value.filename == str(path)
         assert [entry.name for entry in tmp_path.iterdir()] == ["r.html"]
         assert path.read_text() == "old"
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX")
+    def test_something_that_is_no_file_is_refused(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        with pytest.raises(OSError, match="the report cannot be written: there is something that is not a"):
+            gs.report(runs, pipe)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
+        assert pipe.is_fifo()
 
     def test_a_link_keeps_leading_to_its_file(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
         link = tmp_path / "link.html"

@@ -113,6 +113,8 @@ def test_what_is_no_number_is_refused(learning_rate: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: Constant(-0.1), "`value` of Constant must be >= 0, got -0.1"),
+        (lambda: Constant(math.nan), "`value` of Constant must be >= 0, got nan"),
         (lambda: StepDecay(0), "`start` of StepDecay must be > 0, got 0"),
         (lambda: StepDecay(math.nan), "`start` of StepDecay must be > 0, got nan"),
         (lambda: StepDecay(1, factor=0), "`factor` of StepDecay must be in (0, 1], got 0"),

@@ -101,6 +101,20 @@ def test_any_number_of_rows_and_batch_size(name, n, batch_size):
     assert model.history_["update"].tolist() == [-(-n // batch_size), 2 * -(-n // batch_size)]
 
 
+@pytest.mark.parametrize("n, batch_size", [(5, 1), (99, 1), (100, 2), (130, 2)])
+def test_rows_of_an_update_by_default(n, batch_size):
+    automatic = trainer().fit(X[:n], Y[:n])
+    assert automatic.batch_size == "auto"
+    assert automatic.batch_size_ == batch_size
+    assert automatic.history_["update"][0] == -(-n // batch_size)
+    told = trainer(batch_size=batch_size).fit(X[:n], Y[:n])
+    np.testing.assert_array_equal(automatic.coefs_[0], told.coefs_[0])
+
+
+def test_an_explicit_batch_size_is_clipped_to_the_rows():
+    assert [trainer(batch_size=b).fit(X, Y).batch_size_ for b in (1, 129, 130, 131)] == [1, 129, 130, 130]
+
+
 @pytest.mark.parametrize("name", HERE)
 def test_one_column_and_constant_columns(name):
     one = X[:, :1]
@@ -333,8 +347,9 @@ def test_fit_twice_is_fit_once():
 
 def test_a_function_trains_like_the_schedule_that_it_is():
     schedule = gs.schedules.StepDecay(0.2, factor=0.5, every=2)
-    function = trainer(learning_rate=lambda update: schedule(update, 2)).fit(X, Y)
-    np.testing.assert_array_equal(function.coefs_[0], trainer(learning_rate=schedule).fit(X, Y).coefs_[0])
+    function = trainer(learning_rate=lambda update: schedule(update, 2), batch_size=100).fit(X, Y)
+    itself = trainer(learning_rate=schedule, batch_size=100).fit(X, Y)
+    np.testing.assert_array_equal(function.coefs_[0], itself.coefs_[0])
 
 
 def test_l2_shrinks_the_weights_and_not_the_biases():

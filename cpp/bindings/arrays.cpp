@@ -24,8 +24,8 @@ RowType row_type(const py::array& X) {
 
 PyRows::PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, Array<double> mean,
                Array<double> inverse_scale)
-    : X_(std::move(X)), type_(row_type(X_)), y_(std::move(y)), weight_(std::move(weight)), mean_(std::move(mean)),
-      inverse_scale_(std::move(inverse_scale)) {
+    : X_(std::move(X)), type_(row_type(X_)), y_(std::move(y)), weight_(std::move(weight)),
+      mean_(std::move(mean)), inverse_scale_(std::move(inverse_scale)) {
     require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
     require(d() >= 1, "`X` must have at least one column");
     require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
@@ -57,11 +57,21 @@ Rows<T> PyRows::as() const {
         inverse_scale = inverse_scale_.data();
     }
     const Index stride = n() > 1 ? X_.strides(0) / X_.itemsize() : d();
-    return {X_.data(), type_,         n(),  d(),           stride, mean_.data(), inverse_scale_.data(),
-            mean,      inverse_scale, y_.data(), weight_ ? weight_->data() : nullptr};
+    return {X_.data(),
+            type_,
+            n(),
+            d(),
+            stride,
+            mean_.data(),
+            inverse_scale_.data(),
+            mean,
+            inverse_scale,
+            y_.data(),
+            weight_ ? weight_->data() : nullptr};
 }
 
-PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2) : isa_(std::move(isa)), l2_(std::move(l2)) {
+PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2)
+    : isa_(std::move(isa)), l2_(std::move(l2)) {
     const std::vector<std::string> usable = isas_usable();
     require(std::find(usable.begin(), usable.end(), isa_) != usable.end(),
             "instruction set '" + isa_ + "' is not usable here");
@@ -84,10 +94,10 @@ Models<T> PyModels::as() const {
 }
 
 void require_fit(const PyModels& models, const PyRows& rows) {
-    require(rows.d() == models.inputs(), "`X` must have " + std::to_string(models.inputs()) + " columns, got " +
-                                             std::to_string(rows.d()));
-    require(rows.classes() <= models.outputs(), "`y` must be below " + std::to_string(models.outputs()) + ", got " +
-                                                    std::to_string(rows.classes() - 1));
+    require(rows.d() == models.inputs(),
+            "`X` must have " + std::to_string(models.inputs()) + " columns, got " + std::to_string(rows.d()));
+    require(rows.classes() <= models.outputs(), "`y` must be below " + std::to_string(models.outputs()) +
+                                                    ", got " + std::to_string(rows.classes() - 1));
 }
 
 template Rows<float> PyRows::as<float>() const;
@@ -97,12 +107,13 @@ template Models<double> PyModels::as<double>() const;
 
 void register_arrays(py::module_& module) {
     py::class_<PyRows>(module, "Rows", "Rows of a data set, labels, weights, mean and inverse scale.")
-        .def(py::init<py::array, Array<std::int32_t>, std::optional<Array<double>>, Array<double>, Array<double>>(),
+        .def(py::init<py::array, Array<std::int32_t>, std::optional<Array<double>>, Array<double>,
+                      Array<double>>(),
              py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("weight").noconvert(),
              py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert());
     py::class_<PyModels>(module, "Models", "Instruction set, layer sizes and l2 (m,) of m models.")
-        .def(py::init<std::string, Array<Index>, Array<double>>(), py::arg("isa"), py::arg("sizes").noconvert(),
-             py::arg("l2").noconvert());
+        .def(py::init<std::string, Array<Index>, Array<double>>(), py::arg("isa"),
+             py::arg("sizes").noconvert(), py::arg("l2").noconvert());
 }
 
 }  // namespace gradstep::bindings

@@ -7,7 +7,8 @@ namespace gradstep::bindings {
 namespace {
 
 template <class T>
-py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
+                      int n_threads) {
     require_fit(py_models, py_rows);
     require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
     const Models<T> models = py_models.as<T>();
@@ -23,7 +24,8 @@ py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Ar
 }
 
 template <class T>
-Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
+                   int n_threads) {
     require_fit(py_models, py_rows);
     require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
     const Models<T> models = py_models.as<T>();
@@ -39,7 +41,8 @@ Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array
 }
 
 template <class T>
-Array<T> gradient_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters, int n_threads) {
+Array<T> gradient_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
+                     int n_threads) {
     require_fit(py_models, py_rows);
     require(py_rows.n() >= 1, "the gradient needs at least one row");
     require_shape(parameters, "parameters", py_models.m(), py_models.parameters());

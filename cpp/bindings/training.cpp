@@ -33,8 +33,9 @@ void require_stretch(const PyRows& rows, const Array<std::int32_t>& which, const
         require(starts.data()[t] > starts.data()[t - 1], "`starts` must rise");
     require_shape(which, "which", starts.data()[starts.size() - 1]);
     for (py::ssize_t i = 0; i < which.size(); ++i)
-        require(which.data()[i] >= 0 && which.data()[i] < rows.n(),
-                "`which` must name rows below " + std::to_string(rows.n()) + ", got " + std::to_string(which.data()[i]));
+        require(which.data()[i] >= 0 && which.data()[i] < rows.n(), "`which` must name rows below " +
+                                                                        std::to_string(rows.n()) + ", got " +
+                                                                        std::to_string(which.data()[i]));
 }
 
 template <class T>
@@ -57,7 +58,8 @@ void train_as(const PyModels& py_models, const PyRows& py_rows, const Array<std:
     Question question{std::move(should_stop), nullptr};
     {
         py::gil_scoped_release no_gil;
-        train(models, rows, stretch, parameters_at, updates_at, finite_at, n_threads, Poll{Question::ask, &question});
+        train(models, rows, stretch, parameters_at, updates_at, finite_at, n_threads,
+              Poll{Question::ask, &question});
     }
     if (question.raised) std::rethrow_exception(question.raised);
 }
@@ -65,8 +67,9 @@ void train_as(const PyModels& py_models, const PyRows& py_rows, const Array<std:
 template <class T>
 void define_train(py::module_& module) {
     module.def("train", &train_as<T>, "Do consecutive updates in place on parameters, updates and finite.",
-               py::arg("models"), py::arg("rows"), py::arg("which").noconvert(), py::arg("starts").noconvert(),
-               py::arg("learning_rate").noconvert(), py::arg("parameters").noconvert(), py::arg("updates").noconvert(),
+               py::arg("models"), py::arg("rows"), py::arg("which").noconvert(),
+               py::arg("starts").noconvert(), py::arg("learning_rate").noconvert(),
+               py::arg("parameters").noconvert(), py::arg("updates").noconvert(),
                py::arg("finite").noconvert(), py::arg("n_threads"), py::arg("should_stop"));
 }
 

@@ -10,6 +10,17 @@ inline Index row_at(const std::int32_t* which, Index first, Index r) {
     return which ? static_cast<Index>(which[r]) : first + r;
 }
 
+// Rows of a shuffled batch lie anywhere: they are asked for this many rows before they are read.
+constexpr Index kRowsAhead = 12;
+constexpr Index kCacheLine = 64;
+
+template <class Element>
+inline void prefetch(const Element* from, Index length) {
+    const char* bytes = reinterpret_cast<const char*>(from);
+    for (Index at = 0; at < length * static_cast<Index>(sizeof(Element)); at += kCacheLine)
+        __builtin_prefetch(bytes + at);
+}
+
 // Arithmetic in Wide, the wider of the element's type and the network's.
 template <class T, class Element, class Wide>
 void gather_as(T* X__bi, Index ldx, const Rows<T>& rows, const Wide* mean, const Wide* inverse_scale,
@@ -19,26 +30,29 @@ void gather_as(T* X__bi, Index ldx, const Rows<T>& rows, const Wide* mean, const
     mean += i0;
     inverse_scale += i0;
     for (Index r = 0; r < b; ++r) {
+        if (r + kRowsAhead < b)
+            prefetch(data + row_at(which, first, r + kRowsAhead) * rows.stride + i0, length);
         const Element* __restrict__ from = data + row_at(which, first, r) * rows.stride + i0;
         T* __restrict__ to = X__bi + r * ldx;
         for (Index i = 0; i < length; ++i)
             to[i] = static_cast<T>((static_cast<Wide>(from[i]) - mean[i]) * inverse_scale[i]);
+        for (Index i = length; i < round_up<T>(length); ++i) to[i] = T(0);
     }
 }
 
 template <class T>
-void gather(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first,
-            Index b, Index i0, Index i1) {
+void gather(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
+            Index i0, Index i1) {
     switch (rows.type) {
         case RowType::uint8:
-            return gather_as<T, std::uint8_t, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T,
-                                                 which, first, b, i0, i1);
+            return gather_as<T, std::uint8_t, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T, which,
+                                                 first, b, i0, i1);
         case RowType::float32:
-            return gather_as<T, float, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T, which,
-                                          first, b, i0, i1);
+            return gather_as<T, float, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T, which, first,
+                                          b, i0, i1);
         case RowType::float64:
-            return gather_as<T, double, double>(X__bi, ldx, rows, rows.mean, rows.inverse_scale, which,
-                                                first, b, i0, i1);
+            return gather_as<T, double, double>(X__bi, ldx, rows, rows.mean, rows.inverse_scale, which, first,
+                                                b, i0, i1);
     }
 }
 

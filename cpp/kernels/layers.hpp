@@ -8,8 +8,8 @@ namespace gradstep::GRADSTEP_ISA {
 namespace {
 
 template <class T>
-void finish(T* Z__bo, Index ldz, const T* partials, Index count, Index distance, const T* bias,
-            Index b, Index out, bool relu) {
+void finish(T* Z__bo, Index ldz, const T* partials, Index count, Index distance, const T* bias, Index b,
+            Index out, bool relu) {
     const Vector<T> zero{};
     for (Index r = 0; r < b; ++r)
         for (Index o = 0; o < out; o += kLanes<T>) {
@@ -53,10 +53,10 @@ void softmax(double* losses, double* correct, T* dS__bo, const T* S__bo, Index l
             T* ds = dS__bo + r * lds;
             for (Index o = 0; o < k; ++o) sum += ds[o] = exponential(s[o] - s[best]);
             const T inverse = T(1) / sum, factor = static_cast<T>(weight * scale);
-            for (Index o = 0; o < k; ++o)
-                ds[o] = (ds[o] * inverse - (o == label ? T(1) : T(0))) * factor;
+            for (Index o = 0; o < k; ++o) ds[o] = (ds[o] * inverse - (o == label ? T(1) : T(0))) * factor;
         }
-        losses[r] = (__builtin_log(static_cast<double>(sum)) - static_cast<double>(s[label] - s[best])) * weight;
+        losses[r] =
+            (__builtin_log(static_cast<double>(sum)) - static_cast<double>(s[label] - s[best])) * weight;
         correct[r] = best == label ? weight : 0.0;
     }
 }

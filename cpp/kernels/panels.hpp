@@ -1,6 +1,13 @@
-// Packed weights. The outputs of W (in, out) are cut into column groups of up to kGroupVectors
-// vectors; a group holds its inputs one after the other, each a row of whole vectors, so that a
-// product streams through it. Columns beyond `out` are zero.
+// Packed weights. The columns of W (in, out) are cut into groups; a group holds all its inputs, one
+// group after the other. Two layouts, chosen by in and out alone:
+//
+//     wide    lanes along the outputs: input by input, a row of up to kGroupVectors whole vectors.
+//             Columns behind `out` are zero.
+//     narrow  lanes along the inputs: a vector of inputs for each of up to kGroupOutputs columns,
+//             then the next inputs. Inputs behind `in` are zero.
+//
+// Wide layers are wide; narrow is for many inputs and few outputs, where a wide layout would leave a
+// quarter of its lanes idle or more.
 #pragma once
 
 #include "vector.hpp"
@@ -9,29 +16,62 @@ namespace gradstep::GRADSTEP_ISA {
 namespace {
 
 constexpr Index kGroupVectors = kRegisters == 32 ? 4 : 2;
+constexpr Index kGroupOutputs = 10;
+constexpr Index kNarrowFromVectors = 16;
 
 template <class T>
-constexpr Index kGroupColumns = kGroupVectors * kLanes<T>;
-
-template <class T>
-inline Index column_groups(Index out) {
-    return (out + kGroupColumns<T> - 1) / kGroupColumns<T>;
+inline bool is_narrow(Index in, Index out) {
+    return 4 * out < 3 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
 }
 
-// One column group: where it starts in the panel and how many columns it has, real and padded.
+// One column group: where it starts in the panel, its columns, and the elements from one input (wide)
+// or one vector of inputs (narrow) to the next.
 struct Group {
     Index start;
     Index first;
     Index columns;
-    Index width;
+    Index step;
 };
 
+inline Index ceiling(Index a, Index b) { return (a + b - 1) / b; }
+
+// The layout of one W (in, out).
 template <class T>
-inline Group group_of(Index g, Index in, Index out) {
-    const Index first = g * kGroupColumns<T>;
-    const Index columns = smaller(out - first, kGroupColumns<T>);
-    return {first * in, first, columns, round_up<T>(columns)};
-}
+struct Panel {
+    Index in;
+    Index out;
+    bool narrow;
+    Index most_columns;  // of a group
+
+    Panel(Index inputs, Index outputs) : in(inputs), out(outputs), narrow(is_narrow<T>(in, out)) {
+        most_columns = narrow ? ceiling(out, ceiling(out, kGroupOutputs)) : kGroupVectors * kLanes<T>;
+    }
+
+    Index groups() const { return ceiling(out, most_columns); }
+    Index size() const { return narrow ? round_up<T>(in) * out : in * round_up<T>(out); }
+
+    Group group(Index g) const {
+        const Index first = g * most_columns, columns = smaller(out - first, most_columns);
+        if (narrow) return {first * round_up<T>(in), first, columns, columns * kLanes<T>};
+        return {first * in, first, columns, round_up<T>(columns)};
+    }
+
+    // Place of input i of column o of a group.
+    Index place(const Group& group, Index i, Index o) const {
+        if (narrow) return group.start + i / kLanes<T> * group.step + o * kLanes<T> + i % kLanes<T>;
+        return group.start + i * group.step + o;
+    }
+
+    // f(place, i, o) for inputs i0 <= i < i1 of every column.
+    template <class F>
+    void each(Index i0, Index i1, F&& f) const {
+        for (Index g = 0; g < groups(); ++g) {
+            const Group group_g = group(g);
+            for (Index i = i0; i < i1; ++i)
+                for (Index o = 0; o < group_g.columns; ++o) f(place(group_g, i, o), i, group_g.first + o);
+        }
+    }
+};
 
 template <class T>
 Index padded(Index out) {
@@ -39,45 +79,39 @@ Index padded(Index out) {
 }
 
 template <class T>
+Index column_groups(Index in, Index out) {
+    return Panel<T>(in, out).groups();
+}
+
+template <class T>
 Index panel_size(Index in, Index out) {
-    return in * round_up<T>(out);
+    return Panel<T>(in, out).size();
 }
 
 template <class T>
 void pack(T* panel, const T* W__io, Index in, Index out) {
-    for (Index g = 0; g < column_groups<T>(out); ++g) {
-        const Group group = group_of<T>(g, in, out);
-        for (Index i = 0; i < in; ++i) {
-            T* row = panel + group.start + i * group.width;
-            for (Index o = 0; o < group.width; ++o)
-                row[o] = o < group.columns ? W__io[i * out + group.first + o] : T(0);
-        }
-    }
+    for (Index at = 0; at < panel_size<T>(in, out); ++at) panel[at] = T(0);
+    Panel<T>(in, out).each(0, in, [=](Index place, Index i, Index o) { panel[place] = W__io[i * out + o]; });
 }
 
 template <class T>
 void unpack(T* W__io, const T* panel, Index in, Index out) {
-    for (Index g = 0; g < column_groups<T>(out); ++g) {
-        const Group group = group_of<T>(g, in, out);
-        for (Index i = 0; i < in; ++i)
-            for (Index o = 0; o < group.columns; ++o)
-                W__io[i * out + group.first + o] = panel[group.start + i * group.width + o];
-    }
+    Panel<T>(in, out).each(0, in, [=](Index place, Index i, Index o) { W__io[i * out + o] = panel[place]; });
 }
 
 template <class T>
 void transpose(T* panel__oi, const T* panel__io, Index in, Index out, Index i0, Index i1) {
-    for (Index h = i0 / kGroupColumns<T>; h * kGroupColumns<T> < i1; ++h) {
-        const Group to = group_of<T>(h, out, in);
-        const Index begin = to.first > i0 ? to.first : i0;
-        const Index end = smaller(to.first + to.columns, i1);
-        for (Index g = 0; g < column_groups<T>(out); ++g) {
-            const Group from = group_of<T>(g, in, out);
-            for (Index o = 0; o < from.columns; ++o) {
-                T* row = panel__oi + to.start + (from.first + o) * to.width;
+    const Panel<T> from(in, out), to(out, in);
+    for (Index h = i0 / to.most_columns; h * to.most_columns < i1; ++h) {
+        const Group columns = to.group(h);
+        const Index begin = columns.first > i0 ? columns.first : i0;
+        const Index end = smaller(columns.first + columns.columns, i1);
+        for (Index g = 0; g < from.groups(); ++g) {
+            const Group rows = from.group(g);
+            for (Index o = 0; o < rows.columns; ++o)
                 for (Index i = begin; i < end; ++i)
-                    row[i - to.first] = panel__io[from.start + i * from.width + o];
-            }
+                    panel__oi[to.place(columns, rows.first + o, i - columns.first)] =
+                        panel__io[from.place(rows, i, o)];
         }
     }
 }

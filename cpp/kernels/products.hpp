@@ -1,140 +1,45 @@
-// The two matrix products, on one register-blocked tile. A tile has M rows and V vectors of
-// columns; all M * V accumulators live in registers while one chain runs over `length` steps:
-//
-//     product: Z__bo = X__bi W__io      rows are rows of the batch, the chain runs over inputs
-//     update:  dW__io = X__bi^T dZ__bo  rows are inputs, the chain runs over rows of the batch
-//
-// so both are acc[row][column] += left(row, step) * right(step, column), with other strides.
+// The two matrix products of a layer, in the layout that its sizes have.
 #pragma once
 
-#include "panels.hpp"
+#include "narrow.hpp"
+#include "wide.hpp"
 
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
-// Rows of a tile V vectors wide: accumulators, V right-hand vectors and a broadcast must fit.
-constexpr Index tile_rows(Index V) { return (kRegisters - 2 - V) / V < 14 ? (kRegisters - 2 - V) / V : 14; }
-
-template <class T, int M, int V>
-struct Tile {
-    Vector<T> acc[M][V];
-
-    inline void run(const T* left, Index row_stride, Index step_stride, const T* right,
-                    Index right_stride, Index length) {
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) acc[r][v] = Vector<T>{};
-        for (Index step = 0; step < length; ++step) {
-            Vector<T> columns[V];
-            for (int v = 0; v < V; ++v) columns[v] = load(right + v * kLanes<T>);
-            for (int r = 0; r < M; ++r) {
-                const T x = left[r * row_stride];
-                for (int v = 0; v < V; ++v) acc[r][v] += x * columns[v];
-            }
-            left += step_stride;
-            right += right_stride;
+template <class T>
+void product(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in, Index out,
+             Index i0, Index i1, Index g0, Index g1, bool add) {
+    const Panel<T> layout(in, out);
+    for (Index g = g0; g < g1; ++g) {
+        const Group group = layout.group(g);
+        T* Z = Z__bo + group.first;
+        const T* W = panel + layout.place(group, i0, 0);
+        if (layout.narrow) {
+            const NarrowProduct<T> task{Z, ldz, X__bi, ldx, W, ceiling(i1 - i0, kLanes<T>), add};
+            cover_narrow<kGroupOutputs>(task, group.columns, b);
+        } else {
+            const WideProduct<T> task{Z, ldz, X__bi, ldx, W, group.step, i1 - i0, add};
+            cover_group(task, group.step / kLanes<T>, b);
         }
     }
-};
-
-template <class T>
-struct ProductTask {
-    T* Z;
-    Index ldz;
-    const T* X;
-    Index ldx;
-    const T* W;
-    Index ldw;
-    Index inputs;
-    bool add;
-
-    template <int M, int V>
-    inline void tile(Index row) const {
-        Tile<T, M, V> t;
-        t.run(X + row * ldx, ldx, 1, W, ldw, inputs);
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) {
-                T* z = Z + (row + r) * ldz + v * kLanes<T>;
-                store<T>(z, add ? load(z) + t.acc[r][v] : t.acc[r][v]);
-            }
-    }
-};
-
-template <class T>
-struct UpdateTask {
-    T* to;
-    const T* from;
-    Index ldw;
-    T a;
-    T c;
-    const T* X;
-    Index ldx;
-    const T* dZ;
-    Index ldz;
-    Index rows;
-
-    template <int M, int V>
-    inline void tile(Index input) const {
-        Tile<T, M, V> t;
-        t.run(X + input, 1, ldx, dZ, ldz, rows);
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) {
-                const Index place = (input + r) * ldw + v * kLanes<T>;
-                store<T>(to + place, a * load(from + place) + c * t.acc[r][v]);
-            }
-    }
-};
-
-// Runs the tile of M rows; the ladder turns a number known at run time into a template argument.
-template <int M, int V, class Task>
-inline void tile_of(Index rows, const Task& task, Index first) {
-    if constexpr (M > 1) {
-        if (rows < M) return tile_of<M - 1, V>(rows, task, first);
-    }
-    task.template tile<M, V>(first);
-}
-
-// Covers `count` rows by tiles of nearly equal heights, so that no thin tile is left at the end.
-template <int V, class Task>
-void cover(const Task& task, Index count) {
-    constexpr int M = static_cast<int>(tile_rows(V));
-    Index left = (count + M - 1) / M;
-    for (Index first = 0; first < count; --left) {
-        const Index rows = (count - first + left - 1) / left;
-        tile_of<M, V>(rows, task, first);
-        first += rows;
-    }
-}
-
-template <class Task>
-inline void cover_group(const Task& task, Index vectors, Index count) {
-    if (vectors == 1) return cover<1>(task, count);
-    if (vectors == 2) return cover<2>(task, count);
-    if constexpr (kGroupVectors == 4) {
-        if (vectors == 3) return cover<3>(task, count);
-        cover<4>(task, count);
-    }
 }
 
 template <class T>
-void product(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in,
-             Index out, Index i0, Index i1, Index g0, Index g1, bool add) {
+void update(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz, Index b,
+            Index in, Index out, Index i0, Index i1, Index g0, Index g1) {
+    const Panel<T> layout(in, out);
     for (Index g = g0; g < g1; ++g) {
-        const Group group = group_of<T>(g, in, out);
-        const ProductTask<T> task{Z__bo + group.first, ldz,  X__bi, ldx, panel + group.start + i0 * group.width,
-                                  group.width,         i1 - i0, add};
-        cover_group(task, group.width / kLanes<T>, b);
-    }
-}
-
-template <class T>
-void update(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz,
-            Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1) {
-    for (Index g = g0; g < g1; ++g) {
-        const Group group = group_of<T>(g, in, out);
-        const Index start = group.start + i0 * group.width;
-        const UpdateTask<T> task{to + start, from + start, group.width, a,   c,
-                                 X__bi,      ldx,          dZ__bo + group.first, ldz, b};
-        cover_group(task, group.width / kLanes<T>, i1 - i0);
+        const Group group = layout.group(g);
+        const Index start = layout.place(group, i0, 0);
+        const T* dZ = dZ__bo + group.first;
+        if (layout.narrow) {
+            const NarrowUpdate<T> task{to + start, from + start, a, c, X__bi, ldx, dZ, ldz, b};
+            cover_narrow<kGroupOutputs>(task, group.columns, ceiling(i1 - i0, kLanes<T>));
+        } else {
+            const WideUpdate<T> task{to + start, from + start, group.step, a, c, X__bi, ldx, dZ, ldz, b};
+            cover_group(task, group.step / kLanes<T>, i1 - i0);
+        }
     }
 }
 

@@ -16,23 +16,37 @@ constexpr int kVectorBytes = 16, kRegisters = 16;
 template <class T>
 constexpr Index kLanes = kVectorBytes / static_cast<Index>(sizeof(T));
 
-template <class T>
+// `anywhere` is the same vector at any address of a T: what loads and stores see.
+template <class T, int Bytes>
 struct VectorOf {
-    typedef T type __attribute__((vector_size(kVectorBytes), may_alias, aligned(sizeof(T))));
+    typedef T type __attribute__((vector_size(Bytes)));
+    typedef T anywhere __attribute__((vector_size(Bytes), may_alias, aligned(sizeof(T))));
 };
 
-// Loads and stores need no alignment; whole panels are aligned all the same.
 template <class T>
-using Vector = typename VectorOf<T>::type;
+using Vector = typename VectorOf<T, kVectorBytes>::type;
 
 template <class T>
 inline Vector<T> load(const T* from) {
-    return *reinterpret_cast<const Vector<T>*>(from);
+    return *reinterpret_cast<const typename VectorOf<T, kVectorBytes>::anywhere*>(from);
 }
 
 template <class T>
 inline void store(T* to, Vector<T> v) {
-    *reinterpret_cast<Vector<T>*>(to) = v;
+    *reinterpret_cast<typename VectorOf<T, kVectorBytes>::anywhere*>(to) = v;
+}
+
+// Compilers like to fold a load into every instruction that uses it; where there are several, the loads
+// and not the arithmetic would set the pace.
+template <class V>
+inline void keep_in_register(V& v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#else
+    (void)v;
+#endif
 }
 
 template <class T>

@@ -5,10 +5,10 @@
 
 namespace gradstep {
 
-#define GRADSTEP_DECLARE_SET(isa)             \
-    namespace isa {                           \
-    const Kernels<float>& kernels_float();    \
-    const Kernels<double>& kernels_double();  \
+#define GRADSTEP_DECLARE_SET(isa)            \
+    namespace isa {                          \
+    const Kernels<float>& kernels_float();   \
+    const Kernels<double>& kernels_double(); \
     }
 GRADSTEP_DECLARE_SET(baseline)
 GRADSTEP_DECLARE_SET(avx2)
@@ -27,7 +27,8 @@ struct Set {
 // Best first.
 const Set kSets[] = {
 #ifdef GRADSTEP_HAVE_AVX512
-    {"avx512", avx512::kernels_float, avx512::kernels_double, [](const CpuFeatures& cpu) { return cpu.avx512; }},
+    {"avx512", avx512::kernels_float, avx512::kernels_double,
+     [](const CpuFeatures& cpu) { return cpu.avx512; }},
 #endif
 #ifdef GRADSTEP_HAVE_AVX2
     {"avx2", avx2::kernels_float, avx2::kernels_double, [](const CpuFeatures& cpu) { return cpu.avx2; }},

@@ -19,7 +19,8 @@ struct Workspace {
     Buffer<double> correct;
 
     Workspace(const Network<T>& network, Index m, const InputBlocks& blocks)
-        : tile(kChunkRows * blocks.width()), A(network, m, kChunkRows), losses(kChunkRows), correct(kChunkRows) {}
+        : tile(kChunkRows * blocks.width()), A(network, m, kChunkRows), losses(kChunkRows),
+          correct(kChunkRows) {}
 };
 
 // Runs f(workspace, first row, rows, chunk) with the scores of the chunk in workspace.A.
@@ -44,8 +45,9 @@ void for_each_chunk(const Models<T>& models, const Rows<T>& rows, const T* param
                 const Index i0 = blocks.begin(block), i1 = blocks.end(block);
                 k.gather(w.tile.data(), blocks.width(), rows, nullptr, row, b, i0, i1);
                 for (Index model = 0; model < models.m; ++model)
-                    k.product(w.A.of(0, model), first.width, w.tile.data(), blocks.width(), b, network.panel(0, model),
-                              first.in, first.out, i0, i1, 0, first.groups, block > 0);
+                    k.product(w.A.of(0, model), first.width, w.tile.data(), blocks.width(), b,
+                              network.panel(0, model), first.in, first.out, i0, i1, 0, first.groups,
+                              block > 0);
             }
             for (Index model = 0; model < models.m; ++model) {
                 T* Z = w.A.of(0, model);
@@ -81,16 +83,18 @@ double sum_of_squares(const Layers& layers, const T* block) {
 }  // namespace
 
 template <class T>
-void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Figures figures, int n_threads) {
+void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Figures figures,
+              int n_threads) {
     const Index chunks = (rows.n + kChunkRows - 1) / kChunkRows;
-    const Buffer<double> losses(checked_product(models.m, chunks)), correct(checked_product(models.m, chunks));
+    const Buffer<double> losses(checked_product(models.m, chunks)),
+        correct(checked_product(models.m, chunks));
     for_each_chunk(models, rows, parameters, n_threads,
                    [&](Workspace<T>& w, const Network<T>& network, Index row, Index b, Index chunk) {
                        const Index top = network.depth() - 1;
                        for (Index model = 0; model < models.m; ++model) {
-                           models.kernels->softmax(w.losses.data(), w.correct.data(), nullptr, w.A.of(top, model),
-                                                   network.shape(top).width, b, network.shape(top).out, rows, nullptr,
-                                                   row, 0.0);
+                           models.kernels->softmax(w.losses.data(), w.correct.data(), nullptr,
+                                                   w.A.of(top, model), network.shape(top).width, b,
+                                                   network.shape(top).out, rows, nullptr, row, 0.0);
                            double& loss = losses[model * chunks + chunk];
                            double& right = correct[model * chunks + chunk];
                            for (Index r = 0; r < b; ++r) {
@@ -109,12 +113,14 @@ void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters,
         figures.loss[model] = loss / n;
         figures.accuracy[model] = right / n;
         figures.cost[model] =
-            loss / n + models.l2[model] * sum_of_squares(models.layers, parameters + model * models.layers.parameters);
+            loss / n +
+            models.l2[model] * sum_of_squares(models.layers, parameters + model * models.layers.parameters);
     }
 }
 
 template <class T>
-void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk, int n_threads) {
+void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk,
+            int n_threads) {
     const Index classes = models.layers.sizes[models.layers.count];
     for_each_chunk(models, rows, parameters, n_threads,
                    [&](Workspace<T>& w, const Network<T>& network, Index row, Index b, Index) {
@@ -127,8 +133,8 @@ void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T
                    });
 }
 
-#define GRADSTEP_INSTANTIATE(T)                                                                \
-    template void evaluate<T>(const Models<T>&, const Rows<T>&, const T*, Figures, int);       \
+#define GRADSTEP_INSTANTIATE(T)                                                          \
+    template void evaluate<T>(const Models<T>&, const Rows<T>&, const T*, Figures, int); \
     template void scores<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);
 GRADSTEP_INSTANTIATE(float)
 GRADSTEP_INSTANTIATE(double)

@@ -26,7 +26,7 @@ std::vector<LayerShape> layer_shapes(const Models<T>& models) {
     for (Index l = 0; l < models.layers.count; ++l) {
         const Index in = models.layers.sizes[l], out = models.layers.sizes[l + 1];
         shapes.push_back({in, out, models.layers.offsets[2 * l], models.layers.offsets[2 * l + 1],
-                          k.padded(out), k.panel_size(in, out), k.column_groups(out)});
+                          k.padded(out), k.panel_size(in, out), k.column_groups(in, out)});
     }
     return shapes;
 }
@@ -35,7 +35,8 @@ template <class T>
 class Network {
 public:
     explicit Network(const Models<T>& models)
-        : kernels_(*models.kernels), m_(models.m), parameters_(models.layers.parameters), shapes_(layer_shapes(models)) {
+        : kernels_(*models.kernels), m_(models.m), parameters_(models.layers.parameters),
+          shapes_(layer_shapes(models)) {
         for (const LayerShape& shape : shapes_) {
             panels_.emplace_back(checked_product(m_, shape.panel));
             biases_.emplace_back(checked_product(m_, shape.width));
@@ -56,7 +57,8 @@ public:
         each([&](Index layer, Index model, const LayerShape& shape) {
             const T* block = parameters + model * parameters_;
             kernels_.pack(panel(layer, model), block + shape.weights_at, shape.in, shape.out);
-            std::memcpy(bias(layer, model), block + shape.biases_at, sizeof(T) * static_cast<std::size_t>(shape.out));
+            std::memcpy(bias(layer, model), block + shape.biases_at,
+                        sizeof(T) * static_cast<std::size_t>(shape.out));
         });
     }
 
@@ -64,7 +66,8 @@ public:
         each([&](Index layer, Index model, const LayerShape& shape) {
             T* block = parameters + model * parameters_;
             kernels_.unpack(block + shape.weights_at, panel(layer, model), shape.in, shape.out);
-            std::memcpy(block + shape.biases_at, bias(layer, model), sizeof(T) * static_cast<std::size_t>(shape.out));
+            std::memcpy(block + shape.biases_at, bias(layer, model),
+                        sizeof(T) * static_cast<std::size_t>(shape.out));
         });
     }
 
@@ -136,7 +139,8 @@ void forward_upper(const Kernels<T>& k, const Network<T>& network, const Activat
         T* Z = A.of(l, model) + r0 * shape.width;
         k.product(Z, shape.width, A.of(l - 1, model) + r0 * below, below, r1 - r0, network.panel(l, model),
                   shape.in, shape.out, 0, shape.in, 0, shape.groups, false);
-        k.finish(Z, shape.width, Z, 1, 0, network.bias(l, model), r1 - r0, shape.out, l + 1 < network.depth());
+        k.finish(Z, shape.width, Z, 1, 0, network.bias(l, model), r1 - r0, shape.out,
+                 l + 1 < network.depth());
     }
 }
 

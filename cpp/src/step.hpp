@@ -29,8 +29,8 @@ template <class T>
 class Step {
 public:
     Step(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Index most_rows, int team)
-        : k_(*models.kernels), rows_(rows), network_(network), m_(models.m), most_rows_(most_rows), blocks_(rows.d),
-          A_(network, m_, most_rows), dZ_(network, m_, most_rows),
+        : k_(*models.kernels), rows_(rows), network_(network), m_(models.m), most_rows_(most_rows),
+          blocks_(rows.d), A_(network, m_, most_rows), dZ_(network, m_, most_rows),
           partials_(checked_product(blocks_.count * m_ * network.shape(0).width, most_rows)),
           losses_(m_ * most_rows), correct_(m_ * most_rows), one_(1) {
         one_[0] = T(1);
@@ -50,16 +50,18 @@ public:
     // The batch is rows which[0..b), or the first b rows when `which` is null.
     void forward_first(const std::int32_t* which, Index b, const std::uint8_t* active, int thread, int team) {
         const LayerShape& shape = network_.shape(0);
-        each_first_layer_task(thread, team, [&](Index block, Index model, Index group, T* tile, bool first_visit) {
-            const Index i0 = blocks_.begin(block), i1 = blocks_.end(block);
-            if (first_visit) k_.gather(tile, blocks_.width(), rows_, which, 0, b, i0, i1);
-            if (!active[model]) return;
-            k_.product(partial(block, model), shape.width, tile, blocks_.width(), b, network_.panel(0, model),
-                       shape.in, shape.out, i0, i1, group, group + 1, false);
-        });
+        each_first_layer_task(
+            thread, team, [&](Index block, Index model, Index group, T* tile, bool first_visit) {
+                const Index i0 = blocks_.begin(block), i1 = blocks_.end(block);
+                if (first_visit) k_.gather(tile, blocks_.width(), rows_, which, 0, b, i0, i1);
+                if (!active[model]) return;
+                k_.product(partial(block, model), shape.width, tile, blocks_.width(), b,
+                           network_.panel(0, model), shape.in, shape.out, i0, i1, group, group + 1, false);
+            });
     }
 
-    void forward_backward(const std::int32_t* which, Index b, const std::uint8_t* active, int thread, int team) {
+    void forward_backward(const std::int32_t* which, Index b, const std::uint8_t* active, int thread,
+                          int team) {
         const Share share(b, thread, team);
         const Index r0 = share.begin, count = share.end - share.begin;
         if (count == 0) return;
@@ -68,13 +70,14 @@ public:
             if (!active[model]) continue;
             const LayerShape& first = network_.shape(0);
             const Index at = r0 * first.width;
-            k_.finish(A_.of(0, model) + at, first.width, partial(0, model) + at, blocks_.count, partial_distance(),
-                      network_.bias(0, model), count, first.out, top > 0);
+            k_.finish(A_.of(0, model) + at, first.width, partial(0, model) + at, blocks_.count,
+                      partial_distance(), network_.bias(0, model), count, first.out, top > 0);
             forward_upper(k_, network_, A_, model, r0, share.end);
             const LayerShape& last = network_.shape(top);
             k_.softmax(losses_.data() + model * most_rows_ + r0, correct_.data() + model * most_rows_ + r0,
-                       dZ_.of(top, model) + r0 * last.width, A_.of(top, model) + r0 * last.width, last.width, count,
-                       last.out, rows_, which ? which + r0 : nullptr, r0, 1.0 / static_cast<double>(b));
+                       dZ_.of(top, model) + r0 * last.width, A_.of(top, model) + r0 * last.width, last.width,
+                       count, last.out, rows_, which ? which + r0 : nullptr, r0,
+                       1.0 / static_cast<double>(b));
             backward(model, r0, count);
         }
     }
@@ -87,8 +90,8 @@ public:
     }
 
     // Writes the new parameters to `to`, which may be the network that the step reads.
-    void update(const Network<T>& to, const Coefficients<T>* coefficients, Index b, const std::uint8_t* active,
-                int thread, int team) {
+    void update(const Network<T>& to, const Coefficients<T>* coefficients, Index b,
+                const std::uint8_t* active, int thread, int team) {
         const LayerShape& shape = network_.shape(0);
         each_first_layer_task(thread, team, [&](Index block, Index model, Index group, T* tile, bool) {
             if (!active[model]) return;
@@ -122,7 +125,8 @@ private:
         const Index groups = network_.shape(0).groups, per_block = m_ * groups;
         for (Index task = tasks.begin; task < tasks.end; ++task) {
             const Index block = task / per_block;
-            T* tile = tiles_[static_cast<std::size_t>(thread)].data() + (block - tasks.begin / per_block) * tile_size();
+            T* tile = tiles_[static_cast<std::size_t>(thread)].data() +
+                      (block - tasks.begin / per_block) * tile_size();
             const bool first_visit = task == tasks.begin || task % per_block == 0;
             f(block, task % per_block / groups, task % groups, tile, first_visit);
         }
@@ -133,14 +137,15 @@ private:
             const LayerShape& shape = network_.shape(l);
             const Index below = network_.shape(l - 1).width;
             T* dA = dZ_.of(l - 1, model) + r0 * below;
-            k_.product(dA, below, dZ_.of(l, model) + r0 * shape.width, shape.width, count, transposed(l, model),
-                       shape.out, shape.in, 0, shape.out, 0, k_.column_groups(shape.in), false);
+            k_.product(dA, below, dZ_.of(l, model) + r0 * shape.width, shape.width, count,
+                       transposed(l, model), shape.out, shape.in, 0, shape.out, 0,
+                       k_.column_groups(shape.out, shape.in), false);
             k_.mask(dA, A_.of(l - 1, model) + r0 * below, below, count, shape.in);
         }
     }
 
-    void update_upper(const Network<T>& to, const Coefficients<T>* coefficients, Index b, const std::uint8_t* active,
-                      int thread, int team) {
+    void update_upper(const Network<T>& to, const Coefficients<T>* coefficients, Index b,
+                      const std::uint8_t* active, int thread, int team) {
         for (Index l = 1; l < network_.depth(); ++l) {
             const LayerShape& shape = network_.shape(l);
             const Index below = network_.shape(l - 1).width, slices = (shape.in + kSlice - 1) / kSlice;
@@ -151,8 +156,8 @@ private:
                 const Coefficients<T>& c = coefficients[model];
                 const Index i0 = slice * kSlice, i1 = i0 + kSlice < shape.in ? i0 + kSlice : shape.in;
                 k_.update(to.panel(l, model), network_.panel(l, model), c.W_factor, c.gradient_factor,
-                          A_.of(l - 1, model) + i0, below, dZ_.of(l, model), shape.width, b, shape.in, shape.out, i0,
-                          i1, 0, shape.groups);
+                          A_.of(l - 1, model) + i0, below, dZ_.of(l, model), shape.width, b, shape.in,
+                          shape.out, i0, i1, 0, shape.groups);
                 if (slice == 0) update_bias(to, l, model, c, b, 0, shape.groups);
                 if (&to == &network_) transpose(l, model, i0, i1);
             }
@@ -160,7 +165,8 @@ private:
     }
 
     // A bias is the weight of an input that is always 1.
-    void update_bias(const Network<T>& to, Index l, Index model, const Coefficients<T>& c, Index b, Index g0, Index g1) {
+    void update_bias(const Network<T>& to, Index l, Index model, const Coefficients<T>& c, Index b, Index g0,
+                     Index g1) {
         const LayerShape& shape = network_.shape(l);
         k_.update(to.bias(l, model), network_.bias(l, model), c.b_factor, c.gradient_factor, one_.data(), 0,
                   dZ_.of(l, model), shape.width, b, 1, shape.out, 0, 1, g0, g1);
@@ -183,12 +189,12 @@ private:
     InputBlocks blocks_;
     Activations<T> A_;
     Activations<T> dZ_;
-    Buffer<T> partials_;                  // (blocks, m, b, width) scores of the first layer, block by block
-    Buffer<double> losses_;               // (m, b)
-    Buffer<double> correct_;              // (m, b)
+    Buffer<T> partials_;  // (blocks, m, b, width) scores of the first layer, block by block
+    Buffer<double> losses_;  // (m, b)
+    Buffer<double> correct_;  // (m, b)
     Buffer<T> one_;
-    std::vector<Buffer<T>> transposed_;   // per layer, (m, panel of W^T)
-    std::vector<Buffer<T>> tiles_;        // per thread, (blocks, b, width) gathered rows
+    std::vector<Buffer<T>> transposed_;  // per layer, (m, panel of W^T)
+    std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows
 };
 
 }  // namespace gradstep

@@ -50,15 +50,16 @@ struct Progress {
     }
 
     bool any_active() const {
-        return std::any_of(active.data(), active.data() + active.size(), [](std::uint8_t a) { return a != 0; });
+        return std::any_of(active.data(), active.data() + active.size(),
+                           [](std::uint8_t a) { return a != 0; });
     }
 };
 
 }  // namespace
 
 template <class T>
-void train(const Models<T>& models, const Rows<T>& rows, const Stretch& stretch, T* parameters, Index* updates,
-           std::uint8_t* finite, int n_threads, Poll poll) {
+void train(const Models<T>& models, const Rows<T>& rows, const Stretch& stretch, T* parameters,
+           Index* updates, std::uint8_t* finite, int n_threads, Poll poll) {
     const Index m = models.m;
     Network<T> network(models);
     network.pack(parameters);
@@ -100,7 +101,8 @@ void train(const Models<T>& models, const Rows<T>& rows, const Stretch& stretch,
 }
 
 template <class T>
-void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* dparameters, int n_threads) {
+void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* dparameters,
+              int n_threads) {
     Network<T> network(models), dnetwork(models);
     network.pack(parameters);
     const int team = team_size(n_threads);
@@ -122,8 +124,9 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
     dnetwork.unpack(dparameters);
 }
 
-#define GRADSTEP_INSTANTIATE(T)                                                                        \
-    template void train<T>(const Models<T>&, const Rows<T>&, const Stretch&, T*, Index*, std::uint8_t*, int, Poll); \
+#define GRADSTEP_INSTANTIATE(T)                                                                              \
+    template void train<T>(const Models<T>&, const Rows<T>&, const Stretch&, T*, Index*, std::uint8_t*, int, \
+                           Poll);                                                                            \
     template void gradient<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);
 GRADSTEP_INSTANTIATE(float)
 GRADSTEP_INSTANTIATE(double)

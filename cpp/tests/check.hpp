@@ -17,11 +17,11 @@ inline Tally& tally() {
 
 }  // namespace gradstep::tests
 
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        ++gradstep::tests::tally().checks;                                            \
-        if (!(condition)) {                                                           \
-            ++gradstep::tests::tally().failures;                                      \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        ++gradstep::tests::tally().checks;                                               \
+        if (!(condition)) {                                                              \
+            ++gradstep::tests::tally().failures;                                         \
             std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-        }                                                                             \
+        }                                                                                \
     } while (false)

@@ -30,8 +30,9 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {7, 1, {}, 2, 1, 7},           {23, 5, {}, 3, 2, 4},        {31, 17, {3}, 10, 1, 16},   {29, 400, {}, 10, 1, 13},
-    {37, 33, {50, 9}, 4, 2, 100},  {20, 770, {70}, 5, 1, 20},   {41, 16, {64, 16}, 16, 3, 15},
+    {7, 1, {}, 2, 1, 7},           {23, 5, {}, 3, 2, 4},         {31, 17, {3}, 10, 1, 16},
+    {29, 400, {}, 10, 1, 13},      {37, 33, {50, 9}, 4, 2, 100}, {20, 770, {70}, 5, 1, 20},
+    {41, 16, {64, 16}, 16, 3, 15},
 };
 
 // A case as the core takes it.
@@ -64,7 +65,8 @@ struct Fixture {
         }
         mean_T.assign(mean.begin(), mean.end());
         inverse_scale_T.assign(inverse_scale.begin(), inverse_scale.end());
-        for (int r = 0; r < c.n; ++r) y.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(c.k)));
+        for (int r = 0; r < c.n; ++r)
+            y.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(c.k)));
         which.resize(static_cast<std::size_t>(c.n));
         std::iota(which.begin(), which.end(), 0);
         std::shuffle(which.begin(), which.end(), random);
@@ -72,7 +74,8 @@ struct Fixture {
         starts.push_back(c.n);
         for (int model = 0; model < c.m; ++model) {
             l2.push_back(0.01 * model);
-            for (Index t = 0; t < updates(); ++t) learning_rate.push_back(0.05 + 0.01 * static_cast<double>(t % 3));
+            for (Index t = 0; t < updates(); ++t)
+                learning_rate.push_back(0.05 + 0.01 * static_cast<double>(t % 3));
         }
         std::normal_distribution<double> normal(0, 0.1);
         for (Index i = 0; i < P * c.m; ++i) parameters.push_back(static_cast<T>(normal(random)));
@@ -83,8 +86,17 @@ struct Fixture {
         const RowType type = sizeof(Element) == 1   ? RowType::uint8
                              : sizeof(Element) == 4 ? RowType::float32
                                                     : RowType::float64;
-        return {X.data(),      type,     c.n, c.d, stride, mean.data(), inverse_scale.data(), mean_T.data(),
-                inverse_scale_T.data(), y.data(), nullptr};
+        return {X.data(),
+                type,
+                c.n,
+                c.d,
+                stride,
+                mean.data(),
+                inverse_scale.data(),
+                mean_T.data(),
+                inverse_scale_T.data(),
+                y.data(),
+                nullptr};
     }
     Models<T> models(const std::string& isa) const {
         const Layers layers{static_cast<Index>(sizes.size()) - 1, sizes.data(), offsets.data(), P};
@@ -100,7 +112,8 @@ struct Fixture {
             const std::int32_t row = which[static_cast<std::size_t>(r)];
             std::vector<double> x;
             for (int i = 0; i < c.d; ++i)
-                x.push_back((static_cast<double>(X[static_cast<std::size_t>(row * stride + i)]) - mean[static_cast<std::size_t>(i)]) *
+                x.push_back((static_cast<double>(X[static_cast<std::size_t>(row * stride + i)]) -
+                             mean[static_cast<std::size_t>(i)]) *
                             inverse_scale[static_cast<std::size_t>(i)]);
             rows_of_batch.push_back(x);
             labels.push_back(y[static_cast<std::size_t>(row)]);
@@ -159,7 +172,8 @@ void test_training(const Fixture<T, Element>& f, const std::string& isa) {
         Net net = f.net(model);
         for (Index t = 0; t < f.updates(); ++t) {
             std::vector<int> labels;
-            const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)], f.starts[static_cast<std::size_t>(t) + 1], labels);
+            const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)],
+                                     f.starts[static_cast<std::size_t>(t) + 1], labels);
             const Net g = gradient(net, X, labels, f.l2[static_cast<std::size_t>(model)]);
             const double rate = f.learning_rate[static_cast<std::size_t>(t)];
             for (std::size_t l = 0; l < net.W.size(); ++l) {
@@ -170,7 +184,8 @@ void test_training(const Fixture<T, Element>& f, const std::string& isa) {
         CHECK(largest_difference(flat(net), one_thread.data() + model * f.P) < kTolerance<T>);
     }
     for (const int n_threads : {2, 3, 7})
-        CHECK(std::memcmp(one_thread.data(), trained(f, isa, n_threads).data(), one_thread.size() * sizeof(T)) == 0);
+        CHECK(std::memcmp(one_thread.data(), trained(f, isa, n_threads).data(),
+                          one_thread.size() * sizeof(T)) == 0);
 }
 
 template <class T, class Element>
@@ -179,13 +194,15 @@ void test_gradient_and_figures(const Fixture<T, Element>& f, const std::string& 
     std::vector<T> g(f.parameters.size()), s(m * n * static_cast<std::size_t>(f.c.k));
     std::vector<double> loss(m), cost(m), accuracy(m);
     gradient(f.models(isa), f.rows(), f.parameters.data(), g.data(), 2);
-    evaluate(f.models(isa), f.rows(), f.parameters.data(), Figures{loss.data(), cost.data(), accuracy.data()}, 2);
+    evaluate(f.models(isa), f.rows(), f.parameters.data(), Figures{loss.data(), cost.data(), accuracy.data()},
+             2);
     scores(f.models(isa), f.rows(), f.parameters.data(), s.data(), 3);
     std::vector<int> labels;
     const Matrix X = f.batch(0, f.c.n, labels);
     for (std::size_t model = 0; model < m; ++model) {
         const Net net = f.net(static_cast<int>(model));
-        CHECK(largest_difference(flat(gradient(net, X, labels, f.l2[model])), g.data() + static_cast<Index>(model) * f.P) < kTolerance<T>);
+        CHECK(largest_difference(flat(gradient(net, X, labels, f.l2[model])),
+                                 g.data() + static_cast<Index>(model) * f.P) < kTolerance<T>);
         CHECK(std::abs(loss[model] - mean_loss(net, X, labels)) < kTolerance<T>);
         int right = 0;
         for (std::size_t r = 0; r < n; ++r) {
@@ -206,7 +223,8 @@ void test_divergence_stops_one_model_alone(const std::string& isa) {
     std::vector<float> parameters = f.parameters;
     std::vector<Index> updates(2, 0);
     std::vector<std::uint8_t> finite(2, 1);
-    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), 2, Poll{never, nullptr});
+    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), 2,
+          Poll{never, nullptr});
     CHECK(finite[0] == 0 && updates[0] == 0);
     CHECK(finite[1] == 1 && updates[1] == f.updates());
     CHECK(std::all_of(parameters.begin(), parameters.begin() + f.P, [huge](float w) { return w == huge; }));
@@ -246,7 +264,8 @@ void test_teams() {
         parallel(team, [&](int thread, int size) {
             seen[static_cast<std::size_t>(thread)] = size;
             barrier.wait(team);
-            if (thread == team - 1) after_first = static_cast<int>(std::count(seen.begin(), seen.end(), team));
+            if (thread == team - 1)
+                after_first = static_cast<int>(std::count(seen.begin(), seen.end(), team));
         });
         CHECK(after_first == team);
     }

@@ -19,7 +19,8 @@ inline Matrix forward(const Net& net, const std::vector<double>& x) {
     for (std::size_t l = 0; l < net.W.size(); ++l) {
         std::vector<double> z = net.b[l];
         for (std::size_t o = 0; o < z.size(); ++o) {
-            for (std::size_t i = 0; i < outputs[l].size(); ++i) z[o] += outputs[l][i] * net.W[l][i * z.size() + o];
+            for (std::size_t i = 0; i < outputs[l].size(); ++i)
+                z[o] += outputs[l][i] * net.W[l][i * z.size() + o];
             if (l + 1 < net.W.size() && z[o] < 0) z[o] = 0;
         }
         outputs.push_back(z);

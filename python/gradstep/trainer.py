@@ -104,11 +104,13 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> X, y = load_digits(return_X_y=True)
+    >>> from gradstep.datasets import load_digits
+    >>> data = load_digits()
     >>> trainer = Trainer(hidden=(50,), learning_rate=0.1, backend="numpy", random_state=0)
-    >>> trainer = trainer.fit(X[:1500], y[:1500], eval_set=(X[1500:], y[1500:]))
-    >>> bool(trainer.score(X[1500:], y[1500:]) > 0.9)
+    >>> trainer = trainer.fit(
+    ...     data.train.X, data.train.y, eval_set=(data.validation.X, data.validation.y)
+    ... )
+    >>> bool(trainer.score(data.test.X, data.test.y) > 0.95)
     True
     >>> len(trainer.history_["validation_loss"])
     40

@@ -38,7 +38,9 @@ public:
         // One spare line lets a kernel read a whole vector at the last element.
         const std::size_t size = static_cast<std::size_t>((bytes / line + 2) * line);
         data_ = static_cast<T*>(std::aligned_alloc(static_cast<std::size_t>(line), size));
-        if (!data_) throw OutOfMemory("a work array needs " + std::to_string(size) + " bytes, which this machine does not give");
+        if (!data_)
+            throw OutOfMemory("a work array needs " + std::to_string(size) +
+                              " bytes, which this machine does not give");
         std::memset(static_cast<void*>(data_), 0, size);
     }
     ~Buffer() { std::free(data_); }

@@ -47,8 +47,7 @@ void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters,
 
 // Scores of every row, (m, n, k).
 template <class T>
-void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk,
-            int n_threads);
+void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk, int n_threads);
 
 // Gradient of the cost over all rows as one batch, (m, P).
 template <class T>

@@ -16,8 +16,8 @@ struct Kernels {
     // out rounded up to whole vectors: the least distance between rows of Z and dZ.
     Index (*padded)(Index out);
 
-    // Columns are worked on in groups; no result depends on how groups are shared out.
-    Index (*column_groups)(Index out);
+    // Columns of W (in, out) are worked on in groups; no result depends on how groups are shared out.
+    Index (*column_groups)(Index in, Index out);
 
     // Elements of a packed W (in, out).
     Index (*panel_size)(Index in, Index out);
@@ -28,24 +28,26 @@ struct Kernels {
     void (*transpose)(T* panel__oi, const T* panel__io, Index in, Index out, Index i0, Index i1);
 
     // X__bi = standardised inputs i0 <= i < i1 of rows which[0..b), or of rows first + 0..b when
-    // `which` is null; column i0 lands in column 0 of X.
-    void (*gather)(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first,
-                   Index b, Index i0, Index i1);
+    // `which` is null; column i0 lands in column 0 of X. Behind the last input a row is zero up to
+    // the next whole vector.
+    void (*gather)(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
+                   Index i0, Index i1);
 
-    // Z__bo (+)= X__bi W__io over inputs i0 <= i < i1, for column groups g0 <= g < g1. Every element
-    // is one chain of multiply-adds in the order of i, wherever it lies in its tile.
+    // Z__bo (+)= X__bi W__io over inputs i0 <= i < i1, for column groups g0 <= g < g1; i0 is the first of
+    // a vector, and rows of X are zero behind i1 up to the next whole vector. An element is summed in an
+    // order that depends on in, out, i0 and i1 alone, wherever it lies in its tile.
     void (*product)(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in,
                     Index out, Index i0, Index i1, Index g0, Index g1, bool add);
 
     // to__io = a * from__io + c * X^T dZ for inputs i0 <= i < i1 and column groups g0 <= g < g1;
     // column 0 of X is input i0. `to` may be `from`: then this is the step of gradient descent.
-    void (*update)(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo,
-                   Index ldz, Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1);
+    void (*update)(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz,
+                   Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1);
 
     // Z__bo = sum over p of partials[p] in order, plus bias; then ReLU where asked. Partial 0 may
     // be Z itself.
-    void (*finish)(T* Z__bo, Index ldz, const T* partials, Index count, Index distance,
-                   const T* bias, Index b, Index out, bool relu);
+    void (*finish)(T* Z__bo, Index ldz, const T* partials, Index count, Index distance, const T* bias,
+                   Index b, Index out, bool relu);
 
     // dA__bi = 0 wherever A__bi is not positive.
     void (*mask)(T* dA__bi, const T* A__bi, Index ld, Index b, Index in);
@@ -53,8 +55,8 @@ struct Kernels {
     // Cross-entropy of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is
     // that of y[r], else 0; where dS is not null, dS__bo = (softmax(S) - y) * weight * scale.
     // y and weight are indexed by which[r], or by first + r when `which` is null.
-    void (*softmax)(double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b,
-                    Index k, const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
+    void (*softmax)(double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b, Index k,
+                    const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
 };
 
 }  // namespace gradstep

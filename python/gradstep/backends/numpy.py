@@ -7,7 +7,8 @@ h units of a hidden layer, k classes. Gradients are the value's name with `d` in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,23 @@ from gradstep.plan import Layers, Objective, Plan, State
 from gradstep.problem import Problem
 
 Array = npt.NDArray[np.floating]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Rows evaluated at a time: bounds the float copy of the batch.
 _EVALUATION_ROWS = 1000
 
 
-# Numbers that overflow are an answer here: divergence is seen by a loss that is not finite.
-_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _quiet(method: Callable[P, R]) -> Callable[P, R]:
+    """Let numbers overflow: that is an answer here, divergence is seen by a loss that is not finite."""
+
+    # Before NumPy 2 an errstate that decorates is one for all calls, which nested ones leave switched on.
+    @wraps(method)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return method(*args, **kwargs)
+
+    return quiet
 
 
 class NumpyBackend:
