@@ -14,11 +14,15 @@ inline Index row_at(const std::int32_t* which, Index first, Index r) {
 constexpr Index kRowsAhead = 12;
 constexpr Index kCacheLine = 64;
 
-template <class Element>
-inline void prefetch(const Element* from, Index length) {
-    const char* bytes = reinterpret_cast<const char*>(from);
-    for (Index at = 0; at < length * static_cast<Index>(sizeof(Element)); at += kCacheLine)
-        __builtin_prefetch(bytes + at);
+inline void ask_for(const void* from, Index bytes) {
+    for (Index at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(static_cast<const char*>(from) + at);
+}
+
+template <class T>
+void prefetch(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1) {
+    const Index size = rows.type == RowType::uint8 ? 1 : rows.type == RowType::float32 ? 4 : 8;
+    const char* data = static_cast<const char*>(rows.X) + i0 * size;
+    for (Index r = 0; r < b; ++r) ask_for(data + which[r] * rows.stride * size, (i1 - i0) * size);
 }
 
 // Arithmetic in Wide, the wider of the element's type and the network's.
@@ -31,7 +35,8 @@ void gather_as(T* X__bi, Index ldx, const Rows<T>& rows, const Wide* mean, const
     inverse_scale += i0;
     for (Index r = 0; r < b; ++r) {
         if (r + kRowsAhead < b)
-            prefetch(data + row_at(which, first, r + kRowsAhead) * rows.stride + i0, length);
+            ask_for(data + row_at(which, first, r + kRowsAhead) * rows.stride + i0,
+                    length * static_cast<Index>(sizeof(Element)));
         const Element* __restrict__ from = data + row_at(which, first, r) * rows.stride + i0;
         T* __restrict__ to = X__bi + r * ldx;
         for (Index i = 0; i < length; ++i)

@@ -22,6 +22,7 @@ constexpr Kernels<T> kTable{
     unpack<T>,
     transpose<T>,
     gather<T>,
+    prefetch<T>,
     product<T>,
     update<T>,
     finish<T>,

@@ -25,6 +25,12 @@ struct Coefficients {
     T gradient_factor;
 };
 
+// Rows which[0..rows) of the data set.
+struct Batch {
+    const std::int32_t* which = nullptr;
+    Index rows = 0;
+};
+
 template <class T>
 class Step {
 public:
@@ -89,24 +95,21 @@ public:
         return sum / static_cast<double>(b);
     }
 
-    // Writes the new parameters to `to`, which may be the network that the step reads.
-    void update(const Network<T>& to, const Coefficients<T>* coefficients, Index b,
+    // Writes the new parameters to `to`, which may be the network that the step reads. The rows of the
+    // next batch are asked for meanwhile.
+    void update(const Network<T>& to, const Coefficients<T>* coefficients, Index b, Batch next,
                 const std::uint8_t* active, int thread, int team) {
-        const LayerShape& shape = network_.shape(0);
-        each_first_layer_task(thread, team, [&](Index block, Index model, Index group, T* tile, bool) {
-            if (!active[model]) return;
-            const Coefficients<T>& c = coefficients[model];
-            const T* dZ = dZ_.of(0, model);
-            k_.update(to.panel(0, model), network_.panel(0, model), c.W_factor, c.gradient_factor, tile,
-                      blocks_.width(), dZ, shape.width, b, shape.in, shape.out, blocks_.begin(block),
-                      blocks_.end(block), group, group + 1);
-            if (block == 0) update_bias(to, 0, model, c, b, group, group + 1);
-        });
+        each_first_layer_task(thread, team,
+                              [&](Index block, Index model, Index group, T* tile, bool first_visit) {
+                                  if (active[model])
+                                      update_block(to, coefficients[model], b, first_visit ? next : Batch{},
+                                                   block, model, group, tile);
+                              });
         update_upper(to, coefficients, b, active, thread, team);
     }
 
 private:
-    static constexpr Index kSlice = 64;  // inputs of an upper layer that are updated as one task
+    static constexpr Index kSlice = 64;  // inputs that are updated at a time
 
     Index first_layer_tasks() const { return blocks_.count * m_ * network_.shape(0).groups; }
     Index tile_size() const { return checked_product(most_rows_, blocks_.width()); }
@@ -130,6 +133,24 @@ private:
             const bool first_visit = task == tasks.begin || task % per_block == 0;
             f(block, task % per_block / groups, task % groups, tile, first_visit);
         }
+    }
+
+    // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
+    // answer and takes few questions at a time.
+    void update_block(const Network<T>& to, const Coefficients<T>& c, Index b, Batch next, Index block,
+                      Index model, Index group, const T* tile) {
+        const LayerShape& shape = network_.shape(0);
+        const Index begin = blocks_.begin(block), end = blocks_.end(block);
+        const Index slices = (end - begin + kSlice - 1) / kSlice;
+        for (Index slice = 0; slice < slices; ++slice) {
+            const Index i0 = begin + slice * kSlice, i1 = i0 + kSlice < end ? i0 + kSlice : end;
+            const Index r0 = next.rows * slice / slices, r1 = next.rows * (slice + 1) / slices;
+            k_.prefetch(rows_, next.which + r0, r1 - r0, begin, end);
+            k_.update(to.panel(0, model), network_.panel(0, model), c.W_factor, c.gradient_factor,
+                      tile + (i0 - begin), blocks_.width(), dZ_.of(0, model), shape.width, b, shape.in,
+                      shape.out, i0, i1, group, group + 1);
+        }
+        if (block == 0) update_bias(to, 0, model, c, b, group, group + 1);
     }
 
     void backward(Index model, Index r0, Index count) {

@@ -33,6 +33,12 @@ Index longest_batch(const Stretch& stretch) {
     return longest;
 }
 
+// None behind the last.
+Batch batch_of(const Stretch& stretch, Index t) {
+    if (t >= stretch.updates) return {};
+    return {stretch.which + stretch.starts[t], stretch.starts[t + 1] - stretch.starts[t]};
+}
+
 template <class T>
 Coefficients<T> descent(double learning_rate, double l2) {
     return {static_cast<T>(1 - 2 * learning_rate * l2), T(1), static_cast<T>(-learning_rate)};
@@ -89,7 +95,8 @@ void train(const Models<T>& models, const Rows<T>& rows, const Stretch& stretch,
                     descent<T>(stretch.learning_rate[model * stretch.updates + t], models.l2[model]);
                 ++mine.done[model];
             }
-            step.update(network, mine.coefficients.data(), b, mine.active.data(), thread, team);
+            step.update(network, mine.coefficients.data(), b, batch_of(stretch, t + 1), mine.active.data(),
+                        thread, team);
         }
     });
 
@@ -119,7 +126,7 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
         barrier.wait(team);
         step.forward_backward(nullptr, rows.n, active.data(), thread, team);
         barrier.wait(team);
-        step.update(dnetwork, coefficients.data(), rows.n, active.data(), thread, team);
+        step.update(dnetwork, coefficients.data(), rows.n, Batch{}, active.data(), thread, team);
     });
     dnetwork.unpack(dparameters);
 }

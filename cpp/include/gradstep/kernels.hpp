@@ -33,6 +33,9 @@ struct Kernels {
     void (*gather)(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
                    Index i0, Index i1);
 
+    // Ask for inputs i0 <= i < i1 of rows which[0..b) before they are gathered.
+    void (*prefetch)(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1);
+
     // Z__bo (+)= X__bi W__io over inputs i0 <= i < i1, for column groups g0 <= g < g1; i0 is the first of
     // a vector, and rows of X are zero behind i1 up to the next whole vector. An element is summed in an
     // order that depends on in, out, i0 and i1 alone, wherever it lies in its tile.
