@@ -192,8 +192,8 @@ def _fill(trainer: Trainer, header: dict[str, Any], arrays: Arrays) -> None:
     trainer.n_features_in_ = sizes[0]
     if header["feature_names"] is not None:
         trainer.feature_names_in_ = _names(header["feature_names"], sizes[0])
-    trainer.n_iter_ = _typed(header, "n_iter", int)
-    trainer.batch_size_ = _typed(header, "batch_size", int)
+    trainer.n_iter_ = _count(header, "n_iter", 0)
+    trainer.batch_size_ = _count(header, "batch_size", 1)
     trainer.interrupted_ = _typed(header, "interrupted", bool)
     trainer.backend_ = _typed(header, "backend", str)
     if trainer.backend_ not in backends.NAMES:
@@ -281,3 +281,10 @@ def _typed(header: dict[str, Any], name: str, kind: type) -> Any:
     if type(header[name]) is not kind:
         raise CorruptFileError(f"its entry {name!r} must be of type {kind.__name__}, got {header[name]!r}")
     return header[name]
+
+
+def _count(header: dict[str, Any], name: str, least: int) -> int:
+    count = int(_typed(header, name, int))
+    if count < least:
+        raise CorruptFileError(f"its entry {name!r} must be >= {least}, got {count}")
+    return count

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep import _core
+import gradstep._core as _core
 from gradstep.backends.protocol import Figures, never
 from gradstep.errors import BackendUnavailableError
 from gradstep.plan import Objective, Plan, State
