@@ -150,7 +150,7 @@ private:
                       tile + (i0 - begin), blocks_.width(), dZ_.of(0, model), shape.width, b, shape.in,
                       shape.out, i0, i1, group, group + 1);
         }
-        if (block == 0) update_bias(to, 0, model, c, b, group, group + 1);
+        if (block == 0 && group == 0) update_bias(to, 0, model, c, b);
     }
 
     void backward(Index model, Index r0, Index count) {
@@ -179,18 +179,17 @@ private:
                 k_.update(to.panel(l, model), network_.panel(l, model), c.W_factor, c.gradient_factor,
                           A_.of(l - 1, model) + i0, below, dZ_.of(l, model), shape.width, b, shape.in,
                           shape.out, i0, i1, 0, shape.groups);
-                if (slice == 0) update_bias(to, l, model, c, b, 0, shape.groups);
+                if (slice == 0) update_bias(to, l, model, c, b);
                 if (&to == &network_) transpose(l, model, i0, i1);
             }
         }
     }
 
-    // A bias is the weight of an input that is always 1.
-    void update_bias(const Network<T>& to, Index l, Index model, const Coefficients<T>& c, Index b, Index g0,
-                     Index g1) {
+    // A bias is the weight of an input that is always 1: a layer (1, out), with column groups of its own.
+    void update_bias(const Network<T>& to, Index l, Index model, const Coefficients<T>& c, Index b) {
         const LayerShape& shape = network_.shape(l);
         k_.update(to.bias(l, model), network_.bias(l, model), c.b_factor, c.gradient_factor, one_.data(), 0,
-                  dZ_.of(l, model), shape.width, b, 1, shape.out, 0, 1, g0, g1);
+                  dZ_.of(l, model), shape.width, b, 1, shape.out, 0, 1, 0, k_.column_groups(1, shape.out));
     }
 
     T* transposed(Index l, Index model) const {
