@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 import gradstep as gs
+from gradstep import backends
 from gradstep.callbacks import EARLY_STOPPING
 from gradstep.constraints import NUMBER, at_least
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
@@ -172,7 +173,7 @@ def test_bad_x(rows, kind, message):
 
 
 BAD_Y = [
-    (Y[:-1], ValueError, "inconsistent numbers of samples: \\[12, 11\\]"),
+    (Y[:-1], InvalidDataError, "y of Trainer.fit must have one label per row of X: X has 12 rows, y has 11"),
     (Y + 0.5, ValueError, "Unknown label type: continuous"),
     (np.where(Y, 1.0, np.nan), ValueError, "Input y contains NaN"),
     (np.ones(12), InvalidDataError, "y of Trainer.fit must have two classes or more, got one class: 1.0"),
@@ -303,3 +304,26 @@ def test_any_value_is_either_taken_or_refused_by_name(name, value):
     else:
         with pytest.raises(InvalidParameterError, match=f"`{name}` of Trainer must be "):
             model.fit(X, Y)
+
+
+def test_dates_are_no_numbers():
+    with pytest.raises(
+        InvalidDataError, match=re.escape("X must hold real numbers, got dtype datetime64[s]")
+    ):
+        trainer().fit(np.arange(36).reshape(12, 3).astype("M8[s]"), Y)
+
+
+def test_more_threads_than_anybody_has_are_refused():
+    with pytest.raises(InvalidParameterError, match=re.escape("`n_threads` of Trainer must be <= 1024, got")):
+        trainer(n_threads=10**12).fit(X, Y)
+
+
+@pytest.mark.skipif(backends.availability()["cpp"] is not None, reason="no compiled core here")
+def test_an_instruction_set_that_is_not_there_is_refused_and_not_passed_over(monkeypatch):
+    monkeypatch.setenv("GRADSTEP_ISA", "nonsense")
+    monkeypatch.setattr(backends, "_loaded", {})
+    with pytest.raises(
+        InvalidParameterError, match=r"GRADSTEP_ISA must be an instruction set .* got 'nonsense'"
+    ):
+        backends.get("auto")
+    assert "nonsense" in backends.availability()["cpp"]

@@ -363,3 +363,14 @@ def test_live_bar_on_a_terminal():
     assert "epoch 1/3" not in text
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_files_that_would_destroy_each_other_are_refused(tmp_path, capsys):
+    same = str(tmp_path / "same")
+    assert cli.main(["train", "--data", "digits", "--save", same, "--report", same]) == 2
+    assert "--save names the same file" in capsys.readouterr().err
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,x\n2,y\n")
+    assert cli.main(["train", "--data", str(table), "--save", str(table)]) == 2
+    assert "--data names the same file" in capsys.readouterr().err
+    assert table.read_text() == "a,b\n1,x\n2,y\n"

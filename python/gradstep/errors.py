@@ -51,6 +51,6 @@ class DivergedError(GradstepError, ArithmeticError):
     def __str__(self) -> str:
         return (
             f"the loss is no longer finite at update {self.update} "
-            f"(learning rate {self.learning_rate:.3g}); the parameters and the history of the last "
-            f"finite evaluation are kept. Try a smaller learning rate."
+            f"(learning rate {self.learning_rate:.3g}); what is kept is the model of the last finite "
+            f"evaluation, or the initial one before the first. Try a smaller learning rate."
         )

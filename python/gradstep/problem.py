@@ -94,6 +94,8 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
     float16, bool and integers of up to 16 bits become float32 (exactly), other types float64;
     Fortran-ordered, column-strided and big-endian arrays are copied once.
     """
+    if X.dtype.kind not in "biuf":
+        raise InvalidDataError(f"X must hold real numbers, got dtype {X.dtype}")
     if X.dtype.newbyteorder("=") in ROW_TYPES:
         dtype = X.dtype.newbyteorder("=")
     elif X.dtype.kind in "biuf" and X.dtype.itemsize <= 2:

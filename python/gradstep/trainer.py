@@ -167,7 +167,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train on the rows of X.
 
         Ctrl-C in the main thread stops at the boundary of an update, keeps the model and the
-        history, and warns; a second one raises KeyboardInterrupt at once.
+        history, and warns; a second one raises KeyboardInterrupt at once. As with scikit-learn's
+        own networks, a search over many fits goes on with the next one.
 
         Parameters
         ----------
@@ -201,6 +202,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation.check_parameters(self.get_params(deep=False))
         self._check_early_stopping(eval_set)
         backend = backends.get(self.backend)
+        validation.check_lengths(X, y, "Trainer.fit")
         checked, labels = validate_data(self, X, y)
         self.classes_, indices = validation.encode(labels)
         weight = validation.check_weight(sample_weight, indices)

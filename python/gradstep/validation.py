@@ -30,6 +30,9 @@ from gradstep.constraints import (
 from gradstep.errors import InvalidDataError
 from gradstep.init import Normal
 
+#: Most threads that may be asked for; a backend starts no more than help.
+MOST_THREADS = 1024
+
 #: Constraints of every parameter of Trainer, in the order in which they are checked.
 TRAINER: dict[str, tuple[Constraint, ...]] = {
     "hidden": (sequence_of(WHOLE, at_least(1)),),
@@ -47,7 +50,7 @@ TRAINER: dict[str, tuple[Constraint, ...]] = {
     "callbacks": (sequence_of(CALLABLE),),
     "precision": (one_of("float32", "float64"),),
     "backend": (one_of("auto", *backends.NAMES),),
-    "n_threads": (either(WHOLE, NONE), at_least(1)),
+    "n_threads": (either(WHOLE, NONE), at_least(1), at_most(MOST_THREADS)),
     "random_state": (
         either(WHOLE, NONE, instance(np.random.RandomState, "a numpy RandomState")),
         at_least(0),
@@ -127,6 +130,24 @@ def check_weight(sample_weight: Any, indices: npt.NDArray[np.int32]) -> npt.NDAr
     if np.ptp(indices[weight > 0]) == 0:
         raise InvalidDataError(f"{whose} be > 0 in rows of two classes or more, got one class only")
     return weight
+
+
+def check_lengths(X: Any, y: Any, whose: str) -> None:
+    """Raise InvalidDataError when y has not as many labels as X has rows."""
+    n, labels = _length(X), _length(y)
+    is_table = getattr(X, "ndim", 2) == 2
+    if is_table and n and labels is not None and n != labels:
+        raise InvalidDataError(
+            f"y of {whose} must have one label per row of X: X has {n} rows, y has {labels}"
+        )
+
+
+def _length(array: Any) -> int | None:
+    """Return the length of what has one; whatever else is wrong, scikit-learn says."""
+    shape = getattr(array, "shape", None)
+    if shape is None:
+        return len(array) if isinstance(array, (list, tuple)) else None
+    return int(shape[0]) if len(shape) > 0 else None
 
 
 def check_pair(eval_set: Any) -> tuple[Any, Any]:

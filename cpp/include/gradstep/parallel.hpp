@@ -8,8 +8,8 @@
 
 namespace gradstep {
 
-// The team that a request for `n_threads` gets: at most 256, and one in a forked child, where GNU's
-// OpenMP hangs. What a team of one computes has the same bits.
+// The team that a request for `n_threads` gets: at most four per core or 16, and one in a forked child, where
+// GNU's OpenMP hangs. What a team of one computes has the same bits.
 int team_size(int n_threads);
 
 // Runs body(context, thread, team) on exactly `team` threads; the caller is thread 0. Bodies must not

@@ -54,7 +54,7 @@ def availability() -> dict[str, str | None]:
         try:
             _load(name, name)
             reasons[name] = None
-        except BackendUnavailableError as error:
+        except (BackendUnavailableError, InvalidParameterError) as error:
             reasons[name] = str(error.__cause__ or error)
     return reasons
 

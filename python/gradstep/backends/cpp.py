@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import gradstep._core as _core
 from gradstep.backends.protocol import Figures, never
-from gradstep.errors import BackendUnavailableError
+from gradstep.errors import InvalidParameterError
 from gradstep.plan import Objective, Plan, State
 from gradstep.problem import Problem
 
@@ -27,7 +27,7 @@ class CppBackend:
 
     Raises
     ------
-    BackendUnavailableError
+    InvalidParameterError
         The instruction set is not known, not in this build or not in this machine.
     """
 
@@ -39,7 +39,7 @@ class CppBackend:
         if isa is None and os.environ.get("GRADSTEP_ISA"):
             isa, source = os.environ["GRADSTEP_ISA"], "GRADSTEP_ISA"
         if isa is not None and isa not in usable:
-            raise BackendUnavailableError(
+            raise InvalidParameterError(
                 f"{source} must be an instruction set that this build and machine have "
                 f"({', '.join(usable)}), got {isa!r}"
             )

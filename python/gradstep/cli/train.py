@@ -84,6 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     for path in (arguments.report, arguments.save):
         if path is not None:
             check_writable(path)
+            check_apart(path, Path(arguments.data), "--data")
+    if arguments.save is not None and arguments.report is not None:
+        check_apart(arguments.report, arguments.save, "--save")
     # With --json, standard output belongs to the machine.
     console = progress.make_console(stderr=arguments.json)
     trainer = options.make_trainer(arguments)
@@ -117,6 +120,12 @@ def check_writable(path: Path) -> None:
         raise InvalidParameterError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise InvalidParameterError(f"cannot write {path}: permission denied")
+
+
+def check_apart(path: Path, other: Path, option: str) -> None:
+    """Raise when writing `path` would destroy what another option names."""
+    if path.resolve() == other.resolve():
+        raise InvalidParameterError(f"cannot write {path}: {option} names the same file")
 
 
 def fit(
