@@ -11,8 +11,6 @@ namespace py = pybind11;
 
 void register_info(py::module_& module) {
     module.def("isas", &isas_usable, "Instruction sets that this machine can run, best first.");
-    module.def("default_threads", &default_threads,
-               "Threads by the settings of the OpenMP runtime, or of the machine.");
     module.def(
         "build_config",
         [] {

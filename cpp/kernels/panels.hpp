@@ -6,8 +6,8 @@
 //     narrow  lanes along the inputs: a vector of inputs for each of up to kGroupOutputs columns,
 //             then the next inputs. Inputs behind `in` are zero.
 //
-// Wide layers are wide; narrow is for many inputs and few outputs, where a wide layout would leave a
-// quarter of its lanes idle or more.
+// Narrow is for many inputs and few outputs, where the wide layout would leave a quarter of its lanes idle
+// or more.
 #pragma once
 
 #include "vector.hpp"
@@ -62,12 +62,12 @@ struct Panel {
         return group.start + i * group.step + o;
     }
 
-    // f(place, i, o) for inputs i0 <= i < i1 of every column.
+    // f(place, i, o) for every input of every column.
     template <class F>
-    void each(Index i0, Index i1, F&& f) const {
+    void each(F&& f) const {
         for (Index g = 0; g < groups(); ++g) {
             const Group group_g = group(g);
-            for (Index i = i0; i < i1; ++i)
+            for (Index i = 0; i < in; ++i)
                 for (Index o = 0; o < group_g.columns; ++o) f(place(group_g, i, o), i, group_g.first + o);
         }
     }
@@ -91,12 +91,12 @@ Index panel_size(Index in, Index out) {
 template <class T>
 void pack(T* panel, const T* W__io, Index in, Index out) {
     for (Index at = 0; at < panel_size<T>(in, out); ++at) panel[at] = T(0);
-    Panel<T>(in, out).each(0, in, [=](Index place, Index i, Index o) { panel[place] = W__io[i * out + o]; });
+    Panel<T>(in, out).each([=](Index place, Index i, Index o) { panel[place] = W__io[i * out + o]; });
 }
 
 template <class T>
 void unpack(T* W__io, const T* panel, Index in, Index out) {
-    Panel<T>(in, out).each(0, in, [=](Index place, Index i, Index o) { W__io[i * out + o] = panel[place]; });
+    Panel<T>(in, out).each([=](Index place, Index i, Index o) { W__io[i * out + o] = panel[place]; });
 }
 
 template <class T>

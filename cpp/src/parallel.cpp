@@ -73,14 +73,6 @@ void run_team(int team, void (*body)(void*, int, int), void* context) {
     run_std_threads(team, body, context);
 }
 
-int default_threads() {
-#ifdef GRADSTEP_OPENMP
-    return omp_get_max_threads();
-#else
-    return static_cast<int>(std::thread::hardware_concurrency());
-#endif
-}
-
 const char* threading() {
 #ifdef GRADSTEP_OPENMP
 #define GRADSTEP_OPENMP_NAME_(version) "OpenMP " #version

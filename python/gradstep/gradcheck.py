@@ -26,7 +26,7 @@ from gradstep import backends, constraints, threads, validation
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
 from gradstep.plan import Layers, Objective
-from gradstep.problem import Problem, Standardization, as_rows, prepare
+from gradstep.problem import Problem, prepare
 
 if TYPE_CHECKING:
     from gradstep.trainer import Trainer
@@ -234,12 +234,7 @@ def _model(
         objective, parameters = trainer._model()
     else:
         trainer = clone(trainer).set_params(precision="float64", learning_rate=1.0, epochs=1)
-        rows, given = validate_data(trainer, X, y)
-        trainer.classes_, labels = validation.encode(given)
-        weight = validation.check_weight(sample_weight, labels)
-        rows = as_rows(rows)
-        measured = Standardization.of(rows, weight) if trainer.standardize else None
-        problem = prepare(rows, labels, weight, measured)
+        problem = trainer._train_problem(X, y, sample_weight)
         plan, parameters = trainer._plan(problem)
         objective = plan.objective
     return objective, problem, parameters[0].astype(np.float64)

@@ -202,15 +202,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation.check_parameters(self.get_params(deep=False))
         self._check_early_stopping(eval_set)
         backend = backends.get(self.backend)
-        validation.check_lengths(X, y, "Trainer.fit")
-        checked, labels = validate_data(self, X, y)
-        self.classes_, indices = validation.encode(labels)
-        weight = validation.check_weight(sample_weight, indices)
-        rows = as_rows(checked)
-        self.standardization_ = (
-            Standardization.of(rows, weight) if self.standardize else Standardization.identity(rows.shape[1])
-        )
-        train = prepare(rows, indices, weight, self.standardization_)
+        train = self._train_problem(X, y, sample_weight)
         evaluated = None if eval_set is None else self._eval_problem(eval_set)
         plan, parameters = self._plan(train)
         n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
@@ -287,6 +279,18 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trainer = cls()
         model_file.load(trainer, path)
         return trainer
+
+    def _train_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
+        """Return the rows to train on; what is learned of them alone is set here."""
+        validation.check_lengths(X, y, "Trainer.fit")
+        checked, labels = validate_data(self, X, y)
+        self.classes_, indices = validation.encode(labels)
+        weight = validation.check_weight(sample_weight, indices)
+        rows = as_rows(checked)
+        self.standardization_ = (
+            Standardization.of(rows, weight) if self.standardize else Standardization.identity(rows.shape[1])
+        )
+        return prepare(rows, indices, weight, self.standardization_)
 
     def _eval_problem(self, eval_set: Any) -> Problem:
         X, y = validation.check_pair(eval_set)

@@ -22,9 +22,6 @@ void parallel(int team, F&& f) {
         team, [](void* context, int thread, int size) { (*static_cast<F*>(context))(thread, size); }, &f);
 }
 
-// Threads of OpenMP by its own settings, or of the machine.
-int default_threads();
-
 // "OpenMP 201511" and the like, or "std::thread".
 const char* threading();
 
