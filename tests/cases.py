@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends import Backend
+from gradstep.backends import Backend, Running
 from gradstep.plan import Layers, Objective, Plan, RowOrder, State
 from gradstep.problem import Problem, Standardization, prepare
 
@@ -106,13 +106,21 @@ CASES = (
 )
 
 
+def train(
+    backend: Backend, plan: Plan, problem: Problem, state: State, t0: int, t1: int, **options: Any
+) -> Running:
+    """Do updates in a session of their own."""
+    n_threads = options.pop("n_threads", 1)
+    return backend.session(plan, problem, n_threads=n_threads).train(state, t0, t1, **options)
+
+
 def trained(
     backend: Backend, case: Case, precision: str, *, until: int | None = None, n_threads: int = 1
 ) -> State:
     """Return the state after the case's updates, or the first `until` of them."""
     state = State.start(case.parameters(precision))
     updates = case.updates if until is None else until
-    backend.train(case.plan(), case.problem(), state, 0, updates, n_threads=n_threads)
+    train(backend, case.plan(), case.problem(), state, 0, updates, n_threads=n_threads)
     return state
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cases import CASES, Case, only, relative_error, trained
+from cases import CASES, Case, only, relative_error, train, trained
 from gradstep.backends import Backend
 from gradstep.datasets import load_cifar10
 from gradstep.init import Normal, draw
@@ -26,7 +26,7 @@ NAMES = {"three-hidden", "weighted", "uint8-gap", "wide", "many-rows", "images",
 FEW = tuple(case for case in CASES if case.name in NAMES)
 few = pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
 
-METHODS = ("train", "evaluate", "loss_and_gradient", "scores")
+METHODS = ("session", "evaluate", "loss_and_gradient", "scores")
 
 
 def everything(backend: Backend, case: Case, precision: str, n_threads: int) -> list[npt.NDArray[Any]]:
@@ -97,7 +97,7 @@ def test_any_shape_agrees_and_keeps_its_bits(
     # Many small updates may multiply a rounding: by how much, the reference tells from one rounding beside.
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=expected[0].shape)
     beside = State.start(case.parameters("float64") * (1 + 2.0**-52 * signs))
-    reference.train(case.plan(), case.problem(), beside, 0, case.updates)
+    train(reference, case.plan(), case.problem(), beside, 0, case.updates)
     drift = relative_error(case.layers, beside.parameters, expected[0])
     assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift)
     for result, wanted in zip(results[1:], expected[1:], strict=True):
@@ -136,7 +136,7 @@ def test_a_model_has_the_same_bits_in_any_group(
     problem, everyone, some = case.problem(), case.plan(), only(case.plan(), group)
     block = case.parameters(precision)
     state = State.start(block[group])
-    backend.train(some, problem, state, 0, case.updates, n_threads=2)
+    train(backend, some, problem, state, 0, case.updates, n_threads=2)
     np.testing.assert_array_equal(state.parameters, trained(backend, case, precision).parameters[group])
 
     figures, gradient = backend.loss_and_gradient(some.objective, problem, block[group], n_threads=2)
@@ -159,7 +159,7 @@ def test_a_diverging_model_stops_alone(backend: Backend, precision: str, case: C
     rates = plan.learning_rate.copy()
     rates[place, 2:] = 1e300 if precision == "float64" else 1e30
     state = State.start(case.parameters(precision))
-    backend.train(replace(plan, learning_rate=rates), case.problem(), state, 0, case.updates)
+    train(backend, replace(plan, learning_rate=rates), case.problem(), state, 0, case.updates)
     others = [model for model in range(3) if model != place]
     assert state.finite.tolist() == [model != place for model in range(3)]
     assert state.updates[others].tolist() == [case.updates] * 2
@@ -174,7 +174,7 @@ def test_a_model_stops_before_the_update_whose_loss_is_not_finite(backend: Backe
     state = State.start(case.parameters(precision))
     state.parameters[1, 0] = np.nan
     before = state.parameters.copy()
-    backend.train(case.plan(), case.problem(), state, 0, case.updates)
+    train(backend, case.plan(), case.problem(), state, 0, case.updates)
     assert state.updates.tolist() == [case.updates, 0, case.updates]
     assert state.finite.tolist() == [True, False, True]
     np.testing.assert_array_equal(state.parameters[1], before[1])
@@ -191,7 +191,7 @@ def test_overflow_is_quiet_and_leaves_numpys_settings_as_they_were(backend: Back
         before = np.geterr()
         figures, _ = backend.loss_and_gradient(objective, problem, parameters)
         scores = backend.scores(objective, problem, parameters)
-        backend.train(case.plan(), problem, state, 0, case.updates)
+        train(backend, case.plan(), problem, state, 0, case.updates)
         assert np.geterr() == before
     assert not np.isfinite(figures.cost[0])
     assert not np.isfinite(scores).all()
@@ -203,7 +203,7 @@ def test_a_group_of_stopped_models_is_left_as_it_is(backend: Backend) -> None:
     state = State.start(case.parameters("float64"))
     state.finite[:] = False
     before = state.copy()
-    backend.train(case.plan(), case.problem(), state, 0, case.updates)
+    train(backend, case.plan(), case.problem(), state, 0, case.updates)
     np.testing.assert_array_equal(state.parameters, before.parameters)
     assert state.updates.tolist() == [0, 0, 0]
 
@@ -217,7 +217,7 @@ def test_a_run_can_be_cut_anywhere(backend: Backend, precision: str, case: Case,
     threads = data.draw(st.sampled_from([1, 2]), label="threads")
     state = State.start(case.parameters(precision))
     for t0, t1 in zip([0, *cuts], [*cuts, updates], strict=True):
-        backend.train(plan, problem, state, t0, t1, n_threads=threads)
+        train(backend, plan, problem, state, t0, t1, n_threads=threads)
         assert state.updates.tolist() == [t1] * 3
     np.testing.assert_array_equal(state.parameters, trained(backend, case, precision).parameters)
 
@@ -232,13 +232,13 @@ def test_a_stopped_run_ends_at_an_update_and_can_go_on(backend: Backend, case: C
 
     plan, problem = case.plan(), case.problem()
     state = State.start(case.parameters("float32"))
-    backend.train(plan, problem, state, 0, case.updates, should_stop=should_stop)
+    train(backend, plan, problem, state, 0, case.updates, should_stop=should_stop)
     done = int(state.updates[0])
     assert state.updates.tolist() == [done] * 3
     assert state.finite.all()
     expected = trained(backend, case, "float32", until=done)
     np.testing.assert_array_equal(state.parameters, expected.parameters)
-    backend.train(plan, problem, state, done, case.updates)
+    train(backend, plan, problem, state, done, case.updates)
     np.testing.assert_array_equal(state.parameters, trained(backend, case, "float32").parameters)
 
 
@@ -258,7 +258,7 @@ def test_rows_may_lie_apart(backend: Backend, precision: str, dtype: str, rows: 
     results = []
     for variant in (apart, packed):
         state = State.start(case.parameters(precision))
-        backend.train(case.plan(), variant, state, 0, case.updates)
+        train(backend, case.plan(), variant, state, 0, case.updates)
         results.append((state.parameters, backend.scores(case.plan().objective, variant, state.parameters)))
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_array_equal(results[0][1], results[1][1])
@@ -270,7 +270,7 @@ def test_read_only_rows_are_read(backend: Backend) -> None:
     for array in (problem.X, problem.y, problem.standardization.mean, problem.standardization.scale):
         array.flags.writeable = False
     state = State.start(case.parameters("float64"))
-    backend.train(case.plan(), problem, state, 0, case.updates)
+    train(backend, case.plan(), problem, state, 0, case.updates)
     np.testing.assert_array_equal(state.parameters, trained(backend, case, "float64").parameters)
 
 
@@ -283,7 +283,7 @@ def test_inputs_are_left_as_they_are(backend: Backend, precision: str, case: Cas
     backend.loss_and_gradient(plan.objective, problem, block)
     backend.evaluate(plan.objective, problem, block)
     backend.scores(plan.objective, problem, block)
-    backend.train(plan, problem, State.start(block.copy()), 0, case.updates)
+    train(backend, plan, problem, State.start(block.copy()), 0, case.updates)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -325,7 +325,7 @@ def cifar_reference(
 ) -> npt.NDArray[np.float64]:
     problem, plan, parameters = cifar
     state = State.start(parameters.copy())
-    reference.train(plan, problem, state, 0, 20)
+    train(reference, plan, problem, state, 0, 20)
     return state.parameters
 
 
@@ -339,7 +339,7 @@ def test_an_epoch_on_images_agrees_and_keeps_its_bits(
     results = []
     for n_threads in (1, 2, 3, 7):
         state = State.start(parameters.copy())
-        compiled_backend.train(plan, problem, state, 0, 20, n_threads=n_threads)
+        train(compiled_backend, plan, problem, state, 0, 20, n_threads=n_threads)
         results.append(state.parameters)
     assert relative_error(plan.objective.layers, results[0], cifar_reference) < 1e-10
     for result in results[1:]:

@@ -36,14 +36,21 @@ class PressesAfter:
         self.inner, self.asked, self.press = backends.get("numpy"), 0, press
         self.evaluate = self.inner.evaluate
 
-    def train(self, *arguments, n_threads, should_stop):
-        def pressed():
-            self.asked += 1
-            if self.asked == self.press:
-                signal.raise_signal(signal.SIGINT)
-            return should_stop()
+    def session(self, *arguments, **options):
+        session = self.inner.session(*arguments, **options)
+        train = session.train
 
-        self.inner.train(*arguments, n_threads=n_threads, should_stop=pressed)
+        def pressed_train(*arguments, should_stop):
+            def pressed():
+                self.asked += 1
+                if self.asked == self.press:
+                    signal.raise_signal(signal.SIGINT)
+                return should_stop()
+
+            return train(*arguments, should_stop=pressed)
+
+        session.train = pressed_train
+        return session
 
 
 def press_after(monkeypatch, press):
@@ -116,7 +123,13 @@ class PressesWithin:
         self.inner, self.name = backends.get(name), name
         self.evaluate = self.inner.evaluate
 
-    def train(self, *arguments, should_stop, **options):
+    def session(self, *arguments, **options):
+        session = self.inner.session(*arguments, **options)
+        inner_train = session.train
+        session.train = lambda *arguments, should_stop: self.train(inner_train, arguments, should_stop)
+        return session
+
+    def train(self, inner_train, arguments, should_stop):
         asked = threading.Event()
 
         def press():
@@ -129,9 +142,10 @@ class PressesWithin:
 
         presser = threading.Thread(target=press)
         presser.start()
-        self.inner.train(*arguments, should_stop=answer, **options)
+        running = inner_train(*arguments, should_stop=answer)
         asked.set()
         presser.join()
+        return running
 
 
 @pytest.mark.parametrize("name", HERE)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cases import CASES, Case, only, relative_error, trained
+from cases import CASES, Case, only, relative_error, train, trained
 from gradstep.backends import Backend, availability, get
 from gradstep.errors import BackendUnavailableError
 from gradstep.plan import State
@@ -55,7 +55,7 @@ def test_first_epoch_in_float32_is_within_rounding_of_float64(
 ) -> None:
     until = case.updates // case.epochs
     exact = State.start(case.parameters("float32").astype("float64"))
-    reference.train(case.plan(), case.problem(), exact, 0, until)
+    train(reference, case.plan(), case.problem(), exact, 0, until)
     ours = trained(numba, case, "float32", until=until)
     assert ours.parameters.dtype == np.float32
     np.testing.assert_allclose(ours.parameters, exact.parameters, rtol=0, atol=2e-5)
@@ -81,7 +81,7 @@ def test_a_model_alone_gets_the_bits_it_gets_in_a_group(numba: Backend, case: Ca
     group = trained(numba, case, precision)
     for model in range(len(case.l2)):
         alone = State.start(case.parameters(precision)[[model]])
-        numba.train(only(case.plan(), [model]), case.problem(), alone, 0, case.updates)
+        train(numba, only(case.plan(), [model]), case.problem(), alone, 0, case.updates)
         assert alone.parameters.tobytes() == group.parameters[model].tobytes()
 
 
@@ -103,7 +103,7 @@ def test_training_in_pieces_walks_the_same_way(numba: Backend, precision: str, u
     case = WEIGHTED
     whole, pieces = trained(numba, case, precision), trained(numba, case, precision, until=until)
     assert (pieces.updates == until).all()
-    numba.train(case.plan(), case.problem(), pieces, until, case.updates)
+    train(numba, case.plan(), case.problem(), pieces, until, case.updates)
     assert pieces.parameters.tobytes() == whole.parameters.tobytes()
 
 
@@ -117,18 +117,18 @@ def test_a_model_that_diverges_stops_alone(
     plan, state = case.plan(), State.start(case.parameters("float64"))
     plan.learning_rate[model, 3] = np.inf
     others = [other for other in range(3) if other != model]
-    numba.train(plan, case.problem(), state, 0, case.updates)
+    train(numba, plan, case.problem(), state, 0, case.updates)
     expected = State.start(case.parameters("float64"))
-    reference.train(plan, case.problem(), expected, 0, case.updates)
+    train(reference, plan, case.problem(), expected, 0, case.updates)
     assert not state.finite[model]
     assert state.finite[others].all()
     assert state.updates.tolist() == expected.updates.tolist()
     assert state.updates[model] < case.updates
     alone = State.start(case.parameters("float64")[others])
-    numba.train(only(plan, others), case.problem(), alone, 0, case.updates)
+    train(numba, only(plan, others), case.problem(), alone, 0, case.updates)
     assert alone.parameters.tobytes() == state.parameters[others].tobytes()
     left = state.parameters.copy()
-    numba.train(plan, case.problem(), state, 0, case.updates)
+    train(numba, plan, case.problem(), state, 0, case.updates)
     assert state.parameters[model].tobytes() == left[model].tobytes()
 
 
@@ -157,7 +157,7 @@ def test_should_stop_leaves_all_models_at_the_same_boundary(numba: Backend) -> N
     case = CASES[0]
     answers = iter([False, False, True])
     state = State.start(case.parameters("float64"))
-    numba.train(case.plan(), case.problem(), state, 0, case.updates, should_stop=lambda: next(answers))
+    train(numba, case.plan(), case.problem(), state, 0, case.updates, should_stop=lambda: next(answers))
     assert state.updates.tolist() == [2, 2, 2]
     assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
 
@@ -174,7 +174,7 @@ def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend) -> None:
         return False
 
     with pytest.raises(KeyboardInterrupt):
-        numba.train(case.plan(), case.problem(), state, 0, case.updates, should_stop=interrupt)
+        train(numba, case.plan(), case.problem(), state, 0, case.updates, should_stop=interrupt)
     assert state.updates.tolist() == [2, 2, 2]
     assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
 
@@ -228,7 +228,7 @@ def test_there_is_one_compiled_form_for_each_precision(numba: Backend, precision
         problem = case.problem()
         problem.y.flags.writeable = False
         state = State.start(case.parameters(precision))
-        numba.train(case.plan(), problem, state, 0, 1)
+        train(numba, case.plan(), problem, state, 0, 1)
         numba.loss_and_gradient(case.plan().objective, problem, state.parameters)
         numba.scores(case.plan().objective, problem, state.parameters)
     for kernel in (kernels.train, kernels.add_gradient, kernels.add_figures, kernels.write_scores):
@@ -238,7 +238,7 @@ def test_there_is_one_compiled_form_for_each_precision(numba: Backend, precision
 PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
-from cases import CASES, trained
+from cases import CASES, train, trained
 from gradstep.backends import get, numba_kernels
 backend = get("numba")
 print(numba_kernels._CACHE)

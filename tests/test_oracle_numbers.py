@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import Case, relative_error
+from cases import Case, relative_error, train
 from gradstep.backends import Backend
 from gradstep.plan import Layers, Plan, State
 from gradstep.problem import Problem
@@ -139,7 +139,7 @@ def test_train(backend: Backend, case: Case) -> None:
         batches = batches_of(plan, model)
         trained = oracle.sgd(network, *data_of(problem), case.l2[model], batches)
         expected[model] = block_of(trained)
-    backend.train(plan, problem, state, 0, case.updates)
+    train(backend, plan, problem, state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, expected) < 1e-10
     assert state.updates.tolist() == [case.updates] * len(case.l2)
     assert state.finite.all()

@@ -248,15 +248,10 @@ class Spy:
         self.problems: list[Any] = []
         self.threads: set[int] = set()
 
-    def train(self, plan, problem, *rest, n_threads, should_stop):
-        self.problems.append(problem)
+    def session(self, plan, problem, evaluated, *, n_threads):
+        self.problems += [problem, *evaluated]
         self.threads.add(n_threads)
-        self.inner.train(plan, problem, *rest, n_threads=n_threads, should_stop=should_stop)
-
-    def evaluate(self, objective, problem, parameters, *, n_threads):
-        self.problems.append(problem)
-        self.threads.add(n_threads)
-        return self.inner.evaluate(objective, problem, parameters)
+        return self.inner.session(plan, problem, evaluated)
 
 
 @pytest.fixture

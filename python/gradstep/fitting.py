@@ -60,21 +60,16 @@ def evaluations(run: Run, state: State, should_stop: Callable[[], bool]) -> Iter
     Ends after the last update, when `should_stop` says so (an evaluation of what was done comes
     first), or when no model is finite any more.
     """
-    objective, every = run.plan.objective, run.evaluate_every
-    done = int(state.updates.max())
+    every, done = run.evaluate_every, int(state.updates.max())
+    evaluated = [problem for problem in (run.train, run.validation) if problem is not None]
+    session = run.backend.session(run.plan, run.train, evaluated, n_threads=run.n_threads)
     while done < run.updates and not should_stop():
         goal = min(run.updates, (done // every + 1) * every)
-        run.backend.train(
-            run.plan, run.train, state, done, goal, n_threads=run.n_threads, should_stop=should_stop
-        )
+        session.train(state, done, goal, should_stop=should_stop)
         if not state.finite.any() or state.updates.max() == done:
             return
         done = int(state.updates.max())
-        figures = [
-            run.backend.evaluate(objective, problem, state.parameters, n_threads=run.n_threads)
-            for problem in (run.train, run.validation)
-            if problem is not None
-        ]
+        figures = session.evaluate(state.parameters)
         yield Evaluation(done, figures[0], figures[1] if run.validation else None)
 
 

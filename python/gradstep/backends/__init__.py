@@ -6,10 +6,10 @@ import importlib
 import os
 import warnings
 
-from gradstep.backends.protocol import Backend, Figures
+from gradstep.backends.protocol import Backend, Figures, Running, Session
 from gradstep.errors import BackendUnavailableError, InvalidParameterError
 
-__all__ = ["NAMES", "Backend", "Figures", "availability", "get"]
+__all__ = ["NAMES", "Backend", "Figures", "Running", "Session", "availability", "get"]
 
 #: Best first; "auto" takes the first that is there.
 NAMES = ("cpp", "numba", "numpy")

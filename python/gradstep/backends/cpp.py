@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import gradstep._core as _core
-from gradstep.backends.protocol import Figures, never
+from gradstep.backends.protocol import Figures, Running, never
 from gradstep.errors import InvalidParameterError
 from gradstep.plan import Objective, Plan, State
 from gradstep.problem import Problem
@@ -45,34 +45,11 @@ class CppBackend:
             )
         self.isa = isa or usable[0]
 
-    def train(
-        self,
-        plan: Plan,
-        problem: Problem,
-        state: State,
-        t0: int,
-        t1: int,
-        *,
-        n_threads: int = 1,
-        should_stop: Callable[[], bool] = never,
-    ) -> None:
-        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        models, rows = self._models(plan.objective), _rows(problem)
-        for stretch in plan.stretches(t0, t1):
-            _core.train(
-                models,
-                rows,
-                stretch.rows,
-                stretch.starts,
-                stretch.learning_rate,
-                state.parameters,
-                state.updates,
-                state.finite,
-                n_threads=n_threads,
-                should_stop=should_stop,
-            )
-            if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
-                return
+    def session(
+        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+    ) -> CppSession:
+        """Prepare to train on the rows of a problem, and to evaluate those of others."""
+        return CppSession(self, plan, problem, evaluated, n_threads)
 
     def evaluate(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -97,6 +74,48 @@ class CppBackend:
     def _models(self, objective: Objective) -> _core.Models:
         sizes = np.array(objective.layers.sizes, dtype=np.int64)
         return _core.Models(self.isa, sizes, np.ascontiguousarray(objective.l2, dtype=np.float64))
+
+
+class CppSession:
+    """One plan being executed."""
+
+    def __init__(
+        self,
+        backend: CppBackend,
+        plan: Plan,
+        problem: Problem,
+        evaluated: Sequence[Problem],
+        n_threads: int,
+    ) -> None:
+        self.plan, self.n_threads = plan, n_threads
+        self.models, self.rows = backend._models(plan.objective), _rows(problem)
+        self.evaluated = [_rows(problem) for problem in evaluated]
+
+    def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
+        for stretch in self.plan.stretches(t0, t1):
+            _core.train(
+                self.models,
+                self.rows,
+                stretch.rows,
+                stretch.starts,
+                stretch.learning_rate,
+                state.parameters,
+                state.updates,
+                state.finite,
+                n_threads=self.n_threads,
+                should_stop=should_stop,
+            )
+            if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
+                break
+        m = len(state.finite)
+        return Running(np.full(m, np.nan), np.full(m, np.nan))
+
+    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
+        """Return the figures of every model on each of the problems to be evaluated."""
+        return [
+            Figures(*_core.evaluate(self.models, rows, parameters, self.n_threads)) for rows in self.evaluated
+        ]
 
 
 def _rows(problem: Problem) -> _core.Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from gradstep.backends import numba_kernels as kernels
-from gradstep.backends.protocol import Figures, never
+from gradstep.backends.protocol import Figures, Running, never
 from gradstep.plan import Layers, Objective, Plan, State
 from gradstep.problem import ROW_TYPES, Problem
 
@@ -29,35 +29,11 @@ class NumbaBackend:
 
     name = "numba"
 
-    def train(
-        self,
-        plan: Plan,
-        problem: Problem,
-        state: State,
-        t0: int,
-        t1: int,
-        *,
-        n_threads: int = 1,
-        should_stop: Callable[[], bool] = never,
-    ) -> None:
-        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        objective, dtype = plan.objective, state.parameters.dtype
-        packed = _Packed(objective.layers, dtype, min(plan.batch_size, problem.n))
-        rows, parameters = _rows(problem, dtype), packed.pack(state.parameters)
-        l2, updates, finite = objective.l2.astype(np.float64), state.updates.copy(), state.finite.copy()
-        try:
-            for stretch in plan.stretches(t0, t1):
-                for first, last in _portions(stretch.t1 - stretch.t0):
-                    if should_stop() or not finite.any():
-                        return
-                    kernels.train(
-                        packed.network, rows, packed.workspace, parameters, l2,
-                        _read_only(stretch.rows), _read_only(stretch.starts),
-                        _read_only(stretch.learning_rate), first, last, stretch.t0, updates, finite,
-                    )  # fmt: skip
-        finally:
-            packed.unpack(parameters, state.parameters)
-            state.updates[:], state.finite[:] = updates, finite
+    def session(
+        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+    ) -> NumbaSession:
+        """Prepare to train on the rows of a problem, and to evaluate those of others."""
+        return NumbaSession(self, plan, problem, evaluated)
 
     def evaluate(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -91,6 +67,48 @@ class NumbaBackend:
         scores = np.empty(shape, dtype=parameters.dtype)
         _over_rows(kernels.write_scores, objective.layers, problem, parameters, scores)
         return scores
+
+
+class NumbaSession:
+    """One plan being executed, on one thread."""
+
+    def __init__(
+        self, backend: NumbaBackend, plan: Plan, problem: Problem, evaluated: Sequence[Problem]
+    ) -> None:
+        self.backend, self.plan, self.problem, self.evaluated = backend, plan, problem, evaluated
+
+    def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
+        plan, problem = self.plan, self.problem
+        objective, dtype = plan.objective, state.parameters.dtype
+        packed = _Packed(objective.layers, dtype, min(plan.batch_size, problem.n))
+        rows, parameters = _rows(problem, dtype), packed.pack(state.parameters)
+        l2, updates, finite = objective.l2.astype(np.float64), state.updates.copy(), state.finite.copy()
+        sums = np.zeros((3, len(finite)))
+        try:
+            for stretch in plan.stretches(t0, t1):
+                for first, last in _portions(stretch.t1 - stretch.t0):
+                    if should_stop() or not finite.any():
+                        return _running(sums)
+                    kernels.train(
+                        packed.network, rows, packed.workspace, parameters, l2,
+                        _read_only(stretch.rows), _read_only(stretch.starts),
+                        _read_only(stretch.learning_rate), first, last, stretch.t0, updates, finite, sums,
+                    )  # fmt: skip
+        finally:
+            packed.unpack(parameters, state.parameters)
+            state.updates[:], state.finite[:] = updates, finite
+        return _running(sums)
+
+    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
+        """Return the figures of every model on each of the problems to be evaluated."""
+        objective = self.plan.objective
+        return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
+
+
+def _running(sums: npt.NDArray[np.float64]) -> Running:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Running(sums[0] / sums[2], sums[1] / sums[2])
 
 
 class _Packed:

@@ -320,16 +320,17 @@ def row_loss(sums: Array, start: Index, k: Index, label: Index) -> tuple[float, 
 
 
 @compiled
-def batch_loss(net: Network, rows: Rows, numbers: Array, work: Workspace, n: int) -> float:
-    """Return the sum of weight * loss / n of a batch and turn its scores into dS."""
+def batch_loss(net: Network, rows: Rows, numbers: Array, work: Workspace, n: int) -> tuple[float, float]:
+    """Return the sum of weight * loss of a batch and of its correct rows; turn its scores into dS."""
     k, padded, sums = net.outputs[-1], net.padded[-1], work.sums
     count = np.uint64(numbers.size)
-    loss = 0.0
+    loss = correct = 0.0
     for r in range(count):
         start, number = r * padded, numbers[r]
         label = np.uint64(rows.y[number])
-        row, _, total = row_loss(sums, start, k, label)
+        row, hit, total = row_loss(sums, start, k, label)
         loss += row * rows.weight[number]
+        correct += hit * rows.weight[number]
         share, whole = sums.dtype.type(rows.weight[number] / n), sums.dtype.type(total)
         for o in range(k):
             sums[start + o] /= whole
@@ -337,7 +338,7 @@ def batch_loss(net: Network, rows: Rows, numbers: Array, work: Workspace, n: int
         for o in range(k):
             sums[start + o] *= share
     clear(sums, count * padded, (even(count) - count) * padded)
-    return loss / n
+    return loss, correct
 
 
 @compiled
@@ -383,9 +384,12 @@ def backward(
 def train(
     net: Network, rows: Rows, work: Workspace, parameters: Array, l2: Array,
     order: Array, starts: Array, rates: Array, first: int, last: int, t: int,
-    updates: Array, finite: Array,
+    updates: Array, finite: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Do the updates first <= i < last of a stretch that begins with update t, in place."""
+    """Do the updates first <= i < last of a stretch that begins with update t, in place.
+
+    Add the loss, the correct rows and all rows of the batches to sums (3, m).
+    """
     kind = parameters.dtype.type
     for i in range(first, last):
         numbers = order[starts[i] : starts[i + 1]]
@@ -396,11 +400,15 @@ def train(
                 continue
             own, rate = parameters[model], rates[model, i]
             forward(net, own, work, count)
-            if not math.isfinite(batch_loss(net, rows, numbers, work, numbers.size)):
+            loss, correct = batch_loss(net, rows, numbers, work, numbers.size)
+            if not math.isfinite(loss):
                 finite[model] = False
                 continue
             backward(net, own, own, work, count, kind(1 - 2 * rate * l2[model]), kind(-rate))
             updates[model] = t + i + 1
+            sums[0, model] += loss
+            sums[1, model] += correct
+            sums[2, model] += numbers.size
 
 
 @compiled

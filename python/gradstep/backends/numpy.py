@@ -6,14 +6,14 @@ h units of a hidden layer, k classes. Gradients are the value's name with `d` in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.protocol import Figures, never
+from gradstep.backends.protocol import Figures, Running, never
 from gradstep.plan import Layers, Objective, Plan, State
 from gradstep.problem import Problem
 
@@ -42,35 +42,11 @@ class NumpyBackend:
 
     name = "numpy"
 
-    @_quiet
-    def train(
-        self,
-        plan: Plan,
-        problem: Problem,
-        state: State,
-        t0: int,
-        t1: int,
-        *,
-        n_threads: int = 1,
-        should_stop: Callable[[], bool] = never,
-    ) -> None:
-        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        objective = plan.objective
-        for stretch in plan.stretches(t0, t1):
-            for i, t in enumerate(range(stretch.t0, stretch.t1)):
-                if should_stop():
-                    return
-                rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
-                active = np.flatnonzero(state.finite)
-                batch_loss, gradient = _loss_and_gradient(
-                    objective, problem, rows, state.parameters[active], objective.l2[active]
-                )
-                finite = np.isfinite(batch_loss)
-                state.finite[active] = finite
-                active, gradient = active[finite], gradient[finite]
-                rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
-                state.parameters[active] -= rate * gradient
-                state.updates[active] = t + 1
+    def session(
+        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+    ) -> NumpySession:
+        """Prepare to train on the rows of a problem, and to evaluate those of others."""
+        return NumpySession(self, plan, problem, evaluated)
 
     @_quiet
     def evaluate(
@@ -95,7 +71,7 @@ class NumpyBackend:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         figures = self.evaluate(objective, problem, parameters)
         rows = np.arange(problem.n)
-        return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[1]
+        return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[2]
 
     @_quiet
     def scores(
@@ -106,6 +82,51 @@ class NumpyBackend:
         parts = [np.arange(start, min(start + _EVALUATION_ROWS, problem.n)) for start in starts]
         batches = (_gather(problem, rows, parameters.dtype) for rows in parts)
         return np.concatenate([_forward(objective.layers, X, parameters)[-1] for X in batches], axis=1)
+
+
+class NumpySession:
+    """One plan being executed; nothing is kept between calls."""
+
+    def __init__(
+        self, backend: NumpyBackend, plan: Plan, problem: Problem, evaluated: Sequence[Problem]
+    ) -> None:
+        self.backend, self.plan, self.problem, self.evaluated = backend, plan, problem, evaluated
+
+    @_quiet
+    def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place."""
+        objective = self.plan.objective
+        loss, correct, seen = np.zeros((3, len(state.finite)))
+        for stretch in self.plan.stretches(t0, t1):
+            for i, t in enumerate(range(stretch.t0, stretch.t1)):
+                if should_stop():
+                    return _running(loss, correct, seen)
+                rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
+                active = np.flatnonzero(state.finite)
+                batch_loss, batch_correct, gradient = _loss_and_gradient(
+                    objective, self.problem, rows, state.parameters[active], objective.l2[active]
+                )
+                finite = np.isfinite(batch_loss)
+                state.finite[active] = finite
+                active, gradient = active[finite], gradient[finite]
+                rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
+                state.parameters[active] -= rate * gradient
+                state.updates[active] = t + 1
+                loss[active] += batch_loss[finite] * len(rows)
+                correct[active] += batch_correct[finite]
+                seen[active] += len(rows)
+        return _running(loss, correct, seen)
+
+    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
+        """Return the figures of every model on each of the problems to be evaluated."""
+        objective = self.plan.objective
+        return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
+
+
+def _running(*sums: npt.NDArray[np.float64]) -> Running:
+    loss, correct, seen = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Running(loss / seen, correct / seen)
 
 
 def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLike) -> Array:
@@ -146,12 +167,13 @@ def _loss_and_gradient(
     rows: npt.NDArray[np.integer],
     parameters: Array,
     l2: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], Array]:
-    """Return the batch's loss (m,) and the gradient of its cost (m, P)."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Array]:
+    """Return the batch's loss (m,), weight of its correct rows (m,), and gradient of its cost (m, P)."""
     layers, dtype = objective.layers, parameters.dtype
     outputs = _forward(layers, _gather(problem, rows, dtype), parameters)
     scores, labels, weight = outputs[-1], problem.y[rows], _weight(problem, rows)
     loss = (_row_losses(scores, labels) * weight).sum(axis=1) / len(rows)
+    correct = ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
     gradient = np.empty_like(parameters)
     # dS of the last layer: (softmax(s) - y) * weight / b
     dS = np.exp(scores - scores.max(axis=2, keepdims=True))
@@ -165,7 +187,7 @@ def _loss_and_gradient(
         layers.biases(gradient, layer)[...] = dS.sum(axis=1)
         if layer > 0:
             dS = (dS @ W.swapaxes(-1, -2)) * (A > 0)
-    return loss, gradient
+    return loss, correct, gradient
 
 
 def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +25,37 @@ def never() -> bool:
     return False
 
 
+class Running(NamedTuple):
+    """Means over the rows that m models were trained on, each row seen before its batch's update.
+
+    Of shape (m,), float64; NaN where no update was done.
+    """
+
+    loss: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
+
+
+class Session(Protocol):
+    """One plan being executed: whatever a backend keeps between the calls, so that none pays for it anew.
+
+    For one thread at a time.
+    """
+
+    def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
+        """Do the updates ``t0 <= t < t1`` on `state`, in place.
+
+        A model whose batch loss is not finite does not take that update nor any later one:
+        ``state.finite`` becomes False, ``state.updates`` stays at the update's number.
+        `should_stop` is asked at least every 100 ms; after a True the state is left at the
+        boundary of an update, which ``state.updates`` names.
+        """
+        ...
+
+    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
+        """Return the figures of every model on each of the problems to be evaluated."""
+        ...
+
+
 class Backend(Protocol):
     """Executes plans.
 
@@ -34,24 +65,10 @@ class Backend(Protocol):
 
     name: str
 
-    def train(
-        self,
-        plan: Plan,
-        problem: Problem,
-        state: State,
-        t0: int,
-        t1: int,
-        *,
-        n_threads: int = 1,
-        should_stop: Callable[[], bool] = never,
-    ) -> None:
-        """Do the updates ``t0 <= t < t1`` on `state`, in place.
-
-        A model whose batch loss is not finite does not take that update nor any later one:
-        ``state.finite`` becomes False, ``state.updates`` stays at the update's number.
-        `should_stop` is asked at least every 100 ms; after a True the state is left at the
-        boundary of an update, which ``state.updates`` names.
-        """
+    def session(
+        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+    ) -> Session:
+        """Prepare to train on the rows of a problem, and to evaluate those of others."""
         ...
 
     def evaluate(
