@@ -20,30 +20,34 @@ RowType row_type(const py::array& X) {
                                 std::string(py::str(X.dtype())));
 }
 
+// A copy as long as kernels may read, in both types.
+void statistics_of(const Array<double>& values, std::vector<double>& doubles, std::vector<float>& floats) {
+    doubles.assign(values.data(), values.data() + values.size());
+    doubles.resize(doubles.size() + kBehind);
+    for (const double value : doubles) floats.push_back(static_cast<float>(value));
+}
+
 }  // namespace
 
-PyRows::PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, Array<double> mean,
-               Array<double> inverse_scale)
-    : X_(std::move(X)), type_(row_type(X_)), y_(std::move(y)), weight_(std::move(weight)),
-      mean_(std::move(mean)), inverse_scale_(std::move(inverse_scale)) {
+PyRows::PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight,
+               const Array<double>& mean, const Array<double>& inverse_scale)
+    : X_(std::move(X)), type_(row_type(X_)), y_(std::move(y)), weight_(std::move(weight)) {
     require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
     require(d() >= 1, "`X` must have at least one column");
     require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
-    require(n() <= 1 || (X_.strides(0) >= d() * X_.itemsize() && X_.strides(0) % X_.itemsize() == 0),
-            "the rows of `X` must not overlap, nor lie backwards");
+    require(n() <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
+            "the rows of `X` must not lie backwards");
     require_shape(y_, "y", n());
     if (weight_) require_shape(*weight_, "weight", n());
-    require_shape(mean_, "mean", d());
-    require_shape(inverse_scale_, "inverse_scale", d());
+    require_shape(mean, "mean", d());
+    require_shape(inverse_scale, "inverse_scale", d());
     if (n() > 0) {
         const auto [least, most] = std::minmax_element(y_.data(), y_.data() + n());
         require(*least >= 0, "`y` must hold class indices >= 0, got " + std::to_string(*least));
         classes_ = *most + Index{1};
     }
-    for (Index i = 0; i < d(); ++i) {
-        mean_float_.push_back(static_cast<float>(mean_.data()[i]));
-        inverse_scale_float_.push_back(static_cast<float>(inverse_scale_.data()[i]));
-    }
+    statistics_of(mean, mean_, mean_float_);
+    statistics_of(inverse_scale, inverse_scale_, inverse_scale_float_);
 }
 
 template <class T>

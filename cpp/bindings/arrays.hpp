@@ -39,8 +39,8 @@ inline void require(bool holds, const std::string& message) {
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
 class PyRows {
 public:
-    PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, Array<double> mean,
-           Array<double> inverse_scale);
+    PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, const Array<double>& mean,
+           const Array<double>& inverse_scale);
 
     template <class T>
     Rows<T> as() const;
@@ -54,8 +54,8 @@ private:
     RowType type_;
     Array<std::int32_t> y_;
     std::optional<Array<double>> weight_;
-    Array<double> mean_;
-    Array<double> inverse_scale_;
+    std::vector<double> mean_;
+    std::vector<double> inverse_scale_;
     std::vector<float> mean_float_;
     std::vector<float> inverse_scale_float_;
     Index classes_ = 0;

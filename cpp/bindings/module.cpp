@@ -3,7 +3,7 @@
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "The compiled core of gradstep: thin bindings, one file a topic.";
     gradstep::bindings::register_arrays(module);
-    gradstep::bindings::register_training(module);
+    gradstep::bindings::register_session(module);
     gradstep::bindings::register_evaluation(module);
     gradstep::bindings::register_info(module);
 }

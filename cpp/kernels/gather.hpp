@@ -1,17 +1,20 @@
 // Rows on their way into a batch: read where they lie, converted, standardised.
 #pragma once
 
-#include "vector.hpp"
+#include "elements.hpp"
 
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
-inline Index row_at(const std::int32_t* which, Index first, Index r) {
-    return which ? static_cast<Index>(which[r]) : first + r;
-}
+// Rows which[0..count), or first + 0..count when `which` is null.
+struct RowNumbers {
+    const std::int32_t* which;
+    Index first;
+    Index count;
 
-// Rows of a shuffled batch lie anywhere: they are asked for this many rows before they are read.
-constexpr Index kRowsAhead = 12;
+    inline Index operator[](Index r) const { return which ? static_cast<Index>(which[r]) : first + r; }
+};
+
 constexpr Index kCacheLine = 64;
 
 inline void ask_for(const void* from, Index bytes) {
@@ -25,40 +28,86 @@ void prefetch(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0,
     for (Index r = 0; r < b; ++r) ask_for(data + which[r] * rows.stride * size, (i1 - i0) * size);
 }
 
-// Arithmetic in Wide, the wider of the element's type and the network's.
-template <class T, class Element, class Wide>
-void gather_as(T* X__bi, Index ldx, const Rows<T>& rows, const Wide* mean, const Wide* inverse_scale,
-               const std::int32_t* which, Index first, Index b, Index i0, Index i1) {
-    const Element* data = static_cast<const Element*>(rows.X);
-    const Index length = i1 - i0;
-    mean += i0;
-    inverse_scale += i0;
-    for (Index r = 0; r < b; ++r) {
-        if (r + kRowsAhead < b)
-            ask_for(data + row_at(which, first, r + kRowsAhead) * rows.stride + i0,
-                    length * static_cast<Index>(sizeof(Element)));
-        const Element* __restrict__ from = data + row_at(which, first, r) * rows.stride + i0;
-        T* __restrict__ to = X__bi + r * ldx;
-        for (Index i = 0; i < length; ++i)
-            to[i] = static_cast<T>((static_cast<Wide>(from[i]) - mean[i]) * inverse_scale[i]);
-        for (Index i = length; i < round_up<T>(length); ++i) to[i] = T(0);
+// Inputs i0 <= i < i1 of M rows, read vector by vector, standardised and written to their places.
+template <class T, class Element, int M>
+struct RowReader {
+    using Of = Elements<T, Element>;
+    const Element* from[M];
+    T* to[M];
+    const typename Of::Number* mean;
+    const typename Of::Number* inverse_scale;
+
+    inline void standardise(const Element* const* elements, Index i, Vector<T>* inputs) const {
+        auto shift = Of::numbers(mean + i), factor = Of::numbers(inverse_scale + i);
+        keep_in_register(shift);
+        keep_in_register(factor);
+        for (int r = 0; r < M; ++r) inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor);
+    }
+
+    inline void take(Index i, Vector<T>* inputs) const {
+        const Element* elements[M];
+        for (int r = 0; r < M; ++r) elements[r] = from[r] + i;
+        standardise(elements, i, inputs);
+        for (int r = 0; r < M; ++r) store(to[r] + i, inputs[r]);
+    }
+
+    // The last `count` inputs, fewer than a vector: what lies behind them in memory is not ours to read.
+    inline void take_last(Index i, Index count, Vector<T>* inputs) const {
+        Element copies[M][kLanes<T>] = {};
+        const Element* elements[M];
+        for (int r = 0; r < M; ++r) {
+            for (Index lane = 0; lane < count; ++lane) copies[r][lane] = from[r][i + lane];
+            elements[r] = copies[r];
+        }
+        standardise(elements, i, inputs);
+        const Integers<T> inside = lane_numbers<T>() < static_cast<typename IntegerOf<T>::type>(count);
+        for (int r = 0; r < M; ++r) {
+            inputs[r] = inside ? inputs[r] : Vector<T>{};
+            store(to[r] + i, inputs[r]);
+        }
+    }
+};
+
+// The reader of rows r ... r + M - 1 of a batch; what lies `ahead` is asked for.
+template <int M, class T, class Element>
+inline RowReader<T, Element, M> reader_of(const Element* X, const Rows<T>& rows, RowNumbers numbers, Index r,
+                                          T* X__bi, Index ldx, Index i0, Index i1, Index ahead) {
+    using Of = Elements<T, Element>;
+    RowReader<T, Element, M> reader{{}, {}, Of::mean(rows) + i0, Of::inverse_scale(rows) + i0};
+    for (int m = 0; m < M; ++m) {
+        reader.from[m] = X + numbers[r + m] * rows.stride + i0;
+        if (ahead) ask_for(reader.from[m] + ahead, (i1 - i0) * static_cast<Index>(sizeof(Element)));
+        reader.to[m] = X__bi + m * ldx;
+    }
+    return reader;
+}
+
+// f(X) with X of its own type.
+template <class T, class F>
+inline void with_elements(const Rows<T>& rows, F&& f) {
+    switch (rows.type) {
+        case RowType::uint8:
+            return f(static_cast<const std::uint8_t*>(rows.X));
+        case RowType::float32:
+            return f(static_cast<const float*>(rows.X));
+        case RowType::float64:
+            return f(static_cast<const double*>(rows.X));
     }
 }
 
 template <class T>
 void gather(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
-            Index i0, Index i1) {
-    switch (rows.type) {
-        case RowType::uint8:
-            return gather_as<T, std::uint8_t, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T, which,
-                                                 first, b, i0, i1);
-        case RowType::float32:
-            return gather_as<T, float, T>(X__bi, ldx, rows, rows.mean_T, rows.inverse_scale_T, which, first,
-                                          b, i0, i1);
-        case RowType::float64:
-            return gather_as<T, double, double>(X__bi, ldx, rows, rows.mean, rows.inverse_scale, which, first,
-                                                b, i0, i1);
-    }
+            Index i0, Index i1, Index ahead) {
+    with_elements(rows, [&](auto X) {
+        for (Index r = 0; r < b; ++r) {
+            const auto reader =
+                reader_of<1>(X, rows, RowNumbers{which, first, b}, r, X__bi + r * ldx, ldx, i0, i1, ahead);
+            Vector<T> inputs[1];
+            Index i = 0;
+            for (; i + kLanes<T> <= i1 - i0; i += kLanes<T>) reader.take(i, inputs);
+            if (i < i1 - i0) reader.take_last(i, i1 - i0 - i, inputs);
+        }
+    });
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 //     update:  K columns by V vectors of inputs, the chains run over rows of the batch
 #pragma once
 
+#include "gather.hpp"
+#include "lanes.hpp"
 #include "panels.hpp"
 
 namespace gradstep::GRADSTEP_ISA {
@@ -13,55 +15,51 @@ namespace {
 // Rows of a product's tile and vectors of an update's: twice kGroupOutputs accumulators where they fit.
 constexpr int kNarrowTile = kRegisters == 32 ? 2 : 1;
 
-// Lanes are summed by halves, the upper onto the lower, until 16 bytes are left; these are summed for
-// several accumulators at once.
+// Inputs of a product's rows: a tile that has been gathered ...
 template <class T>
-using Short = typename VectorOf<T, 16>::type;
+struct GatheredInputs {
+    const T* X;
+    Index ldx;
 
-// The lower or upper half of a vector, by 64-bit words; through memory it would cost more than the sum.
-template <class T, int Bytes>
-inline typename VectorOf<T, Bytes / 2>::type half(typename VectorOf<T, Bytes>::type v, int upper) {
-    const auto w = reinterpret_cast<typename VectorOf<long long, Bytes>::type>(v);
-    if constexpr (Bytes == 64) {
-        const auto low = __builtin_shufflevector(w, w, 0, 1, 2, 3),
-                   high = __builtin_shufflevector(w, w, 4, 5, 6, 7);
-        return reinterpret_cast<typename VectorOf<T, 32>::type>(upper ? high : low);
-    } else {
-        const auto low = __builtin_shufflevector(w, w, 0, 1), high = __builtin_shufflevector(w, w, 2, 3);
-        return reinterpret_cast<typename VectorOf<T, 16>::type>(upper ? high : low);
+    template <int M>
+    struct Reader {
+        const T* x;
+        Index ldx;
+        inline void take(Index i, Vector<T>* inputs) const {
+            for (int r = 0; r < M; ++r) inputs[r] = load(x + r * ldx + i);
+        }
+    };
+
+    template <int M>
+    inline Reader<M> reader(Index row) const {
+        return {X + row * ldx, ldx};
     }
-}
+};
 
-template <class T, int Bytes>
-inline Short<T> halved(typename VectorOf<T, Bytes>::type v) {
-    if constexpr (Bytes == 16) {
-        return v;
-    } else {
-        return halved<T, Bytes / 2>(half<T, Bytes>(v, 0) + half<T, Bytes>(v, 1));
+// ... or one that is gathered by being read.
+template <class T, class Element>
+struct IncomingInputs {
+    const Element* data;
+    const Rows<T>& rows;
+    RowNumbers numbers;
+    T* X;
+    Index ldx;
+    Index i0;
+    Index i1;
+    Index ahead;
+    bool keep;  // or let rows overwrite each other, where nobody reads them again
+
+    template <int M>
+    inline RowReader<T, Element, M> reader(Index row) const {
+        return reader_of<M>(data, rows, numbers, row, keep ? X + row * ldx : X, ldx, i0, i1, ahead);
     }
-}
+};
 
-inline void sum_lanes(float* sums, const Short<float>* s) {
-    typedef int Mask __attribute__((vector_size(16)));
-    const Short<float> ab =
-        __builtin_shuffle(s[0], s[1], Mask{0, 4, 1, 5}) + __builtin_shuffle(s[0], s[1], Mask{2, 6, 3, 7});
-    const Short<float> cd =
-        __builtin_shuffle(s[2], s[3], Mask{0, 4, 1, 5}) + __builtin_shuffle(s[2], s[3], Mask{2, 6, 3, 7});
-    const Short<float> all =
-        __builtin_shuffle(ab, cd, Mask{0, 1, 4, 5}) + __builtin_shuffle(ab, cd, Mask{2, 3, 6, 7});
-    __builtin_memcpy(sums, &all, sizeof(all));
-}
-
-inline void sum_lanes(double* sums, const Short<double>* s) {
-    for (int i = 0; i < 4; ++i) sums[i] = s[i][0] + s[i][1];
-}
-
-template <class T>
+template <class T, class Inputs>
 struct NarrowProduct {
     T* Z;
     Index ldz;
-    const T* X;
-    Index ldx;
+    Inputs X;
     const T* W;
     Index vectors;
     bool add;
@@ -69,31 +67,27 @@ struct NarrowProduct {
     template <int K, int M>
     inline void tile(Index row) const {
         Vector<T> acc[M][K] = {};
-        const T* x = X + row * ldx;
+        const auto reader = X.template reader<M>(row);
         const T* w = W;
-        for (Index v = 0; v < vectors; ++v, x += kLanes<T>, w += K * kLanes<T>) {
-            Vector<T> inputs[M];
-            for (int r = 0; r < M; ++r) inputs[r] = load(x + r * ldx);
+        const auto multiply = [&](const Vector<T>* x) {
             for (int o = 0; o < K; ++o) {
                 Vector<T> weights = load(w + o * kLanes<T>);
                 keep_in_register(weights);
-                for (int r = 0; r < M; ++r) acc[r][o] += inputs[r] * weights;
+                for (int r = 0; r < M; ++r) acc[r][o] += x[r] * weights;
             }
+            w += K * kLanes<T>;
+        };
+        // Inputs are read one step before they are used: to convert them takes longer than a step.
+        Vector<T> x[M], next[M];
+        reader.take(0, x);
+        for (Index v = 1; v < vectors; ++v) {
+            reader.take(v * kLanes<T>, next);
+            multiply(x);
+            for (int r = 0; r < M; ++r) x[r] = next[r];
         }
-        for (int r = 0; r < M; ++r) finish<K>(Z + (row + r) * ldz, acc[r]);
-    }
-
-    // Inlined by force: in a call the accumulators would go through memory.
-    template <int K>
-    __attribute__((always_inline)) inline void finish(T* z, const Vector<T>* acc) const {
-        constexpr int kAtOnce = 4;
-        T sums[(K + kAtOnce - 1) / kAtOnce * kAtOnce];
-        for (int o = 0; o < K; o += kAtOnce) {
-            Short<T> parts[kAtOnce] = {};
-            for (int i = 0; i < kAtOnce && o + i < K; ++i) parts[i] = halved<T, kVectorBytes>(acc[o + i]);
-            sum_lanes(sums + o, parts);
-        }
-        for (int o = 0; o < K; ++o) z[o] = add ? z[o] + sums[o] : sums[o];
+        multiply(x);
+#pragma GCC unroll 2
+        for (int r = 0; r < M; ++r) sum_lanes<T, K>(Z + (row + r) * ldz, acc[r], add);
     }
 };
 
@@ -117,8 +111,11 @@ struct NarrowUpdate {
         for (Index r = 0; r < rows; ++r, x += ldx, dz += ldz) {
             Vector<T> inputs[V];
             for (int v = 0; v < V; ++v) inputs[v] = load(x + v * kLanes<T>);
-            for (int o = 0; o < K; ++o)
-                for (int v = 0; v < V; ++v) acc[v][o] += inputs[v] * dz[o];
+            for (int o = 0; o < K; ++o) {
+                Vector<T> step = all_lanes(dz[o]);
+                keep_in_register(step);
+                for (int v = 0; v < V; ++v) acc[v][o] += inputs[v] * step;
+            }
         }
         for (int v = 0; v < V; ++v)
             for (int o = 0; o < K; ++o) {

@@ -7,22 +7,49 @@
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
+template <class T, class Inputs>
+inline void narrow_product(T* Z__bo, Index ldz, const Inputs& X, Index b, const T* panel,
+                           const Panel<T>& layout, Index i0, Index i1, Index g, bool add) {
+    const Group group = layout.group(g);
+    const NarrowProduct<T, Inputs> task{
+        Z__bo + group.first, ldz, X, panel + layout.place(group, i0, 0), ceiling(i1 - i0, kLanes<T>), add};
+    cover_narrow<kGroupOutputs>(task, group.columns, b);
+}
+
 template <class T>
 void product(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in, Index out,
              Index i0, Index i1, Index g0, Index g1, bool add) {
     const Panel<T> layout(in, out);
     for (Index g = g0; g < g1; ++g) {
-        const Group group = layout.group(g);
-        T* Z = Z__bo + group.first;
-        const T* W = panel + layout.place(group, i0, 0);
         if (layout.narrow) {
-            const NarrowProduct<T> task{Z, ldz, X__bi, ldx, W, ceiling(i1 - i0, kLanes<T>), add};
-            cover_narrow<kGroupOutputs>(task, group.columns, b);
-        } else {
-            const WideProduct<T> task{Z, ldz, X__bi, ldx, W, group.step, i1 - i0, add};
-            cover_group(task, group.step / kLanes<T>, b);
+            narrow_product(Z__bo, ldz, GatheredInputs<T>{X__bi, ldx}, b, panel, layout, i0, i1, g, add);
+            continue;
         }
+        const Group group = layout.group(g);
+        const WideProduct<T> task{
+            Z__bo + group.first, ldz,     X__bi, ldx, panel + layout.place(group, i0, 0),
+            group.step,          i1 - i0, add};
+        cover_group(task, group.step / kLanes<T>, b);
     }
+}
+
+template <class T>
+void gather_product(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const Rows<T>& rows,
+                    const std::int32_t* which, Index first, Index b, const T* panel, Index in, Index out,
+                    Index i0, Index i1, Index ahead, Index g0, Index g1, bool add) {
+    const Panel<T> layout(in, out);
+    // The last inputs may be less than a vector, and what lies behind them is not for a product to read.
+    if (!layout.narrow || (i1 - i0) % kLanes<T> != 0) {
+        gather(X__bi, ldx, rows, which, first, b, i0, i1, ahead);
+    } else {
+        with_elements(rows, [&]<class Element>(const Element* X) {
+            const IncomingInputs<T, Element> inputs{X,  rows,  {which, first, b},  X__bi, ldx, i0,
+                                                    i1, ahead, keep || g0 + 1 < g1};
+            narrow_product(Z__bo, ldz, inputs, b, panel, layout, i0, i1, g0, add);
+        });
+        ++g0;
+    }
+    product(Z__bo, ldz, X__bi, ldx, b, panel, in, out, i0, i1, g0, g1, add);
 }
 
 template <class T>

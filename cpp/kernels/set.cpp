@@ -4,6 +4,7 @@
 #include "gradstep/kernels.hpp"
 
 #include "layers.hpp"
+#include "loss.hpp"
 #include "products.hpp"
 
 #define GRADSTEP_STRING_(x) #x
@@ -24,7 +25,9 @@ constexpr Kernels<T> kTable{
     gather<T>,
     prefetch<T>,
     product<T>,
+    gather_product<T>,
     update<T>,
+    add<T>,
     finish<T>,
     mask<T>,
     softmax<T>,

@@ -2,6 +2,10 @@
 // extensions. The rest of the kernels is in terms of these few names.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
@@ -47,6 +51,35 @@ inline void keep_in_register(V& v) {
 #else
     (void)v;
 #endif
+}
+
+// The same lanes as integers: what comparisons give and what bits are made of.
+template <class T>
+struct IntegerOf;
+template <>
+struct IntegerOf<float> {
+    typedef std::int32_t type;
+};
+template <>
+struct IntegerOf<double> {
+    typedef std::int64_t type;
+};
+
+template <class T>
+using Integers = typename VectorOf<typename IntegerOf<T>::type, kVectorBytes>::type;
+
+// The number of every lane: 0, 1, 2, ...
+template <class T>
+inline Integers<T> lane_numbers() {
+    Integers<T> numbers{};
+    for (Index lane = 0; lane < kLanes<T>; ++lane)
+        numbers[lane] = static_cast<typename IntegerOf<T>::type>(lane);
+    return numbers;
+}
+
+template <class T>
+inline Vector<T> all_lanes(T x) {
+    return x - Vector<T>{};
 }
 
 template <class T>

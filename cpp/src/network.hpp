@@ -86,26 +86,6 @@ private:
     std::vector<Buffer<T>> biases_;  // per layer, (m, width)
 };
 
-// The inputs, cut into blocks whose length depends on d alone: partial scores are summed in the
-// order of blocks, so that no result depends on who computed which.
-struct InputBlocks {
-    Index count;
-    Index length;
-    Index d;
-
-    explicit InputBlocks(Index inputs) : d(inputs) {
-        constexpr Index kLongest = 384, kUnit = 16;
-        count = (d + kLongest - 1) / kLongest;
-        length = ((d + count - 1) / count + kUnit - 1) / kUnit * kUnit;
-        count = (d + length - 1) / length;
-    }
-    Index begin(Index block) const { return block * length; }
-    Index end(Index block) const { return begin(block) + length < d ? begin(block) + length : d; }
-    // Distance between rows of a gathered tile; one line more than the block, so that rows do not
-    // fall into the same cache sets.
-    Index width() const { return length + 16; }
-};
-
 // Outputs of every layer for up to b rows of m models: scores last.
 template <class T>
 class Activations {
@@ -139,8 +119,7 @@ void forward_upper(const Kernels<T>& k, const Network<T>& network, const Activat
         T* Z = A.of(l, model) + r0 * shape.width;
         k.product(Z, shape.width, A.of(l - 1, model) + r0 * below, below, r1 - r0, network.panel(l, model),
                   shape.in, shape.out, 0, shape.in, 0, shape.groups, false);
-        k.finish(Z, shape.width, Z, 1, 0, network.bias(l, model), r1 - r0, shape.out,
-                 l + 1 < network.depth());
+        k.finish(Z, shape.width, Z, network.bias(l, model), r1 - r0, shape.out, l + 1 < network.depth());
     }
 }
 

@@ -15,6 +15,7 @@
 #include "gradstep/core.hpp"
 #include "gradstep/dispatch.hpp"
 #include "gradstep/parallel.hpp"
+#include "news.hpp"
 #include "oracle.hpp"
 
 namespace gradstep::tests {
@@ -65,6 +66,8 @@ struct Fixture {
             mean.push_back(90.0 + i % 7);
             inverse_scale.push_back(1.0 / (50.0 + i % 5));
         }
+        mean.resize(mean.size() + kBehind);
+        inverse_scale.resize(inverse_scale.size() + kBehind);
         mean_T.assign(mean.begin(), mean.end());
         inverse_scale_T.assign(inverse_scale.begin(), inverse_scale.end());
         for (int r = 0; r < c.n; ++r)
@@ -153,30 +156,54 @@ double largest_difference(const std::vector<double>& wanted, const T* given) {
 template <class T>
 constexpr double kTolerance = sizeof(T) == 8 ? 1e-12 : 2e-5;
 
+// What training changes.
+template <class T>
+struct Outcome {
+    std::vector<T> parameters;
+    std::vector<Index> updates, rows;
+    std::vector<std::uint8_t> finite;
+    std::vector<double> loss, correct;
+
+    Outcome(const std::vector<T>& first, int m)
+        : parameters(first), updates(static_cast<std::size_t>(m)), rows(updates), finite(updates.size(), 1),
+          loss(updates.size()), correct(updates.size()) {}
+    Progress<T> progress() {
+        return {parameters.data(), updates.data(), finite.data(), loss.data(), correct.data(), rows.data()};
+    }
+};
+
+template <class T, class Element>
+Outcome<T> outcome(const Fixture<T, Element>& f, const std::string& isa, const Stretch& stretch,
+                   int n_threads, Poll poll = {never, nullptr}) {
+    Outcome<T> result(f.parameters, f.c.m);
+    Session<T>(f.models(isa), f.rows(), f.c.b, nullptr, 0, n_threads).train(stretch, result.progress(), poll);
+    return result;
+}
+
 template <class T, class Element>
 std::vector<T> trained(const Fixture<T, Element>& f, const std::string& isa, int n_threads) {
-    std::vector<T> parameters = f.parameters;
-    std::vector<Index> updates(static_cast<std::size_t>(f.c.m), 0);
-    std::vector<std::uint8_t> finite(static_cast<std::size_t>(f.c.m), 1);
-    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), n_threads,
-          Poll{never, nullptr});
-    for (int model = 0; model < f.c.m; ++model) {
-        CHECK(updates[static_cast<std::size_t>(model)] == f.updates());
-        CHECK(finite[static_cast<std::size_t>(model)] == 1);
+    const Outcome<T> result = outcome(f, isa, f.stretch(), n_threads);
+    for (std::size_t model = 0; model < result.updates.size(); ++model) {
+        CHECK(result.updates[model] == f.updates());
+        CHECK(result.finite[model] == 1);
+        CHECK(result.rows[model] == f.c.n);
     }
-    return parameters;
+    return result.parameters;
 }
 
 template <class T, class Element>
 void test_training(const Fixture<T, Element>& f, const std::string& isa) {
+    const Outcome<T> alone = outcome(f, isa, f.stretch(), 1);
     const std::vector<T> one_thread = trained(f, isa, 1);
     for (int model = 0; model < f.c.m; ++model) {
         Net net = f.net(model);
+        double loss = 0;
         for (Index t = 0; t < f.updates(); ++t) {
             std::vector<int> labels;
             const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)],
                                      f.starts[static_cast<std::size_t>(t) + 1], labels);
             const Net g = gradient(net, X, labels, f.l2[static_cast<std::size_t>(model)]);
+            loss += mean_loss(net, X, labels) * static_cast<double>(X.size());
             const double rate = f.learning_rate[static_cast<std::size_t>(t)];
             for (std::size_t l = 0; l < net.W.size(); ++l) {
                 for (std::size_t i = 0; i < net.W[l].size(); ++i) net.W[l][i] -= rate * g.W[l][i];
@@ -184,6 +211,7 @@ void test_training(const Fixture<T, Element>& f, const std::string& isa) {
             }
         }
         CHECK(largest_difference(flat(net), one_thread.data() + model * f.P) < kTolerance<T>);
+        CHECK(std::abs(alone.loss[static_cast<std::size_t>(model)] - loss) < 10 * f.c.n * kTolerance<T>);
     }
     for (const int n_threads : {2, 3, 7})
         CHECK(std::memcmp(one_thread.data(), trained(f, isa, n_threads).data(),
@@ -222,15 +250,39 @@ void test_divergence_stops_one_model_alone(const std::string& isa) {
     const std::vector<float> undisturbed = trained(f, isa, 2);
     const float huge = std::numeric_limits<float>::max();
     for (Index i = 0; i < f.P; ++i) f.parameters[static_cast<std::size_t>(i)] = huge;
-    std::vector<float> parameters = f.parameters;
-    std::vector<Index> updates(2, 0);
-    std::vector<std::uint8_t> finite(2, 1);
-    train(f.models(isa), f.rows(), f.stretch(), parameters.data(), updates.data(), finite.data(), 2,
-          Poll{never, nullptr});
-    CHECK(finite[0] == 0 && updates[0] == 0);
-    CHECK(finite[1] == 1 && updates[1] == f.updates());
-    CHECK(std::all_of(parameters.begin(), parameters.begin() + f.P, [huge](float w) { return w == huge; }));
-    CHECK(std::equal(parameters.begin() + f.P, parameters.end(), undisturbed.begin() + f.P));
+    const Outcome<float> result = outcome(f, isa, f.stretch(), 2);
+    CHECK(result.finite[0] == 0 && result.updates[0] == 0);
+    CHECK(result.finite[1] == 1 && result.updates[1] == f.updates());
+    CHECK(std::all_of(result.parameters.begin(), result.parameters.begin() + f.P,
+                      [huge](float w) { return w == huge; }));
+    CHECK(std::equal(result.parameters.begin() + f.P, result.parameters.end(), undisturbed.begin() + f.P));
+}
+
+// One session trains and evaluates as single calls do, and takes memory the first time only.
+template <class T>
+void test_a_session_goes_on(const std::string& isa) {
+    const Fixture<T, std::uint8_t> f(Case{41, 800, {20}, 10, 2, 8}), other(Case{33, 800, {}, 10, 2, 8});
+    const Rows<T> sets[] = {f.rows(), other.rows()};
+    Session<T> session(f.models(isa), f.rows(), f.c.b, sets, 2, 2);
+    Outcome<T> result(f.parameters, f.c.m);
+    double numbers[2][2][3][2];
+    Figures figures[2][2];
+    Index taken = 0;
+    for (int epoch = 0; epoch < 2; ++epoch) {
+        for (int set = 0; set < 2; ++set)
+            figures[epoch][set] = {numbers[epoch][set][0], numbers[epoch][set][1], numbers[epoch][set][2]};
+        taken = buffers_taken.load() + news.load();
+        session.train(f.stretch(), result.progress(), Poll{never, nullptr});
+        session.evaluate(result.parameters.data(), figures[epoch]);
+        CHECK((buffers_taken.load() + news.load() == taken) == (epoch == 1));
+    }
+    for (int set = 0; set < 2; ++set) {
+        double alone[3][2];
+        evaluate(f.models(isa), sets[set], result.parameters.data(), Figures{alone[0], alone[1], alone[2]},
+                 1);
+        CHECK(std::memcmp(alone, numbers[1][set], sizeof(alone)) == 0);
+        CHECK(std::memcmp(alone, numbers[0][set], sizeof(alone)) != 0);
+    }
 }
 
 void test_stop_at_an_update(const std::string& isa) {
@@ -244,16 +296,12 @@ void test_stop_at_an_update(const std::string& isa) {
     }
     const std::vector<double> rates(4000, 1e-3);
     const Stretch stretch{4000, which.data(), starts.data(), rates.data()};
-    std::vector<double> parameters = f.parameters;
-    Index updates = 0;
-    std::uint8_t finite = 1;
-    train(f.models(isa), f.rows(), stretch, parameters.data(), &updates, &finite, 2, Poll{at_once, nullptr});
+    const Outcome<double> stopped = outcome(f, isa, stretch, 2, Poll{at_once, nullptr});
+    const Index updates = stopped.updates[0];
     CHECK(updates > 0 && updates < 4000);
     const Stretch shorter{updates, which.data(), starts.data(), rates.data()};
-    std::vector<double> again = f.parameters;
-    Index updates_again = 0;
-    train(f.models(isa), f.rows(), shorter, again.data(), &updates_again, &finite, 1, Poll{never, nullptr});
-    CHECK(updates_again == updates && again == parameters);
+    const Outcome<double> again = outcome(f, isa, shorter, 1);
+    CHECK(again.updates[0] == updates && again.parameters == stopped.parameters);
 }
 
 void test_teams() {
@@ -315,6 +363,8 @@ void run() {
         test_set<double, float>(isa);
         test_set<double, double>(isa);
         test_divergence_stops_one_model_alone(isa);
+        test_a_session_goes_on<float>(isa);
+        test_a_session_goes_on<double>(isa);
         test_stop_at_an_update(isa);
         std::printf("%s: %d checks, %d failures so far\n", isa.c_str(), tally().checks, tally().failures);
     }

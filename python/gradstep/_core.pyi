@@ -21,18 +21,28 @@ class Rows:
 class Models:
     def __init__(self, isa: str, sizes: npt.NDArray[np.int64], l2: npt.NDArray[np.float64]) -> None: ...
 
-def train(
-    models: Models,
-    rows: Rows,
-    which: npt.NDArray[np.int32],
-    starts: npt.NDArray[np.int64],
-    learning_rate: npt.NDArray[np.float64],
-    parameters: npt.NDArray[Any],
-    updates: npt.NDArray[np.int64],
-    finite: npt.NDArray[np.bool_],
-    n_threads: int,
-    should_stop: Callable[[], bool],
-) -> None: ...
+class Session:
+    def __init__(
+        self,
+        models: Models,
+        rows: Rows,
+        most_rows: int,
+        evaluated: list[Rows],
+        doubles: bool,
+        n_threads: int,
+    ) -> None: ...
+    def train(
+        self,
+        which: npt.NDArray[np.int32],
+        starts: npt.NDArray[np.int64],
+        learning_rate: npt.NDArray[np.float64],
+        parameters: npt.NDArray[Any],
+        updates: npt.NDArray[np.int64],
+        finite: npt.NDArray[np.bool_],
+        should_stop: Callable[[], bool],
+    ) -> npt.NDArray[np.float64]: ...
+    def evaluate(self, parameters: npt.NDArray[Any]) -> npt.NDArray[np.float64]: ...
+
 def evaluate(
     models: Models, rows: Rows, parameters: npt.NDArray[Any], n_threads: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...

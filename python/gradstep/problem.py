@@ -107,7 +107,7 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         and X.dtype.isnative
         and X.flags.aligned
         and (X.shape[1] <= 1 or X.strides[1] == X.itemsize)
-        and (X.shape[0] <= 1 or (X.strides[0] >= X.shape[1] * X.itemsize and X.strides[0] % X.itemsize == 0))
+        and (X.shape[0] <= 1 or (X.strides[0] >= 0 and X.strides[0] % X.itemsize == 0))
     )
     return X if rows_lie_ready else np.array(X, dtype=dtype, order="C")
 
@@ -161,14 +161,16 @@ def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Mom
 
 
 def _moments_of_bytes(X: npt.NDArray[np.uint8]) -> Moments:
-    """Return the same in one walk: sums of up to 258 squares of bytes are exact in float32."""
+    """Return the same in one walk: sums of up to 258 squares of bytes are exact in float32.
+
+    No product does the sums: a BLAS would wake its threads, which then keep ours from their cores.
+    """
     n, d = X.shape
-    total, squares, step = np.zeros(d), np.zeros(d), 256
+    total, squares, step = np.zeros(d), np.zeros(d), 64
     for start in range(0, n, step):
         chunk = X[start : start + step].astype(np.float32)
-        total += np.ones(len(chunk), dtype=np.float32) @ chunk
-        np.square(chunk, out=chunk)
-        squares += np.ones(len(chunk), dtype=np.float32) @ chunk
+        total += chunk.sum(axis=0)
+        squares += np.square(chunk, out=chunk).sum(axis=0)
     return total / n, np.maximum(squares * n - total * total, 0) / n**2
 
 

@@ -1,6 +1,7 @@
 // Zero-filled, cache-line-aligned arrays, taken once before a loop and never inside it.
 #pragma once
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -28,6 +29,9 @@ inline Index checked_product(Index a, Index b) {
     return result;
 }
 
+// Buffers ever taken in this process; what runs in a loop leaves it as it is.
+inline std::atomic<Index> buffers_taken{0};
+
 template <class T>
 class Buffer {
 public:
@@ -42,6 +46,7 @@ public:
             throw OutOfMemory("a work array needs " + std::to_string(size) +
                               " bytes, which this machine does not give");
         std::memset(static_cast<void*>(data_), 0, size);
+        ++buffers_taken;
     }
     ~Buffer() { std::free(data_); }
     Buffer(Buffer&& other) noexcept

@@ -1,6 +1,8 @@
 // What the core does for m models at once. One model is m = 1.
 #pragma once
 
+#include <memory>
+
 #include "gradstep/kernels.hpp"
 #include "gradstep/types.hpp"
 
@@ -28,17 +30,45 @@ struct Models {
     const double* l2;  // (m,)
 };
 
-// Trains in place. parameters (m, P); updates (m,) counts up by what was done; a model whose batch
-// loss is not finite has finite (m,) set to 0 and stops there.
-template <class T>
-void train(const Models<T>& models, const Rows<T>& rows, const Stretch& stretch, T* parameters,
-           Index* updates, std::uint8_t* finite, int n_threads, Poll poll);
-
 // Mean loss and share of correct rows, weighted, and loss + l2 * sum(W^2); each (m,).
 struct Figures {
     double* loss;
     double* cost;
     double* accuracy;
+};
+
+// What training changes. A model whose batch loss is not finite has finite set to 0 and stops there.
+template <class T>
+struct Progress {
+    T* parameters;         // (m, P)
+    Index* updates;        // (m,) counts up by what was done
+    std::uint8_t* finite;  // (m,)
+    double* loss;          // (m,) grows by the loss of every row of a batch, times its weight,
+    double* correct;       // (m,) by the weight of every row that is answered right,
+    Index* rows;           // (m,) and by the rows
+};
+
+// Rows, network and scratch of a training, kept between calls: only the first of each kind allocates.
+// Calls follow each other; what the arguments of the constructor point to outlives the session.
+template <class T>
+class Session {
+public:
+    // `evaluated` are `count` sets of rows; batches have at most `most_rows`.
+    Session(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
+            Index count, int n_threads);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // Trains in place.
+    void train(const Stretch& stretch, const Progress<T>& progress, Poll poll);
+
+    // Writes the figures of each set of evaluated rows.
+    void evaluate(const T* parameters, const Figures* figures);
+
+private:
+    class Parts;
+    std::unique_ptr<Parts> parts_;
 };
 
 template <class T>

@@ -29,9 +29,9 @@ struct Kernels {
 
     // X__bi = standardised inputs i0 <= i < i1 of rows which[0..b), or of rows first + 0..b when
     // `which` is null; column i0 lands in column 0 of X. Behind the last input a row is zero up to
-    // the next whole vector.
+    // the next whole vector. What lies `ahead` elements behind a row's inputs is asked for, if not 0.
     void (*gather)(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
-                   Index i0, Index i1);
+                   Index i0, Index i1, Index ahead);
 
     // Ask for inputs i0 <= i < i1 of rows which[0..b) before they are gathered.
     void (*prefetch)(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1);
@@ -42,15 +42,22 @@ struct Kernels {
     void (*product)(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in,
                     Index out, Index i0, Index i1, Index g0, Index g1, bool add);
 
+    // Both at once: gather into X__bi, and product. Where `keep` is false, what X holds afterwards is
+    // nobody's business.
+    void (*gather_product)(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const Rows<T>& rows,
+                           const std::int32_t* which, Index first, Index b, const T* panel, Index in,
+                           Index out, Index i0, Index i1, Index ahead, Index g0, Index g1, bool add);
+
     // to__io = a * from__io + c * X^T dZ for inputs i0 <= i < i1 and column groups g0 <= g < g1;
     // column 0 of X is input i0. `to` may be `from`: then this is the step of gradient descent.
     void (*update)(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz,
                    Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1);
 
-    // Z__bo = sum over p of partials[p] in order, plus bias; then ReLU where asked. Partial 0 may
-    // be Z itself.
-    void (*finish)(T* Z__bo, Index ldz, const T* partials, Index count, Index distance, const T* bias,
-                   Index b, Index out, bool relu);
+    // to = a + b; `count` is whole vectors, and `to` may be a or b.
+    void (*add)(T* to, const T* a, const T* b, Index count);
+
+    // Z__bo = sums__bo + bias, then ReLU where asked; Z may be the sums.
+    void (*finish)(T* Z__bo, Index ldz, const T* sums, const T* bias, Index b, Index out, bool relu);
 
     // dA__bi = 0 wherever A__bi is not positive.
     void (*mask)(T* dA__bi, const T* A__bi, Index ld, Index b, Index in);

@@ -40,6 +40,7 @@ struct Share {
     Index begin;
     Index end;
 
+    Share(Index first, Index last) : begin(first), end(last) {}
     Share(Index count, int thread, int team)
         : begin(count * thread / team), end(count * (thread + 1) / team) {}
 };

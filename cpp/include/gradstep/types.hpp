@@ -7,6 +7,9 @@ namespace gradstep {
 
 using Index = std::int64_t;
 
+// Elements behind an array that a kernel may read, and does not look at: less than a vector.
+constexpr Index kBehind = 16;
+
 enum class RowType : int { uint8, float32, float64 };
 
 // Rows of a data set, read where they lie, with what turns them into network inputs.
@@ -17,7 +20,7 @@ struct Rows {
     Index n;
     Index d;
     Index stride;             // elements from one row to the next
-    const double* mean;       // (d,)
+    const double* mean;       // (d,), and readable for kBehind elements more, as are the next three
     const double* inverse_scale;  // (d,)
     const T* mean_T;          // (d,) the same, rounded to T
     const T* inverse_scale_T; // (d,)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import gradstep._core as _core
-from gradstep.backends.protocol import Figures, Running, never
+from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.errors import InvalidParameterError
 from gradstep.plan import Objective, Plan, State
 from gradstep.problem import Problem
@@ -49,7 +49,7 @@ class CppBackend:
         self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
     ) -> CppSession:
         """Prepare to train on the rows of a problem, and to evaluate those of others."""
-        return CppSession(self, plan, problem, evaluated, n_threads)
+        return CppSession(self._models(plan.objective), plan, problem, evaluated, n_threads)
 
     def evaluate(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -77,45 +77,53 @@ class CppBackend:
 
 
 class CppSession:
-    """One plan being executed."""
+    """One plan being executed. The core's own session is opened by the first call, which tells the type."""
 
     def __init__(
         self,
-        backend: CppBackend,
+        models: _core.Models,
         plan: Plan,
         problem: Problem,
         evaluated: Sequence[Problem],
         n_threads: int,
     ) -> None:
-        self.plan, self.n_threads = plan, n_threads
-        self.models, self.rows = backend._models(plan.objective), _rows(problem)
-        self.evaluated = [_rows(problem) for problem in evaluated]
+        self._models, self._plan, self._n_threads = models, plan, n_threads
+        self._rows, self._evaluated = _rows(problem), [_rows(rows) for rows in evaluated]
+        self._most_rows = min(plan.batch_size, problem.n)
+        self._opened: dict[np.dtype[Any], _core.Session] = {}
 
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        for stretch in self.plan.stretches(t0, t1):
-            _core.train(
-                self.models,
-                self.rows,
+        session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
+        for stretch in self._plan.stretches(t0, t1):
+            sums += session.train(
                 stretch.rows,
                 stretch.starts,
                 stretch.learning_rate,
                 state.parameters,
                 state.updates,
                 state.finite,
-                n_threads=self.n_threads,
                 should_stop=should_stop,
             )
             if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
                 break
-        m = len(state.finite)
-        return Running(np.full(m, np.nan), np.full(m, np.nan))
+        return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
         """Return the figures of every model on each of the problems to be evaluated."""
-        return [
-            Figures(*_core.evaluate(self.models, rows, parameters, self.n_threads)) for rows in self.evaluated
-        ]
+        return [Figures(*figures) for figures in self._session(parameters.dtype).evaluate(parameters)]
+
+    def _session(self, dtype: np.dtype[Any]) -> _core.Session:
+        if dtype not in self._opened:
+            self._opened[dtype] = _core.Session(
+                self._models,
+                self._rows,
+                self._most_rows,
+                self._evaluated,
+                doubles=dtype == np.float64,
+                n_threads=self._n_threads,
+            )
+        return self._opened[dtype]
 
 
 def _rows(problem: Problem) -> _core.Rows:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from gradstep.backends import numba_kernels as kernels
-from gradstep.backends.protocol import Figures, Running, never
+from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.plan import Layers, Objective, Plan, State
 from gradstep.problem import ROW_TYPES, Problem
 
@@ -89,7 +89,7 @@ class NumbaSession:
             for stretch in plan.stretches(t0, t1):
                 for first, last in _portions(stretch.t1 - stretch.t0):
                     if should_stop() or not finite.any():
-                        return _running(sums)
+                        return running(sums)
                     kernels.train(
                         packed.network, rows, packed.workspace, parameters, l2,
                         _read_only(stretch.rows), _read_only(stretch.starts),
@@ -98,17 +98,12 @@ class NumbaSession:
         finally:
             packed.unpack(parameters, state.parameters)
             state.updates[:], state.finite[:] = updates, finite
-        return _running(sums)
+        return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
         """Return the figures of every model on each of the problems to be evaluated."""
         objective = self.plan.objective
         return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
-
-
-def _running(sums: npt.NDArray[np.float64]) -> Running:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Running(sums[0] / sums[2], sums[1] / sums[2])
 
 
 class _Packed:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.protocol import Figures, Running, never
+from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.plan import Layers, Objective, Plan, State
 from gradstep.problem import Problem
 
@@ -96,11 +96,11 @@ class NumpySession:
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         objective = self.plan.objective
-        loss, correct, seen = np.zeros((3, len(state.finite)))
+        sums = np.zeros((3, len(state.finite)))
         for stretch in self.plan.stretches(t0, t1):
             for i, t in enumerate(range(stretch.t0, stretch.t1)):
                 if should_stop():
-                    return _running(loss, correct, seen)
+                    return running(sums)
                 rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
                 active = np.flatnonzero(state.finite)
                 batch_loss, batch_correct, gradient = _loss_and_gradient(
@@ -112,21 +112,15 @@ class NumpySession:
                 rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
                 state.parameters[active] -= rate * gradient
                 state.updates[active] = t + 1
-                loss[active] += batch_loss[finite] * len(rows)
-                correct[active] += batch_correct[finite]
-                seen[active] += len(rows)
-        return _running(loss, correct, seen)
+                sums[0, active] += batch_loss[finite] * len(rows)
+                sums[1, active] += batch_correct[finite]
+                sums[2, active] += len(rows)
+        return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
         """Return the figures of every model on each of the problems to be evaluated."""
         objective = self.plan.objective
         return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
-
-
-def _running(*sums: npt.NDArray[np.float64]) -> Running:
-    loss, correct, seen = sums
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Running(loss / seen, correct / seen)
 
 
 def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLike) -> Array:

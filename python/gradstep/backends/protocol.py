@@ -35,6 +35,13 @@ class Running(NamedTuple):
     accuracy: npt.NDArray[np.float64]
 
 
+def running(sums: npt.NDArray[np.float64]) -> Running:
+    """Make means of the sums (3, m) of losses, of correct weight and of rows."""
+    loss, correct, rows = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Running(loss / rows, correct / rows)
+
+
 class Session(Protocol):
     """One plan being executed: whatever a backend keeps between the calls, so that none pays for it anew.
 

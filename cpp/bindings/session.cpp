@@ -1,0 +1,172 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <variant>
+
+#include "arrays.hpp"
+#include "module.hpp"
+
+namespace gradstep::bindings {
+namespace {
+
+// Asks Python whether to stop. Runs on the calling thread, inside the parallel region: what Python raises
+// is kept until all threads are home.
+struct Question {
+    py::object should_stop;
+    std::exception_ptr raised;
+
+    static bool ask(void* context) noexcept {
+        Question& question = *static_cast<Question*>(context);
+        py::gil_scoped_acquire gil;
+        try {
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            return question.should_stop().cast<bool>();
+        } catch (...) {
+            question.raised = std::current_exception();
+            return true;
+        }
+    }
+};
+
+void require_stretch(const PyRows& rows, Index most_rows, const Array<std::int32_t>& which,
+                     const Array<Index>& starts) {
+    require(starts.ndim() == 1 && starts.size() >= 1 && starts.data()[0] == 0, "`starts` must begin with 0");
+    for (py::ssize_t t = 1; t < starts.size(); ++t) {
+        const Index batch = starts.data()[t] - starts.data()[t - 1];
+        require(batch >= 1 && batch <= most_rows,
+                "`starts` must rise by 1 to " + std::to_string(most_rows) + ", got " + std::to_string(batch));
+    }
+    require_shape(which, "which", starts.data()[starts.size() - 1]);
+    for (py::ssize_t i = 0; i < which.size(); ++i)
+        require(which.data()[i] >= 0 && which.data()[i] < rows.n(), "`which` must name rows below " +
+                                                                        std::to_string(rows.n()) + ", got " +
+                                                                        std::to_string(which.data()[i]));
+}
+
+// One caller at a time: another thread that comes meanwhile gets an error.
+class Turn {
+public:
+    explicit Turn(std::atomic<bool>& taken) : taken_(taken) {
+        if (taken_.exchange(true)) throw std::runtime_error("a session is for one thread at a time");
+    }
+    ~Turn() { taken_ = false; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    std::atomic<bool>& taken_;
+};
+
+// A session of either type, with the Python objects that its pointers lead into.
+class PySession {
+public:
+    PySession(py::object models, py::object rows, Index most_rows, py::list evaluated, bool doubles,
+              int n_threads)
+        : models_(std::move(models)), rows_(std::move(rows)), evaluated_(std::move(evaluated)),
+          most_rows_(most_rows) {
+        require(most_rows >= 1, "`most_rows` must be >= 1, got " + std::to_string(most_rows));
+        require_fit(py_models(), py_rows());
+        for (const py::handle set : evaluated_) require_fit(py_models(), set.cast<const PyRows&>());
+        if (doubles)
+            open<double>(n_threads);
+        else
+            open<float>(n_threads);
+    }
+
+    // Loss, correct weight and rows of the batches that were trained on, (3, m).
+    Array<double> train(const Array<std::int32_t>& which, const Array<Index>& starts,
+                        const Array<double>& learning_rate, py::array parameters, Array<Index> updates,
+                        Array<bool> finite, py::object should_stop) {
+        const Turn turn(taken_);
+        require_stretch(py_rows(), most_rows_, which, starts);
+        const Index m = py_models().m(), count = starts.size() - 1;
+        require_shape(learning_rate, "learning_rate", m, count);
+        require_shape(updates, "updates", m);
+        require_shape(finite, "finite", m);
+        const Stretch stretch{count, which.data(), starts.data(), learning_rate.data()};
+        Array<double> sums({Index{3}, m});
+        std::fill_n(sums.mutable_data(), sums.size(), 0.0);
+        std::vector<Index> rows(static_cast<std::size_t>(m));
+        Question question{std::move(should_stop), nullptr};
+        std::visit(
+            [&]<class T>(const std::unique_ptr<Session<T>>& session) {
+                const Progress<T> progress{parameters_of<T>(parameters).mutable_data(),
+                                           updates.mutable_data(),
+                                           reinterpret_cast<std::uint8_t*>(finite.mutable_data()),
+                                           sums.mutable_data(),
+                                           sums.mutable_data() + m,
+                                           rows.data()};
+                py::gil_scoped_release no_gil;
+                session->train(stretch, progress, Poll{Question::ask, &question});
+            },
+            session_);
+        std::copy(rows.begin(), rows.end(), sums.mutable_data() + 2 * m);
+        if (question.raised) std::rethrow_exception(question.raised);
+        return sums;
+    }
+
+    // Loss, cost and accuracy on each set of evaluated rows, (sets, 3, m).
+    Array<double> evaluate(const py::array& parameters) {
+        const Turn turn(taken_);
+        const Index m = py_models().m(), sets = static_cast<Index>(evaluated_.size());
+        Array<double> result({sets, Index{3}, m});
+        std::vector<Figures> figures;
+        for (double* at = result.mutable_data(); static_cast<Index>(figures.size()) < sets; at += 3 * m)
+            figures.push_back({at, at + m, at + 2 * m});
+        std::visit(
+            [&]<class T>(const std::unique_ptr<Session<T>>& session) {
+                const T* parameters_at = parameters_of<T>(parameters).data();
+                py::gil_scoped_release no_gil;
+                session->evaluate(parameters_at, figures.data());
+            },
+            session_);
+        return result;
+    }
+
+private:
+    const PyModels& py_models() const { return models_.cast<const PyModels&>(); }
+    const PyRows& py_rows() const { return rows_.cast<const PyRows&>(); }
+
+    template <class T>
+    void open(int n_threads) {
+        std::vector<Rows<T>> sets;
+        for (const py::handle set : evaluated_) sets.push_back(set.cast<const PyRows&>().as<T>());
+        session_ = std::make_unique<Session<T>>(py_models().as<T>(), py_rows().as<T>(), most_rows_,
+                                                sets.data(), static_cast<Index>(sets.size()), n_threads);
+    }
+
+    template <class T>
+    Array<T> parameters_of(const py::array& parameters) const {
+        require(py::isinstance<Array<T>>(parameters),
+                "`parameters` must be C-contiguous and of the session's type");
+        Array<T> own = py::reinterpret_borrow<Array<T>>(parameters);
+        require_shape(own, "parameters", py_models().m(), py_models().parameters());
+        return own;
+    }
+
+    py::object models_;
+    py::object rows_;
+    py::list evaluated_;
+    Index most_rows_;
+    std::atomic<bool> taken_{false};
+    std::variant<std::unique_ptr<Session<float>>, std::unique_ptr<Session<double>>> session_;
+};
+
+}  // namespace
+
+void register_session(py::module_& module) {
+    py::class_<PySession>(module, "Session", "A training, with all that is kept between calls.")
+        .def(py::init<py::object, py::object, Index, py::list, bool, int>(), py::arg("models"),
+             py::arg("rows"), py::arg("most_rows"), py::arg("evaluated"), py::arg("doubles"),
+             py::arg("n_threads"))
+        .def("train", &PySession::train, "Do consecutive updates in place on parameters, updates and finite.",
+             py::arg("which").noconvert(), py::arg("starts").noconvert(),
+             py::arg("learning_rate").noconvert(), py::arg("parameters"), py::arg("updates").noconvert(),
+             py::arg("finite").noconvert(), py::arg("should_stop"))
+        .def("evaluate", &PySession::evaluate, "Loss, cost and accuracy on every set, (sets, 3, m).",
+             py::arg("parameters"));
+}
+
+}  // namespace gradstep::bindings

@@ -1,0 +1,79 @@
+// exp and log for whole vectors, within two units in the last place. Polynomials are Taylor's: on the reduced
+// ranges the first term left out is below half a unit.
+#pragma once
+
+#include "vector.hpp"
+
+namespace gradstep::GRADSTEP_ISA {
+namespace {
+
+template <class T>
+struct Format;
+
+template <>
+struct Format<float> {
+    static constexpr int kMantissa = 23, kTerms = 8;
+    static constexpr float kLeast = -87.33654f;  // exp of less is no normal number
+    static constexpr float kMost = 88.02969f;  // largest whose power of two has an exponent
+    static constexpr float kLn2High = 0.693145752f, kLn2Low = 1.42860677e-06f;
+};
+
+template <>
+struct Format<double> {
+    static constexpr int kMantissa = 52, kTerms = 14;
+    static constexpr double kLeast = -708.3964185322641;
+    static constexpr double kMost = 709.0895657128241;
+    static constexpr double kLn2High = 0.6931471803691238, kLn2Low = 1.9082149292705877e-10;
+};
+
+template <class T>
+inline Integers<T> bits_of(Vector<T> x) {
+    return reinterpret_cast<Integers<T>>(x);
+}
+
+constexpr double factorial(int i) { return i < 2 ? 1.0 : i * factorial(i - 1); }
+
+// exp(x): 0 below the normal numbers, the largest power behind the last one, NaN of NaN.
+template <class T>
+inline Vector<T> exponential(Vector<T> x) {
+    using F = Format<T>;
+    typedef typename IntegerOf<T>::type Int;
+    constexpr T log2e = static_cast<T>(1.4426950408889634);
+    // Added to a small number, this leaves its nearest integer in the lowest bits.
+    constexpr T rounder = static_cast<T>(3) * static_cast<T>(Int(1) << (F::kMantissa - 1));
+    const Vector<T> least = all_lanes<T>(F::kLeast), most = all_lanes<T>(F::kMost);
+    const Integers<T> vanishes = x < least;
+    x = vanishes ? least : x;
+    x = x > most ? most : x;
+    const Vector<T> rounded = x * log2e + rounder;
+    const Vector<T> n = rounded - rounder;
+    const Vector<T> r = x - n * F::kLn2High - n * F::kLn2Low;
+    Vector<T> e = all_lanes<T>(static_cast<T>(1.0 / factorial(F::kTerms - 1)));
+    for (int i = F::kTerms - 2; i >= 0; --i) e = e * r + static_cast<T>(1.0 / factorial(i));
+    const Integers<T> power = (bits_of<T>(rounded) << F::kMantissa) + (bits_of<T>(all_lanes<T>(1)));
+    e *= reinterpret_cast<Vector<T>>(power);
+    return vanishes ? Vector<T>{} : e;
+}
+
+// log(x) of positive normal numbers, NaN of NaN.
+inline Vector<double> logarithm(Vector<double> x) {
+    using F = Format<double>;
+    constexpr double rounder = 3.0 * static_cast<double>(std::int64_t(1) << (F::kMantissa - 1));
+    const Integers<double> of_root = bits_of<double>(all_lanes<double>(0.7071067811865476));
+    const Integers<double> from_root = bits_of<double>(x) - of_root;
+    const Integers<double> exponent = from_root >> F::kMantissa;
+    const Integers<double> mantissa = from_root - (exponent << F::kMantissa) + of_root;
+    const Vector<double> n =
+        reinterpret_cast<Vector<double>>(exponent + bits_of<double>(all_lanes<double>(rounder))) - rounder;
+    const Vector<double> m = reinterpret_cast<Vector<double>>(mantissa);  // sqrt(1/2) <= m < sqrt(2)
+    // log(m) = 2 artanh(s)
+    const Vector<double> s = (m - 1.0) / (m + 1.0), s2 = s * s;
+    constexpr int last = 21;
+    Vector<double> series = all_lanes<double>(1.0 / last);
+    for (int i = last - 2; i > 1; i -= 2) series = series * s2 + 1.0 / i;
+    const Vector<double> log_m = 2.0 * s + 2.0 * s * s2 * series;
+    return n * F::kLn2High + (log_m + n * F::kLn2Low) + 0.0 * x;
+}
+
+}  // namespace
+}  // namespace gradstep::GRADSTEP_ISA

@@ -1,0 +1,169 @@
+// Forward passes over whole sets of rows: their figures and their scores. Rows are shared out in chunks of a
+// fixed length, and figures are summed in the order of chunks.
+#pragma once
+
+#include <vector>
+
+#include "blocks.hpp"
+#include "gradstep/parallel.hpp"
+#include "network.hpp"
+
+namespace gradstep {
+
+// Sum of squares of every weight of a model, in eight interleaved chains.
+template <class T>
+double sum_of_squares(const Layers& layers, const T* block) {
+    constexpr Index kChains = 8;
+    double chains[kChains] = {};
+    for (Index l = 0; l < layers.count; ++l) {
+        const T* W = block + layers.offsets[2 * l];
+        const Index count = layers.sizes[l] * layers.sizes[l + 1];
+        Index i = 0;
+        for (; i + kChains <= count; i += kChains)
+            for (Index chain = 0; chain < kChains; ++chain) {
+                const double w = static_cast<double>(W[i + chain]);
+                chains[chain] += w * w;
+            }
+        for (; i < count; ++i) chains[0] += static_cast<double>(W[i]) * static_cast<double>(W[i]);
+    }
+    double sum = 0;
+    for (const double chain : chains) sum += chain;
+    return sum;
+}
+
+template <class T>
+class Forward {
+public:
+    // Of up to `most` sets of rows; the network has the parameters by the time of a call.
+    Forward(const Models<T>& models, const Network<T>& network, const Rows<T>* sets, Index count, int team)
+        : models_(models), network_(network), sets_(sets, sets + count), team_(team),
+          blocks_(network.shape(0).in) {
+        for (const Rows<T>& rows : sets_) {
+            first_chunk_.push_back(chunks_);
+            chunks_ += (rows.n + kChunkRows - 1) / kChunkRows;
+        }
+        losses_ = Buffer<double>(checked_product(models.m, chunks_));
+        correct_ = Buffer<double>(checked_product(models.m, chunks_));
+        for (int thread = 0; thread < team; ++thread)
+            workspaces_.emplace_back(network, models.m, blocks_.width());
+    }
+
+    void evaluate(const T* parameters, const Figures* figures) {
+        each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index chunk) {
+            const Index top = network_.depth() - 1;
+            for (Index model = 0; model < models_.m; ++model) {
+                models_.kernels->softmax(w.losses.data(), w.correct.data(), nullptr, w.A.of(top, model),
+                                         network_.shape(top).width, b, network_.shape(top).out, rows, nullptr,
+                                         first, 0.0);
+                double loss = 0, correct = 0;
+                for (Index r = 0; r < b; ++r) {
+                    loss += w.losses[r];
+                    correct += w.correct[r];
+                }
+                losses_[model * chunks_ + chunk] = loss;
+                correct_[model * chunks_ + chunk] = correct;
+            }
+        });
+        for (Index model = 0; model < models_.m; ++model) {
+            const double penalty =
+                models_.l2[model] *
+                sum_of_squares(models_.layers, parameters + model * models_.layers.parameters);
+            for (std::size_t set = 0; set < sets_.size(); ++set)
+                sum_up(figures[set], model, penalty, static_cast<Index>(set));
+        }
+    }
+
+    // (m, n, k), of the first set.
+    void scores(T* scores__mnk) {
+        const Index classes = models_.layers.sizes[models_.layers.count];
+        each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index) {
+            const Index top = network_.depth() - 1, width = network_.shape(top).width;
+            for (Index model = 0; model < models_.m; ++model)
+                for (Index r = 0; r < b; ++r)
+                    std::memcpy(scores__mnk + (model * rows.n + first + r) * classes,
+                                w.A.of(top, model) + r * width,
+                                sizeof(T) * static_cast<std::size_t>(classes));
+        });
+    }
+
+private:
+    static constexpr Index kChunkRows = 96;
+
+    // What one thread needs for one chunk.
+    struct Workspace {
+        Buffer<T> tile;
+        Activations<T> A;
+        Buffer<double> losses;
+        Buffer<double> correct;
+
+        Workspace(const Network<T>& network, Index m, Index width)
+            : tile(kChunkRows * width), A(network, m, kChunkRows), losses(kChunkRows), correct(kChunkRows) {}
+    };
+
+    // Runs f(workspace, rows, first row, row count, chunk) with the scores of the chunk in workspace.A.
+    template <class F>
+    void each_chunk(F&& f) {
+        parallel(team_, [&](int thread, int team) {
+            const Workspace& w = workspaces_[static_cast<std::size_t>(thread)];
+            const Share share(chunks_, thread, team);
+            std::size_t set = 0;
+            for (Index chunk = share.begin; chunk < share.end; ++chunk) {
+                while (set + 1 < sets_.size() && first_chunk_[set + 1] <= chunk) ++set;
+                const Rows<T>& rows = sets_[set];
+                const Index first = (chunk - first_chunk_[set]) * kChunkRows;
+                const Index b = rows.n - first < kChunkRows ? rows.n - first : kChunkRows;
+                forward(w, rows, first, b);
+                f(w, rows, first, b, chunk);
+            }
+        });
+    }
+
+    void forward(const Workspace& w, const Rows<T>& rows, Index first, Index b) {
+        const Kernels<T>& k = *models_.kernels;
+        const LayerShape& shape = network_.shape(0);
+        for (Index block = 0; block < blocks_.count; ++block) {
+            const Index i0 = blocks_.begin(block), i1 = blocks_.end(block);
+            // Read next: the rows' next block, or the first one of the next chunk's rows.
+            const Index ahead = block + 1 < blocks_.count ? i1 - i0 : b * rows.stride - i0;
+            k.gather_product(w.A.of(0, 0), shape.width, w.tile.data(), blocks_.width(), models_.m > 1, rows,
+                             nullptr, first, b, network_.panel(0, 0), shape.in, shape.out, i0, i1, ahead, 0,
+                             shape.groups, block > 0);
+            for (Index model = 1; model < models_.m; ++model)
+                k.product(w.A.of(0, model), shape.width, w.tile.data(), blocks_.width(), b,
+                          network_.panel(0, model), shape.in, shape.out, i0, i1, 0, shape.groups, block > 0);
+        }
+        for (Index model = 0; model < models_.m; ++model) {
+            T* Z = w.A.of(0, model);
+            k.finish(Z, shape.width, Z, network_.bias(0, model), b, shape.out, network_.depth() > 1);
+            forward_upper(k, network_, w.A, model, 0, b);
+        }
+    }
+
+    void sum_up(const Figures& figures, Index model, double penalty, Index set) const {
+        const Rows<T>& rows = sets_[static_cast<std::size_t>(set)];
+        const Index begin = first_chunk_[static_cast<std::size_t>(set)];
+        const Index end = begin + (rows.n + kChunkRows - 1) / kChunkRows;
+        double loss = 0, correct = 0;
+        for (Index chunk = begin; chunk < end; ++chunk) {
+            loss += losses_[model * chunks_ + chunk];
+            correct += correct_[model * chunks_ + chunk];
+        }
+        const double n = static_cast<double>(rows.n);
+        figures.loss[model] = loss / n;
+        figures.accuracy[model] = correct / n;
+        figures.cost[model] = loss / n + penalty;
+    }
+
+    const Models<T>& models_;
+    const Network<T>& network_;
+    std::vector<Rows<T>> sets_;
+    int team_;
+    InputBlocks blocks_;
+    std::vector<Index> first_chunk_;  // by set
+    Index chunks_ = 0;
+    Buffer<double> losses_;   // (m, chunks)
+    Buffer<double> correct_;  // (m, chunks)
+    std::vector<Workspace> workspaces_;
+};
+
+}  // namespace gradstep
