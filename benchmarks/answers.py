@@ -63,11 +63,11 @@ def check_training(task: Task, answer: Trained, reference: dict[str, float]) -> 
     """Return the figures of the answer, or raise WrongAnswer."""
     job, found = task.job, figures(task, answer.layers)
     for name, tolerance in (
-        ("train_loss", job.loss_tolerance),
+        ("train_loss", job.loss_tolerance * reference["train_loss"]),
         ("validation_accuracy", job.accuracy_tolerance),
     ):
         if not abs(found[name] - reference[name]) <= tolerance:
-            raise WrongAnswer(f"{name} is {found[name]:.4f}, not {reference[name]:.4f} ± {tolerance:g}")
+            raise WrongAnswer(f"{name} is {found[name]:.4f}, not {reference[name]:.4f} ± {tolerance:.2g}")
     wanted = job.epochs if job.evaluation else 0
     if job.evaluation and len(answer.curves) != wanted:
         raise WrongAnswer(f"{len(answer.curves)} evaluations, not {wanted}")

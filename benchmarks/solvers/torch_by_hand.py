@@ -11,12 +11,15 @@ from benchmarks.task import LayerList, Task
 
 
 def tensors(layers: LayerList) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Copy weights and biases."""
-    return [(torch.from_numpy(W.copy()), torch.from_numpy(b.copy())) for W, b in layers]
+    """Copy weights, as (out, in) as nn.Linear has them, and biases.
+
+    With k = 10 the products are up to five times faster so than with (in, out).
+    """
+    return [(torch.from_numpy(W.T.copy()), torch.from_numpy(b.copy())) for W, b in layers]
 
 
 class Train:
-    """Mini-batch gradient descent whose step is part of the product: W = keep * W - rate * X^T dZ."""
+    """Mini-batch gradient descent whose step is part of the product: W = keep * W - rate * dZ^T X."""
 
     def __init__(self, task: Task) -> None:
         self.job, self.first = task.job, tensors(task.first_layers())
@@ -49,7 +52,7 @@ class Train:
         outputs = [Z[:count] for Z in self.outputs]
         torch.index_select(X, 0, rows, out=outputs[0])
         for i, (W, b) in enumerate(self.layers):
-            torch.addmm(b, outputs[i], W, out=outputs[i + 1])
+            torch.addmm(b, outputs[i], W.t(), out=outputs[i + 1])
             if i < last:
                 outputs[i + 1].relu_()
         d = torch.softmax(outputs[-1], 1, out=self.dinputs[-1][:count])
@@ -58,9 +61,9 @@ class Train:
             W, b = self.layers[i]
             below = d
             if i > 0:
-                below = torch.mm(d, W.t(), out=self.dinputs[i][:count])
+                below = torch.mm(d, W, out=self.dinputs[i][:count])
                 below.mul_(outputs[i] > 0)
-            W.addmm_(outputs[i].t(), d, beta=1 - 2 * rate * self.job.l2, alpha=-rate / count)
+            W.addmm_(d.t(), outputs[i], beta=1 - 2 * rate * self.job.l2, alpha=-rate / count)
             b.add_(d.sum(0), alpha=-rate / count)
             d = below
 
@@ -72,15 +75,15 @@ class Train:
         return loss, loss + penalty, (s.argmax(1) == y).float().mean().item()
 
     def answer(self) -> Trained:
-        return Trained([(W.numpy(), b.numpy()) for W, b in self.layers], self.curves)
+        return Trained([(W.numpy().T, b.numpy()) for W, b in self.layers], self.curves)
 
 
 def scores(layers: list[tuple[torch.Tensor, torch.Tensor]], X: torch.Tensor) -> torch.Tensor:
     """Return the last layer's output."""
     for W, b in layers[:-1]:
-        X = torch.addmm(b, X, W).relu_()
+        X = torch.addmm(b, X, W.t()).relu_()
     W, b = layers[-1]
-    return torch.addmm(b, X, W)
+    return torch.addmm(b, X, W.t())
 
 
 class Predict:
