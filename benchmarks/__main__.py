@@ -25,7 +25,9 @@ def main() -> int:
     command.add_argument("--solver", action="append", choices=SOLVERS, help="may be repeated; default: all")
     command.add_argument("--rounds", type=int, help="default: 5, or 1 with --quick")
     command.add_argument("--threads", type=int, default=2, help="most threads of a solver (default: 2)")
-    command.add_argument("--quick", action="store_true", help="few epochs; the answers are checked all the same")
+    command.add_argument(
+        "--quick", action="store_true", help="few epochs; the answers are checked all the same"
+    )
     command.add_argument("--output", type=Path, help=f"default: {RESULTS.name}/, or build/ with --quick")
     command.set_defaults(run=_compare)
 
@@ -47,11 +49,11 @@ def _compare(arguments: argparse.Namespace) -> int:
     folder = arguments.output or (QUICK_RESULTS if arguments.quick else RESULTS)
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     peak = environment.peak(arguments.threads)
+    solvers = arguments.solver or list(SOLVERS)
     found = []
-    for job in arguments.job or JOBS:
-        solvers = arguments.solver or list(SOLVERS)
-        settings = {"rounds": rounds, "threads": arguments.threads, "quick": arguments.quick, "peak": peak}
-        found.append(compare(job, solvers, **settings))
+    for name in arguments.job or JOBS:
+        job = JOBS[name].quick() if arguments.quick else JOBS[name]
+        found.append(compare(job, solvers, rounds=rounds, threads=arguments.threads, peak=peak))
         results.write(found[-1], folder)
         print(f"\n{tables.detail(found[-1])}", flush=True)
     _show(found, folder)

@@ -13,7 +13,9 @@ import numpy as np
 from benchmarks.task import LayerList, Task
 
 #: What an evaluation finds, in the order of the columns of `Trained.curves`.
-COLUMNS = tuple(f"{rows}_{figure}" for rows in ("train", "validation") for figure in ("loss", "cost", "accuracy"))
+COLUMNS = tuple(
+    f"{rows}_{figure}" for rows in ("train", "validation") for figure in ("loss", "cost", "accuracy")
+)
 
 # A solver's own figures, computed in float32, against those computed here.
 _OWN_FIGURES = 1e-3

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import environment
-from benchmarks.jobs import JOBS
+from benchmarks.jobs import Job
 from benchmarks.results import Outcome, Result
 from benchmarks.solvers import SOLVERS
 from benchmarks.worker import Order
@@ -25,10 +25,10 @@ _PAUSE = 0.2
 
 
 class Worker:
-    """The other end of `benchmarks.worker`; used in a ``with``."""
+    """The other end of `benchmarks.worker`; what it said first is in `prepared`."""
 
     def __init__(self, order: Order) -> None:
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `close` does
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(order))],
             cwd=ROOT,
@@ -52,9 +52,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:  # closes the pipes, which ends the worker, and waits for it
+            pass
         self._errors.close()
 
     def _read(self) -> dict[str, Any]:
@@ -68,25 +67,23 @@ class Worker:
 
 
 def compare(
-    name: str, solvers: Sequence[str], *, rounds: int, threads: int, quick: bool, peak: dict[str, float] | None
+    job: Job, solvers: Sequence[str], *, rounds: int, threads: int, peak: dict[str, float] | None
 ) -> Result:
     """Return what the solvers need for a job."""
-    job = JOBS[name].quick() if quick else JOBS[name]
     machine = environment.machine()
-    reference = _reference(name, threads, quick) if not job.predict_rows else {}
-    result = Result(
-        job, "", datetime.date.today().isoformat(), threads, machine, peak, reference, solvers={}
-    )
+    reference = {} if job.predict_rows else _reference(job, threads)
+    today = datetime.date.today().isoformat()
+    result = Result(job, "", today, threads, machine, peak, reference, solvers={})
     workers: dict[str, Worker] = {}
     try:
         for solver in solvers:
-            _say(f"{name}: {solver} prepares")
-            worker = Worker(Order(name, quick, solver, threads, reference))
+            _say(f"{job.name}: {solver} prepares")
+            worker = Worker(Order(asdict(job), solver, threads, reference))
             ready = worker.prepared
             result.source = ready.pop("source", result.source)
             result.solvers[solver] = Outcome(SOLVERS[solver].group, **ready)
             if result.solvers[solver].problem:
-                _say(f"{name}: {solver} {result.solvers[solver].problem}")
+                _say(f"{job.name}: {solver} {result.solvers[solver].problem}")
                 worker.close()
             else:
                 workers[solver] = worker
@@ -107,13 +104,13 @@ def _time(workers: dict[str, Worker], result: Result, rounds: int) -> None:
             result.solvers[solver].seconds.append(workers[solver].round())
 
 
-def _reference(name: str, threads: int, quick: bool) -> dict[str, float]:
+def _reference(job: Job, threads: int) -> dict[str, float]:
     """Return the figures that the float64 reference reaches."""
-    _say(f"{name}: the reference trains")
-    worker = Worker(Order(name, quick, "reference", threads, None))
+    _say(f"{job.name}: the reference trains")
+    worker = Worker(Order(asdict(job), "reference", threads, None))
     worker.close()
     if "figures" not in worker.prepared:
-        raise RuntimeError(f"no reference for {name}: {worker.prepared['problem']}")
+        raise RuntimeError(f"no reference for {job.name}: {worker.prepared['problem']}")
     return dict(worker.prepared["figures"])
 
 

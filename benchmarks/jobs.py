@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 CLASSES = 10
 #: Inputs of a row, training rows and validation rows of every data set.
@@ -39,6 +41,11 @@ class Job:
     def sizes(self) -> tuple[int, ...]:
         """``(d, h, ..., k)``."""
         return (SHAPES[self.data][0], *self.hidden, CLASSES)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Job:
+        """Return the job that `asdict` took apart, also when it has been JSON since."""
+        return cls(**{**fields, "hidden": tuple(fields["hidden"])})
 
     def quick(self) -> Job:
         """Return the same with few epochs and calls."""

@@ -88,8 +88,7 @@ def write(result: Result, folder: Path) -> Path:
 def read(path: Path) -> Result:
     """Read what `write` wrote."""
     found = json.loads(path.read_text())
-    settings = found.pop("job")
-    job = Job(**{**settings, "hidden": tuple(settings["hidden"])})
+    job = Job.of(found.pop("job"))
     solvers = {name: Outcome(**outcome) for name, outcome in found.pop("solvers").items()}
     return Result(job=job, solvers=solvers, **found)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ import numpy as np
 import gradstep as gs
 from benchmarks.jobs import CLASSES, SHAPES, Job
 from gradstep.datasets import Rows
-from gradstep.init import draw
-from gradstep.plan import Layers
 from gradstep.problem import Standardization
 
 #: W (in, out) and b (out,) of every layer.
@@ -44,10 +41,15 @@ class Task:
         return rows
 
     def first_layers(self) -> LayerList:
-        """Draw the first weights, float32: the same for every solver that can be given any."""
-        layers = Layers(self.job.sizes)
-        block = draw(layers, "he", np.random.default_rng(0), "float32")
-        return [(layers.weights(block, i), layers.biases(block, i)) for i in range(layers.count)]
+        """Return the first weights of our own trainings, for all that can be given any: rate 0 keeps them."""
+        rows = self.row_per_class()
+        trainer = gs.Trainer(hidden=self.job.hidden, learning_rate=lambda update: 0.0, epochs=1)
+        trainer.set_params(backend="numpy", random_state=0).fit(self.train.X[rows], self.train.y[rows])
+        return layers_of(trainer)
+
+    def row_per_class(self) -> np.ndarray:
+        """Return the number of a train row of every class."""
+        return np.unique(self.train.y, return_index=True)[1]
 
     @cached_property
     def trainer(self) -> gs.Trainer:
@@ -57,12 +59,17 @@ class Task:
 
     def trained_layers(self) -> LayerList:
         """Return the weights and biases of what predicts."""
-        pairs = zip(self.trainer.coefs_, self.trainer.intercepts_, strict=True)
-        return [(W.copy(), b.copy()) for W, b in pairs]
+        return layers_of(self.trainer)
 
     def rows_to_predict(self) -> np.ndarray:
         """Return uint8 rows (predict_rows, d)."""
         return self.validation.X[: self.job.predict_rows]
+
+
+def layers_of(trainer: gs.Trainer) -> LayerList:
+    """Copy weights and biases."""
+    pairs = zip(trainer.coefs_, trainer.intercepts_, strict=True)
+    return [(W.copy(), b.copy()) for W, b in pairs]
 
 
 def make_task(job: Job) -> Task:
@@ -87,4 +94,3 @@ def _like_images(shape: tuple[int, int, int]) -> tuple[Rows, Rows]:
     X = rng.integers(0, 240, size=(len(y), d), dtype=np.uint8)
     X += pattern[y]
     return Rows(X[:n], y[:n]), Rows(X[n:], y[n:])
-

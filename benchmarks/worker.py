@@ -21,10 +21,12 @@ from benchmarks import environment
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is to do; without `reference` figures a training's answer is the reference."""
+    """What a worker is to do: `job` holds the fields of a Job, `solver` is a name or "reference".
 
-    job: str
-    quick: bool
+    Without figures to compare with, `reference`, those of a training are taken for right.
+    """
+
+    job: dict[str, Any]
     solver: str
     threads: int
     reference: dict[str, float] | None
@@ -43,7 +45,7 @@ def main() -> int:
 
 def _serve(order: Order, channel: IO[str]) -> None:
     from benchmarks.answers import WrongAnswer
-    from benchmarks.jobs import JOBS
+    from benchmarks.jobs import Job
     from benchmarks.solvers import REFERENCE, SOLVERS, CannotSolve, make
     from benchmarks.task import make_task
     from gradstep.errors import BackendUnavailableError
@@ -51,8 +53,8 @@ def _serve(order: Order, channel: IO[str]) -> None:
     def say(**message: Any) -> None:
         print(json.dumps(message), file=channel, flush=True)
 
-    job = JOBS[order.job].quick() if order.quick else JOBS[order.job]
-    entry = SOLVERS.get(order.solver, REFERENCE)
+    job = Job.of(order.job)
+    entry = REFERENCE if order.solver == "reference" else SOLVERS[order.solver]
     try:
         task = make_task(job)
         solver = make(entry, task)
@@ -63,7 +65,7 @@ def _serve(order: Order, channel: IO[str]) -> None:
     except WrongAnswer as error:
         return say(problem=f"wrong: {error}")
     except Exception as error:  # whatever a library throws: the others go on
-        return say(problem=f"failed: {type(error).__name__}: {str(error).splitlines()[:1]}")
+        return say(problem=f"failed: {type(error).__name__}: {str(error)[:200]}")
     say(figures=figures, versions=environment.versions(entry.packages), source=task.source)
     for _ in sys.stdin:
         gc.collect()

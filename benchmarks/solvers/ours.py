@@ -6,7 +6,7 @@ import numpy as np
 
 import gradstep as gs
 from benchmarks.answers import COLUMNS, Trained
-from benchmarks.task import Task
+from benchmarks.task import Task, layers_of
 
 
 class Train:
@@ -34,8 +34,7 @@ class Train:
     def answer(self) -> Trained:
         history = self.trainer.history_
         curves = np.column_stack([history[name] for name in COLUMNS])
-        layers = list(zip(self.trainer.coefs_, self.trainer.intercepts_, strict=True))
-        return Trained(layers, [tuple(row) for row in curves.tolist()])
+        return Trained(layers_of(self.trainer), [tuple(row) for row in curves.tolist()])
 
 
 class Predict:

@@ -14,15 +14,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.answers import Trained
-from benchmarks.jobs import CLASSES
 from benchmarks.task import LayerList, Task
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # it is told when to stop, and says so every time
+
+def until_told_to_stop() -> warnings.catch_warnings:
+    """Silence its complaint that it was told when to stop."""
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 
 
 def classifier(task: Task) -> MLPClassifier:
     """Return one that has seen a row of every class, so that it holds weights to be replaced."""
-    job = task.job
+    job, rows = task.job, task.row_per_class()
     model = MLPClassifier(
         job.hidden,
         solver="sgd",
@@ -31,16 +33,15 @@ def classifier(task: Task) -> MLPClassifier:
         learning_rate="constant",
         learning_rate_init=job.learning_rate,
         alpha=2 * job.l2 * job.batch_size,
-        batch_size=job.batch_size,
+        batch_size=len(rows),
         max_iter=1,
         tol=0.0,
         n_iter_no_change=job.epochs + 1,
         warm_start=True,
         random_state=0,
     )
-    rows = np.array([np.flatnonzero(task.train.y == label)[0] for label in range(CLASSES)])
-    model.set_params(batch_size=len(rows))
-    model.fit(task.standardised(task.train.X[rows]), task.train.y[rows])
+    with until_told_to_stop():
+        model.fit(task.standardised(task.train.X[rows]), task.train.y[rows])
     return model.set_params(batch_size=job.batch_size, max_iter=job.epochs)
 
 
@@ -62,7 +63,8 @@ class Train:
         set_layers(self.model, self.first)
         self.curves = []
         if not self.job.evaluation:
-            self.model.fit(*self.sets[0])
+            with until_told_to_stop():
+                self.model.fit(*self.sets[0])
             return
         for _ in range(self.job.epochs):
             self.model.partial_fit(*self.sets[0])
