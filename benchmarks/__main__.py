@@ -70,11 +70,11 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: list[results.Result], folder: Path) -> None:
-    """Print the summary, and draw it."""
+    """Print the summary, and draw all results of the folder, those of earlier comparisons too."""
     from benchmarks import picture
 
     print(f"\n{tables.conditions(found)}\n\n{tables.summary(found)}")
-    picture.draw(found, folder / "ratios.svg")
+    picture.draw(results.read_all(folder, JOBS), folder / "ratios.svg")
 
 
 def _instructions(arguments: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ def machine() -> dict[str, object]:
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "load_before": round(os.getloadavg()[0], 2),
     }
 

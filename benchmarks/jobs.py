@@ -19,7 +19,7 @@ class Job:
     `evaluation`: loss, cost and accuracy of all train and validation rows after every epoch.
     `quick_epochs` is what ``--quick`` trains. An answer counts when its loss on the train rows lies
     within a share, `loss_tolerance`, of the reference's, and its accuracy on the validation rows within
-    `accuracy_tolerance`: four to five standard deviations over seeds. `calls` are made in a row for one
+    `accuracy_tolerance`: what another order of rows may do. `calls` are made in a row for one
     measurement, where one is too short for a clock.
     """
 
@@ -33,7 +33,7 @@ class Job:
     l2: float = 0.0
     evaluation: bool = True
     loss_tolerance: float = 0.01
-    accuracy_tolerance: float = 0.015
+    accuracy_tolerance: float = 0.02
     predict_rows: int = 0
     calls: int = 1
 
@@ -58,21 +58,14 @@ JOBS = {
     for job in (
         Job("softmax", learning_rate=0.001),
         Job("softmax-no-evaluation", learning_rate=0.001, evaluation=False),
-        Job("mlp50", hidden=(50,), loss_tolerance=0.03, accuracy_tolerance=0.03),
-        Job(
-            "mlp512",
-            hidden=(512,),
-            epochs=1,
-            quick_epochs=1,
-            accuracy_tolerance=0.03,
-        ),
+        Job("mlp50", hidden=(50,)),
+        Job("mlp512", hidden=(512,), epochs=1, quick_epochs=1),
         Job(
             "deep",
             hidden=(256, 256, 128),
             epochs=1,
             quick_epochs=1,
-            loss_tolerance=0.03,
-            accuracy_tolerance=0.045,
+            accuracy_tolerance=0.04,
         ),
         Job(
             "small",
@@ -83,7 +76,7 @@ JOBS = {
             quick_epochs=10,
             learning_rate=0.1,
             evaluation=False,
-            loss_tolerance=0.15,
+            loss_tolerance=0.05,
             accuracy_tolerance=0.03,
         ),
         Job("predict-one", data="digits", hidden=(100,), predict_rows=1, calls=2000),

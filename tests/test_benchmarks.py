@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +21,17 @@ from benchmarks.task import make_task
 from benchmarks.worker import Order
 from gradstep.errors import BackendUnavailableError
 
-TINY = replace(JOBS["small"], name="tiny", hidden=(12, 9), epochs=4, l2=0.01, evaluation=True)
-# One seed's order of rows against another's, after few updates.
-TINY = replace(TINY, loss_tolerance=0.05, accuracy_tolerance=0.04)
+TINY = replace(
+    JOBS["small"],
+    name="tiny",
+    hidden=(12, 9),
+    epochs=4,
+    l2=0.01,
+    evaluation=True,
+    loss_tolerance=0.05,
+    accuracy_tolerance=0.04,
+)
+
 TINY_SOFTMAX = replace(TINY, name="tiny-softmax", hidden=())
 TINY_PREDICT = replace(TINY, name="tiny-predict", predict_rows=50)
 
@@ -58,6 +67,12 @@ def test_jobs_are_named_by_their_keys_and_quick_ones_do_less():
         assert quick.calls <= job.calls
         assert work(quick).flop <= work(job).flop
         assert replace(quick, epochs=job.epochs, calls=job.calls) == job
+
+
+def test_the_readme_names_every_job_and_solver():
+    text = (Path(__file__).parents[1] / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    names = [*JOBS, *(name for name in solvers.SOLVERS if not name.startswith("gradstep-"))]
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_work_of_softmax_counted_by_hand():
@@ -153,7 +168,7 @@ def test_solvers_predict_the_same_classes(name):
     assert answers.check_prediction(task, answer) == {"same_classes": 1.0}
 
 
-def test_every_solver_is_timed_again_by_a_worker(reference):
+def test_a_worker_times_a_round(reference):
     worker = Worker(Order(asdict(TINY), "gradstep-numpy", 1, reference))
     try:
         assert worker.round() > 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.answers import Trained
+from benchmarks.solvers import CannotSolve
 from benchmarks.task import LayerList, Task
 
 FigureRow = tuple[float, float, float]
@@ -28,6 +32,12 @@ def set_layers(model: torch.nn.Sequential, layers: LayerList) -> None:
         for linear, (W, b) in zip(model[::2], layers, strict=True):
             linear.weight.copy_(torch.from_numpy(W.T.copy()))
             linear.bias.copy_(torch.from_numpy(b.copy()))
+
+
+def needs_compiler() -> None:
+    """torch.compile writes C++."""
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise CannotSolve("torch.compile needs a C++ compiler")
 
 
 class Train:
@@ -54,6 +64,7 @@ class Train:
         self.optimizer = torch.optim.SGD(groups, lr=self.job.learning_rate, fused=True)
         self.step = self.optimizer.step
         if compiled:
+            needs_compiler()
             self.loss = torch.compile(self.loss, dynamic=False)
             self.step = torch.compile(self.step)
 
@@ -92,6 +103,7 @@ class Predict:
         model = network(task.trained_layers())
         self.predict = lambda X: model(X).argmax(1)
         if compiled:
+            needs_compiler()
             self.predict = torch.compile(self.predict, dynamic=False)
 
     @torch.inference_mode()
