@@ -58,7 +58,7 @@ JOBS = {
     for job in (
         Job("softmax", learning_rate=0.001),
         Job("softmax-no-evaluation", learning_rate=0.001, evaluation=False),
-        Job("mlp50", hidden=(50,)),
+        Job("mlp50", hidden=(50,), loss_tolerance=0.02),
         Job("mlp512", hidden=(512,), epochs=1, quick_epochs=1),
         Job(
             "deep",

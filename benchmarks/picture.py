@@ -12,19 +12,21 @@ from benchmarks.results import Result
 from benchmarks.solvers import OURS, SOLVERS
 from gradstep.plots import GRID, INK, MUTED, PALETTE
 
+_COLOURS = (*PALETTE, MUTED, "#8c510a")
 _MARKERS = {"ours": "o", "peer": "s", "by hand": "D", "yardstick": "^"}
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
     """Write the picture; the format is that of the path's suffix."""
-    figure = Figure(figsize=(8.5, 1.6 + 0.45 * len(results)), layout="constrained")
+    figure = Figure(figsize=(8.5, 1.6 + 0.6 * len(results)), layout="constrained")
     axes = figure.add_subplot()
     others = [name for name in SOLVERS if name != OURS]
-    for colour, name in zip((*PALETTE, MUTED, INK), others, strict=True):
-        places = [i for i, result in enumerate(results) if _has(result, name)]
-        ratios = [results[i].times_ours(name) for i in places]
-        marker = _MARKERS[SOLVERS[name].group]
-        axes.plot(ratios, places, marker, color=colour, alpha=0.85, label=name)
+    for number, (colour, name) in enumerate(zip(_COLOURS, others, strict=True)):
+        timed = [i for i, result in enumerate(results) if _has(result, name)]
+        ratios = [results[i].times_ours(name) for i in timed]
+        # Each solver a little lower than the one before, so that no dot hides another.
+        places = [i + 0.6 * (number / (len(others) - 1) - 0.5) for i in timed]
+        axes.plot(ratios, places, _MARKERS[SOLVERS[name].group], color=colour, label=name)
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
