@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -288,6 +290,16 @@ def test_times_are_written_to_three_digits(value):
 def test_the_picture_is_drawn(tmp_path):
     picture.draw([result_of(SECONDS), result_of(SECONDS, "mlp50")], tmp_path / "ratios.svg")
     assert "softmax" in (tmp_path / "ratios.svg").read_text()
+
+
+def test_the_peak_is_what_gradstep_measures_or_nothing(monkeypatch):
+    machine = SimpleNamespace(
+        measure=lambda n_threads: SimpleNamespace(gflops=100.0 * n_threads, gbytes_per_second=20.0)
+    )
+    monkeypatch.setitem(sys.modules, "gradstep.machine", machine)
+    assert environment.peak(3) == {"gflops": 300.0, "gbytes_per_second": 20.0}
+    monkeypatch.setitem(sys.modules, "gradstep.machine", None)
+    assert environment.peak(3) is None
 
 
 def test_workers_choose_their_own_threads(monkeypatch):
