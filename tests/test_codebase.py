@@ -106,6 +106,7 @@ def test_imports_for_the_type_checker_are_not_counted_and_those_in_functions_are
 
 def test_every_file_is_short_enough_to_read() -> None:
     files = [*sources(PACKAGE, ".py", ".pyi"), *sources(CPP, ".cpp", ".hpp"), *sources(ROOT / "tests", ".py")]
+    files += sources(ROOT / "benchmarks", ".py", ".cpp")
     lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {name: lines for name, lines in lengths.items() if lines > LONGER.get(name, MOST_LINES)} == {}
     assert all(lengths[name] > MOST_LINES for name in LONGER)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 import gradstep as gs
-
-SOURCE = Path(__file__).parents[1] / "benchmarks" / "solvers" / "numpy_course.py"
-
-
-@pytest.fixture(scope="module")
-def numpy_course():
-    spec = importlib.util.spec_from_file_location("numpy_course", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from benchmarks.solvers import numpy_course
 
 
-def test_course_program_walks_the_same_trajectory(numpy_course):
+def test_course_program_walks_the_same_trajectory():
     random = np.random.default_rng(0)
     X, X_validation = random.integers(0, 256, size=(2, 55, 30), dtype=np.uint8)
     y, y_validation = (np.concatenate([np.arange(4), random.integers(0, 4, size=51)]) for _ in range(2))
@@ -40,7 +27,7 @@ def test_course_program_walks_the_same_trajectory(numpy_course):
         np.testing.assert_allclose(curve, trainer.history_[name], rtol=1e-9)
 
 
-def test_course_program_shuffles_by_seed(numpy_course):
+def test_course_program_shuffles_by_seed():
     random = np.random.default_rng(1)
     columns, _, _ = numpy_course.prepare(random.integers(0, 256, size=(40, 6), dtype=np.uint8))
     y = np.arange(40) % 3

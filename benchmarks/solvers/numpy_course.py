@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.answers import COLUMNS, Trained
+from benchmarks.solvers import CannotSolve
+
 
 def prepare(rows, mean=None, std=None):
     """Return uint8 rows (n, d) as standardised float64 columns (d, n), with the mean and std used."""
@@ -102,3 +105,35 @@ def run(
             curves[f"{name}_cost"].append(cost)
             curves[f"{name}_accuracy"].append(ComputeAccuracy(X_set, y_set, W, b))
     return W, b, curves
+
+
+class Train:
+    """The course program as a solver of the comparison; it knows one layer."""
+
+    def __init__(self, task):
+        if task.job.hidden:
+            raise CannotSolve("it is softmax regression")
+        if not task.job.evaluation:
+            raise CannotSolve("it always evaluates")
+        self.job = task.job
+        train, validation = (
+            (np.ascontiguousarray(task.standardised(rows.X, "float64").T), rows.y)
+            for rows in (task.train, task.validation)
+        )
+        self.data = (*train, *validation)
+
+    def run(self):
+        job = self.job
+        self.W, self.b, self.curves = run(
+            *self.data,
+            l2=job.l2,
+            learning_rate=job.learning_rate,
+            batch_size=job.batch_size,
+            epochs=job.epochs,
+            std=0.01,
+            seed=0,
+        )
+
+    def answer(self):
+        curves = list(zip(*(self.curves[name] for name in COLUMNS), strict=True))
+        return Trained([(self.W.T, self.b[:, 0])], curves)

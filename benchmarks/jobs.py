@@ -1,0 +1,116 @@
+"""The jobs: what is to be done, as a table, and how much arithmetic and memory traffic that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+CLASSES = 10
+#: Inputs of a row, training rows and validation rows of every data set.
+SHAPES = {"cifar10": (3072, 10_000, 10_000), "digits": (64, 1_500, 297)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, or with `predict_rows` > 0 a prediction of the classes of so many rows.
+
+    `evaluation`: loss, cost and accuracy of all train and validation rows after every epoch.
+    `quick_epochs` is what ``--quick`` trains. An answer counts when its loss on the train rows lies
+    within a share, `loss_tolerance`, of the reference's, and its accuracy on the validation rows within
+    `accuracy_tolerance`: what another order of rows may do. `calls` are made in a row for one
+    measurement, where one is too short for a clock.
+    """
+
+    name: str
+    data: str = "cifar10"
+    hidden: tuple[int, ...] = ()
+    batch_size: int = 100
+    epochs: int = 40
+    quick_epochs: int = 2
+    learning_rate: float = 0.01
+    l2: float = 0.0
+    evaluation: bool = True
+    loss_tolerance: float = 0.01
+    accuracy_tolerance: float = 0.02
+    predict_rows: int = 0
+    calls: int = 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """``(d, h, ..., k)``."""
+        return (SHAPES[self.data][0], *self.hidden, CLASSES)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Job:
+        """Return the job that `asdict` took apart, also when it has been JSON since."""
+        return cls(**{**fields, "hidden": tuple(fields["hidden"])})
+
+    def quick(self) -> Job:
+        """Return the same with few epochs and calls."""
+        return replace(self, epochs=self.quick_epochs, calls=max(1, self.calls // 10))
+
+
+# l2 is 0: gradstep would do it for nothing, some of the others would walk the weights once more.
+JOBS = {
+    job.name: job
+    for job in (
+        Job("softmax", learning_rate=0.001),
+        Job("softmax-no-evaluation", learning_rate=0.001, evaluation=False),
+        Job("mlp50", hidden=(50,), loss_tolerance=0.02),
+        Job("mlp512", hidden=(512,), epochs=1, quick_epochs=1),
+        Job(
+            "deep",
+            hidden=(256, 256, 128),
+            epochs=1,
+            quick_epochs=1,
+            accuracy_tolerance=0.04,
+        ),
+        Job(
+            "small",
+            data="digits",
+            hidden=(100,),
+            batch_size=32,
+            epochs=100,
+            quick_epochs=10,
+            learning_rate=0.1,
+            evaluation=False,
+            loss_tolerance=0.05,
+            accuracy_tolerance=0.03,
+        ),
+        Job("predict-one", data="digits", hidden=(100,), predict_rows=1, calls=2000),
+        Job("predict-many", hidden=(50,), predict_rows=10_000, calls=10),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job cannot do without: `flop` operations (a multiply-add is two) and `bytes` of rows read."""
+
+    flop: int
+    bytes: int
+
+    def least_seconds(self, gflops: float, gbytes_per_second: float) -> float:
+        """Return the time on the roofline: arithmetic at peak or bytes at full bandwidth, the longer."""
+        return max(self.flop / (gflops * 1e9), self.bytes / (gbytes_per_second * 1e9))
+
+
+def work(job: Job) -> Work:
+    """Count the products of all layers, and the bytes of the uint8 rows.
+
+    Of a training row every layer has a product forward and one for the gradient of its weights, and
+    every layer but the first one for the gradient of its inputs. Training reads the rows once an epoch,
+    and once more before it for mean and scale; an evaluation reads train and validation rows again.
+    What is not a product (softmax, ReLU, biases) is not counted; weights are taken to stay in the cache.
+    """
+    d, n, n_validation = SHAPES[job.data]
+    layers = [inputs * outputs for inputs, outputs in pairwise(job.sizes)]
+    forward = 2 * sum(layers)
+    if job.predict_rows:
+        return Work(job.predict_rows * forward, job.predict_rows * d)
+    backward = forward + 2 * sum(layers[1:])
+    evaluated = n + n_validation if job.evaluation else 0
+    flop = job.epochs * (n * (forward + backward) + evaluated * forward)
+    return Work(flop, n * d + job.epochs * (n + evaluated) * d)

@@ -1,0 +1,73 @@
+"""The solvers by name. A solver is made for a task, untimed; then its `run` is what is timed.
+
+Every module has a class `Train`, and `Predict` where it does that too:
+
+    Train(task, **options)       may compile, convert, standardise and allocate: none of it is timed
+    .run() -> None               does the whole job once, from the first weights on
+    .answer()                    what the last run found: `Trained`, or of `Predict` the classes (n,)
+
+All take b rows an update, in a new random order every epoch with a short last batch, and use float32
+(the course program: float64). Ours reads the uint8 images and standardises them inside `run`; the
+others get standardised floats that already lie in memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from benchmarks.task import Task
+
+
+class CannotSolve(Exception):
+    """The job is not one for this solver; the message says why."""
+
+
+class Solver(Protocol):
+    """Does one job, again and again."""
+
+    def run(self) -> None: ...
+
+    def answer(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`group`: "ours"; "peer", the way people write it; "by hand"; or "yardstick", what NumPy gives.
+
+    `packages` are those whose versions matter.
+    """
+
+    module: str
+    group: str
+    packages: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+OURS = "gradstep-cpp"
+SOLVERS = {
+    OURS: Entry("ours", "ours", ("gradstep",), {"backend": "cpp"}),
+    "gradstep-numba": Entry("ours", "ours", ("gradstep", "numba"), {"backend": "numba"}),
+    "gradstep-numpy": Entry("ours", "ours", ("gradstep", "numpy"), {"backend": "numpy"}),
+    "numpy-course": Entry("numpy_course", "yardstick", ("numpy",)),
+    "numpy-float32": Entry("numpy_float32", "yardstick", ("numpy",)),
+    "scikit-learn": Entry("scikit", "peer", ("scikit-learn",)),
+    "torch": Entry("torch_autograd", "peer", ("torch",)),
+    "torch-compile": Entry("torch_autograd", "peer", ("torch",), {"compiled": True}),
+    "torch-by-hand": Entry("torch_by_hand", "by hand", ("torch",)),
+    "jax": Entry("jax_scan", "peer", ("jax", "jaxlib")),
+}
+#: What the answers of all others are compared with.
+REFERENCE = Entry("ours", "reference", ("gradstep",), {"backend": "numpy", "precision": "float64"})
+
+
+def make(entry: Entry, task: Task) -> Solver:
+    """Prepare a solver; ImportError or CannotSolve where it cannot be."""
+    module = importlib.import_module(f"benchmarks.solvers.{entry.module}")
+    kind = "Predict" if task.job.predict_rows else "Train"
+    if not hasattr(module, kind):
+        raise CannotSolve("it only trains")
+    solver: Solver = getattr(module, kind)(task, **entry.options)
+    return solver

@@ -1,0 +1,97 @@
+"""scikit-learn's MLPClassifier, told to do plain mini-batch gradient descent.
+
+Without hidden layers it is softmax regression. Its `alpha` is the strength of ``alpha / 2 * sum(W**2) /
+rows of the batch``: 2 * b times our l2. It can start from given weights only as a "warm start". Where
+every epoch is evaluated, one calls `partial_fit` for each and computes the figures of `predict_proba`.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from benchmarks.answers import Trained
+from benchmarks.task import LayerList, Task
+
+
+def until_told_to_stop() -> warnings.catch_warnings:
+    """Silence its complaint that it was told when to stop."""
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+
+
+def classifier(task: Task) -> MLPClassifier:
+    """Return one that has seen a row of every class, so that it holds weights to be replaced."""
+    job, rows = task.job, task.row_per_class()
+    model = MLPClassifier(
+        job.hidden,
+        solver="sgd",
+        momentum=0.0,
+        nesterovs_momentum=False,
+        learning_rate="constant",
+        learning_rate_init=job.learning_rate,
+        alpha=2 * job.l2 * job.batch_size,
+        batch_size=len(rows),
+        max_iter=1,
+        tol=0.0,
+        n_iter_no_change=job.epochs + 1,
+        warm_start=True,
+        random_state=0,
+    )
+    with until_told_to_stop():
+        model.fit(task.standardised(task.train.X[rows]), task.train.y[rows])
+    return model.set_params(batch_size=job.batch_size, max_iter=job.epochs)
+
+
+def set_layers(model: MLPClassifier, layers: LayerList) -> None:
+    """Replace the weights, in place: its optimizer holds them too."""
+    for W, b, (new_W, new_b) in zip(model.coefs_, model.intercepts_, layers, strict=True):
+        W[...], b[...] = new_W, new_b
+
+
+class Train:
+    """`fit`, or `partial_fit` and figures for every epoch."""
+
+    def __init__(self, task: Task) -> None:
+        self.job, self.first = task.job, task.first_layers()
+        self.sets = [(task.standardised(rows.X), rows.y) for rows in (task.train, task.validation)]
+        self.model = classifier(task)
+
+    def run(self) -> None:
+        set_layers(self.model, self.first)
+        self.curves = []
+        if not self.job.evaluation:
+            with until_told_to_stop():
+                self.model.fit(*self.sets[0])
+            return
+        for _ in range(self.job.epochs):
+            self.model.partial_fit(*self.sets[0])
+            self.curves.append((*self.evaluate(*self.sets[0]), *self.evaluate(*self.sets[1])))
+
+    def evaluate(self, X: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+        """Return loss, cost and accuracy."""
+        P = self.model.predict_proba(X)
+        loss = -float(np.log(P[np.arange(len(y)), y]).mean())
+        penalty = self.job.l2 * sum(float((W**2).sum()) for W in self.model.coefs_)
+        return loss, loss + penalty, float((P.argmax(axis=1) == y).mean())
+
+    def answer(self) -> Trained:
+        layers = list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
+        return Trained(layers, self.curves)
+
+
+class Predict:
+    """`predict`."""
+
+    def __init__(self, task: Task) -> None:
+        self.X = task.standardised(task.rows_to_predict())
+        self.model = classifier(task)
+        set_layers(self.model, task.trained_layers())
+
+    def run(self) -> None:
+        self.classes = self.model.predict(self.X)
+
+    def answer(self) -> np.ndarray:
+        return self.classes

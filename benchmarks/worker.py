@@ -1,0 +1,89 @@
+"""A process with one solver of one job in it: no other library's threads live beside it.
+
+    python -m benchmarks.worker ORDER
+
+ORDER is a JSON object. The worker prepares and checks its answer, says what it found as a line of JSON,
+and then times one round for every line it reads, until there are no more.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from benchmarks import environment
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to do: `job` holds the fields of a Job, `solver` is a name or "reference".
+
+    Without figures to compare with, `reference`, those of a training are taken for right.
+    """
+
+    job: dict[str, Any]
+    solver: str
+    threads: int
+    reference: dict[str, float] | None
+
+
+def main() -> int:
+    """Serve the order on the command line."""
+    order = Order(**json.loads(sys.argv[1]))
+    # What libraries print must not get between the lines.
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    environment.pin(order.threads)
+    _serve(order, channel)
+    return 0
+
+
+def _serve(order: Order, channel: IO[str]) -> None:
+    from benchmarks.answers import WrongAnswer
+    from benchmarks.jobs import Job
+    from benchmarks.solvers import REFERENCE, SOLVERS, CannotSolve, make
+    from benchmarks.task import make_task
+    from gradstep.errors import BackendUnavailableError
+
+    def say(**message: Any) -> None:
+        print(json.dumps(message), file=channel, flush=True)
+
+    job = Job.of(order.job)
+    entry = REFERENCE if order.solver == "reference" else SOLVERS[order.solver]
+    try:
+        task = make_task(job)
+        solver = make(entry, task)
+        solver.run()  # compiles and warms up too
+        figures = _check(task, solver.answer(), order.reference)
+    except (CannotSolve, BackendUnavailableError, ImportError) as error:
+        return say(problem=f"left out: {error}")
+    except WrongAnswer as error:
+        return say(problem=f"wrong: {error}")
+    except Exception as error:  # whatever a library throws: the others go on
+        return say(problem=f"failed: {type(error).__name__}: {str(error)[:200]}")
+    say(figures=figures, versions=environment.versions(entry.packages), source=task.source)
+    for _ in sys.stdin:
+        gc.collect()
+        began = time.perf_counter()
+        for _ in range(job.calls):
+            solver.run()
+        say(seconds=(time.perf_counter() - began) / job.calls)
+
+
+def _check(task: Any, answer: Any, reference: dict[str, float] | None) -> dict[str, float]:
+    from benchmarks import answers
+
+    if task.job.predict_rows:
+        return answers.check_prediction(task, answer)
+    if reference is None:
+        return answers.figures(task, answer.layers)
+    return answers.check_training(task, answer, reference)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
