@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,10 +23,12 @@ from gradstep.problem import Problem, Standardization, prepare
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)
 
-from gradstep.backends import numba as backend_module
 from gradstep.backends import numba_kernels as kernels
+from gradstep.backends.numba import Pace
+from gradstep.backends.numba_kernels.compiling import SOURCES, digest
 
 WEIGHTED = Case("weighted-uint8", n=53, d=300, hidden=(7,), weighted=True, dtype="uint8", row_gap=3)
+SEVERAL_PANELS = Case("several-panels", d=600, hidden=(9,))
 # Sizes around a panel's 256 inputs and a vector's 16, odd and even, in every place of a network.
 BORDERS = (
     Case("one-panel", d=256, k=2, batch_size=7),
@@ -153,18 +156,21 @@ def one_update_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_update_at_a_time")
-def test_should_stop_leaves_all_models_at_the_same_boundary(numba: Backend) -> None:
-    case = CASES[0]
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_should_stop_leaves_all_models_at_the_same_boundary(numba: Backend, n_threads: int) -> None:
+    case = SEVERAL_PANELS
     answers = iter([False, False, True])
     state = State.start(case.parameters("float64"))
-    train(numba, case.plan(), case.problem(), state, 0, case.updates, should_stop=lambda: next(answers))
+    options: dict[str, Any] = {"should_stop": lambda: next(answers), "n_threads": n_threads}
+    train(numba, case.plan(), case.problem(), state, 0, case.updates, **options)
     assert state.updates.tolist() == [2, 2, 2]
     assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
 
 
 @pytest.mark.usefixtures("one_update_at_a_time")
-def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend) -> None:
-    case = CASES[0]
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend, n_threads: int) -> None:
+    case = SEVERAL_PANELS
     state, asked = State.start(case.parameters("float64")), []
 
     def interrupt() -> bool:
@@ -173,32 +179,35 @@ def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend) -> None:
             raise KeyboardInterrupt
         return False
 
+    options: dict[str, Any] = {"should_stop": interrupt, "n_threads": n_threads}
     with pytest.raises(KeyboardInterrupt):
-        train(numba, case.plan(), case.problem(), state, 0, case.updates, should_stop=interrupt)
+        train(numba, case.plan(), case.problem(), state, 0, case.updates, **options)
     assert state.updates.tolist() == [2, 2, 2]
     assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
 
 
 @pytest.mark.parametrize(
-    ("seconds", "sizes"),
+    ("seconds", "sizes", "later"),
     [
         # Of an update, against a portion's 0.03: eight times the size at most, and 1 at least.
-        (1e-9, [1, 8, 64, 512, 415]),
-        (0.007, [1, 4, 4, 4, 4, 3]),
-        (1.0, [1] * 5),
+        (1e-9, [1, 8, 64, 512, 415], 8 * 415),
+        (0.007, [1, 4, 4, 4, 4, 3], 4),
+        (1.0, [1] * 5, 1),
     ],
 )
 def test_portions_take_about_the_same_time(
-    seconds: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+    seconds: float, sizes: list[int], later: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     monkeypatch.setattr("time.perf_counter", lambda: now)
     ends, total = [0], sum(sizes)
-    for first, last in backend_module._portions(total):
+    pace = Pace()
+    for first, last in pace.portions(total):
         assert first == ends[-1]
         ends.append(last)
         now += seconds * (last - first)
     assert np.diff(ends).tolist() == sizes
+    assert next(pace.portions(total * 1000)) == (0, later)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
@@ -231,7 +240,7 @@ def test_there_is_one_compiled_form_for_each_precision(numba: Backend, precision
         train(numba, case.plan(), problem, state, 0, 1)
         numba.loss_and_gradient(case.plan().objective, problem, state.parameters)
         numba.scores(case.plan().objective, problem, state.parameters)
-    for kernel in (kernels.train, kernels.add_gradient, kernels.add_figures, kernels.write_scores):
+    for kernel in (kernels.train, kernels.add_gradient, kernels.figures, kernels.write_scores):
         assert len(kernel.signatures) <= 2  # type: ignore[attr-defined]
 
 
@@ -239,14 +248,15 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
 from cases import CASES, train, trained
-from gradstep.backends import get, numba_kernels
+from gradstep.backends import get
+from gradstep.backends.numba_kernels import compiling, passes, write_scores
 backend = get("numba")
-print(numba_kernels._CACHE)
+print(compiling.CACHE)
 """
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    program = program.format(tests=str(Path(__file__).parent))
+    program = program.replace("{tests!r}", repr(str(Path(__file__).parent)))
     command = [sys.executable, "-W", "error", "-c", program]
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
@@ -259,9 +269,71 @@ def test_code_is_cached_where_a_folder_can_be_written(tmp_path: Path) -> None:
 def test_nothing_is_cached_where_no_folder_can_be_written(tmp_path: Path) -> None:
     """No locator finds a place: numba's own answer is an exception."""
     program = "from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n" + PROGRAM
-    program += "print(backend.scores is not None)\nassert numba_kernels.even(numba_kernels.ONE) == 2\n"
+    program += "print(backend.scores is not None)\nassert passes.share(10, 1, 4) == (2, 5)\n"
     done = run(program)
     assert (done.stdout, done.stderr) == ("False\nTrue\n", "")
+
+
+NARROW = """
+PROGRAM
+import numpy as np
+from cases import relative_error
+from test_numba_backend import BORDERS
+from numba.core.registry import cpu_target
+for case in (BORDERS[2], BORDERS[4]):
+    ours, theirs = (trained(each, case, PRECISION).parameters for each in (backend, get("numpy")))
+    assert relative_error(case.layers, ours, theirs) < LIMIT
+print(cpu_target.target_context.codegen().magic_tuple()[1:])
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="the features are those of x86")
+@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
+def test_fewer_and_shorter_registers_walk_the_same_way(features: str) -> None:
+    for precision, limit in (("float64", "1e-10"), ("float32", "5e-4")):
+        program = NARROW.replace("PROGRAM", PROGRAM)
+        program = program.replace("PRECISION", repr(precision)).replace("LIMIT", limit)
+        done = run(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES=features)
+        assert (done.stdout.splitlines()[1:], done.stderr) == ([str(("generic", features))], "")
+
+
+SCORES_WITH_CHANGES = """
+from pathlib import Path
+read = Path.read_bytes
+Path.read_bytes = lambda path: read(path) + (b"# changed" if path.name == CHANGED else b"")
+PROGRAM
+case = CASES[0]
+backend.scores(case.plan().objective, case.problem(), case.parameters("float32"))
+print(len(write_scores.stats.cache_hits), len(write_scores.stats.cache_misses))
+"""
+
+
+def test_cached_code_is_not_used_after_a_change_in_what_it_calls(tmp_path: Path) -> None:
+    found = []
+    for changed in ("", "", "vectors.py", "vectors.py", ""):
+        program = SCORES_WITH_CHANGES.replace("PROGRAM", PROGRAM).replace("CHANGED", repr(changed))
+        done = run(program, NUMBA_CACHE_DIR=str(tmp_path))
+        assert done.stderr == ""
+        found.append(done.stdout.split())
+    hit, miss = ["True", "1", "0"], ["True", "0", "1"]
+    assert found == [miss, hit, miss, hit, hit]
+
+
+def test_every_cached_function_knows_all_files(tmp_path: Path) -> None:
+    folder = Path(kernels.__file__).parent
+    assert digest(folder) == SOURCES
+    for path in folder.glob("*.py"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert digest(tmp_path) == SOURCES
+    for path in tmp_path.glob("*.py"):
+        text = path.read_bytes()
+        path.write_bytes(text + b"\n")
+        assert digest(tmp_path) != SOURCES
+        path.write_bytes(text)
+    for module in (kernels.passes, kernels.layers, kernels.threads):  # type: ignore[attr-defined]
+        for name, function in vars(module).items():
+            if hasattr(function, "enable_caching") and type(function._cache).__name__ != "NullCache":
+                assert function.py_func.__defaults__ == (SOURCES,), name
 
 
 def test_without_numba_the_backend_says_why() -> None:

@@ -1,23 +1,25 @@
-"""The Numba backend: NumPy arrays into the form the kernels take, and back."""
+"""The Numba backend: it prepares what the kernels take, and calls them a portion at a time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from gradstep.backends import numba_kernels as kernels
+from gradstep.backends.numba_packing import Packing, capacity, read_only, rows_of
+from gradstep.backends.numba_team import Team
 from gradstep.backends.protocol import Figures, Running, never, running
-from gradstep.plan import Layers, Objective, Plan, State
-from gradstep.problem import ROW_TYPES, Problem
+from gradstep.plan import Objective, Plan, State
+from gradstep.problem import Problem
 
 Array = npt.NDArray[np.floating]
 
-# Rows evaluated at a time: with d = 3072 in float32 such a batch stays in a 1 MB cache.
+# Rows that one thread evaluates at a time; their figures are summed in the order of such chunks.
 _EVALUATION_ROWS = 64
 
 # A call of a kernel aims at this, so that a stop or a signal is seen soon.
@@ -25,7 +27,7 @@ _SECONDS = 0.03
 
 
 class NumbaBackend:
-    """Executes plans in loops that numba compiles at first use, on one thread, without the GIL."""
+    """Executes plans in loops that numba compiles at first use, on threads of its own, without the GIL."""
 
     name = "numba"
 
@@ -33,186 +35,166 @@ class NumbaBackend:
         self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
     ) -> NumbaSession:
         """Prepare to train on the rows of a problem, and to evaluate those of others."""
-        return NumbaSession(self, plan, problem, evaluated)
+        return NumbaSession(plan, problem, evaluated, n_threads)
 
     def evaluate(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Figures:
         """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
-        loss, correct = np.zeros(len(parameters)), np.zeros(len(parameters))
-        _over_rows(kernels.add_figures, objective.layers, problem, parameters, loss, correct)
-        loss /= problem.n
-        return Figures(loss, loss + _penalty(objective, parameters), correct / problem.n)
+        return _Forward(objective, parameters.dtype, [problem], Team(n_threads)).figures(parameters)[0]
 
     def loss_and_gradient(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
-        layers, gradient = objective.layers, np.zeros_like(parameters)
-        packed = _Packed(layers, parameters.dtype, 0)
-        sums = packed.pack(gradient)
-        _over_rows(kernels.add_gradient, layers, problem, parameters, problem.n, sums)
-        packed.unpack(sums, gradient)
+        layers, gradient, m = objective.layers, np.zeros_like(parameters), len(parameters)
+        training = _Training(Packing(layers), problem, parameters.dtype, m, _EVALUATION_ROWS, 1)
+        training.packing.pack(parameters, training.parameters)
+        sums = training.packing.zeros(m, parameters.dtype)
+        order, finite = np.arange(problem.n, dtype=np.int32), np.ones(m, dtype=np.bool_)
+        for first, last in Pace().portions(-(-problem.n // _EVALUATION_ROWS)):
+            part = order[first * _EVALUATION_ROWS : last * _EVALUATION_ROWS]
+            kernels.add_gradient(
+                training.network, training.rows, training.workspace, training.parameters, finite,
+                read_only(part), problem.n, sums,
+            )  # fmt: skip
+        training.packing.unpack(sums, gradient)
         with np.errstate(over="ignore", invalid="ignore"):
             for layer in range(layers.count):
                 slope = (2 * objective.l2).astype(parameters.dtype)[:, None, None]
                 layers.weights(gradient, layer)[...] += slope * layers.weights(parameters, layer)
-        return self.evaluate(objective, problem, parameters), gradient
+        return self.evaluate(objective, problem, parameters, n_threads=n_threads), gradient
 
     def scores(
         self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
-        shape = len(parameters), problem.n, objective.layers.sizes[-1]
-        scores = np.empty(shape, dtype=parameters.dtype)
-        _over_rows(kernels.write_scores, objective.layers, problem, parameters, scores)
-        return scores
+        return _Forward(objective, parameters.dtype, [problem], Team(n_threads)).scores(parameters)
 
 
 class NumbaSession:
-    """One plan being executed, on one thread."""
+    """One plan being executed; it keeps its threads and all arrays that the kernels need."""
 
-    def __init__(
-        self, backend: NumbaBackend, plan: Plan, problem: Problem, evaluated: Sequence[Problem]
-    ) -> None:
-        self.backend, self.plan, self.problem, self.evaluated = backend, plan, problem, evaluated
+    def __init__(self, plan: Plan, problem: Problem, evaluated: Sequence[Problem], n_threads: int) -> None:
+        self.plan, self.problem, self.evaluated = plan, problem, evaluated
+        self._team, self._pace = Team(n_threads), Pace()
+        self._training: _Training | None = None
+        self._forward: _Forward | None = None
 
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        plan, problem = self.plan, self.problem
-        objective, dtype = plan.objective, state.parameters.dtype
-        packed = _Packed(objective.layers, dtype, min(plan.batch_size, problem.n))
-        rows, parameters = _rows(problem, dtype), packed.pack(state.parameters)
-        l2, updates, finite = objective.l2.astype(np.float64), state.updates.copy(), state.finite.copy()
-        sums = np.zeros((3, len(finite)))
+        plan, team, l2 = self.plan, self._team, self.plan.objective.l2.astype(np.float64)
+        dtype, m, b = state.parameters.dtype, len(l2), min(plan.batch_size, self.problem.n)
+        if self._training is None or self._training.parameters.dtype != dtype:
+            packing = Packing(plan.objective.layers)
+            self._training = _Training(packing, self.problem, dtype, m, b, team.size)
+        own = self._training
+        own.packing.pack(state.parameters, own.parameters)
+        updates, finite = state.updates.copy(), np.tile(state.finite, (team.size, 1))
+        sums = np.zeros((3, m))
         try:
             for stretch in plan.stretches(t0, t1):
-                for first, last in _portions(stretch.t1 - stretch.t0):
-                    if should_stop() or not finite.any():
+                batches = (stretch.rows, stretch.starts, stretch.learning_rate)
+                order, starts, rates = (read_only(array) for array in batches)
+                for first, last in self._pace.portions(stretch.t1 - stretch.t0):
+                    if should_stop() or not finite[0].any():
                         return running(sums)
-                    kernels.train(
-                        packed.network, rows, packed.workspace, parameters, l2,
-                        _read_only(stretch.rows), _read_only(stretch.starts),
-                        _read_only(stretch.learning_rate), first, last, stretch.t0, updates, finite, sums,
+                    update = partial(
+                        kernels.train, own.network, own.rows, own.workspace, own.parameters, l2,
+                        order, starts, rates, first, last, stretch.t0, updates, finite, sums, team.gate,
                     )  # fmt: skip
+                    # The first update of a session is the caller's alone: it may have to compile.
+                    team.run(update, own.tasks if own.begun else 1)
+                    own.begun = True
         finally:
-            packed.unpack(parameters, state.parameters)
-            state.updates[:], state.finite[:] = updates, finite
+            own.packing.unpack(own.parameters, state.parameters)
+            state.updates[:], state.finite[:] = updates, finite[0]
         return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
         """Return the figures of every model on each of the problems to be evaluated."""
-        objective = self.plan.objective
-        return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
+        if self._forward is None or self._forward.dtype != parameters.dtype:
+            self._forward = _Forward(self.plan.objective, parameters.dtype, self.evaluated, self._team)
+        return self._forward.figures(parameters)
 
 
-class _Packed:
-    """Layers with every W transposed into panels, as `numba_kernels` says, and scratch for batches.
+class _Training:
+    """What the updates of m models need, for batches of up to so many rows."""
 
-    Parameters
-    ----------
-    layers : Layers
-    dtype : data type of the parameters
-    rows : int
-        Most rows of a batch.
-    """
-
-    def __init__(self, layers: Layers, dtype: npt.DTypeLike, rows: int) -> None:
-        self.layers = layers
-        inputs, outputs = np.array(layers.sizes[:-1]), np.array(layers.sizes[1:])
-        capacity, stride = rows + rows % 2, int(kernels.STRIDE)
-        padded, panels = outputs + outputs % 2, -(-inputs // int(kernels.PANEL))
-        lengths = padded * (panels * stride + 1)
-        weights = np.cumsum(lengths) - lengths
-        values = capacity * panels * stride
-        biases = weights + lengths - padded
-        table = (inputs, outputs, padded, panels, weights, biases, np.cumsum(values) - values)
-        self.length = int(lengths.sum())
-        self.network = kernels.Network(*(column.astype(np.uint64) for column in table))
-        self.workspace = kernels.Workspace(
-            values=np.zeros(values.sum(), dtype),
-            delta=np.zeros(values[1:].max(initial=0), dtype),
-            sums=np.zeros(capacity * padded.max(), dtype),
-            steps=np.zeros(capacity * padded.max(), dtype),
-            capacity=np.uint64(capacity),
-        )
-
-    def pack(self, parameters: Array) -> Array:
-        """Return a packed copy of parameters (m, P)."""
-        packed = np.zeros((len(parameters), self.length), parameters.dtype)
-        for theirs, ours in self._views(parameters, packed):
-            ours[...] = theirs
-        return packed
-
-    def unpack(self, packed: Array, parameters: Array) -> None:
-        """Copy packed parameters back into parameters (m, P)."""
-        for theirs, ours in self._views(parameters, packed):
-            theirs[...] = ours
-
-    def _views(self, parameters: Array, packed: Array) -> Iterator[tuple[Array, Array]]:
-        """Yield views of the same numbers in both forms: the panels of each W, and each b."""
-        m, panel, stride = len(parameters), int(kernels.PANEL), int(kernels.STRIDE)
-        for layer in range(self.layers.count):
-            inputs, outputs = self.layers.sizes[layer : layer + 2]
-            W, b = self.layers.weights(parameters, layer), self.layers.biases(parameters, layer)
-            start, end = int(self.network.weights[layer]), int(self.network.biases[layer])
-            panels = packed[:, start:end].reshape(m, int(self.network.panels[layer]), -1, stride)
-            for number, first in enumerate(range(0, inputs, panel)):
-                part = W[:, first : first + panel].swapaxes(1, 2)
-                yield part, panels[:, number, :outputs, : part.shape[2]]
-            yield b, packed[:, end : end + outputs]
+    def __init__(
+        self, packing: Packing, problem: Problem, dtype: npt.DTypeLike, m: int, rows: int, threads: int
+    ) -> None:
+        room, self.packing, self.begun = capacity(rows), packing, False
+        # Threads whose shares meet within a panel have a tile each for it.
+        tiles = (packing.panels() + threads - 1) * room
+        self.rows = rows_of(problem, dtype)
+        self.network = packing.network(room)
+        self.workspace = packing.workspace(dtype, room, m=m, tiles=tiles, trains=True)
+        self.parameters = packing.zeros(m, dtype)
+        self.tasks = max(packing.tasks(), room // int(kernels.ROWS))
 
 
-def _rows(problem: Problem, dtype: npt.DTypeLike) -> kernels.Rows:
-    """Return the problem as flat arrays, so that all types and distances of rows are one signature."""
-    X, (mean, scale) = problem.X, (problem.standardization.mean, problem.standardization.scale)
-    step = X.strides[0] // X.itemsize if problem.n > 1 else problem.d
-    length = (problem.n - 1) * step + problem.d
-    flat = as_strided(X, (length,), (X.itemsize,), writeable=False)
-    of_type = {kind.type: _read_only(np.empty(0, kind)) for kind in ROW_TYPES}
-    of_type[X.dtype.type] = flat
-    mean, inverse = mean.astype(np.float64), 1.0 / scale.astype(np.float64)
-    return kernels.Rows(
-        bytes=of_type[np.uint8],
-        singles=of_type[np.float32],
-        doubles=of_type[np.float64],
-        step=np.uint64(step),
-        mean=mean.astype(dtype),
-        inverse=inverse.astype(dtype),
-        mean64=mean,
-        inverse64=inverse,
-        y=_read_only(problem.y),
-        weight=_read_only(np.ones(problem.n) if problem.weight is None else problem.weight),
-    )
+class _Forward:
+    """Forward passes of m models over the rows of some problems."""
+
+    def __init__(
+        self, objective: Objective, dtype: npt.DTypeLike, problems: Sequence[Problem], team: Team
+    ) -> None:
+        self.objective, self.dtype, self.team, self.pace = objective, np.dtype(dtype), team, Pace()
+        self.rows = [rows_of(problem, dtype) for problem in problems]
+        most = max((problem.n for problem in problems), default=1)
+        self.capacity, m = capacity(min(most, _EVALUATION_ROWS)), len(objective.l2)
+        packing = Packing(objective.layers)
+        self.packing, self.network = packing, packing.network(self.capacity)
+        tiles = team.size * int(kernels.ROWS)
+        self.workspace = packing.workspace(dtype, self.capacity, m=m * team.size, tiles=tiles, trains=False)
+        self.parameters = packing.zeros(m, dtype)
+
+    def figures(self, parameters: Array) -> list[Figures]:
+        """Return the figures of every model on each of the problems."""
+        self.packing.pack(parameters, self.parameters)
+        penalty, found = _penalty(self.objective, parameters), []
+        for rows in self.rows:
+            n = len(rows.y)
+            losses, hits = np.zeros((2, len(parameters), -(-n // self.capacity)))
+            self._over_chunks(kernels.figures, rows, losses, hits)
+            loss = losses.sum(axis=1) / n
+            found.append(Figures(loss, loss + penalty, hits.sum(axis=1) / n))
+        return found
+
+    def scores(self, parameters: Array) -> Array:
+        """Return the scores on the first problem, (m, n, k)."""
+        self.packing.pack(parameters, self.parameters)
+        shape = len(parameters), len(self.rows[0].y), self.objective.layers.sizes[-1]
+        scores = np.empty(shape, dtype=parameters.dtype)
+        self._over_chunks(kernels.write_scores, self.rows[0], scores)
+        return scores
+
+    def _over_chunks(self, kernel: Callable[..., None], rows: kernels.Rows, *results: Array) -> None:
+        for first, last in self.pace.portions(-(-len(rows.y) // self.capacity)):
+            walk = partial(
+                kernel, self.network, rows, self.workspace, self.parameters, first, last, *results,
+                self.team.gate,
+            )  # fmt: skip
+            self.team.run(walk, last - first)
 
 
-def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view: numba compiles anew for arrays that may and may not be written."""
-    view = array.view(np.ndarray)
-    view.flags.writeable = False
-    return view
+class Pace:
+    """Cuts work into portions that take about _SECONDS each, and remembers how long they should be."""
 
+    def __init__(self) -> None:
+        self.size = 1
 
-def _over_rows(
-    kernel: Callable[..., None], layers: Layers, problem: Problem, parameters: Array, *more: object
-) -> None:
-    """Call a kernel that adds up over rows or writes by row on all rows, a portion at a time."""
-    packed = _Packed(layers, parameters.dtype, min(_EVALUATION_ROWS, problem.n))
-    rows, blocks = _rows(problem, parameters.dtype), packed.pack(parameters)
-    order = np.arange(problem.n, dtype=np.int32)
-    for first, last in _portions(-(-problem.n // _EVALUATION_ROWS)):
-        part = order[first * _EVALUATION_ROWS : last * _EVALUATION_ROWS]
-        kernel(packed.network, rows, packed.workspace, blocks, _read_only(part), *more)
-
-
-def _portions(total: int) -> Iterator[tuple[int, int]]:
-    """Cut ``range(total)`` into pieces that take the caller about _SECONDS each; begin with 1."""
-    first, size = 0, 1
-    while first < total:
-        last, start = min(first + size, total), time.perf_counter()
-        yield first, last
-        seconds = max(time.perf_counter() - start, 1e-9)
-        first, size = last, max(1, int(size * min(8.0, _SECONDS / seconds)))
+    def portions(self, total: int) -> Iterator[tuple[int, int]]:
+        """Cut ``range(total)``; what the caller does between two portions is timed."""
+        first = 0
+        while first < total:
+            last, start = min(first + self.size, total), time.perf_counter()
+            yield first, last
+            seconds = max(time.perf_counter() - start, 1e-9)
+            # From the portion's own length: the last of a range may be a short one.
+            size = (last - first) * min(8.0, _SECONDS / seconds)
+            first, self.size = last, max(1, int(size))
 
 
 def _penalty(objective: Objective, parameters: Array) -> npt.NDArray[np.float64]:

@@ -1,0 +1,32 @@
+"""The kernels of the Numba backend: the loops that numba compiles, and the arrays they take."""
+
+from gradstep.backends.numba_kernels.arrays import (
+    LANES,
+    OUTPUTS,
+    PANEL,
+    ROWS,
+    STRIDE,
+    Network,
+    Rows,
+    Workspace,
+)
+from gradstep.backends.numba_kernels.passes import GROUP, add_gradient, figures, train, write_scores
+from gradstep.backends.numba_kernels.threads import GATE, GIVEN_UP
+
+__all__ = [
+    "GATE",
+    "GIVEN_UP",
+    "GROUP",
+    "LANES",
+    "OUTPUTS",
+    "PANEL",
+    "ROWS",
+    "STRIDE",
+    "Network",
+    "Rows",
+    "Workspace",
+    "add_gradient",
+    "figures",
+    "train",
+    "write_scores",
+]
