@@ -6,7 +6,7 @@
 //     narrow  lanes along the inputs: a vector of inputs for each of up to kGroupOutputs columns,
 //             then the next inputs. Inputs behind `in` are zero.
 //
-// Narrow is for many inputs and few outputs, where the wide layout would leave a quarter of its lanes idle
+// Narrow is for many inputs and few outputs, where the wide layout would leave a fifth of its lanes idle
 // or more.
 #pragma once
 
@@ -21,7 +21,7 @@ constexpr Index kNarrowFromVectors = 16;
 
 template <class T>
 inline bool is_narrow(Index in, Index out) {
-    return 4 * out < 3 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
+    return 5 * out < 4 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
 }
 
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
