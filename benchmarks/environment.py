@@ -41,10 +41,14 @@ def machine() -> dict[str, object]:
 def peak(threads: int) -> dict[str, float] | None:
     """Measure float32 multiply-adds and bytes read per second of all threads; None where gradstep cannot."""
     try:
+        from gradstep.errors import BackendUnavailableError
         from gradstep.machine import measure
     except ImportError:
         return None
-    found = measure(n_threads=threads)
+    try:
+        found = measure(n_threads=threads)
+    except BackendUnavailableError:
+        return None
     return {"gflops": found.gflops, "gbytes_per_second": found.gbytes_per_second}
 
 

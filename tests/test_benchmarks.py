@@ -302,6 +302,14 @@ def test_the_peak_is_what_gradstep_measures_or_nothing(monkeypatch):
     assert environment.peak(3) is None
 
 
+def test_there_is_no_peak_without_the_compiled_core(monkeypatch):
+    def measure(n_threads):
+        raise BackendUnavailableError("no core")
+
+    monkeypatch.setitem(sys.modules, "gradstep.machine", SimpleNamespace(measure=measure))
+    assert environment.peak(3) is None
+
+
 def test_workers_choose_their_own_threads(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("GRADSTEP_ISA", "avx2")

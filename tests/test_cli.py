@@ -286,6 +286,35 @@ def test_info(capsys):
     assert json.loads(capsys.readouterr().out) == gs.build_info()
 
 
+def test_info_measures_where_asked(capsys, monkeypatch):
+    machine = gs.machine.Machine("avx2", 4, "float32", 512.34, 134.0, 50.0, 27.96)
+    monkeypatch.setattr(gs.machine, "measure", lambda: machine)
+    assert cli.main(["info", "--measure"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[lines.index("machine") + 1 :]] == [
+        ["isa", "avx2"],
+        ["n", "threads", "4"],
+        ["precision", "float32"],
+        ["gflops", "512.3"],
+        ["gflops", "one", "thread", "134.0"],
+        ["gbytes", "per", "second", "50.0"],
+        ["gbytes", "per", "second", "one", "thread", "28.0"],
+    ]
+    assert cli.main(["info", "--measure", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.pop("machine")["gflops"] == 512.34
+    assert found == gs.build_info()
+
+
+def test_info_says_in_one_line_why_it_cannot_measure(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradstep.backends.cpp", None)
+    assert cli.main(["info", "--measure"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("gradstep: error: only the compiled core can measure the machine")
+    assert err.count("\n") == 1
+
+
 def test_version_and_help(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"gradstep {gs.__version__}\n"

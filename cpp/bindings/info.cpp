@@ -2,6 +2,7 @@
 
 #include "gradstep/build_config.hpp"
 #include "gradstep/dispatch.hpp"
+#include "gradstep/measure.hpp"
 #include "gradstep/parallel.hpp"
 #include "module.hpp"
 
@@ -24,6 +25,19 @@ void register_info(py::module_& module) {
             return config;
         },
         "How this core was built.");
+    module.def(
+        "measure",
+        [](const std::string& isa, int n_threads) {
+            Speeds speeds;
+            {
+                py::gil_scoped_release no_gil;
+                speeds = measure(kernels_of<float>(isa), n_threads);
+            }
+            return py::make_tuple(speeds.n_threads, speeds.all.operations, speeds.one.operations,
+                                  speeds.all.bytes, speeds.one.bytes);
+        },
+        "Threads used; operations a second of all of them and of one; bytes read a second, likewise.",
+        py::arg("isa"), py::arg("n_threads"));
 }
 
 }  // namespace gradstep::bindings

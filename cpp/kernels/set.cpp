@@ -5,6 +5,7 @@
 
 #include "layers.hpp"
 #include "loss.hpp"
+#include "measure.hpp"
 #include "products.hpp"
 
 #define GRADSTEP_STRING_(x) #x
@@ -31,6 +32,8 @@ constexpr Kernels<T> kTable{
     finish<T>,
     mask<T>,
     softmax<T>,
+    multiply_adds<T>,
+    read<T>,
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "gradstep/core.hpp"
 #include "gradstep/dispatch.hpp"
 #include "gradstep/parallel.hpp"
+#include "measure_tests.hpp"
 #include "news.hpp"
 #include "oracle.hpp"
 
@@ -366,6 +367,7 @@ void run() {
         test_a_session_goes_on<float>(isa);
         test_a_session_goes_on<double>(isa);
         test_stop_at_an_update(isa);
+        test_measure(isa);
         std::printf("%s: %d checks, %d failures so far\n", isa.c_str(), tally().checks, tally().failures);
     }
     test_teams();

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradstep import datasets, errors, plots, schedules
+    from gradstep import datasets, errors, machine, plots, schedules
     from gradstep._build_info import build_info
     from gradstep.callbacks import EarlyStopping
     from gradstep.gradcheck import gradient_check
@@ -33,6 +33,7 @@ __all__ = [
     "datasets",
     "errors",
     "gradient_check",
+    "machine",
     "plots",
     "report",
     "schedules",
@@ -50,6 +51,7 @@ _HOMES = {
     "datasets": "",
     "errors": "",
     "gradient_check": "gradcheck",
+    "machine": "",
     "plots": "",
     "report": "html_report",
     "schedules": "",

@@ -67,6 +67,14 @@ struct Kernels {
     // y and weight are indexed by which[r], or by first + r when `which` is null.
     void (*softmax)(double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b, Index k,
                     const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
+
+    // x = a * x + b, `rounds` times, on values that stay in registers and do not wait for each other; the
+    // first vector of them starts at 0, the next at 1 and so on. Returns how many operations that were, a
+    // multiplication and an addition counting as two, and in *sum the sum of all values.
+    Index (*multiply_adds)(T* sum, T a, T b, Index rounds);
+
+    // The sum of all elements, each read once.
+    T (*read)(const T* from, Index count);
 };
 
 }  // namespace gradstep

@@ -71,6 +71,10 @@ class CppBackend:
         """Return the last layer's output of every model, shape (m, n, k)."""
         return _core.scores(self._models(objective), _rows(problem), parameters, n_threads)
 
+    def measure(self, n_threads: int) -> tuple[int, float, float, float, float]:
+        """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
+        return _core.measure(self.isa, n_threads)
+
     def _models(self, objective: Objective) -> _core.Models:
         sizes = np.array(objective.layers.sizes, dtype=np.int64)
         return _core.Models(self.isa, sizes, np.ascontiguousarray(objective.l2, dtype=np.float64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import gradstep
@@ -14,11 +15,18 @@ from gradstep.cli import progress
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="add what this machine does at most: multiply-adds and bytes read per second (takes a second)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what `gradstep.build_info` knows."""
-    info = gradstep.build_info()
+    """Print what `gradstep.build_info` knows, and what `gradstep.machine` measures where asked."""
+    info: dict[str, Any] = {**gradstep.build_info()}
+    if arguments.measure:
+        info["machine"] = asdict(gradstep.machine.measure())
     if arguments.json:
         print(json.dumps(info, indent=1))
         return 0
@@ -49,6 +57,8 @@ def _words(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "-"
     return str(value)
