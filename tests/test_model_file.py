@@ -48,6 +48,7 @@ SETTINGS = [
     {"learning_rate": gs.schedules.StepDecay(0.1, factor=0.5, every=2), "init": gs.Normal(0.02)},
     {"early_stopping": gs.EarlyStopping(monitor="train_loss", patience=3), "evaluate_every": 1},
     {"standardize": False, "init": "xavier", "evaluate_every": None, "n_threads": 2, "verbose": False},
+    {"evaluate_every": "running"},
     {"learning_rate": np.float32(0.25), "batch_size": np.int16(9), "hidden": [np.int64(3)]},
 ]
 
@@ -230,7 +231,7 @@ def tensor(name, to):
 
 
 FORGERIES = [
-    (put("version", to=2), "its format is version 2, this gradstep reads version 1"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 2"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),
@@ -280,7 +281,8 @@ FORGERIES = [
         "'scale' must be float64 of shape \\(4,\\), got float64 of \\(2,\\)",
     ),
     (tensor("history/train_loss", np.ones(7)), "'history/train_loss' must be float64 of shape"),
-    (tensor("history/train_loss", lambda a: a * np.nan), "'history/train_loss' must be finite"),
+    (tensor("history/train_loss", lambda a: a * np.inf), "'history/train_loss' must be finite, or NaN"),
+    (tensor("history/running_loss", lambda a: a * np.nan), "'history/running_loss' must be finite"),
     (
         tensor("history/update", np.ones((1, 1), np.int64)),
         "'history/update' must be int64 of shape \\(any,\\)",
