@@ -199,7 +199,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         BackendUnavailableError
             The backend asked for is not there.
         DivergedError
-            The loss is no longer finite; model and history are those of the last finite row.
+            The loss is no longer finite; the model kept is that of the history's last row.
         """
         began = time.perf_counter()
         validation.check_parameters(self.get_params(deep=False))
