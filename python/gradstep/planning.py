@@ -37,13 +37,13 @@ def make(trainer: Trainer, train: Problem, k: int) -> tuple[Plan, npt.NDArray[np
 
 
 def evaluations(
-    evaluate_every: str | int | None, plan: Plan, train: Problem, validation: Problem | None
+    evaluate_every: str | int | None, plan: Plan, train: Problem, held_out: Problem | None
 ) -> tuple[int, dict[str, Problem]]:
     """Return `every` and `evaluated` of a `fitting.Run`."""
     if evaluate_every is None:
         return int(plan.learning_rate.shape[1]), {}
     evaluated = {} if evaluate_every == "running" else {"train": train}
-    evaluated |= {} if validation is None else {"validation": validation}
+    evaluated |= {} if held_out is None else {"validation": held_out}
     of_an_epoch = evaluate_every in ("epoch", "running")
     return plan.updates_per_epoch if of_an_epoch else int(evaluate_every), evaluated
 
