@@ -289,7 +289,7 @@ def test_tables_say_what_was_found():
     assert "a processor, 2 cores" in tables.conditions([result])
 
 
-@given(st.floats(1e-7, 900))
+@given(st.floats(1e-6, 900))
 def test_times_are_written_to_three_digits(value):
     number, unit = tables.seconds(value).split()
     assert float(number) * {"s": 1, "ms": 1e-3, "us": 1e-6}[unit] == pytest.approx(value, rel=0.006)

@@ -12,7 +12,7 @@ template <class T>
 using HalfVector = typename VectorOf<T, kVectorBytes / 2>::type;
 
 template <class T>
-inline HalfVector<T> load_half(const T* from) {
+GRADSTEP_INLINE HalfVector<T> load_half(const T* from) {
     return *reinterpret_cast<const typename VectorOf<T, kVectorBytes / 2>::anywhere*>(from);
 }
 
@@ -24,32 +24,32 @@ template <class T>
 struct PlainElements {
     typedef T Number;
     typedef Vector<T> Numbers;
-    static inline const T* mean(const Rows<T>& rows) { return rows.mean_T; }
-    static inline const T* inverse_scale(const Rows<T>& rows) { return rows.inverse_scale_T; }
-    static inline Numbers numbers(const T* from) { return load(from); }
-    static inline Vector<T> rounded(Numbers x) { return x; }
+    static GRADSTEP_INLINE const T* mean(const Rows<T>& rows) { return rows.mean_T; }
+    static GRADSTEP_INLINE const T* inverse_scale(const Rows<T>& rows) { return rows.inverse_scale_T; }
+    static GRADSTEP_INLINE Numbers numbers(const T* from) { return load(from); }
+    static GRADSTEP_INLINE Vector<T> rounded(Numbers x) { return x; }
 };
 
 template <>
 struct Elements<float, float> : PlainElements<float> {
-    static inline Numbers read(const float* from) { return load(from); }
+    static GRADSTEP_INLINE Numbers read(const float* from) { return load(from); }
 };
 
 template <>
 struct Elements<double, double> : PlainElements<double> {
-    static inline Numbers read(const double* from) { return load(from); }
+    static GRADSTEP_INLINE Numbers read(const double* from) { return load(from); }
 };
 
 template <>
 struct Elements<double, float> : PlainElements<double> {
-    static inline Numbers read(const float* from) {
+    static GRADSTEP_INLINE Numbers read(const float* from) {
         return __builtin_convertvector(load_half(from), Vector<double>);
     }
 };
 
 template <>
 struct Elements<float, std::uint8_t> : PlainElements<float> {
-    static inline Numbers read(const std::uint8_t* from) {
+    static GRADSTEP_INLINE Numbers read(const std::uint8_t* from) {
 #if defined(__AVX512F__)
         return _mm512_maskz_cvtepi32_ps(
             0xffff,
@@ -65,7 +65,7 @@ struct Elements<float, std::uint8_t> : PlainElements<float> {
 
 template <>
 struct Elements<double, std::uint8_t> : PlainElements<double> {
-    static inline Numbers read(const std::uint8_t* from) {
+    static GRADSTEP_INLINE Numbers read(const std::uint8_t* from) {
 #if defined(__AVX512F__)
         return _mm512_maskz_cvtepi32_pd(
             0xff, _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
@@ -82,19 +82,21 @@ struct Elements<double, std::uint8_t> : PlainElements<double> {
 struct TwoVectors {
     Vector<double> low, high;
 };
-inline void keep_in_register(TwoVectors&) {}
-inline TwoVectors operator-(TwoVectors a, TwoVectors b) { return {a.low - b.low, a.high - b.high}; }
-inline TwoVectors operator*(TwoVectors a, TwoVectors b) { return {a.low * b.low, a.high * b.high}; }
+GRADSTEP_INLINE void keep_in_register(TwoVectors&) {}
+GRADSTEP_INLINE TwoVectors operator-(TwoVectors a, TwoVectors b) { return {a.low - b.low, a.high - b.high}; }
+GRADSTEP_INLINE TwoVectors operator*(TwoVectors a, TwoVectors b) { return {a.low * b.low, a.high * b.high}; }
 
 template <>
 struct Elements<float, double> {
     typedef double Number;
     typedef TwoVectors Numbers;
-    static inline const double* mean(const Rows<float>& rows) { return rows.mean; }
-    static inline const double* inverse_scale(const Rows<float>& rows) { return rows.inverse_scale; }
-    static inline Numbers numbers(const double* from) { return {load(from), load(from + kLanes<double>)}; }
-    static inline Numbers read(const double* from) { return numbers(from); }
-    static inline Vector<float> rounded(Numbers x) {
+    static GRADSTEP_INLINE const double* mean(const Rows<float>& rows) { return rows.mean; }
+    static GRADSTEP_INLINE const double* inverse_scale(const Rows<float>& rows) { return rows.inverse_scale; }
+    static GRADSTEP_INLINE Numbers numbers(const double* from) {
+        return {load(from), load(from + kLanes<double>)};
+    }
+    static GRADSTEP_INLINE Numbers read(const double* from) { return numbers(from); }
+    static GRADSTEP_INLINE Vector<float> rounded(Numbers x) {
         const HalfVector<float> halves[] = {__builtin_convertvector(x.low, HalfVector<float>),
                                             __builtin_convertvector(x.high, HalfVector<float>)};
         Vector<float> both;

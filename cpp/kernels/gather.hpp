@@ -37,18 +37,19 @@ struct RowReader {
     const typename Of::Number* mean;
     const typename Of::Number* inverse_scale;
 
-    inline void standardise(const Element* const* elements, Index i, Vector<T>* inputs) const {
+    GRADSTEP_INLINE void standardise(const Element* const* elements, Index i, Vector<T>* inputs) const {
         auto shift = Of::numbers(mean + i), factor = Of::numbers(inverse_scale + i);
         keep_in_register(shift);
         keep_in_register(factor);
-        for (int r = 0; r < M; ++r) inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor);
+        repeat<M>([&](int r)
+                      GRADSTEP_LAMBDA { inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor); });
     }
 
-    inline void take(Index i, Vector<T>* inputs) const {
+    GRADSTEP_INLINE void take(Index i, Vector<T>* inputs) const {
         const Element* elements[M];
-        for (int r = 0; r < M; ++r) elements[r] = from[r] + i;
+        repeat<M>([&](int r) GRADSTEP_LAMBDA { elements[r] = from[r] + i; });
         standardise(elements, i, inputs);
-        for (int r = 0; r < M; ++r) store(to[r] + i, inputs[r]);
+        repeat<M>([&](int r) GRADSTEP_LAMBDA { store(to[r] + i, inputs[r]); });
     }
 
     // The last `count` inputs, fewer than a vector: what lies behind them in memory is not ours to read.
@@ -70,15 +71,16 @@ struct RowReader {
 
 // The reader of rows r ... r + M - 1 of a batch; what lies `ahead` is asked for.
 template <int M, class T, class Element>
-inline RowReader<T, Element, M> reader_of(const Element* X, const Rows<T>& rows, RowNumbers numbers, Index r,
-                                          T* X__bi, Index ldx, Index i0, Index i1, Index ahead) {
+GRADSTEP_INLINE RowReader<T, Element, M> reader_of(const Element* X, const Rows<T>& rows, RowNumbers numbers,
+                                                   Index r, T* X__bi, Index ldx, Index i0, Index i1,
+                                                   Index ahead) {
     using Of = Elements<T, Element>;
     RowReader<T, Element, M> reader{{}, {}, Of::mean(rows) + i0, Of::inverse_scale(rows) + i0};
-    for (int m = 0; m < M; ++m) {
+    repeat<M>([&](int m) GRADSTEP_LAMBDA {
         reader.from[m] = X + numbers[r + m] * rows.stride + i0;
-        if (ahead) ask_for(reader.from[m] + ahead, (i1 - i0) * static_cast<Index>(sizeof(Element)));
         reader.to[m] = X__bi + m * ldx;
-    }
+        if (ahead) ask_for(reader.from[m] + ahead, (i1 - i0) * static_cast<Index>(sizeof(Element)));
+    });
     return reader;
 }
 

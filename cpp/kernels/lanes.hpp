@@ -34,7 +34,7 @@ struct Halving {
     static constexpr int index(int place) { return (from_second(place) ? kAll : 0) + source(place); }
 
     template <int... P>
-    static inline Vector<T> apply(Vector<T> a, Vector<T> b, Places<P...>) {
+    static GRADSTEP_INLINE Vector<T> apply(Vector<T> a, Vector<T> b, Places<P...>) {
         return __builtin_shufflevector(a, b, index(P)...) +
                __builtin_shufflevector(a, b, (index(P) + Half)...);
     }
@@ -59,7 +59,7 @@ constexpr int lane_of_way(int way) {
 }
 
 template <class T, int Count, int Half = 1, int Way = 0>
-inline Vector<T> sums_of_lanes(const Vector<T>* vectors) {
+GRADSTEP_INLINE Vector<T> sums_of_lanes(const Vector<T>* vectors) {
     if constexpr (Half == static_cast<int>(kLanes<T>)) {
         constexpr int place = lane_of_way<T>(Way);
         if constexpr (place < Count) return vectors[place];
@@ -73,7 +73,7 @@ inline Vector<T> sums_of_lanes(const Vector<T>* vectors) {
 
 // to[i] (+)= sum over the lanes of vectors[i], for Count of them. Reads whole vectors, writes Count elements.
 template <class T, int Count>
-inline void sum_lanes(T* to, const Vector<T>* vectors, bool add) {
+GRADSTEP_INLINE void sum_lanes(T* to, const Vector<T>* vectors, bool add) {
     constexpr int lanes = static_cast<int>(kLanes<T>), now = Count < lanes ? Count : lanes;
     Vector<T> sums = sums_of_lanes<T, now>(vectors);
     if (add) sums += load(to);
@@ -83,14 +83,14 @@ inline void sum_lanes(T* to, const Vector<T>* vectors, bool add) {
 
 // Every lane of the result is f over all lanes of x, taken in one fixed order.
 template <class T, int Distance, class F, int... P>
-inline Vector<T> fold_from(Vector<T> x, F f, Places<P...> places) {
+GRADSTEP_INLINE Vector<T> fold_from(Vector<T> x, F f, Places<P...> places) {
     x = f(x, __builtin_shufflevector(x, x, (P ^ Distance)...));
     if constexpr (Distance > 1) x = fold_from<T, Distance / 2>(x, f, places);
     return x;
 }
 
 template <class T, class F>
-inline Vector<T> fold_lanes(Vector<T> x, F f) {
+GRADSTEP_INLINE Vector<T> fold_lanes(Vector<T> x, F f) {
     constexpr int lanes = static_cast<int>(kLanes<T>);
     return fold_from<T, lanes / 2>(x, f, typename PlacesUpTo<lanes>::type{});
 }

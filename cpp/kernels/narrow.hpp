@@ -25,13 +25,13 @@ struct GatheredInputs {
     struct Reader {
         const T* x;
         Index ldx;
-        inline void take(Index i, Vector<T>* inputs) const {
-            for (int r = 0; r < M; ++r) inputs[r] = load(x + r * ldx + i);
+        GRADSTEP_INLINE void take(Index i, Vector<T>* inputs) const {
+            repeat<M>([&](int r) GRADSTEP_LAMBDA { inputs[r] = load(x + r * ldx + i); });
         }
     };
 
     template <int M>
-    inline Reader<M> reader(Index row) const {
+    GRADSTEP_INLINE Reader<M> reader(Index row) const {
         return {X + row * ldx, ldx};
     }
 };
@@ -50,7 +50,7 @@ struct IncomingInputs {
     bool keep;  // or let rows overwrite each other, where nobody reads them again
 
     template <int M>
-    inline RowReader<T, Element, M> reader(Index row) const {
+    GRADSTEP_INLINE RowReader<T, Element, M> reader(Index row) const {
         return reader_of<M>(data, rows, numbers, row, keep ? X + row * ldx : X, ldx, i0, i1, ahead);
     }
 };
@@ -69,12 +69,12 @@ struct NarrowProduct {
         Vector<T> acc[M][K] = {};
         const auto reader = X.template reader<M>(row);
         const T* w = W;
-        const auto multiply = [&](const Vector<T>* x) {
-            for (int o = 0; o < K; ++o) {
+        const auto multiply = [&](const Vector<T>* x) GRADSTEP_LAMBDA {
+            repeat<K>([&](int o) GRADSTEP_LAMBDA {
                 Vector<T> weights = load(w + o * kLanes<T>);
                 keep_in_register(weights);
-                for (int r = 0; r < M; ++r) acc[r][o] += x[r] * weights;
-            }
+                repeat<M>([&](int r) GRADSTEP_LAMBDA { acc[r][o] += x[r] * weights; });
+            });
             w += K * kLanes<T>;
         };
         // Inputs are read one step before they are used: to convert them takes longer than a step.
@@ -83,11 +83,10 @@ struct NarrowProduct {
         for (Index v = 1; v < vectors; ++v) {
             reader.take(v * kLanes<T>, next);
             multiply(x);
-            for (int r = 0; r < M; ++r) x[r] = next[r];
+            repeat<M>([&](int r) GRADSTEP_LAMBDA { x[r] = next[r]; });
         }
         multiply(x);
-#pragma GCC unroll 2
-        for (int r = 0; r < M; ++r) sum_lanes<T, K>(Z + (row + r) * ldz, acc[r], add);
+        repeat<M>([&](int r) GRADSTEP_LAMBDA { sum_lanes<T, K>(Z + (row + r) * ldz, acc[r], add); });
     }
 };
 
@@ -110,18 +109,19 @@ struct NarrowUpdate {
         const T* dz = dZ;
         for (Index r = 0; r < rows; ++r, x += ldx, dz += ldz) {
             Vector<T> inputs[V];
-            for (int v = 0; v < V; ++v) inputs[v] = load(x + v * kLanes<T>);
-            for (int o = 0; o < K; ++o) {
+            repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = load(x + v * kLanes<T>); });
+            repeat<K>([&](int o) GRADSTEP_LAMBDA {
                 Vector<T> step = all_lanes(dz[o]);
                 keep_in_register(step);
-                for (int v = 0; v < V; ++v) acc[v][o] += inputs[v] * step;
-            }
+                repeat<V>([&](int v) GRADSTEP_LAMBDA { acc[v][o] += inputs[v] * step; });
+            });
         }
-        for (int v = 0; v < V; ++v)
-            for (int o = 0; o < K; ++o) {
+        repeat<V>([&](int v) GRADSTEP_LAMBDA {
+            repeat<K>([&](int o) GRADSTEP_LAMBDA {
                 const Index place = ((vector + v) * K + o) * kLanes<T>;
                 store<T>(to + place, a * load(from + place) + c * acc[v][o]);
-            }
+            });
+        });
     }
 };
 

@@ -6,7 +6,7 @@
 //     narrow  lanes along the inputs: a vector of inputs for each of up to kGroupOutputs columns,
 //             then the next inputs. Inputs behind `in` are zero.
 //
-// Narrow is for many inputs and few outputs, where the wide layout would leave a quarter of its lanes idle
+// Narrow is for many inputs and few outputs, where the wide layout would leave a fifth of its lanes idle
 // or more.
 #pragma once
 
@@ -21,7 +21,7 @@ constexpr Index kNarrowFromVectors = 16;
 
 template <class T>
 inline bool is_narrow(Index in, Index out) {
-    return 4 * out < 3 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
+    return 5 * out < 4 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
 }
 
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
@@ -62,13 +62,18 @@ struct Panel {
         return group.start + i * group.step + o;
     }
 
-    // f(place, i, o) for every input of every column.
+    // f(elements, from, to, by) for runs of elements: `elements` of them that lie together in the panel at
+    // `to`, and in W (in, out) from `from` on, `by` apart.
     template <class F>
-    void each(F&& f) const {
+    void each_run(F&& f) const {
         for (Index g = 0; g < groups(); ++g) {
             const Group group_g = group(g);
-            for (Index i = 0; i < in; ++i)
-                for (Index o = 0; o < group_g.columns; ++o) f(place(group_g, i, o), i, group_g.first + o);
+            for (Index i = 0; i < in; i += narrow ? kLanes<T> : 1)
+                if (narrow)
+                    for (Index o = 0; o < group_g.columns; ++o)
+                        f(smaller(in - i, kLanes<T>), i * out + group_g.first + o, place(group_g, i, o), out);
+                else
+                    f(group_g.columns, i * out + group_g.first, place(group_g, i, 0), Index{1});
         }
     }
 };
@@ -90,13 +95,18 @@ Index panel_size(Index in, Index out) {
 
 template <class T>
 void pack(T* panel, const T* W__io, Index in, Index out) {
-    for (Index at = 0; at < panel_size<T>(in, out); ++at) panel[at] = T(0);
-    Panel<T>(in, out).each([=](Index place, Index i, Index o) { panel[place] = W__io[i * out + o]; });
+    const Panel<T> layout(in, out);
+    __builtin_memset(panel, 0, static_cast<unsigned long>(layout.size()) * sizeof(T));
+    layout.each_run([=](Index elements, Index from, Index to, Index by) {
+        for (Index e = 0; e < elements; ++e) panel[to + e] = W__io[from + e * by];
+    });
 }
 
 template <class T>
 void unpack(T* W__io, const T* panel, Index in, Index out) {
-    Panel<T>(in, out).each([=](Index place, Index i, Index o) { W__io[i * out + o] = panel[place]; });
+    Panel<T>(in, out).each_run([=](Index elements, Index to, Index from, Index by) {
+        for (Index e = 0; e < elements; ++e) W__io[to + e * by] = panel[from + e];
+    });
 }
 
 template <class T>

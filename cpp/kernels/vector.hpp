@@ -6,6 +6,15 @@
 #include <immintrin.h>
 #endif
 
+// For what works on vectors in registers: in a call they would go through memory.
+#if defined(__GNUC__)
+#define GRADSTEP_LAMBDA __attribute__((always_inline))
+#define GRADSTEP_INLINE GRADSTEP_LAMBDA inline
+#else
+#define GRADSTEP_LAMBDA
+#define GRADSTEP_INLINE inline
+#endif
+
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
@@ -31,19 +40,19 @@ template <class T>
 using Vector = typename VectorOf<T, kVectorBytes>::type;
 
 template <class T>
-inline Vector<T> load(const T* from) {
+GRADSTEP_INLINE Vector<T> load(const T* from) {
     return *reinterpret_cast<const typename VectorOf<T, kVectorBytes>::anywhere*>(from);
 }
 
 template <class T>
-inline void store(T* to, Vector<T> v) {
+GRADSTEP_INLINE void store(T* to, Vector<T> v) {
     *reinterpret_cast<typename VectorOf<T, kVectorBytes>::anywhere*>(to) = v;
 }
 
 // Compilers like to fold a load into every instruction that uses it; where there are several, the loads
 // and not the arithmetic would set the pace.
 template <class V>
-inline void keep_in_register(V& v) {
+GRADSTEP_INLINE void keep_in_register(V& v) {
 #if defined(__AVX512F__)
     __asm__("" : "+v"(v));
 #elif defined(__x86_64__)
@@ -70,7 +79,7 @@ using Integers = typename VectorOf<typename IntegerOf<T>::type, kVectorBytes>::t
 
 // The number of every lane: 0, 1, 2, ...
 template <class T>
-inline Integers<T> lane_numbers() {
+GRADSTEP_INLINE Integers<T> lane_numbers() {
     Integers<T> numbers{};
     for (Index lane = 0; lane < kLanes<T>; ++lane)
         numbers[lane] = static_cast<typename IntegerOf<T>::type>(lane);
@@ -78,8 +87,17 @@ inline Integers<T> lane_numbers() {
 }
 
 template <class T>
-inline Vector<T> all_lanes(T x) {
+GRADSTEP_INLINE Vector<T> all_lanes(T x) {
     return x - Vector<T>{};
+}
+
+// f(0), ..., f(Count - 1), written out: arrays that only such indices reach live in registers.
+template <int Count, class F>
+GRADSTEP_INLINE void repeat(F f) {
+    if constexpr (Count > 0) {
+        repeat<Count - 1>(f);
+        f(Count - 1);
+    }
 }
 
 template <class T>

@@ -36,6 +36,12 @@ const Set kSets[] = {
     {"baseline", baseline::kernels_float, baseline::kernels_double, [](const CpuFeatures&) { return true; }},
 };
 
+// Asked once: in a virtual machine each question stops the guest for microseconds.
+const CpuFeatures& cpu_features() {
+    static const CpuFeatures features = probe_cpu();
+    return features;
+}
+
 }  // namespace
 
 std::vector<std::string> isas_built() {
@@ -45,7 +51,7 @@ std::vector<std::string> isas_built() {
 }
 
 std::vector<std::string> isas_usable() {
-    const CpuFeatures cpu = probe_cpu();
+    const CpuFeatures& cpu = cpu_features();
     std::vector<std::string> names;
     for (const Set& set : kSets)
         if (set.usable(cpu)) names.emplace_back(set.name);
@@ -54,7 +60,7 @@ std::vector<std::string> isas_usable() {
 
 template <class T>
 const Kernels<T>& kernels_of(const std::string& isa) {
-    const CpuFeatures cpu = probe_cpu();
+    const CpuFeatures& cpu = cpu_features();
     for (const Set& set : kSets) {
         if (isa != set.name || !set.usable(cpu)) continue;
         if constexpr (std::is_same_v<T, float>)

@@ -2,6 +2,7 @@
 // fixed length, and figures are summed in the order of chunks.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "blocks.hpp"
@@ -34,18 +35,20 @@ double sum_of_squares(const Layers& layers, const T* block) {
 template <class T>
 class Forward {
 public:
-    // Of up to `most` sets of rows; the network has the parameters by the time of a call.
+    // Of `count` sets of rows; the network has the parameters by the time of a call.
     Forward(const Models<T>& models, const Network<T>& network, const Rows<T>* sets, Index count, int team)
         : models_(models), network_(network), sets_(sets, sets + count), team_(team),
           blocks_(network.shape(0).in) {
+        Index longest = 0;
         for (const Rows<T>& rows : sets_) {
+            longest = std::max(longest, std::min(rows.n, kChunkRows));
             first_chunk_.push_back(chunks_);
             chunks_ += (rows.n + kChunkRows - 1) / kChunkRows;
         }
         losses_ = Buffer<double>(checked_product(models.m, chunks_));
         correct_ = Buffer<double>(checked_product(models.m, chunks_));
         for (int thread = 0; thread < team; ++thread)
-            workspaces_.emplace_back(network, models.m, blocks_.width());
+            workspaces_.emplace_back(network, models.m, longest, blocks_.width());
     }
 
     void evaluate(const T* parameters, const Figures* figures) {
@@ -96,8 +99,8 @@ private:
         Buffer<double> losses;
         Buffer<double> correct;
 
-        Workspace(const Network<T>& network, Index m, Index width)
-            : tile(kChunkRows * width), A(network, m, kChunkRows), losses(kChunkRows), correct(kChunkRows) {}
+        Workspace(const Network<T>& network, Index m, Index rows, Index width)
+            : tile(rows * width), A(network, m, rows), losses(rows), correct(rows) {}
     };
 
     // Runs f(workspace, rows, first row, row count, chunk) with the scores of the chunk in workspace.A.
