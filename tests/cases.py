@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import oracle
 from gradstep.backends import Backend, Running
 from gradstep.plan import Layers, Objective, Plan, RowOrder, State
 from gradstep.problem import Problem, Standardization, prepare
@@ -144,3 +145,36 @@ def relative_error(layers: Layers, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> 
             floor = np.maximum(1e-3 * np.abs(y).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
             worst = max(worst, float((np.abs(x - y) / np.maximum(np.abs(y), floor)).max()))
     return worst
+
+
+def network_of(layers: Layers, block: npt.NDArray[Any]) -> oracle.Network:
+    """Return one model's parameters (P,) as the oracle holds them."""
+    return [
+        (layers.weights(block, layer).tolist(), layers.biases(block, layer).tolist())
+        for layer in range(layers.count)
+    ]
+
+
+def block_of(network: oracle.Network) -> npt.NDArray[np.float64]:
+    """Return the oracle's network as one flat block (P,)."""
+    return np.concatenate([np.ravel(part) for layer in network for part in layer])
+
+
+def data_of(problem: Problem) -> tuple[oracle.Matrix, list[int], list[float]]:
+    """Return rows, labels and weights as the oracle takes them."""
+    mean, scale = problem.standardization.mean.tolist(), problem.standardization.scale.tolist()
+    weight = [1.0] * problem.n if problem.weight is None else problem.weight.tolist()
+    return oracle.standardized(problem.X.tolist(), mean, scale), problem.y.tolist(), weight
+
+
+def batches_of(plan: Plan, model: int) -> list[tuple[list[int], float]]:
+    """Return rows and rate of every update, cut from the order of each epoch by plain slicing."""
+    batches: list[tuple[list[int], float]] = []
+    epoch, b = 0, plan.batch_size
+    rates = plan.learning_rate[model].tolist()
+    while len(batches) < len(rates):
+        order = plan.order.epoch(epoch).tolist()
+        parts = [order[start : start + b] for start in range(0, len(order), b)]
+        batches += [(part, rates[len(batches) + i]) for i, part in enumerate(parts)]
+        epoch += 1
+    return batches

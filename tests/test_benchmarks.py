@@ -222,6 +222,14 @@ def test_figures_are_those_of_the_trainer(task):
         assert found[name] == pytest.approx(solver.trainer.history_[name][-1], rel=1e-5)
 
 
+@pytest.mark.parametrize("evaluation", [True, False])
+def test_curves_of_ours_have_a_row_for_every_evaluation(evaluation):
+    task = make_task(replace(TINY, evaluation=evaluation))
+    answer = trained(solvers.SOLVERS["gradstep-numpy"], task)
+    assert np.shape(answer.curves) == ((TINY.epochs, len(answers.COLUMNS)) if evaluation else (0,))
+    assert answers.check_training(task, answer, answers.figures(task, answer.layers))
+
+
 # --- What is written down --------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradstep.backends import Running
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.history import COLUMNS, History, Metrics
 
@@ -28,8 +29,9 @@ def history() -> History:
 
 
 def test_the_columns_are_those_of_the_design() -> None:
-    measured = [f"{part}_{name}" for part in ("train", "validation") for name in Metrics._fields]
-    assert ("update", "epoch", "learning_rate", "seconds", *measured) == COLUMNS
+    train, validation = ([f"{part}_{name}" for name in Metrics._fields] for part in ("train", "validation"))
+    running = [f"running_{name}" for name in Running._fields]
+    assert ("update", "epoch", "learning_rate", "seconds", *train, *running, *validation) == COLUMNS
 
 
 def test_columns_are_arrays(history: History) -> None:
@@ -60,7 +62,7 @@ def test_an_empty_history_has_empty_columns() -> None:
     assert len(history) == 0
     assert list(history) == []
     assert history["update"].shape == history["train_loss"].shape == (0,)
-    assert repr(history) == "History(no evaluations)"
+    assert repr(history) == "History(no rows)"
     assert len(History(dict(history))) == 0
 
 
@@ -91,7 +93,7 @@ def test_columns_must_be_all_and_of_one_length(history: History) -> None:
 
 
 def test_the_last_row_is_shown(history: History) -> None:
-    assert repr(history).startswith("History(3 evaluations; last: update=300, epoch=21, ")
+    assert repr(history).startswith("History(3 rows; last: update=300, epoch=21, ")
 
 
 def test_a_history_can_be_copied_and_pickled(history: History) -> None:
@@ -104,7 +106,7 @@ def test_a_data_frame_has_the_same_columns(history: History) -> None:
     frame = history.to_pandas()
     assert isinstance(frame, pd.DataFrame)
     assert tuple(frame.columns) == COLUMNS
-    assert frame.shape == (3, 10)
+    assert frame.shape == (3, 12)
     for name in COLUMNS:
         np.testing.assert_array_equal(frame[name].to_numpy(), history[name])
 

@@ -74,6 +74,21 @@ def test_stops_inside_an_epoch_with_model_and_history(monkeypatch):
     np.testing.assert_array_equal(again.coefs_[0], model.coefs_[0])
 
 
+@pytest.mark.parametrize("evaluate_every, updates", [("running", [10, 13]), (None, [13])])
+def test_running_figures_are_those_of_the_updates_done(monkeypatch, evaluate_every, updates):
+    press_after(monkeypatch, 14)
+    with pytest.warns(RuntimeWarning, match="training interrupted at update 13"):
+        model = trainer(evaluate_every=evaluate_every).fit(X, Y)
+    monkeypatch.undo()
+    each = trainer(evaluate_every=1, epochs=2).fit(X, Y).history_
+    for name in ("running_loss", "running_accuracy"):
+        pieces = zip([0, *updates], updates, strict=False)
+        wanted = [each[name][first:last].mean() for first, last in pieces]
+        np.testing.assert_allclose(model.history_[name], wanted, rtol=1e-12)
+    assert model.history_["update"].tolist() == updates
+    np.testing.assert_array_equal(model.history_["train_loss"], np.nan)
+
+
 def test_before_the_first_update_the_first_weights_stay(monkeypatch):
     press_after(monkeypatch, 1)
     with pytest.warns(RuntimeWarning, match="training interrupted at update 0"):

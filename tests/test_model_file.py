@@ -48,6 +48,7 @@ SETTINGS = [
     {"learning_rate": gs.schedules.StepDecay(0.1, factor=0.5, every=2), "init": gs.Normal(0.02)},
     {"early_stopping": gs.EarlyStopping(monitor="train_loss", patience=3), "evaluate_every": 1},
     {"standardize": False, "init": "xavier", "evaluate_every": None, "n_threads": 2, "verbose": False},
+    {"evaluate_every": "running"},
     {"learning_rate": np.float32(0.25), "batch_size": np.int16(9), "hidden": [np.int64(3)]},
 ]
 
@@ -65,7 +66,8 @@ def test_nothing_is_lost(settings, tmp_path):
     np.testing.assert_array_equal(model.decision_function(X), copy.decision_function(X))
     np.testing.assert_array_equal(model.predict_proba(X), copy.predict_proba(X))
     assert copy.evaluate(X, Y) == model.evaluate(X, Y)
-    assert copy.history_.rows == model.history_.rows
+    for name, column in dict(model.history_).items():
+        np.testing.assert_array_equal(copy.history_[name], column)
     learned = ("n_features_in_", "n_iter_", "batch_size_", "backend_", "interrupted_")
     assert [getattr(copy, name) for name in learned] == [getattr(model, name) for name in learned]
     np.testing.assert_array_equal(copy.fit(X, Y).coefs_[0], model.coefs_[0])
@@ -230,7 +232,7 @@ def tensor(name, to):
 
 
 FORGERIES = [
-    (put("version", to=2), "its format is version 2, this gradstep reads version 1"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 2"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),
@@ -280,7 +282,8 @@ FORGERIES = [
         "'scale' must be float64 of shape \\(4,\\), got float64 of \\(2,\\)",
     ),
     (tensor("history/train_loss", np.ones(7)), "'history/train_loss' must be float64 of shape"),
-    (tensor("history/train_loss", lambda a: a * np.nan), "'history/train_loss' must be finite"),
+    (tensor("history/train_loss", lambda a: a * np.inf), "'history/train_loss' must be finite, or NaN"),
+    (tensor("history/running_loss", lambda a: a * np.nan), "'history/running_loss' must be finite"),
     (
         tensor("history/update", np.ones((1, 1), np.int64)),
         "'history/update' must be int64 of shape \\(any,\\)",
@@ -355,3 +358,13 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
     assert re.match(r"refused: .*File too large", result.stdout), result.stderr
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("evaluate_every", ["running", None])
+def test_train_figures_are_all_there_or_all_missing(scratch, tmp_path, evaluate_every):
+    trainer(evaluate_every="epoch").fit(X, Y).set_params(evaluate_every=evaluate_every).save(tmp_path / "a")
+    assert np.isfinite(gs.Trainer.load(tmp_path / "a").history_["train_loss"]).all()
+    trainer(evaluate_every=evaluate_every).fit(X, Y).set_params(evaluate_every=2).save(tmp_path / "b")
+    assert np.isnan(gs.Trainer.load(tmp_path / "b").history_["train_loss"]).all()
+    some = tensor("history/train_loss", lambda column: np.where(np.arange(len(column)) == 1, np.nan, column))
+    refused(scratch, forged((tmp_path / "a").read_bytes(), some), "must be finite, or NaN throughout")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from math import exp, log
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import Case, relative_error, train
+from cases import Case, batches_of, block_of, data_of, network_of, relative_error, train
 from gradstep.backends import Backend
-from gradstep.plan import Layers, Plan, State
-from gradstep.problem import Problem
+from gradstep.plan import State
 
 SMALL = (
     Case("softmax", n=6, d=4, k=3, batch_size=3, epochs=2),
@@ -28,39 +25,6 @@ SMALL = (
     Case("wider-than-a-vector", n=4, d=35, k=17, hidden=(19,), batch_size=3, epochs=1),
 )
 small = pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
-
-
-def network_of(layers: Layers, block: npt.NDArray[Any]) -> oracle.Network:
-    """Return one model's parameters (P,) as the oracle holds them."""
-    return [
-        (layers.weights(block, layer).tolist(), layers.biases(block, layer).tolist())
-        for layer in range(layers.count)
-    ]
-
-
-def block_of(network: oracle.Network) -> npt.NDArray[np.float64]:
-    """Return the oracle's network as one flat block (P,)."""
-    return np.concatenate([np.ravel(part) for layer in network for part in layer])
-
-
-def data_of(problem: Problem) -> tuple[oracle.Matrix, list[int], list[float]]:
-    """Return rows, labels and weights as the oracle takes them."""
-    mean, scale = problem.standardization.mean.tolist(), problem.standardization.scale.tolist()
-    weight = [1.0] * problem.n if problem.weight is None else problem.weight.tolist()
-    return oracle.standardized(problem.X.tolist(), mean, scale), problem.y.tolist(), weight
-
-
-def batches_of(plan: Plan, model: int) -> list[tuple[list[int], float]]:
-    """Return rows and rate of every update, cut from the order of each epoch by plain slicing."""
-    batches: list[tuple[list[int], float]] = []
-    epoch, b = 0, plan.batch_size
-    rates = plan.learning_rate[model].tolist()
-    while len(batches) < len(rates):
-        order = plan.order.epoch(epoch).tolist()
-        parts = [order[start : start + b] for start in range(0, len(order), b)]
-        batches += [(part, rates[len(batches) + i]) for i, part in enumerate(parts)]
-        epoch += 1
-    return batches
 
 
 def test_the_oracle_knows_the_numbers_worked_out_by_hand() -> None:

@@ -239,7 +239,7 @@ def test_tables_are_not_taken_for_pictures(d: int, images: int, tmp_path: Path) 
 
 def test_a_run_without_validation_and_with_one_evaluation(tmp_path: Path) -> None:
     X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
-    trainer = gs.Trainer(epochs=3, evaluate_every=None, backend="numpy", precision="float64").fit(X, y)
+    trainer = gs.Trainer(epochs=3, evaluate_every=1000, backend="numpy", precision="float64").fit(X, y)
     page = Page(gs.report(trainer, tmp_path / "r.html", tests=gs.Metrics(1.0, 1.0, 0.25)))
     assert page.rows["Results"][0] == ["Run", "Training", "Test"]
     assert page.rows["Results"][2][0] == "softmax layer"

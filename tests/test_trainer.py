@@ -169,7 +169,15 @@ def test_history_without_an_eval_set_has_no_validation_figures():
 
 
 @pytest.mark.parametrize(
-    "every, updates", [(3, [3, 6, 9, 12]), (5, [5, 10, 12]), (100, [12]), (None, [12]), ("epoch", [4, 8, 12])]
+    "every, updates",
+    [
+        (3, [3, 6, 9, 12]),
+        (5, [5, 10, 12]),
+        (100, [12]),
+        (None, [12]),
+        ("epoch", [4, 8, 12]),
+        ("running", [4, 8, 12]),
+    ],
 )
 def test_evaluate_every(every, updates):
     model = trainer(batch_size=10, epochs=3, evaluate_every=every).fit(X[:40], Y[:40])

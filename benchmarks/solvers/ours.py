@@ -32,9 +32,9 @@ class Train:
         self.trainer.fit(self.train.X, self.train.y, eval_set=self.eval_set)
 
     def answer(self) -> Trained:
-        history = self.trainer.history_
-        curves = np.column_stack([history[name] for name in COLUMNS])
-        return Trained(layers_of(self.trainer), [tuple(row) for row in curves.tolist()])
+        # Without an evaluation there is a row at the end, of running figures.
+        rows = self.trainer.history_ if self.eval_set else ()
+        return Trained(layers_of(self.trainer), [tuple(row[name] for name in COLUMNS) for row in rows])
 
 
 class Predict:

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.constraints import FLAG, NUMBER, WHOLE, Constraint, at_least, check, one_of
+from gradstep.history import PARTS, measured
 
 #: Columns of a history that early stopping can watch.
-MONITORS = tuple(
-    f"{rows}_{figure}" for rows in ("validation", "train") for figure in ("loss", "cost", "accuracy")
+MONITORS = (
+    *(f"{rows}_{figure}" for rows in ("validation", "train") for figure in ("loss", "cost", "accuracy")),
+    "running_loss",
+    "running_accuracy",
 )
 
 EARLY_STOPPING: dict[str, tuple[Constraint, ...]] = {
@@ -30,8 +33,8 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str, default="validation_loss"
-        A loss, cost or accuracy column of the history, of the train or the validation rows;
-        accuracies improve upwards, the others downwards.
+        A loss, cost or accuracy column of the history, of rows that are evaluated, or
+        "running_loss" or "running_accuracy"; accuracies improve upwards, the others downwards.
     patience : int, default=5
         Evaluations without an improvement after which training stops, >= 1.
     min_delta : float, default=0.0
@@ -89,9 +92,8 @@ class Watch:
 
 
 def print_row(row: dict[str, float]) -> None:
-    """Print an evaluation in one line."""
+    """Print a row of the history in one line."""
     line = f"epoch {row['epoch']:.6g}  update {row['update']:.0f}  seconds {row['seconds']:.2f}"
-    for rows in ("train", "validation"):
-        if not math.isnan(row[f"{rows}_accuracy"]):
-            line += f"  {rows} loss {row[f'{rows}_loss']:.4f} accuracy {row[f'{rows}_accuracy']:.4f}"
+    for part in measured(row):
+        line += f"  {PARTS[part]} loss {row[f'{part}_loss']:.4f} accuracy {row[f'{part}_accuracy']:.4f}"
     print(line, flush=True)

@@ -33,7 +33,7 @@ class DatasetNotFoundError(GradstepError, FileNotFoundError):
 class DivergedError(GradstepError, ArithmeticError):
     """The loss stopped being finite.
 
-    The estimator keeps the parameters and the history of its last finite evaluation.
+    The estimator keeps its history, and the parameters that the last row describes.
 
     Attributes
     ----------
@@ -51,6 +51,6 @@ class DivergedError(GradstepError, ArithmeticError):
     def __str__(self) -> str:
         return (
             f"the loss is no longer finite at update {self.update} "
-            f"(learning rate {self.learning_rate:.3g}); what is kept is the model of the last finite "
-            f"evaluation, or the initial one before the first. Try a smaller learning rate."
+            f"(learning rate {self.learning_rate:.3g}); what is kept is the model of the last row "
+            f"of the history, or the initial one before the first. Try a smaller learning rate."
         )

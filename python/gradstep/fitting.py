@@ -1,16 +1,16 @@
-"""The loop that drives a backend from evaluation to evaluation."""
+"""The loop that drives a backend from row to row of the history."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.protocol import Backend, Figures
+from gradstep.backends.protocol import Backend, Figures, Running
 from gradstep.errors import DivergedError
 from gradstep.history import Metrics
 from gradstep.plan import Plan, State
@@ -26,9 +26,9 @@ class Run:
     backend : Backend
     plan : Plan
     train : Problem
-    validation : Problem or None
-        Rows that are evaluated and never trained on.
-    evaluate_every : int
+    evaluated : mapping of str to Problem
+        What is evaluated, every time in full: "train", "validation", both or nothing.
+    every : int
         Updates between evaluations; the last update is always followed by one.
     n_threads : int
     """
@@ -36,8 +36,8 @@ class Run:
     backend: Backend
     plan: Plan
     train: Problem
-    validation: Problem | None
-    evaluate_every: int
+    evaluated: Mapping[str, Problem]
+    every: int
     n_threads: int
 
     @property
@@ -47,11 +47,11 @@ class Run:
 
 
 class Evaluation(NamedTuple):
-    """Figures of m models after an update; `validation` is None without validation rows."""
+    """Figures of m models after an update: of the updates since the last one, and by what was evaluated."""
 
     update: int
-    train: Figures
-    validation: Figures | None
+    running: Running
+    figures: dict[str, Figures]
 
 
 def evaluations(run: Run, state: State, should_stop: Callable[[], bool]) -> Iterator[Evaluation]:
@@ -60,17 +60,16 @@ def evaluations(run: Run, state: State, should_stop: Callable[[], bool]) -> Iter
     Ends after the last update, when `should_stop` says so (an evaluation of what was done comes
     first), or when no model is finite any more.
     """
-    every, done = run.evaluate_every, int(state.updates.max())
-    evaluated = [problem for problem in (run.train, run.validation) if problem is not None]
+    done, evaluated = int(state.updates.max()), list(run.evaluated.values())
     session = run.backend.session(run.plan, run.train, evaluated, n_threads=run.n_threads)
     while done < run.updates and not should_stop():
-        goal = min(run.updates, (done // every + 1) * every)
-        session.train(state, done, goal, should_stop=should_stop)
+        goal = min(run.updates, (done // run.every + 1) * run.every)
+        running = session.train(state, done, goal, should_stop=should_stop)
         if not state.finite.any() or state.updates.max() == done:
             return
         done = int(state.updates.max())
-        figures = session.evaluate(state.parameters)
-        yield Evaluation(done, figures[0], figures[1] if run.validation else None)
+        figures = session.evaluate(state.parameters) if evaluated else []
+        yield Evaluation(done, running, dict(zip(run.evaluated, figures, strict=True)))
 
 
 def rows(
@@ -78,7 +77,7 @@ def rows(
 ) -> Iterator[tuple[dict[str, float], npt.NDArray[np.floating]]]:
     """Train one model, m = 1; yield a row of its history and a copy of its parameters, shape (P,).
 
-    Every row and every copy is of a finite model.
+    Every copy is finite, and so are the figures on the train rows.
 
     Parameters
     ----------
@@ -96,25 +95,34 @@ def rows(
     """
     rates = run.plan.learning_rate[0]
     for evaluation in evaluations(run, state, should_stop):
-        done = evaluation.update
-        loss_is_finite = bool(state.finite[0]) and np.isfinite(evaluation.train.cost[0])
-        if not loss_is_finite or not np.isfinite(state.parameters).all():
+        seen = [evaluation.running.loss[0]]
+        seen += [evaluation.figures["train"].cost[0]] if "train" in evaluation.figures else []
+        if not (state.finite[0] and np.isfinite(seen).all() and np.isfinite(state.parameters).all()):
             break
-        row = {
-            "update": done,
-            "epoch": done / run.plan.updates_per_epoch,
-            "learning_rate": float(rates[done - 1]),
-            "seconds": time.perf_counter() - began,
-        }
-        for name, figures in (("train", evaluation.train), ("validation", evaluation.validation)):
-            values = metrics(figures) if figures else Metrics(np.nan, np.nan, np.nan)
-            row |= {f"{name}_{figure}": value for figure, value in values._asdict().items()}
-        yield row, state.parameters[0].copy()
+        yield _row(run.plan, evaluation, time.perf_counter() - began), state.parameters[0].copy()
     else:
         if state.finite[0]:
             return
     done = int(state.updates[0])
     raise DivergedError(done, float(rates[max(done - 1, 0)]))
+
+
+def _row(plan: Plan, evaluation: Evaluation, seconds: float) -> dict[str, float]:
+    """Return the first model's row of the history."""
+    done = evaluation.update
+    row = {
+        "update": done,
+        "epoch": done / plan.updates_per_epoch,
+        "learning_rate": float(plan.learning_rate[0, done - 1]),
+        "seconds": seconds,
+        "running_loss": float(evaluation.running.loss[0]),
+        "running_accuracy": float(evaluation.running.accuracy[0]),
+    }
+    for part in ("train", "validation"):
+        figures = evaluation.figures.get(part)
+        values = metrics(figures) if figures else Metrics(np.nan, np.nan, np.nan)
+        row |= {f"{part}_{name}": value for name, value in values._asdict().items()}
+    return row
 
 
 def metrics(figures: Figures) -> Metrics:

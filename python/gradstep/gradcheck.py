@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from gradstep import backends, constraints, threads, validation
+from gradstep import backends, constraints, planning, threads, validation
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
 from gradstep.plan import Layers, Objective
@@ -235,7 +235,7 @@ def _model(
     else:
         trainer = clone(trainer).set_params(precision="float64", learning_rate=1.0, epochs=1)
         problem = trainer._train_problem(X, y, sample_weight)
-        plan, parameters = trainer._plan(problem)
+        plan, parameters = planning.make(trainer, problem, len(trainer.classes_))
         objective = plan.objective
     return objective, problem, parameters[0].astype(np.float64)
 

@@ -13,9 +13,11 @@ from gradstep.errors import InvalidDataError, InvalidParameterError
 if TYPE_CHECKING:
     import pandas
 
-#: The columns, in order. `update` counts mini-batch steps done, `epoch` is a fraction where an
-#: evaluation falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the
-#: time since `fit` began. Without an eval set the validation columns are NaN.
+#: The columns, in order. `update` counts mini-batch steps done, `epoch` is a fraction where a row
+#: falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since
+#: `fit` began. The running figures are means over the batches since the row before, each batch as
+#: it was trained on, before its update; a row's sample weight counts relative to the mean weight of
+#: all rows. The train and validation columns are NaN where those rows were not evaluated.
 COLUMNS = (
     "update",
     "epoch",
@@ -24,10 +26,15 @@ COLUMNS = (
     "train_loss",
     "train_cost",
     "train_accuracy",
+    "running_loss",
+    "running_accuracy",
     "validation_loss",
     "validation_cost",
     "validation_accuracy",
 )
+
+#: What figures are of: how their columns begin, and what to call them in a line of text.
+PARTS = {"train": "train", "running": "train (running)", "validation": "validation"}
 
 
 class Metrics(NamedTuple):
@@ -48,12 +55,19 @@ class Metrics(NamedTuple):
     accuracy: float
 
 
+def measured(figures: Mapping[str, float] | History) -> list[str]:
+    """Return the PARTS that a row or a history tells of; "running" only where "train" has no figures."""
+    names = ("loss", "accuracy")
+    parts = [part for part in PARTS if any(np.isfinite(figures[f"{part}_{name}"]).any() for name in names)]
+    return [part for part in parts if part != "running" or "train" not in parts]
+
+
 class History:
-    """A table of evaluations: ``history["train_loss"]`` is a column, iterating gives the rows.
+    """What was measured: ``history["train_loss"]`` is a column, iterating gives the rows.
 
     Parameters
     ----------
-    columns : mapping of str to array-like of shape (n_evaluations,), optional
+    columns : mapping of str to array-like of shape (n_rows,), optional
         Exactly the names of ``COLUMNS``; an empty history by default.
     """
 
@@ -94,9 +108,9 @@ class History:
 
     def __repr__(self) -> str:
         if not self.rows:
-            return "History(no evaluations)"
+            return "History(no rows)"
         last = ", ".join(f"{name}={value:.4g}" for name, value in self.rows[-1].items())
-        return f"History({len(self.rows)} evaluations; last: {last})"
+        return f"History({len(self.rows)} rows; last: {last})"
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the table as a pandas DataFrame (pandas is imported here and nowhere else)."""

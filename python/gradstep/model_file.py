@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gradstep.trainer import Trainer
 
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 1
+VERSION = 2
 
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
@@ -228,7 +228,13 @@ class _Taker:
         for name in COLUMNS:
             shape = columns["update"].shape if columns else None
             dtype = "int64" if name == "update" else "float64"
-            columns[name] = self(f"history/{name}", dtype, shape, nan=name.startswith("validation"))
+            may_be_nan = name.startswith(("train", "validation"))
+            columns[name] = self(f"history/{name}", dtype, shape, nan=may_be_nan)
+            # The train rows are evaluated for every row of the history or for none.
+            if name.startswith("train") and not (
+                np.isfinite(columns[name]).all() or np.isnan(columns[name]).all()
+            ):
+                raise CorruptFileError(f"its tensor 'history/{name}' must be finite, or NaN throughout")
         return History(columns)
 
     def nothing_is_left(self) -> None:

@@ -8,7 +8,7 @@ and works in any thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
-from gradstep.history import History
+from gradstep.history import COLUMNS, History, measured
 
 if TYPE_CHECKING:
     from gradstep.trainer import Trainer
@@ -32,12 +32,13 @@ __all__ = ["class_images", "curves"]
 #: for every common kind of colour blindness (M. Okabe, K. Ito, "Color universal design", 2008).
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 INK, MUTED, GRID = "#24292f", "#6e7781", "#dfe3e8"
-#: Dash patterns by set, in line widths: training is solid.
-DASHES: dict[str, Literal["-"] | tuple[float, tuple[float, float]]] = {
+#: Dash patterns by part of the history, in line widths: training is solid.
+DASHES: dict[str, Literal["-"] | tuple[float, tuple[float, ...]]] = {
     "train": "-",
+    "running": (0, (7, 1.2, 1.2, 1.2)),
     "validation": (0, (3.2, 1.4)),
 }
-SET_NAMES = {"train": "training", "validation": "validation"}
+PART_NAMES = {"train": "training", "running": "training (running)", "validation": "validation"}
 
 # Losses that span more than this factor are drawn on a logarithmic axis, and so are the costs, unless
 # those span too little for its ticks at 1, 2 and 5.
@@ -46,7 +47,7 @@ _LEGEND_COLUMNS = 4
 
 
 class Panel(NamedTuple):
-    """One quantity over epochs: the history's columns are ``train_<column>``, ``validation_<column>``."""
+    """One quantity over epochs: the history's columns are ``train_<column>`` and the like."""
 
     column: str
     title: str
@@ -105,22 +106,22 @@ def curves(
 ) -> Figure:
     """Draw loss, cost and accuracy over epochs.
 
-    Training is drawn solid, validation dashed; several runs are told apart by colours that
-    colour-blind readers can tell apart too. Loss and cost are in nats (natural logarithm), on
-    logarithmic axes where the loss spans more than a factor of 30; accuracy is in percent of rows.
+    Training is drawn solid, validation dashed; where the train rows were not evaluated, running
+    figures stand in, dash-dotted. Several runs are told apart by colours that colour-blind readers
+    can tell apart too. Loss and cost are in nats (natural logarithm), on logarithmic axes where the
+    loss spans more than a factor of 30; accuracy is in percent of rows.
 
     Parameters
     ----------
     history : History, fitted Trainer, or mapping of str to either
-        A mapping draws several runs in one figure, its keys are their names. A run without
-        validation figures has no dashed line.
+        A mapping draws several runs in one figure, its keys are their names.
     title : str, optional
         Stands over the figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three axes side by side; the legend lies below them.
+        Three axes side by side, or two where no cost was measured; the legend lies below them.
 
     Raises
     ------
@@ -140,7 +141,8 @@ def curves(
     entries = legend_entries(runs)
     legend_rows = math.ceil(len(entries) / _LEGEND_COLUMNS)
     figure = Figure(figsize=(11, 3.75 + 0.25 * legend_rows), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+    shown = panels(runs)
+    for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         draw_panel(axes, panel, runs)
     if title is not None:
         figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
@@ -231,7 +233,7 @@ def histories(
         what = f"run {name!r} of {whose}" if name else f"the run of {whose}"
         if not isinstance(rows, History):
             raise InvalidParameterError(f"{what} must be a History or a fitted Trainer, got {run!r}")
-        if not len(rows):
+        if not measured(rows):
             raise InvalidParameterError(f"{what} must have at least one evaluation, got {rows!r}")
         found[str(name)] = rows
     if not found:
@@ -249,38 +251,37 @@ def line_colours(runs: int) -> list[tuple[str, str]]:
     return [(colour, colour) for colour in spread]
 
 
-def has_validation(history: History) -> bool:
-    """Tell whether anything was measured on validation rows."""
-    return bool(np.isfinite(history["validation_loss"]).any())
+def parts_of(runs: Iterable[History]) -> list[str]:
+    """Return the parts that any of the histories tells of, in order."""
+    found = {part for history in runs for part in measured(history)}
+    return [part for part in DASHES if part in found]
+
+
+def panels(runs: Mapping[str, History]) -> list[Panel]:
+    """Return the panels that have a line."""
+    return [panel for panel in PANELS if any(_lines(history, panel) for history in runs.values())]
 
 
 def legend_entries(runs: Mapping[str, History]) -> list[LegendEntry]:
-    """Return the entries that tell the lines of `draw_panel` apart: runs by colour, sets by dashes."""
-    colours = line_colours(len(runs))
-    sets = [which for which in DASHES if which == "train" or any(map(has_validation, runs.values()))]
+    """Return the entries that tell the lines of `draw_panel` apart: runs by colour, parts by dashes."""
+    colours, parts = line_colours(len(runs)), parts_of(runs.values())
     if len(runs) == 1:
-        return [
-            LegendEntry(SET_NAMES[which], colour, which)
-            for which, colour in zip(sets, colours[0], strict=False)
-        ]
+        return [LegendEntry(PART_NAMES[part], colours[0][part == "validation"], part) for part in parts]
     named = [LegendEntry(name, colour, "train") for name, (colour, _) in zip(runs, colours, strict=True)]
-    return named + [LegendEntry(SET_NAMES[which], MUTED, which) for which in sets]
+    return named + [LegendEntry(PART_NAMES[part], MUTED, part) for part in parts]
 
 
 def draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, History]) -> None:
-    """Draw one quantity of every run: a line per run and set, its data the history's columns."""
+    """Draw one quantity of every run: a line per run and part, its data the history's columns."""
     drawn: list[npt.NDArray[np.float64]] = []
     for history, colours in zip(runs.values(), line_colours(len(runs)), strict=True):
-        for which, colour in zip(DASHES, colours, strict=True):
-            if which == "validation" and not has_validation(history):
-                continue
-            values = history[f"{which}_{panel.column}"]
+        for part, values in _lines(history, panel).items():
             drawn.append(values)
             axes.plot(
                 history["epoch"],
                 values,
-                color=colour,
-                linestyle=DASHES[which],
+                color=colours[part == "validation"],
+                linestyle=DASHES[part],
                 linewidth=1.8,
                 marker="o" if len(history) <= 3 else "",
                 markersize=4.5,
@@ -289,7 +290,7 @@ def draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, History]) -> None:
     if panel.column == "accuracy":
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
     else:
-        losses = [history[f"{which}_loss"] for history in runs.values() for which in DASHES]
+        losses = [history[f"{part}_loss"] for history in runs.values() for part in measured(history)]
         _scale_loss_axis(axes, np.concatenate(drawn), np.concatenate(losses))
 
 
@@ -353,6 +354,12 @@ def _image_shape(d: int, given: tuple[int, ...] | None, whose: str) -> tuple[int
             f"whose product is {math.prod(shape)}"
         )
     return shape[1:] if shape[0] == 1 and len(shape) == 3 else shape
+
+
+def _lines(history: History, panel: Panel) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the columns that a panel shows of a history, by part; there is no running cost."""
+    columns = {part: f"{part}_{panel.column}" for part in measured(history)}
+    return {part: history[column] for part, column in columns.items() if column in COLUMNS}
 
 
 def _style(axes: Axes, panel: Panel) -> None:

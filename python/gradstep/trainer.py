@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gradstep import backends, fitting, init, interrupt, schedules, threads, validation
+from gradstep import backends, fitting, interrupt, planning, threads, validation
 from gradstep.callbacks import EarlyStopping, Watch, print_row
-from gradstep.errors import GradstepError, InvalidDataError, InvalidParameterError
+from gradstep.errors import InvalidDataError
 from gradstep.history import History, Metrics
-from gradstep.plan import Layers, Objective, Plan, RowOrder, State, rows_per_update
+from gradstep.plan import Layers, Objective, State
 from gradstep.problem import Problem, Standardization, as_rows, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gradstep.init import Normal
+    from gradstep.schedules import Schedule
 
 
 class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -57,14 +57,17 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         training rows (weighted, if they are). X itself is neither changed nor copied for it.
     init : {"he", "xavier"} or Normal, default="he"
         First weights; see `gradstep.init.deviations`. Biases start at 0.
-    evaluate_every : {"epoch"}, int or None, default="epoch"
-        When the train rows and the `eval_set` are evaluated: after every epoch, after so many
-        updates, or only at the end.
+    evaluate_every : {"epoch", "running"}, int or None, default="epoch"
+        When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
+        `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
+        after every epoch, the `eval_set` alone is evaluated; of the train rows there are the
+        running figures, means over the batches as they were trained on, which cost nothing.
+        None: nothing is ever evaluated; one row at the end has the running figures of all updates.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
-        Called as ``callback(trainer, row)`` after every evaluation, with the new row of the
-        history; the learned attributes are those of that moment. A True stops training.
+        Called as ``callback(trainer, row)`` with every new row of the history; the learned
+        attributes are those of that moment. A True stops training.
     precision : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic on them.
     backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
@@ -75,7 +78,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int, RandomState or None, default=None
         Determines the first weights and the order of rows.
     verbose : int, default=0
-        1 prints a line at every evaluation.
+        1 prints a line for every row of the history.
 
     Attributes
     ----------
@@ -123,7 +126,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         loss: str = "softmax",
         l2: float = 0.0,
         optimizer: str = "sgd",
-        learning_rate: float | schedules.Schedule | Callable[[int], float] = 0.01,
+        learning_rate: float | Schedule | Callable[[int], float] = 0.01,
         batch_size: int | str = "auto",
         epochs: int = 40,
         shuffle: bool = True,
@@ -179,7 +182,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight : array-like of shape (n,), optional
             Weights >= 0 of the rows; only their ratios count.
         eval_set : pair (X, y), optional
-            Validation rows, evaluated like the training rows and never trained on.
+            Validation rows, never trained on; `evaluate_every` says when they are evaluated.
 
         Returns
         -------
@@ -196,17 +199,18 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         BackendUnavailableError
             The backend asked for is not there.
         DivergedError
-            The loss is no longer finite; model and history are those of the last finite evaluation.
+            The loss is no longer finite; the model kept is that of the history's last row.
         """
         began = time.perf_counter()
         validation.check_parameters(self.get_params(deep=False))
-        self._check_early_stopping(eval_set)
+        validation.check_early_stopping(self.early_stopping, self.evaluate_every, eval_set)
         backend = backends.get(self.backend)
         train = self._train_problem(X, y, sample_weight)
-        evaluated = None if eval_set is None else self._eval_problem(eval_set)
-        plan, parameters = self._plan(train)
+        held_out = None if eval_set is None else self._eval_problem(eval_set)
+        plan, parameters = planning.make(self, train, len(self.classes_))
+        every, evaluated = planning.evaluations(self.evaluate_every, plan, train, held_out)
         n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
-        run = fitting.Run(backend, plan, train, evaluated, self._evaluate_every(plan), n_threads)
+        run = fitting.Run(backend, plan, train, evaluated, every, n_threads)
         self.backend_, self.batch_size_ = backend.name, plan.batch_size
         self._train(run, parameters, began)
         return self
@@ -301,51 +305,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         indices = validation.encode_as(self.classes_, y, "eval_set of Trainer.fit")
         return prepare(X, indices, standardization=self.standardization_)
 
-    def _check_early_stopping(self, eval_set: Any) -> None:
-        rule = self.early_stopping
-        if rule is not None and rule.monitor.startswith("validation") and eval_set is None:
-            raise InvalidParameterError(
-                f"`early_stopping` of Trainer monitors {rule.monitor}, which needs an eval_set, got None"
-            )
-
-    def _plan(self, train: Problem) -> tuple[Plan, npt.NDArray[np.floating]]:
-        """Return the plan and the first parameters (1, P)."""
-        order_seed, init_seed = check_random_state(self.random_state).randint(2**31 - 1, size=2)
-        sizes = (train.d, *(int(units) for units in self.hidden), len(self.classes_))
-        layers = Layers(sizes)
-        batch_size = rows_per_update(self.batch_size, train.n)
-        per_epoch = -(-train.n // batch_size)
-        objective = Objective(layers, self.loss, np.array([self.l2], dtype=np.float64))
-        order = RowOrder(train.n, bool(self.shuffle), int(order_seed))
-        rates = self._rates(int(self.epochs) * per_epoch, per_epoch)
-        generator = np.random.default_rng(int(init_seed))
-        parameters = init.draw(layers, self.init, generator, self.precision)
-        return Plan(objective, batch_size, order, rates[None]), parameters[None]
-
-    def _evaluate_every(self, plan: Plan) -> int:
-        """Return the updates between evaluations."""
-        if self.evaluate_every is None:
-            return int(plan.learning_rate.shape[1])
-        return plan.updates_per_epoch if self.evaluate_every == "epoch" else int(self.evaluate_every)
-
-    def _rates(self, updates: int, per_epoch: int) -> npt.NDArray[np.float64]:
-        if updates > validation.MOST_UPDATES:
-            raise InvalidParameterError(
-                f"`epochs` of Trainer must give at most {validation.MOST_UPDATES} updates, "
-                f"got {updates} ({self.epochs} epochs of {per_epoch})"
-            )
-        try:
-            return schedules.evaluate(self.learning_rate, updates, per_epoch)
-        except GradstepError:
-            raise
-        except Exception as error:
-            raise InvalidParameterError(
-                f"`learning_rate` of Trainer must give a rate for every update, "
-                f"got {type(error).__name__}: {error}"
-            ) from error
-
     def _train(self, run: fitting.Run, parameters: npt.NDArray[np.floating], began: float) -> None:
-        """Train; the learned attributes are always those of the last finite evaluation."""
+        """Train; the learned attributes are always those of the last row of the history."""
         layers, per_epoch = run.plan.objective.layers, run.plan.updates_per_epoch
         watch = Watch(self.early_stopping) if self.early_stopping else None
         self.history_, self.interrupted_ = History(), False

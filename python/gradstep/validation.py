@@ -27,7 +27,7 @@ from gradstep.constraints import (
     one_of,
     sequence_of,
 )
-from gradstep.errors import InvalidDataError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.init import Normal
 
 #: Most threads that may be asked for; a backend starts no more than help.
@@ -45,7 +45,7 @@ TRAINER: dict[str, tuple[Constraint, ...]] = {
     "shuffle": (FLAG,),
     "standardize": (FLAG,),
     "init": (either(one_of("he", "xavier"), instance(Normal, "a Normal")),),
-    "evaluate_every": (either(one_of("epoch"), WHOLE, NONE), at_least(1)),
+    "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
     "precision": (one_of("float32", "float64"),),
@@ -67,6 +67,23 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise InvalidParameterError for the first parameter of Trainer that breaks a constraint."""
     for name, constraints in TRAINER.items():
         check("Trainer", name, parameters[name], constraints)
+
+
+def check_early_stopping(rule: EarlyStopping | None, evaluate_every: str | int | None, eval_set: Any) -> None:
+    """Raise InvalidParameterError when the column that a rule watches would be empty, or come too late."""
+    if rule is None:
+        return
+    needs = ""
+    if evaluate_every is None:
+        needs = "figures while training, got evaluate_every=None"
+    elif rule.monitor.startswith("train") and evaluate_every == "running":
+        needs = "the train rows evaluated, got evaluate_every='running'"
+    elif rule.monitor.startswith("validation") and eval_set is None:
+        needs = "an eval_set, got None"
+    if needs:
+        raise InvalidParameterError(
+            f"`early_stopping` of Trainer monitors {rule.monitor}, which needs {needs}"
+        )
 
 
 def encode(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:

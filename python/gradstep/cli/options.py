@@ -123,8 +123,10 @@ def parse_init(text: str) -> Any:
 
 
 def parse_evaluate_every(text: str) -> Any:
-    """Read ``epoch``, a number of updates, or ``end`` (None: only after the last update)."""
-    return text if text == "epoch" else _int_or_none("end", "epoch, a number of updates")(text)
+    """Read ``epoch``, ``running``, a number of updates, or ``never`` (None)."""
+    if text in ("epoch", "running"):
+        return text
+    return _int_or_none("never", "epoch, running, a number of updates")(text)
 
 
 def parse_batch_size(text: str) -> str | int:
@@ -177,9 +179,10 @@ TRAINER_OPTIONS = (
     Option(
         "evaluate_every",
         "epoch",
-        "measure after every epoch, after every so many updates, or only at the end",
+        "when to evaluate while training: after every epoch, after so many updates, or never; running is "
+        "after every epoch the validation rows alone, and of the train rows the means over the batches",
         parse_evaluate_every,
-        "epoch|UPDATES|end",
+        "epoch|running|UPDATES|never",
     ),
     Option(
         "early_stopping",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# A training of more evaluations than this is told in so many plain lines, evenly spread.
+# A training of more rows than this is told in so many plain lines, evenly spread.
 _PLAIN_LINES = 10
 
 
@@ -38,7 +37,7 @@ class Progress(AbstractContextManager["Progress"]):
         self.console, self.label, self.epochs = console, label, epochs
 
     def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
-        """Take in an evaluation."""
+        """Take in a row."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -47,7 +46,7 @@ class Progress(AbstractContextManager["Progress"]):
 
 
 class _PlainLines(Progress):
-    """One line for an evaluation, about ten in all."""
+    """One line for a row of the history, about ten in all."""
 
     def __init__(self, console: Console, label: str, epochs: int) -> None:
         super().__init__(console, label, epochs)
@@ -59,7 +58,7 @@ class _PlainLines(Progress):
         self.next_epoch = row["epoch"] + self.epochs / _PLAIN_LINES
         self.console.print(
             f"{self.label}  epoch {row['epoch']:>{len(str(self.epochs))}g}/{self.epochs}"
-            f"  loss {figure(row['train_loss'])}  {_accuracies(row)}  {row['seconds']:.1f} s"
+            f"  {_loss(row)}  {_accuracies(row)}  {row['seconds']:.1f} s"
         )
 
 
@@ -92,9 +91,16 @@ class _LiveBar(Progress):
 
 
 def _accuracies(row: Mapping[str, float]) -> str:
-    train, validation = row["train_accuracy"], row["validation_accuracy"]
-    text = f"train {train:.1%}"
-    return text if math.isnan(validation) else f"{text}  validation {validation:.1%}"
+    from gradstep.history import PARTS, measured
+
+    return "  ".join(f"{PARTS[part]} {row[f'{part}_accuracy']:.1%}" for part in measured(row))
+
+
+def _loss(row: Mapping[str, float]) -> str:
+    from gradstep.history import measured
+
+    name, part = ("running loss", "running") if "running" in measured(row) else ("loss", "train")
+    return f"{name} {figure(row[f'{part}_loss'])}"
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

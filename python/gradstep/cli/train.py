@@ -139,7 +139,7 @@ def fit(
 ) -> Outcome:
     """Train under the eyes of the user and measure all parts of the data.
 
-    Training that diverges is an outcome too, where an evaluation went before. `width` is that of
+    Training that diverges is an outcome too, where the history has a row. `width` is that of
     the longest of several names.
     """
     parts = _parts(data)
@@ -248,5 +248,5 @@ def _plain(value: Any) -> Any:
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no NaN (a column without a validation set) and no infinity."""
+    """JSON has no NaN (in a column of rows that were not evaluated) and no infinity."""
     return value if math.isfinite(value) else None

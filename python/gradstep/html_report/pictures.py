@@ -37,7 +37,7 @@ def curves(runs: Sequence[Run]) -> str:
         f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
         for entry in plots.legend_entries(histories)
     )
-    panels = "".join(_panel(panel, histories) for panel in plots.PANELS)
+    panels = "".join(_panel(panel, histories) for panel in plots.panels(histories))
     return f'<ul class="legend">{entries}</ul>\n<div class="panels">{panels}</div>'
 
 

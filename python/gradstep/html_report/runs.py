@@ -70,13 +70,8 @@ class Run:
         swatch = f'<span class="swatch" style="background:{self.colour}"></span>' if self.colour else ""
         return swatch + escape(self.name)
 
-    @property
-    def has_validation(self) -> bool:
-        """Whether anything was measured on validation rows."""
-        return plots.has_validation(self.history)
-
     def last(self, column: str) -> float:
-        """Return the value of the last evaluation."""
+        """Return the value in the last row of the history."""
         return float(self.history[column][-1])
 
     def best(self, column: str) -> tuple[float, float]:

@@ -11,22 +11,20 @@ from html import escape
 import numpy as np
 
 from gradstep import backends, plots, threads
-from gradstep.history import Metrics
+from gradstep.history import COLUMNS, Metrics
 from gradstep.html_report import text
 from gradstep.html_report.runs import Run
 
-_SETS = {**plots.SET_NAMES, "test": "test"}
+_SETS = {**plots.PART_NAMES, "test": "test"}
+# The most telling rows first.
+_PREFERENCE = ("validation", "train", "running")
 
 
 def cards(runs: Sequence[Run]) -> str:
     """Return the four figures that one looks for first."""
     several = len(runs) > 1
     which, accuracy, winner = _best_accuracy(runs)
-    rows = "validation" if any(run.has_validation for run in runs) else "train"
-    losses = [(*run.best(f"{rows}_loss"), run) for run in runs]
-    loss, epoch, lowest = min(
-        (entry for entry in losses if math.isfinite(entry[0])), key=lambda entry: entry[0]
-    )
+    rows, loss, epoch, lowest = _lowest_loss(runs)
     updates = sum(int(run.last("update")) for run in runs)
     largest = max(runs, key=lambda run: run.parameters)
     figures = [
@@ -53,19 +51,22 @@ def cards(runs: Sequence[Run]) -> str:
 
 def results(runs: Sequence[Run]) -> str:
     """Return the table of loss, cost and accuracy, last and best."""
-    sets = ["train"]
-    sets += ["validation"] * any(run.has_validation for run in runs)
+    sets = plots.parts_of(run.history for run in runs)
     sets += ["test"] * any(run.test is not None for run in runs)
+    figures = {s: [f for f in Metrics._fields if s != "running" or f"running_{f}" in COLUMNS] for s in sets}
     groups = "".join(
-        f'<th class="first" colspan="3" scope="colgroup">{_SETS[s].capitalize()}</th>' for s in sets
+        f'<th class="first" colspan="{len(figures[s])}" scope="colgroup">{_SETS[s].capitalize()}</th>'
+        for s in sets
     )
-    heads = "".join(_head(figure, "first" * (figure == "loss")) for _ in sets for figure in Metrics._fields)
-    columns = [_column(runs, rows, figure) for rows in sets for figure in Metrics._fields]
+    heads = "".join(_head(figure, "first" * (figure == "loss")) for s in sets for figure in figures[s])
+    columns = [_column(runs, s, figure) for s in sets for figure in figures[s]]
     body = [_row(run.label, cells) for run, *cells in zip(runs, *columns, strict=True)]
     caption = (
-        "Figures of the last evaluation; in small, the best on the way with its epoch, where that was "
+        "Last figures; in small, the best on the way with its epoch, where that was "
         "another. Loss in nats; cost = loss + L2 term."
     )
+    if "running" in sets:
+        caption += " Running: means over batches as they were trained on, before their updates."
     if len(runs) > 1:
         caption += " Tinted: the best run on rows that it was not trained on."
     if any(_kept_epoch(run) for run in runs):
@@ -135,10 +136,19 @@ def build_line(version: str, runs: Sequence[Run]) -> str:
 def _best_accuracy(runs: Sequence[Run]) -> tuple[str, float, Run]:
     """Return the best accuracy on the most telling rows there are: those rows, its value, its run."""
     tested = [("test", run.test.accuracy, run) for run in runs if run.test is not None]
-    for rows in ("validation", "train"):
+    for rows in _PREFERENCE:
         measured = [(rows, run.best(f"{rows}_accuracy")[0], run) for run in runs]
         tested = tested or [entry for entry in measured if math.isfinite(entry[1])]
     return max(tested, key=lambda entry: entry[1])
+
+
+def _lowest_loss(runs: Sequence[Run]) -> tuple[str, float, float, Run]:
+    """Return the lowest loss on the most telling rows there are: those rows, its value, epoch, run."""
+    for rows in _PREFERENCE:
+        found = [(rows, *run.best(f"{rows}_loss"), run) for run in runs]
+        if finite := [entry for entry in found if math.isfinite(entry[1])]:
+            break
+    return min(finite, key=lambda entry: entry[1])
 
 
 def _column(runs: Sequence[Run], rows: str, figure: str) -> list[str]:
@@ -157,7 +167,7 @@ def _column(runs: Sequence[Run], rows: str, figure: str) -> list[str]:
         lasts.append(last)
         smalls.append(small)
     # Costs of unlike l2 cannot be compared, and the lowest training loss may be the worst overfit.
-    comparable = len(runs) > 1 and rows != "train" and figure != "cost"
+    comparable = len(runs) > 1 and rows in ("validation", "test") and figure != "cost"
     finite = [value for value in lasts if math.isfinite(value)]
     top = (max if figure == "accuracy" else min)(finite, default=math.nan)
     cells = []
