@@ -33,8 +33,9 @@ struct Work {
 
     Work(const gradstep::Kernels<float>& table, Index outputs)
         : kernels(table), out(outputs), ldz(table.padded(out)), groups(table.column_groups(d, out)),
-          X(b * ldx), Z(b * ldz), panel(table.panel_size(d, out)), W(d * out), images(b * d, 7), mean(d, 1.0),
-          inverse_scale(d, 0.5), mean_T(d, 1.0f), inverse_scale_T(d, 0.5f), y(b, 0),
+          X(b * ldx), Z(b * ldz), panel(table.panel_size(d, out)), W(d * out), images(b * d, 7),
+          mean(d + gradstep::kBehind, 1.0), inverse_scale(d + gradstep::kBehind, 0.5),
+          mean_T(d + gradstep::kBehind, 1.0f), inverse_scale_T(d + gradstep::kBehind, 0.5f), y(b, 0),
           rows{
               images.data(), gradstep::RowType::uint8, b,        d,      d, mean.data(), inverse_scale.data(),
               mean_T.data(), inverse_scale_T.data(),   y.data(), nullptr} {
@@ -58,8 +59,8 @@ COLLECTED update(Work& w) {
 }
 
 COLLECTED gather_and_product(Work& w) {
-    w.kernels.gather(w.X.data(), w.ldx, w.rows, nullptr, 0, b, 0, d);
-    product(w);
+    w.kernels.gather_product(w.Z.data(), w.ldz, w.X.data(), w.ldx, true, w.rows, nullptr, 0, b,
+                             w.panel.data(), d, w.out, 0, d, 0, 0, w.groups, false);
 }
 
 int main(int argc, char** argv) {

@@ -116,9 +116,9 @@ class Train:
         if not task.job.evaluation:
             raise CannotSolve("it always evaluates")
         self.job = task.job
+        # Columns as a course takes them from the files: a transposed view of rows, each column adjacent.
         train, validation = (
-            (np.ascontiguousarray(task.standardised(rows.X, "float64").T), rows.y)
-            for rows in (task.train, task.validation)
+            (task.standardised(rows.X, "float64").T, rows.y) for rows in (task.train, task.validation)
         )
         self.data = (*train, *validation)
 

@@ -49,11 +49,11 @@ void run_std_threads(int team, void (*body)(void*, int, int), void* context) {
 
 int team_size(int n_threads) {
     watch_for_forks();
+    if (n_threads <= 1 || in_forked_child.load(std::memory_order_relaxed)) return 1;
     // More threads than a few per core only wait for each other, and a runtime may abort the process when
     // it cannot start them.
-    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    static const int cores = static_cast<int>(std::thread::hardware_concurrency());
     const int most = cores > 4 ? 4 * cores : 16;
-    if (n_threads <= 1 || in_forked_child.load(std::memory_order_relaxed)) return 1;
     return n_threads < most ? n_threads : most;
 }
 

@@ -76,23 +76,24 @@ public:
     // `t` counts the updates.
     void forward_first(Index t, Batch batch, const std::uint8_t* active, int thread) {
         const LayerShape& shape = network_.shape(0);
-        each_first_layer_task(thread, [&](Index block, Index model, Index group, T* tile, bool first_visit) {
-            const Index i0 = blocks_.begin(block), i1 = blocks_.end(block);
-            T* Z = block_sums_.of(phase(t), block) + model * elements_of_model();
-            // Later batches were asked for while their predecessor was worked on.
-            if (first_visit && t == 0 && batch.which) k_.prefetch(rows_, batch.which, batch.rows, i0, i1);
-            if (!active[model]) {
-                if (first_visit)
-                    k_.gather(tile, blocks_.width(), rows_, batch.which, 0, batch.rows, i0, i1, 0);
-            } else if (first_visit) {
-                k_.gather_product(Z, shape.width, tile, blocks_.width(), true, rows_, batch.which, 0,
-                                  batch.rows, network_.panel(0, model), shape.in, shape.out, i0, i1, 0, group,
-                                  group + 1, false);
-            } else {
-                k_.product(Z, shape.width, tile, blocks_.width(), batch.rows, network_.panel(0, model),
-                           shape.in, shape.out, i0, i1, group, group + 1, false);
-            }
-        });
+        each_first_layer_task(
+            thread, Order::forwards, [&](Index block, Index model, Index group, T* tile, bool first_visit) {
+                const Index i0 = blocks_.begin(block), i1 = blocks_.end(block);
+                T* Z = block_sums_.of(phase(t), block) + model * elements_of_model();
+                // Later batches were asked for while their predecessor was worked on.
+                if (first_visit && t == 0 && batch.which) k_.prefetch(rows_, batch.which, batch.rows, i0, i1);
+                if (!active[model]) {
+                    if (first_visit)
+                        k_.gather(tile, blocks_.width(), rows_, batch.which, 0, batch.rows, i0, i1, 0);
+                } else if (first_visit) {
+                    k_.gather_product(Z, shape.width, tile, blocks_.width(), true, rows_, batch.which, 0,
+                                      batch.rows, network_.panel(0, model), shape.in, shape.out, i0, i1, 0,
+                                      group, group + 1, false);
+                } else {
+                    k_.product(Z, shape.width, tile, blocks_.width(), batch.rows, network_.panel(0, model),
+                               shape.in, shape.out, i0, i1, group, group + 1, false);
+                }
+            });
         for (Index model = 0; model < m_; ++model)
             if (active[model])
                 block_sums_.add_own(phase(t), thread, model * elements_of_model(), batch.rows * shape.width);
@@ -138,14 +139,16 @@ public:
     void update(const Network<T>& to, const Coefficients<T>* coefficients, Index rows, Batch next,
                 const std::uint8_t* active, int thread) {
         const Pass& pass = pass_of(thread);
-        each_first_layer_task(thread, [&](Index block, Index model, Index group, T* tile, bool first_visit) {
-            if (!active[model]) return;
-            update_block(to, coefficients[model], rows, first_visit ? next : Batch{}, pass.dZ.of(0, model),
-                         block, model, group, tile);
-            if (block == 0 && group == 0)
-                update_bias(to.bias(0, model), network_.bias(0, model), pass, 0, model, coefficients[model],
-                            rows);
-        });
+        // Backwards, so that what was touched last, and is in the cache, is touched first.
+        each_first_layer_task(thread, Order::backwards,
+                              [&](Index block, Index model, Index group, T* tile, bool first_visit) {
+                                  if (!active[model]) return;
+                                  update_block(to, coefficients[model], rows, first_visit ? next : Batch{},
+                                               pass.dZ.of(0, model), block, model, group, tile);
+                                  if (block == 0 && group == 0)
+                                      update_bias(to.bias(0, model), network_.bias(0, model), pass, 0, model,
+                                                  coefficients[model], rows);
+                              });
         update_upper(to, pass, coefficients, rows, active, thread);
         for (Index model = 0; model < m_; ++model)
             if (!shares_rows() && active[model])
@@ -195,11 +198,14 @@ private:
         return tasks.begin == tasks.end ? 0 : (tasks.end - 1) / per_block - tasks.begin / per_block + 1;
     }
 
+    enum class Order { forwards, backwards };
+
     template <class F>
-    void each_first_layer_task(int thread, F&& f) {
+    void each_first_layer_task(int thread, Order order, F&& f) {
         const Share tasks(first_layer_tasks(), thread, team_);
         const Index groups = network_.shape(0).groups, per_block = m_ * groups;
-        for (Index task = tasks.begin; task < tasks.end; ++task) {
+        for (Index i = tasks.begin; i < tasks.end; ++i) {
+            const Index task = order == Order::forwards ? i : tasks.begin + tasks.end - 1 - i;
             const Index block = task / per_block;
             T* tile = tiles_[static_cast<std::size_t>(thread)].data() +
                       (block - tasks.begin / per_block) * tile_size();

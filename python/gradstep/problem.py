@@ -13,6 +13,9 @@ from gradstep.errors import InvalidDataError
 #: Element types that a backend reads where they lie; anything else is converted once.
 ROW_TYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
+# Kernels number rows by int32.
+_MOST_ROWS = 2**31 - 1
+
 # Rows per step when a whole array is walked: bounds the temporary to a few megabytes.
 _CHUNK_BYTES = 1 << 21
 
@@ -132,8 +135,8 @@ def prepare(
     """
     rows = as_rows(X)
     n, d = rows.shape
-    if n > np.iinfo(np.int32).max:
-        raise InvalidDataError(f"X must have at most {np.iinfo(np.int32).max} rows, got {n}")
+    if n > _MOST_ROWS:
+        raise InvalidDataError(f"X must have at most {_MOST_ROWS} rows, got {n}")
     labels = np.zeros(n, dtype=np.int32) if y is None else np.ascontiguousarray(y, dtype=np.int32)
     if weight is not None:
         weight = np.ascontiguousarray(weight, dtype=np.float64)

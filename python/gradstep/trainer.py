@@ -241,8 +241,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         InvalidDataError
             y has a label that `fit` has not seen.
         """
-        check_is_fitted(self)
-        validation.check_parameters(self.get_params(deep=False))
+        validation.check_fitted(self)
         checked, labels = validate_data(self, X, y, reset=False)
         indices = validation.encode_as(self.classes_, labels, "y of Trainer.evaluate")
         problem = prepare(checked, indices, standardization=self.standardization_)
@@ -338,14 +337,12 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
         objective = Objective(Layers(sizes), self.loss, np.array([self.l2], dtype=np.float64))
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        blocks = [part.ravel() for pair in pairs for part in pair]
-        return objective, np.concatenate(blocks)[None]
+        return objective, np.concatenate([part for pair in pairs for part in pair], axis=None)[None]
 
     def _scores(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the last layer's output, shape (n, k)."""
-        check_is_fitted(self)
-        validation.check_parameters(self.get_params(deep=False))
-        checked = validate_data(self, X, reset=False)
+        validation.check_fitted(self)
+        checked = validation.rows_to_predict(self, X)
         problem = prepare(checked, None, standardization=self.standardization_)
         objective, parameters = self._model()
         n_threads = threads.choose(self.n_threads, problem.n * objective.layers.parameters)
@@ -353,8 +350,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         scores: npt.NDArray[np.floating] = backend.scores(
             objective, problem, parameters, n_threads=n_threads
         )[0]
-        finite = np.isfinite(scores).all(axis=1)
+        finite = np.isfinite(scores)
         if not finite.all():
-            row = int(np.flatnonzero(~finite)[0])
+            row = int(np.flatnonzero(~finite.all(axis=1))[0])
             raise InvalidDataError(f"row {row} of X is too large for this model: its scores are not finite")
         return np.asarray(scores, dtype=np.float64)
