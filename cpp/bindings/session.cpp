@@ -33,16 +33,16 @@ struct Question {
 void require_stretch(const PyRows& rows, Index most_rows, const Array<std::int32_t>& which,
                      const Array<Index>& starts) {
     require(starts.ndim() == 1 && starts.size() >= 1 && starts.data()[0] == 0, "`starts` must begin with 0");
-    for (py::ssize_t t = 1; t < starts.size(); ++t) {
-        const Index batch = starts.data()[t] - starts.data()[t - 1];
-        require(batch >= 1 && batch <= most_rows,
-                "`starts` must rise by 1 to " + std::to_string(most_rows) + ", got " + std::to_string(batch));
-    }
-    require_shape(which, "which", starts.data()[starts.size() - 1]);
-    for (py::ssize_t i = 0; i < which.size(); ++i)
-        require(which.data()[i] >= 0 && which.data()[i] < rows.n(), "`which` must name rows below " +
-                                                                        std::to_string(rows.n()) + ", got " +
-                                                                        std::to_string(which.data()[i]));
+    const Index updates = starts.size() - 1, *start = starts.data();
+    for (Index t = 0; t < updates; ++t)
+        if (start[t + 1] <= start[t] || start[t + 1] - start[t] > most_rows)
+            throw std::invalid_argument("`starts` must rise by 1 to " + std::to_string(most_rows) + ", got " +
+                                        std::to_string(start[t + 1] - start[t]));
+    require_shape(which, "which", start[updates]);
+    if (which.size() == 0) return;
+    const auto [least, most] = std::minmax_element(which.data(), which.data() + which.size());
+    require(*least >= 0 && *most < rows.n(), "`which` must name rows below " + std::to_string(rows.n()) +
+                                                 ", got " + std::to_string(*least < 0 ? *least : *most));
 }
 
 // One caller at a time: another thread that comes meanwhile gets an error.

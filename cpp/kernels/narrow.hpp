@@ -90,32 +90,97 @@ struct NarrowProduct {
     }
 };
 
+// Inputs of an update's vectors, row by row: of a tile that has been gathered ...
 template <class T>
+struct TileColumns {
+    const T* X;
+    Index ldx;
+    Index rows;
+
+    template <int V>
+    struct Reader {
+        const T* x;
+        Index ldx;
+        GRADSTEP_INLINE void take(Index r, Vector<T>* inputs) const {
+            repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = load(x + r * ldx + v * kLanes<T>); });
+        }
+    };
+
+    template <int V>
+    GRADSTEP_INLINE Reader<V> reader(Index i) const {
+        return {X + i, ldx};
+    }
+};
+
+// ... or of the rows themselves, read anew where they lie.
+template <class T, class Element>
+struct RowColumns {
+    const Element* data;
+    const Rows<T>& of;
+    RowNumbers numbers;
+    Index rows;
+
+    template <int V>
+    struct Reader {
+        using Of = Elements<T, Element>;
+        const Element* x;
+        Index stride;
+        RowNumbers numbers;
+        typename Of::Numbers shift[V], factor[V];
+
+        GRADSTEP_INLINE void take(Index r, Vector<T>* inputs) const {
+            const Element* from = x + numbers[r] * stride;
+            repeat<V>([&](int v) GRADSTEP_LAMBDA {
+                inputs[v] = Of::rounded((Of::read(from + v * kLanes<T>) - shift[v]) * factor[v]);
+            });
+        }
+    };
+
+    template <int V>
+    GRADSTEP_INLINE Reader<V> reader(Index i) const {
+        using Of = Elements<T, Element>;
+        Reader<V> reader{data + i, of.stride, numbers, {}, {}};
+        repeat<V>([&](int v) GRADSTEP_LAMBDA {
+            reader.shift[v] = Of::numbers(Of::mean(of) + i + v * kLanes<T>);
+            reader.factor[v] = Of::numbers(Of::inverse_scale(of) + i + v * kLanes<T>);
+        });
+        return reader;
+    }
+};
+
+template <class T, class Columns>
 struct NarrowUpdate {
     T* to;
     const T* from;
     T a;
     T c;
-    const T* X;
-    Index ldx;
+    Columns X;
+    Index i0;
     const T* dZ;
     Index ldz;
-    Index rows;
 
     template <int K, int V>
     inline void tile(Index vector) const {
         Vector<T> acc[V][K] = {};
-        const T* x = X + vector * kLanes<T>;
+        const auto reader = X.template reader<V>(i0 + vector * kLanes<T>);
         const T* dz = dZ;
-        for (Index r = 0; r < rows; ++r, x += ldx, dz += ldz) {
-            Vector<T> inputs[V];
-            repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = load(x + v * kLanes<T>); });
+        const auto multiply = [&](const Vector<T>* inputs) GRADSTEP_LAMBDA {
             repeat<K>([&](int o) GRADSTEP_LAMBDA {
                 Vector<T> step = all_lanes(dz[o]);
                 keep_in_register(step);
                 repeat<V>([&](int v) GRADSTEP_LAMBDA { acc[v][o] += inputs[v] * step; });
             });
+            dz += ldz;
+        };
+        // As in the product, a step ahead.
+        Vector<T> inputs[V], next[V];
+        reader.take(0, inputs);
+        for (Index r = 1; r < X.rows; ++r) {
+            reader.take(r, next);
+            multiply(inputs);
+            repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = next[v]; });
         }
+        multiply(inputs);
         repeat<V>([&](int v) GRADSTEP_LAMBDA {
             repeat<K>([&](int o) GRADSTEP_LAMBDA {
                 const Index place = ((vector + v) * K + o) * kLanes<T>;

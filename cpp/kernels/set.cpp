@@ -28,6 +28,8 @@ constexpr Kernels<T> kTable{
     product<T>,
     gather_product<T>,
     update<T>,
+    rereads<T>,
+    reread_update<T>,
     add<T>,
     finish<T>,
     mask<T>,

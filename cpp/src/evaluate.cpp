@@ -41,7 +41,7 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
         barrier.wait(team);
         step.forward_backward(0, all, active.data(), thread);
         if (step.shares_rows()) barrier.wait(team);
-        step.update(dnetwork, coefficients.data(), rows.n, Batch{}, active.data(), thread);
+        step.update(dnetwork, coefficients.data(), all, Batch{}, active.data(), thread);
     });
     dnetwork.unpack(dparameters);
 }

@@ -141,7 +141,7 @@ private:
                 if (known.active[model])
                     known.see(model, step.sums(model, batch.rows, thread), batch.rows,
                               stretch.learning_rate[model * stretch.updates + t], models_.l2[model]);
-            step.update(network_, known.coefficients.data(), batch.rows, batch_of(stretch, t + 1),
+            step.update(network_, known.coefficients.data(), batch, batch_of(stretch, t + 1),
                         known.active.data(), thread);
         }
     }

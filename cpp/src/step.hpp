@@ -47,6 +47,8 @@ public:
     Step(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Index most_rows, int team)
         : k_(*models.kernels), rows_(rows), network_(network), m_(models.m), most_rows_(most_rows),
           team_(team), blocks_(rows.d),
+          // Other models would read the tile.
+          rereads_(m_ == 1 && k_.rereads(rows.type, network.shape(0).in, network.shape(0).out)),
           block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()) {
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
@@ -55,7 +57,7 @@ public:
         }
         for (int thread = 0; thread < team; ++thread) {
             const Share tasks(first_layer_tasks(), thread, team);
-            tiles_.emplace_back(checked_product(tile_size(), blocks_of(tasks)));
+            tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
             if (thread == 0 || !shares_rows()) passes_.emplace_back(network, m_, most_rows);
         }
         one_ = Buffer<T>(1);
@@ -86,7 +88,7 @@ public:
                     if (first_visit)
                         k_.gather(tile, blocks_.width(), rows_, batch.which, 0, batch.rows, i0, i1, 0);
                 } else if (first_visit) {
-                    k_.gather_product(Z, shape.width, tile, blocks_.width(), true, rows_, batch.which, 0,
+                    k_.gather_product(Z, shape.width, tile, blocks_.width(), !rereads_, rows_, batch.which, 0,
                                       batch.rows, network_.panel(0, model), shape.in, shape.out, i0, i1, 0,
                                       group, group + 1, false);
                 } else {
@@ -136,14 +138,15 @@ public:
 
     // Writes the new parameters to `to`, which may be the network that the step reads. The rows of the
     // next batch are asked for meanwhile.
-    void update(const Network<T>& to, const Coefficients<T>* coefficients, Index rows, Batch next,
+    void update(const Network<T>& to, const Coefficients<T>* coefficients, Batch batch, Batch next,
                 const std::uint8_t* active, int thread) {
         const Pass& pass = pass_of(thread);
+        const Index rows = batch.rows;
         // Backwards, so that what was touched last, and is in the cache, is touched first.
         each_first_layer_task(thread, Order::backwards,
                               [&](Index block, Index model, Index group, T* tile, bool first_visit) {
                                   if (!active[model]) return;
-                                  update_block(to, coefficients[model], rows, first_visit ? next : Batch{},
+                                  update_block(to, coefficients[model], batch, first_visit ? next : Batch{},
                                                pass.dZ.of(0, model), block, model, group, tile);
                                   if (block == 0 && group == 0)
                                       update_bias(to.bias(0, model), network_.bias(0, model), pass, 0, model,
@@ -208,7 +211,7 @@ private:
             const Index task = order == Order::forwards ? i : tasks.begin + tasks.end - 1 - i;
             const Index block = task / per_block;
             T* tile = tiles_[static_cast<std::size_t>(thread)].data() +
-                      (block - tasks.begin / per_block) * tile_size();
+                      (rereads_ ? 0 : (block - tasks.begin / per_block) * tile_size());
             const bool first_visit = task == tasks.begin || task % per_block == 0;
             f(block, task % per_block / groups, task % groups, tile, first_visit);
         }
@@ -227,7 +230,7 @@ private:
 
     // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
     // answer and takes few questions at a time.
-    void update_block(const Network<T>& to, const Coefficients<T>& c, Index rows, Batch next, const T* dZ,
+    void update_block(const Network<T>& to, const Coefficients<T>& c, Batch batch, Batch next, const T* dZ,
                       Index block, Index model, Index group, const T* tile) {
         const LayerShape& shape = network_.shape(0);
         const Index begin = blocks_.begin(block), end = blocks_.end(block);
@@ -236,9 +239,13 @@ private:
             const Index i0 = begin + slice * kSlice, i1 = i0 + kSlice < end ? i0 + kSlice : end;
             const Index r0 = next.rows * slice / slices, r1 = next.rows * (slice + 1) / slices;
             k_.prefetch(rows_, next.which + r0, r1 - r0, begin, end);
-            k_.update(to.panel(0, model), network_.panel(0, model), c.W_factor, c.gradient_factor,
-                      tile + (i0 - begin), blocks_.width(), dZ, shape.width, rows, shape.in, shape.out, i0,
-                      i1, group, group + 1);
+            T *W = to.panel(0, model), *from = network_.panel(0, model);
+            if (rereads_)
+                k_.reread_update(W, from, c.W_factor, c.gradient_factor, rows_, batch.which, dZ, shape.width,
+                                 batch.rows, shape.in, shape.out, i0, i1);
+            else
+                k_.update(W, from, c.W_factor, c.gradient_factor, tile + (i0 - begin), blocks_.width(), dZ,
+                          shape.width, batch.rows, shape.in, shape.out, i0, i1, group, group + 1);
         }
     }
 
@@ -299,6 +306,7 @@ private:
     Index most_rows_;
     int team_;
     InputBlocks blocks_;
+    bool rereads_;  // tiles are not kept
     BlockSums<T> block_sums_;
     std::vector<Pass> passes_;           // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, panel of W^T)

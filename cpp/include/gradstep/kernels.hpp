@@ -53,6 +53,13 @@ struct Kernels {
     void (*update)(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz,
                    Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1);
 
+    // Whether the update of a first layer had better read the rows anew than keep their tile ...
+    bool (*rereads)(RowType type, Index in, Index out);
+
+    // ... and that update, with rows which[0..b), or 0..b when `which` is null, in place of their tile.
+    void (*reread_update)(T* to, const T* from, T a, T c, const Rows<T>& rows, const std::int32_t* which,
+                          const T* dZ__bo, Index ldz, Index b, Index in, Index out, Index i0, Index i1);
+
     // to = a + b; `count` is whole vectors, and `to` may be a or b.
     void (*add)(T* to, const T* a, const T* b, Index count);
 
