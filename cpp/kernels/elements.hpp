@@ -22,6 +22,7 @@ struct Elements;
 // No wider than the network's numbers.
 template <class T>
 struct PlainElements {
+    static constexpr bool kScales = true;
     typedef T Number;
     typedef Vector<T> Numbers;
     static GRADSTEP_INLINE const T* mean(const Rows<T>& rows) { return rows.mean_T; }
@@ -88,6 +89,7 @@ GRADSTEP_INLINE TwoVectors operator*(TwoVectors a, TwoVectors b) { return {a.low
 
 template <>
 struct Elements<float, double> {
+    static constexpr bool kScales = true;
     typedef double Number;
     typedef TwoVectors Numbers;
     static GRADSTEP_INLINE const double* mean(const Rows<float>& rows) { return rows.mean; }
@@ -102,6 +104,19 @@ struct Elements<float, double> {
         Vector<float> both;
         __builtin_memcpy(&both, halves, sizeof(both));
         return both;
+    }
+};
+
+// Bytes of rows whose scale is in the weights already: only the mean is taken away.
+struct UnscaledByte {
+    std::uint8_t byte;
+};
+
+template <class T>
+struct Elements<T, UnscaledByte> : PlainElements<T> {
+    static constexpr bool kScales = false;
+    static GRADSTEP_INLINE Vector<T> read(const UnscaledByte* from) {
+        return Elements<T, std::uint8_t>::read(&from->byte);
     }
 };
 

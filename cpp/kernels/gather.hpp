@@ -38,11 +38,17 @@ struct RowReader {
     const typename Of::Number* inverse_scale;
 
     GRADSTEP_INLINE void standardise(const Element* const* elements, Index i, Vector<T>* inputs) const {
-        auto shift = Of::numbers(mean + i), factor = Of::numbers(inverse_scale + i);
+        auto shift = Of::numbers(mean + i);
         keep_in_register(shift);
-        keep_in_register(factor);
-        repeat<M>([&](int r)
-                      GRADSTEP_LAMBDA { inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor); });
+        if constexpr (Of::kScales) {
+            auto factor = Of::numbers(inverse_scale + i);
+            keep_in_register(factor);
+            repeat<M>([&](int r) GRADSTEP_LAMBDA {
+                inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor);
+            });
+        } else {
+            repeat<M>([&](int r) GRADSTEP_LAMBDA { inputs[r] = Of::rounded(Of::read(elements[r]) - shift); });
+        }
     }
 
     GRADSTEP_INLINE void take(Index i, Vector<T>* inputs) const {
@@ -75,7 +81,8 @@ GRADSTEP_INLINE RowReader<T, Element, M> reader_of(const Element* X, const Rows<
                                                    Index r, T* X__bi, Index ldx, Index i0, Index i1,
                                                    Index ahead) {
     using Of = Elements<T, Element>;
-    RowReader<T, Element, M> reader{{}, {}, Of::mean(rows) + i0, Of::inverse_scale(rows) + i0};
+    RowReader<T, Element, M> reader{{}, {}, Of::mean(rows) + i0, nullptr};
+    if constexpr (Of::kScales) reader.inverse_scale = Of::inverse_scale(rows) + i0;
     repeat<M>([&](int m) GRADSTEP_LAMBDA {
         reader.from[m] = X + numbers[r + m] * rows.stride + i0;
         reader.to[m] = X__bi + m * ldx;
@@ -89,6 +96,7 @@ template <class T, class F>
 inline void with_elements(const Rows<T>& rows, F&& f) {
     switch (rows.type) {
         case RowType::uint8:
+            if (!rows.inverse_scale_T) return f(static_cast<const UnscaledByte*>(rows.X));
             return f(static_cast<const std::uint8_t*>(rows.X));
         case RowType::float32:
             return f(static_cast<const float*>(rows.X));

@@ -8,7 +8,6 @@ template <class T>
 void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Figures figures,
               int n_threads) {
     Network<T> network(models);
-    network.pack(parameters);
     Forward<T>(models, network, &rows, 1, team_size(n_threads)).evaluate(parameters, &figures);
 }
 
@@ -16,8 +15,7 @@ template <class T>
 void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk,
             int n_threads) {
     Network<T> network(models);
-    network.pack(parameters);
-    Forward<T>(models, network, &rows, 1, team_size(n_threads)).scores(scores__mnk);
+    Forward<T>(models, network, &rows, 1, team_size(n_threads)).scores(parameters, scores__mnk);
 }
 
 template <class T>

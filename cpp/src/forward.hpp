@@ -35,10 +35,15 @@ double sum_of_squares(const Layers& layers, const T* block) {
 template <class T>
 class Forward {
 public:
-    // Of `count` sets of rows; the network has the parameters by the time of a call.
-    Forward(const Models<T>& models, const Network<T>& network, const Rows<T>* sets, Index count, int team)
+    // Of `count` sets of rows; every call packs its parameters into the network.
+    Forward(const Models<T>& models, Network<T>& network, const Rows<T>* sets, Index count, int team)
         : models_(models), network_(network), sets_(sets, sets + count), team_(team),
           blocks_(network.shape(0).in) {
+        if (scale_in_weights()) {
+            inverse_scale_ = sets_.front().inverse_scale_T;
+            scaled_ = Buffer<T>(checked_product(models.m, models.layers.parameters));
+            for (Rows<T>& rows : sets_) rows.inverse_scale_T = nullptr;
+        }
         Index longest = 0;
         for (const Rows<T>& rows : sets_) {
             longest = std::max(longest, std::min(rows.n, kChunkRows));
@@ -52,6 +57,7 @@ public:
     }
 
     void evaluate(const T* parameters, const Figures* figures) {
+        pack(parameters);
         each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index chunk) {
             const Index top = network_.depth() - 1;
             for (Index model = 0; model < models_.m; ++model) {
@@ -77,7 +83,8 @@ public:
     }
 
     // (m, n, k), of the first set.
-    void scores(T* scores__mnk) {
+    void scores(const T* parameters, T* scores__mnk) {
+        pack(parameters);
         const Index classes = models_.layers.sizes[models_.layers.count];
         each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index) {
             const Index top = network_.depth() - 1, width = network_.shape(top).width;
@@ -102,6 +109,29 @@ private:
         Workspace(const Network<T>& network, Index m, Index rows, Index width)
             : tile(rows * width), A(network, m, rows), losses(rows), correct(rows) {}
     };
+
+    // Nothing comes after the forward pass: where all rows are bytes, which no scale makes imprecise, the
+    // weights take it over.
+    bool scale_in_weights() const {
+        if (sets_.empty()) return false;
+        const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(network_.shape(0).in);
+        return std::all_of(sets_.begin(), sets_.end(), [&](const Rows<T>& rows) {
+            return rows.type == RowType::uint8 &&
+                   std::memcmp(rows.inverse_scale_T, sets_.front().inverse_scale_T, bytes) == 0;
+        });
+    }
+
+    void pack(const T* parameters) {
+        if (!inverse_scale_) return network_.pack(parameters);
+        std::copy_n(parameters, scaled_.size(), scaled_.data());
+        const LayerShape& shape = network_.shape(0);
+        for (Index model = 0; model < models_.m; ++model) {
+            T* W = scaled_.data() + model * models_.layers.parameters + shape.weights_at;
+            for (Index i = 0; i < shape.in; ++i)
+                for (Index o = 0; o < shape.out; ++o) W[i * shape.out + o] *= inverse_scale_[i];
+        }
+        network_.pack(scaled_.data());
+    }
 
     // Runs f(workspace, rows, first row, row count, chunk) with the scores of the chunk in workspace.A.
     template <class F>
@@ -158,8 +188,10 @@ private:
     }
 
     const Models<T>& models_;
-    const Network<T>& network_;
+    Network<T>& network_;
     std::vector<Rows<T>> sets_;
+    const T* inverse_scale_ = nullptr;  // (d,), where the weights take it over
+    Buffer<T> scaled_;                  // (m, P) with it
     int team_;
     InputBlocks blocks_;
     std::vector<Index> first_chunk_;  // by set

@@ -111,7 +111,6 @@ public:
         if (!forward_)
             forward_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                              team_);
-        network_.pack(parameters);
         forward_->evaluate(parameters, figures);
     }
 

@@ -23,7 +23,7 @@ struct Rows {
     const double* mean;       // (d,), and readable for kBehind elements more, as are the next three
     const double* inverse_scale;  // (d,)
     const T* mean_T;          // (d,) the same, rounded to T
-    const T* inverse_scale_T; // (d,)
+    const T* inverse_scale_T; // (d,), or null for bytes whose scale is in the weights already
     const std::int32_t* y;    // (n,) class indices
     const double* weight;     // (n,) of mean 1, or null when every row counts the same
 };
