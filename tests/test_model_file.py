@@ -252,6 +252,11 @@ FORGERIES = [
     (put("params", "early_stopping", to={"patience": 0}), "`patience` of EarlyStopping must be >= 1"),
     (put("params", "learning_rate", to={"schedule": "eval"}), "a schedule must be one of"),
     (put("params", "learning_rate", to={"schedule": "StepDecay", "start": -1}), "StepDecay"),
+    (put("params", "learning_rate", to={"schedule": "Cosine", "high": "1"}), "`high` of Cosine must be"),
+    (
+        put("params", "learning_rate", to={"schedule": "Piecewise", "boundaries": [1], "rates": [1]}),
+        "one more",
+    ),
     (put("params", "learning_rate", to=0.1), "unknown tensors: learning_rates"),
     (put("sizes", to=[4, 5]), "'W0' must be float32 of shape \\(4, 5\\), got float32 of \\(4, 3\\)"),
     (put("sizes", to=[4]), "layer sizes must be two ints >= 1 or more, got \\[4\\]"),

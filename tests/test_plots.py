@@ -184,7 +184,7 @@ class TestRangeTest:
 
     def test_title(self) -> None:
         result = RangeTest(np.array([0.1]), np.array([1.0]))
-        assert gs.plots.range_test(result).get_suptitle() == "Learning rate range test"
+        assert gs.plots.range_test(result).get_suptitle() == ""
         assert gs.plots.range_test(result, title="$\\oops{$").get_suptitle() == "$\\oops{$"
 
     @pytest.mark.parametrize("bad", [3, None, History(), gs.Trainer()], ids=lambda bad: type(bad).__name__)

@@ -192,6 +192,25 @@ def test_piecewise_takes_fractions_of_an_epoch() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda kind: StepDecay(kind(0.1), kind(0.3), 1),
+        lambda kind: CyclicTriangular(kind(0.01), kind(0.1), 3),
+        lambda kind: Linear(kind(0.01), kind(0.1)),
+        lambda kind: Geometric(kind(0.01), kind(0.1)),
+        lambda kind: Cosine(kind(0.1), kind(0.01)),
+        lambda kind: OneCycle(kind(0.1), kind(0.3), kind(0.3), kind(0.3)),
+        lambda kind: Piecewise((kind(0.3),), (kind(0.1), kind(0.3))),
+    ],
+    ids=["StepDecay", "CyclicTriangular", "Linear", "Geometric", "Cosine", "OneCycle", "Piecewise"],
+)
+def test_numbers_of_numpy_count_as_their_values(make: Callable[[type], Schedule]) -> None:
+    plain = schedules.from_dict(json.loads(json.dumps(schedules.to_dict(make(np.float32)))))
+    rates = schedules.evaluate(make(np.float32), 20, 5)
+    np.testing.assert_array_equal(rates, schedules.evaluate(plain, 20, 5))
+
+
 def test_a_plateau_is_not_foreseen() -> None:
     assert schedules.evaluate(ReduceOnPlateau(0.3), 4, 2).tolist() == [0.3] * 4
 

@@ -107,7 +107,9 @@ SPELLINGS = {
     "linear": Spelling("START:END[:EPOCHS]", "Linear", 2, (float, float, int)),
     "geometric": Spelling("START:END[:EPOCHS]", "Geometric", 2, (float, float, int)),
     "cosine": Spelling("HIGH[:LOW[:PERIOD[:FACTOR]]]", "Cosine", 1, (float, float, int, int)),
-    "onecycle": Spelling("HIGH[:FACTOR[:FINAL_FACTOR[:TAIL]]]", "OneCycle", 1, (float,) * 4),
+    "onecycle": Spelling(
+        "HIGH[:FACTOR[:FINAL_FACTOR[:TAIL[:EPOCHS]]]]", "OneCycle", 1, (float, float, float, float, int)
+    ),
     "plateau": Spelling(
         "START[:FACTOR[:PATIENCE[:MONITOR]]]", "ReduceOnPlateau", 1, (float, float, int, str)
     ),

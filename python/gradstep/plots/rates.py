@@ -24,7 +24,7 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
     result : RangeTest
         Of `gradstep.learning_rate_range_test`.
     title : str, optional
-        By default "Learning rate range test".
+        Stands over the figure.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
     marker = "o" if losses.size <= 3 else ""
     axes.plot(rates, losses, color=PALETTE[0], linewidth=1.8, marker=marker, markersize=4.5)
     axes.set_xscale("log")
-    style(axes, "Loss while the rate rises", "learning rate", "running loss (nats)")
+    style(axes, "Learning rate range test", "learning rate", "running loss (nats)")
     if losses.max() > 2 * losses[0]:
         axes.set_ylim(top=2 * losses[0])
-    heading = "Learning rate range test" if title is None else title
-    figure.suptitle(heading, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
+    if title is not None:
+        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
     return figure

@@ -100,7 +100,8 @@ class CyclicTriangular:
         """Return the rate at `update`."""
         place = update % (2 * self.step_size)
         distance = abs(place - self.step_size) / self.step_size
-        return float(self.low + (self.high - self.low) * (1 - distance))
+        low, high = float(self.low), float(self.high)
+        return low + (high - low) * (1 - distance)
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,9 @@ class OneCycle:
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""
         share = min(update / length("OneCycle", self.epochs, updates_per_epoch, updates), 1.0)
-        half, low = (1 - self.tail) / 2, self.factor * self.high
+        half, low = (1 - float(self.tail)) / 2, float(self.factor) * float(self.high)
         if share <= half:
             return between(low, self.high, share / half)
         if share <= 2 * half:
             return between(self.high, low, share / half - 1)
-        return between(low, self.final_factor * low, (share - 2 * half) / (1 - 2 * half))
+        return between(low, float(self.final_factor) * low, (share - 2 * half) / (1 - 2 * half))

@@ -49,7 +49,8 @@ class StepDecay:
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate of the step that `update` falls in."""
-        return float(self.start * self.factor ** (update // updates_per_epoch // self.every))
+        steps = update // updates_per_epoch // self.every
+        return float(float(self.start) * float(self.factor) ** steps)
 
 
 @dataclass(frozen=True)
