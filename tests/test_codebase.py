@@ -18,7 +18,7 @@ MOST_LINES = 420
 # The way of the data. A module imports only from modules to the left of its own place.
 ROW = ("files", "datasets", "problem", "plan", "backends", "history", "plots", "html_report")
 # Words that every place may use; they know nothing of the row.
-WORDS = ("constraints", "errors", "files", "interrupt", "schedules", "threads")
+WORDS = ("constraints", "errors", "files", "interrupt", "monitors", "schedules", "threads")
 
 
 def sources(folder: Path, *suffixes: str) -> list[Path]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradstep.history import History, Metrics
     from gradstep.html_report import report
     from gradstep.init import Normal
+    from gradstep.range_test import learning_rate_range_test
     from gradstep.trainer import Trainer
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "datasets",
     "errors",
     "gradient_check",
+    "learning_rate_range_test",
     "machine",
     "plots",
     "report",
@@ -51,6 +53,7 @@ _HOMES = {
     "datasets": "",
     "errors": "",
     "gradient_check": "gradcheck",
+    "learning_rate_range_test": "range_test",
     "machine": "",
     "plots": "",
     "report": "html_report",

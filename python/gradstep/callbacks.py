@@ -1,8 +1,7 @@
-"""What may watch a training: early stopping, and the lines that `verbose` prints."""
+"""What may watch a training: early stopping, plateaus, and the lines that `verbose` prints."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +9,8 @@ import numpy.typing as npt
 
 from gradstep.constraints import FLAG, NUMBER, WHOLE, Constraint, at_least, check, one_of
 from gradstep.history import PARTS, measured
-
-#: Columns of a history that early stopping can watch.
-MONITORS = (
-    *(f"{rows}_{figure}" for rows in ("validation", "train") for figure in ("loss", "cost", "accuracy")),
-    "running_loss",
-    "running_accuracy",
-)
+from gradstep.monitors import MONITORS, Best
+from gradstep.schedules import ReduceOnPlateau
 
 EARLY_STOPPING: dict[str, tuple[Constraint, ...]] = {
     "monitor": (one_of(*MONITORS),),
@@ -63,32 +57,47 @@ class Watch:
     Attributes
     ----------
     rule : EarlyStopping
-    best : float
-        Best figure so far, with the sign that makes lower better.
-    since : int
-        Evaluations since that one.
     parameters : ndarray of shape (P,), or None
-        The model's parameters there.
+        The model's parameters at the best evaluation so far.
     update : int
         Updates done there.
     """
 
     rule: EarlyStopping
-    best: float = math.inf
-    since: int = 0
     parameters: npt.NDArray[np.floating] | None = field(default=None, repr=False)
     update: int = 0
 
+    def __post_init__(self) -> None:
+        self._best = Best(self.rule.monitor, self.rule.min_delta)
+
     def is_over(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
         """Take in an evaluation and say whether training should stop."""
-        sign = -1.0 if self.rule.monitor.endswith("accuracy") else 1.0
-        figure = sign * row[self.rule.monitor]
-        if figure < self.best - self.rule.min_delta or self.parameters is None:
-            self.best, self.since, self.update = figure, 0, int(row["update"])
-            self.parameters = parameters
-        else:
-            self.since += 1
-        return self.since >= self.rule.patience
+        if self._best.improves(row):
+            self.parameters, self.update = parameters, int(row["update"])
+        return self._best.since >= self.rule.patience
+
+
+class Plateaus:
+    """Follows one training under `ReduceOnPlateau`.
+
+    Parameters
+    ----------
+    rule : ReduceOnPlateau
+    rates : ndarray of shape (t,), float64
+        Of every update; those to come are changed in place.
+    """
+
+    def __init__(self, rule: ReduceOnPlateau, rates: npt.NDArray[np.float64]) -> None:
+        self._rule, self._rates = rule, rates
+        self._best = Best(rule.monitor, rule.min_delta)
+
+    def see(self, row: dict[str, float]) -> None:
+        """Take in an evaluation; at a plateau, scale the rates of the updates after it."""
+        if self._best.improves(row) or self._best.since < self._rule.patience:
+            return
+        self._best.since = 0
+        to_come = self._rates[int(row["update"]) :]
+        np.maximum(to_come * self._rule.factor, self._rule.min_rate, out=to_come)
 
 
 def print_row(row: dict[str, float]) -> None:

@@ -43,7 +43,6 @@ VERSION = 2
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
 _LABEL_TYPES = re.compile(r"[<>]?([biu][1248]|f[248])|U|O")
-_PLAIN_SCHEDULES = (schedules.Constant, schedules.StepDecay, schedules.CyclicTriangular)
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -112,7 +111,7 @@ def _rates_of_a_function(trainer: Trainer) -> npt.NDArray[np.float64] | None:
     rule, updates = trainer.learning_rate, trainer.history_["update"]
     if isinstance(rule, schedules.Recorded):
         return np.array(rule.rates, dtype=np.float64)
-    if not callable(rule) or isinstance(rule, _PLAIN_SCHEDULES):
+    if not callable(rule) or isinstance(rule, schedules.PLAIN):
         return None
     return schedules.evaluate(rule, int(updates.max(initial=0)), 1)
 
@@ -125,7 +124,7 @@ def _encode_params(params: dict[str, Any]) -> dict[str, Any]:
     encoded["hidden"] = [int(units) for units in params["hidden"]]
     rate, rule, random_state = params["learning_rate"], params["early_stopping"], params["random_state"]
     if callable(rate):
-        plain = isinstance(rate, _PLAIN_SCHEDULES)
+        plain = isinstance(rate, schedules.PLAIN)
         encoded["learning_rate"] = schedules.to_dict(rate) if plain else {"schedule": "Recorded"}
     if isinstance(params["init"], Normal):
         encoded["init"] = asdict(params["init"])

@@ -162,7 +162,7 @@ class Plan:
         Rows of an update, b; the last batch of an epoch may be shorter.
     order : RowOrder
     learning_rate : ndarray of shape (m, t), float64
-        Of every update of every model.
+        Of every update of every model. Those to come may change between two calls of a session.
     """
 
     objective: Objective

@@ -13,11 +13,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gradstep import backends, fitting, interrupt, planning, threads, validation
-from gradstep.callbacks import EarlyStopping, Watch, print_row
+from gradstep.callbacks import EarlyStopping, Plateaus, Watch, print_row
 from gradstep.errors import InvalidDataError
 from gradstep.history import History, Metrics
 from gradstep.plan import Layers, Objective, State
 from gradstep.problem import Problem, Standardization, as_rows, prepare
+from gradstep.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,16 +203,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The loss is no longer finite; the model kept is that of the history's last row.
         """
         began = time.perf_counter()
-        validation.check_parameters(self.get_params(deep=False))
-        validation.check_early_stopping(self.early_stopping, self.evaluate_every, eval_set)
-        backend = backends.get(self.backend)
-        train = self._train_problem(X, y, sample_weight)
-        held_out = None if eval_set is None else self._eval_problem(eval_set)
-        plan, parameters = planning.make(self, train, len(self.classes_))
-        every, evaluated = planning.evaluations(self.evaluate_every, plan, train, held_out)
-        n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
-        run = fitting.Run(backend, plan, train, evaluated, every, n_threads)
-        self.backend_, self.batch_size_ = backend.name, plan.batch_size
+        run, parameters = self._prepare(X, y, sample_weight, eval_set)
+        self.backend_, self.batch_size_ = run.backend.name, run.plan.batch_size
         self._train(run, parameters, began)
         return self
 
@@ -283,6 +276,21 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model_file.load(trainer, path)
         return trainer
 
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None
+    ) -> tuple[fitting.Run, npt.NDArray[np.floating]]:
+        """Return the training and its first parameters (1, P); everything is checked here."""
+        validation.check_parameters(self.get_params(deep=False))
+        for name in ("early_stopping", "learning_rate"):
+            validation.check_monitored(name, getattr(self, name), self.evaluate_every, eval_set)
+        backend = backends.get(self.backend)
+        train = self._train_problem(X, y, sample_weight)
+        held_out = None if eval_set is None else self._eval_problem(eval_set)
+        plan, parameters = planning.make(self, train, len(self.classes_))
+        every, evaluated = planning.evaluations(self.evaluate_every, plan, train, held_out)
+        n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
+        return fitting.Run(backend, plan, train, evaluated, every, n_threads), parameters
+
     def _train_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         """Return the rows to train on; what is learned of them alone is set here."""
         validation.check_lengths(X, y, "Trainer.fit")
@@ -308,6 +316,9 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train; the learned attributes are always those of the last row of the history."""
         layers, per_epoch = run.plan.objective.layers, run.plan.updates_per_epoch
         watch = Watch(self.early_stopping) if self.early_stopping else None
+        plateaus = None
+        if isinstance(self.learning_rate, ReduceOnPlateau):
+            plateaus = Plateaus(self.learning_rate, run.plan.learning_rate[0])
         self.history_, self.interrupted_ = History(), False
         self._keep(layers, parameters[0].copy(), 0, per_epoch)
         with interrupt.deferred() as stop:
@@ -316,6 +327,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self._keep(layers, kept, int(row["update"]), per_epoch)
                 if self.verbose:
                     print_row(row)
+                if plateaus:
+                    plateaus.see(row)
                 wishes = [callback(self, dict(row)) for callback in self.callbacks]
                 if (watch and watch.is_over(row, kept)) or any(wishes):
                     break

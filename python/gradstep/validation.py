@@ -32,6 +32,7 @@ from gradstep.constraints import (
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.init import Normal
 from gradstep.problem import ROW_TYPES
+from gradstep.schedules import ReduceOnPlateau
 
 #: Most threads that may be asked for; a backend starts no more than help.
 MOST_THREADS = 1024
@@ -75,9 +76,12 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         check("Trainer", name, parameters[name], constraints)
 
 
-def check_early_stopping(rule: EarlyStopping | None, evaluate_every: str | int | None, eval_set: Any) -> None:
-    """Raise InvalidParameterError when the column that a rule watches would be empty, or come too late."""
-    if rule is None:
+def check_monitored(name: str, rule: Any, evaluate_every: str | int | None, eval_set: Any) -> None:
+    """Raise InvalidParameterError when the column that a rule watches would be empty, or come too late.
+
+    `name` is the parameter of Trainer; what is no rule watches nothing.
+    """
+    if not isinstance(rule, (EarlyStopping, ReduceOnPlateau)):
         return
     needs = ""
     if evaluate_every is None:
@@ -87,9 +91,7 @@ def check_early_stopping(rule: EarlyStopping | None, evaluate_every: str | int |
     elif rule.monitor.startswith("validation") and eval_set is None:
         needs = "an eval_set, got None"
     if needs:
-        raise InvalidParameterError(
-            f"`early_stopping` of Trainer monitors {rule.monitor}, which needs {needs}"
-        )
+        raise InvalidParameterError(f"`{name}` of Trainer monitors {rule.monitor}, which needs {needs}")
 
 
 def check_fitted(trainer: BaseEstimator) -> None:

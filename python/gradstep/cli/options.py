@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradstep.errors import InvalidParameterError
 
@@ -91,25 +91,56 @@ def _int_or_none(word: str, expected: str) -> Callable[[str], int | None]:
     return lambda text: None if text == word else _read(int, text, f"{expected} or {word}")
 
 
+class Spelling(NamedTuple):
+    """How a schedule is written: words after its kind, the fewest of them, and the types of all."""
+
+    words: str
+    schedule: str
+    fewest: int
+    types: tuple[Callable[[str], Any], ...]
+
+
+#: Schedules by the word that they begin with; the help of ``--learning-rate`` has the units.
+SPELLINGS = {
+    "step": Spelling("START[:FACTOR[:EVERY]]", "StepDecay", 1, (float, float, int)),
+    "cyclic": Spelling("LOW:HIGH:STEP_SIZE", "CyclicTriangular", 3, (float, float, int)),
+    "linear": Spelling("START:END[:EPOCHS]", "Linear", 2, (float, float, int)),
+    "geometric": Spelling("START:END[:EPOCHS]", "Geometric", 2, (float, float, int)),
+    "cosine": Spelling("HIGH[:LOW[:PERIOD[:FACTOR]]]", "Cosine", 1, (float, float, int, int)),
+    "onecycle": Spelling(
+        "HIGH[:FACTOR[:FINAL_FACTOR[:TAIL[:EPOCHS]]]]", "OneCycle", 1, (float, float, float, float, int)
+    ),
+    "plateau": Spelling(
+        "START[:FACTOR[:PATIENCE[:MONITOR]]]", "ReduceOnPlateau", 1, (float, float, int, str)
+    ),
+}
+_PIECEWISE = "piecewise:RATE[:EPOCH:RATE]..."
+_SPELLINGS = (
+    ", ".join(["a number", *(f"{kind}:{spelling.words}" for kind, spelling in SPELLINGS.items())])
+    + f" or {_PIECEWISE}"
+)
+
+
 def parse_learning_rate(text: str) -> Any:
-    """Read ``0.01``, ``step:START[:FACTOR[:EVERY]]`` or ``cyclic:LOW:HIGH:STEP_SIZE``."""
+    """Read a number, one of SPELLINGS, or ``piecewise:RATE[:EPOCH:RATE]...``."""
     from gradstep import schedules
 
-    expected = (
-        "a number, step:START[:FACTOR[:EVERY]] (EVERY in epochs) or cyclic:LOW:HIGH:STEP_SIZE (in updates)"
-    )
     kind, *words = text.split(":")
-    # Each kind with the fewest numbers it takes and the types of all.
-    kinds: dict[str, tuple[Callable[..., Any], int, tuple[Callable[[str], Any], ...]]] = {
-        "step": (schedules.StepDecay, 1, (float, float, int)),
-        "cyclic": (schedules.CyclicTriangular, 3, (float, float, int)),
-    }
     if not words:
-        return _read(float, kind, expected)
-    if kind not in kinds or not kinds[kind][1] <= len(words) <= len(kinds[kind][2]):
+        return _read(float, kind, _SPELLINGS)
+    if kind == "piecewise":
+        numbers = [_read(float, word, _PIECEWISE) for word in words]
+        if len(numbers) % 2 == 0:
+            raise argparse.ArgumentTypeError(f"must be {_PIECEWISE}, got {text!r}")
+        return schedules.Piecewise(boundaries=tuple(numbers[1::2]), rates=tuple(numbers[::2]))
+    if kind not in SPELLINGS:
+        raise argparse.ArgumentTypeError(f"must be {_SPELLINGS}, got {text!r}")
+    spelling = SPELLINGS[kind]
+    expected = f"{kind}:{spelling.words}"
+    if not spelling.fewest <= len(words) <= len(spelling.types):
         raise argparse.ArgumentTypeError(f"must be {expected}, got {text!r}")
-    schedule, _, types = kinds[kind]
-    return schedule(*(_read(parse, word, expected) for parse, word in zip(types, words, strict=False)))
+    values = [_read(parse, word, expected) for parse, word in zip(spelling.types, words, strict=False)]
+    return getattr(schedules, spelling.schedule)(*values)
 
 
 def parse_init(text: str) -> Any:
@@ -160,8 +191,8 @@ TRAINER_OPTIONS = (
     Option(
         "learning_rate",
         "0.01",
-        "a number, step:START[:FACTOR[:EVERY]] with EVERY in epochs, or cyclic:LOW:HIGH:STEP_SIZE "
-        "with STEP_SIZE in updates, as cyclic:1e-5:1e-1:980",
+        f"{_SPELLINGS}; STEP_SIZE is in updates, PATIENCE in evaluations, EVERY, EPOCHS (the whole run if "
+        "not given), PERIOD and EPOCH in epochs; as cyclic:1e-5:1e-1:980",
         parse_learning_rate,
         "RATE",
     ),
