@@ -30,9 +30,10 @@ SMALL = (
     Case("weighted", n=10, d=3, hidden=(5,), batch_size=4, epochs=2, weighted=True),
     Case("uint8", n=7, d=4, hidden=(3, 2), batch_size=3, epochs=2, dtype="uint8", row_gap=2),
     Case("batch-above-n", n=5, d=3, batch_size=9, epochs=3, weighted=True),
+    Case("sigmoid", n=10, d=3, hidden=(5,), batch_size=4, epochs=2, weighted=True, loss="sigmoid"),
 )
 small = pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
-NAMES = ("weighted", "uint8-gap", "many-rows", "images-hidden")
+NAMES = ("weighted", "uint8-gap", "many-rows", "images-hidden", "sigmoid-many-classes")
 large = pytest.mark.parametrize(
     "case", [case for case in CASES if case.name in NAMES], ids=lambda case: case.name
 )
@@ -58,9 +59,9 @@ def seen(
     sums = []
     for rows, rate in batches:
         batch = [X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows]
-        means = oracle.loss(network, *batch), oracle.accuracy(network, *batch)
+        means = oracle.loss(network, *batch, case.loss), oracle.accuracy(network, *batch)
         sums.append((means[0] * len(rows), means[1] * len(rows), len(rows)))
-        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)])
+        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)], case.loss)
     return np.array(sums)
 
 

@@ -31,6 +31,7 @@ from gradstep.constraints import (
 )
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.init import Normal
+from gradstep.plan import LOSSES
 from gradstep.problem import ROW_TYPES
 
 #: Most threads that may be asked for; a backend starts no more than help.
@@ -39,7 +40,7 @@ MOST_THREADS = 1024
 #: Constraints of every parameter of Trainer, in the order in which they are checked.
 TRAINER: dict[str, tuple[Constraint, ...]] = {
     "hidden": (sequence_of(WHOLE, at_least(1)),),
-    "loss": (one_of("softmax"),),
+    "loss": (one_of(*LOSSES),),
     "l2": (NUMBER, at_least(0)),
     "optimizer": (one_of("sgd"),),
     "learning_rate": (either(NUMBER, CALLABLE), above(0)),
