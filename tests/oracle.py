@@ -46,7 +46,7 @@ def row_loss(scores: Vector, label: int, kind: str) -> float:
     if kind == "sigmoid":
         signed = [-s if j == label else s for j, s in enumerate(scores)]
         return fsum(max(t, 0.0) + log1p(exp(-abs(t))) for t in signed) / len(scores)
-    return log(fsum(exp(s - max(scores)) for s in scores)) + max(scores) - scores[label]
+    return log(fsum(exp(s - max(scores)) for s in scores)) + (max(scores) - scores[label])
 
 
 def loss(

@@ -54,14 +54,15 @@ def seen(
     weight: list[float],
     l2: float,
     batches: list[tuple[list[int], float]],
+    kind: str,
 ) -> npt.NDArray[np.float64]:
     """Return for every batch the sums of losses, of correct weight and of rows, before its update: (t, 3)."""
     sums = []
     for rows, rate in batches:
         batch = [X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows]
-        means = oracle.loss(network, *batch, case.loss), oracle.accuracy(network, *batch)
+        means = oracle.loss(network, *batch, kind), oracle.accuracy(network, *batch)
         sums.append((means[0] * len(rows), means[1] * len(rows), len(rows)))
-        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)], case.loss)
+        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)], kind)
     return np.array(sums)
 
 
@@ -93,7 +94,7 @@ def test_a_session_returns_the_means_of_a_loop_over_batches(
     tolerance = 1e-10 if precision == "float64" else 1e-4
     for model, l2 in enumerate(case.l2):
         network = network_of(case.layers, block[model].astype(np.float64))
-        sums = seen(network, *data_of(problem), l2, batches_of(plan, model))
+        sums = seen(network, *data_of(problem), l2, batches_of(plan, model), case.loss)
         wanted = [means(sums[t0:t1]) for t0, t1 in pairwise(cuts)]
         np.testing.assert_allclose(found[:, :, model], wanted, rtol=tolerance, atol=1e-12)
 

@@ -97,7 +97,7 @@ def check_fitted(trainer: BaseEstimator) -> None:
     """Raise NotFittedError for a Trainer without a model, InvalidParameterError for what its methods read."""
     if not hasattr(trainer, "coefs_"):
         check_is_fitted(trainer)
-    for name in ("backend", "n_threads"):
+    for name in ("loss", "backend", "n_threads"):
         check("Trainer", name, getattr(trainer, name), TRAINER[name])
 
 
