@@ -54,7 +54,7 @@ def seen(
     weight: list[float],
     l2: float,
     batches: list[tuple[list[int], float]],
-    kind: str,
+    kind: str = "softmax",
 ) -> npt.NDArray[np.float64]:
     """Return for every batch the sums of losses, of correct weight and of rows, before its update: (t, 3)."""
     sums = []
