@@ -91,8 +91,9 @@ struct Sigmoid {
             const Vector<T> e = exponential<T>(t > zero ? -t : t);
             // 0 * t is NaN where t is not finite.
             total += larger<T>(t, zero) + log_of_one_plus<T>(e) + T(0) * t;
+            if (!ds) continue;
             const Vector<T> p = (t > zero ? all_lanes<T>(1) : e) / (T(1) + e);
-            if (ds) store<T>(ds + v * kLanes<T>, (is_label ? -p : p) * share);
+            store<T>(ds + v * kLanes<T>, (is_label ? -p : p) * share);
         }
         return {1.0, static_cast<double>(sum_of_lanes<T>(total)) / k};
     }
