@@ -31,6 +31,7 @@ class Case:
     dtype: str = "float64"
     row_gap: int = 0
     shuffle: bool = True
+    loss: str = "softmax"
 
     @property
     def layers(self) -> Layers:
@@ -68,7 +69,7 @@ class Case:
         fall = 1 - 0.5 * np.arange(self.updates) / self.updates
         rates = self.rate * (1 + 0.1 * np.arange(len(self.l2)))[:, None] * fall
         order = RowOrder(self.n, self.shuffle, seed=2)
-        return Plan(Objective(self.layers, "softmax", np.array(self.l2)), self.batch_size, order, rates)
+        return Plan(Objective(self.layers, self.loss, np.array(self.l2)), self.batch_size, order, rates)
 
 
 CASES = (
@@ -104,6 +105,11 @@ CASES = (
         dtype="uint8",
         row_gap=3,
     ),
+    Case("sigmoid", loss="sigmoid"),
+    Case("sigmoid-two-classes", k=2, hidden=(5,), loss="sigmoid"),
+    Case("sigmoid-weighted", hidden=(9, 8), weighted=True, loss="sigmoid"),
+    Case("sigmoid-many-classes", n=150, k=37, d=40, batch_size=32, rate=1.0, loss="sigmoid"),
+    Case("sigmoid-images", n=60, d=3072, k=10, batch_size=20, epochs=2, dtype="uint8", loss="sigmoid"),
 )
 
 

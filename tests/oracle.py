@@ -7,7 +7,7 @@ A network is a list of layers ``(W, b)``, W as ``in`` lists of ``out`` numbers. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import exp, fsum, log
+from math import exp, fsum, log, log1p
 
 Vector = list[float]
 Matrix = list[Vector]
@@ -29,27 +29,45 @@ def outputs(network: Network, x: Vector) -> list[Vector]:
     return values
 
 
-def probabilities(scores: Vector) -> Vector:
-    """Return softmax of the scores."""
+def probabilities(scores: Vector, kind: str) -> Vector:
+    """Return softmax or sigmoid of the scores."""
+    if kind == "sigmoid":
+        return [1 / (1 + exp(-s)) if s > 0 else exp(s) / (1 + exp(s)) for s in scores]
     shifted = [exp(s - max(scores)) for s in scores]
     return [e / fsum(shifted) for e in shifted]
 
 
-def row_loss(scores: Vector, label: int) -> float:
-    """Return the cross-entropy of one row: log(sum(exp(s))) - s[label]."""
-    return log(fsum(exp(s - max(scores)) for s in scores)) + max(scores) - scores[label]
+def row_loss(scores: Vector, label: int, kind: str) -> float:
+    """Return the loss of one row.
+
+    Softmax, cross-entropy: log(sum(exp(s))) - s[label]. Sigmoid, mean of binary cross-entropies:
+    -log(p) = log(1 + exp(-s)) of the label and -log(1 - p) = log(1 + exp(s)) of the others.
+    """
+    if kind == "sigmoid":
+        signed = [-s if j == label else s for j, s in enumerate(scores)]
+        return fsum(max(t, 0.0) + log1p(exp(-abs(t))) for t in signed) / len(scores)
+    return log(fsum(exp(s - max(scores)) for s in scores)) + (max(scores) - scores[label])
 
 
-def loss(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float]) -> float:
-    """Return the weighted mean over rows of the cross-entropy (the weights have mean 1)."""
-    losses = (row_loss(outputs(network, x)[-1], label) for x, label in zip(X, y, strict=True))
+def loss(
+    network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float], kind: str = "softmax"
+) -> float:
+    """Return the weighted mean over rows of their losses (the weights have mean 1)."""
+    losses = (row_loss(outputs(network, x)[-1], label, kind) for x, label in zip(X, y, strict=True))
     return fsum(w * value for w, value in zip(weight, losses, strict=True)) / len(X)
 
 
-def cost(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float], l2: float) -> float:
+def cost(
+    network: Network,
+    X: Matrix,
+    y: Sequence[int],
+    weight: Sequence[float],
+    l2: float,
+    kind: str = "softmax",
+) -> float:
     """Return the loss plus l2 times the sum of squares of every weight; biases are free."""
     squares = fsum(w * w for W, _ in network for row in W for w in row)
-    return loss(network, X, y, weight) + l2 * squares
+    return loss(network, X, y, weight, kind) + l2 * squares
 
 
 def accuracy(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float]) -> float:
@@ -61,10 +79,17 @@ def accuracy(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[flo
     return fsum(right) / len(X)
 
 
-def gradient(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float], l2: float) -> Network:
+def gradient(
+    network: Network,
+    X: Matrix,
+    y: Sequence[int],
+    weight: Sequence[float],
+    l2: float,
+    kind: str = "softmax",
+) -> Network:
     """Return the gradient of the cost, laid out as the network."""
     row_gradients = [
-        _row_gradient(network, x, label, w / len(X)) for x, label, w in zip(X, y, weight, strict=True)
+        _row_gradient(network, x, label, w / len(X), kind) for x, label, w in zip(X, y, weight, strict=True)
     ]
     total: Network = []
     for layer, (W, b) in enumerate(network):
@@ -76,10 +101,12 @@ def gradient(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[flo
     return total
 
 
-def _row_gradient(network: Network, x: Vector, label: int, share: float) -> Network:
-    """Return the gradient of `share` times one row's cross-entropy, from the scores back."""
+def _row_gradient(network: Network, x: Vector, label: int, share: float, kind: str) -> Network:
+    """Return the gradient of `share` times one row's loss, from the scores back."""
     values = outputs(network, x)
-    ds = [share * (p - (j == label)) for j, p in enumerate(probabilities(values[-1]))]
+    if kind == "sigmoid":
+        share /= len(values[-1])
+    ds = [share * (p - (j == label)) for j, p in enumerate(probabilities(values[-1], kind))]
     layers: Network = []
     for (W, b), a in zip(reversed(network), reversed(values[:-1]), strict=True):
         layers.append(([[a[i] * ds[j] for j in range(len(b))] for i in range(len(W))], ds))
@@ -95,11 +122,12 @@ def sgd(
     weight: Sequence[float],
     l2: float,
     batches: Iterable[tuple[Sequence[int], float]],
+    kind: str = "softmax",
 ) -> Network:
     """Return the network after one step ``p - rate * gradient`` for every batch ``(rows, rate)``."""
     for rows, rate in batches:
         batch = [X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows]
-        steps = gradient(network, *batch, l2)
+        steps = gradient(network, *batch, l2, kind)
         network = [
             (
                 [[w - rate * dw for w, dw in zip(*pair, strict=True)] for pair in zip(W, dW, strict=True)],

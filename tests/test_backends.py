@@ -17,12 +17,13 @@ from cases import CASES, Case, only, relative_error, train, trained
 from gradstep.backends import Backend
 from gradstep.datasets import load_cifar10
 from gradstep.init import Normal, draw
-from gradstep.plan import Layers, Objective, Plan, RowOrder, State
+from gradstep.plan import LOSSES, Layers, Objective, Plan, RowOrder, State
 from gradstep.problem import Problem, Standardization, prepare
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 # A few that between them have every kind of layer, tail and data, and more inputs and rows than any block.
 NAMES = {"three-hidden", "weighted", "uint8-gap", "wide", "many-rows", "images", "images-hidden"}
+NAMES |= {"sigmoid-weighted", "sigmoid-many-classes"}
 FEW = tuple(case for case in CASES if case.name in NAMES)
 few = pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
 
@@ -90,6 +91,7 @@ def test_any_shape_agrees_and_keeps_its_bits(
         weighted=data.draw(st.booleans(), label="weighted"),
         dtype=data.draw(st.sampled_from(["uint8", "float32", "float64"]), label="dtype"),
         row_gap=data.draw(st.integers(0, 3), label="row_gap"),
+        loss=data.draw(st.sampled_from(LOSSES), label="loss"),
     )
     n_threads = data.draw(st.integers(2, 9), label="n_threads")
     results = everything(compiled_backend, case, "float64", 1)
@@ -182,8 +184,11 @@ def test_a_model_stops_before_the_update_whose_loss_is_not_finite(backend: Backe
     assert np.isfinite(figures.loss).tolist() == np.isfinite(figures.cost).tolist() == [True, False, True]
 
 
-def test_overflow_is_quiet_and_leaves_numpys_settings_as_they_were(backend: Backend, precision: str) -> None:
-    case = Case("overflow", hidden=(4,), l2=(0.1,))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_overflow_is_quiet_and_leaves_numpys_settings_as_they_were(
+    backend: Backend, precision: str, loss: str
+) -> None:
+    case = Case("overflow", hidden=(4,), l2=(0.1,), loss=loss)
     objective, problem = case.plan().objective, case.problem()
     parameters = case.parameters(precision) * np.array(np.finfo(precision).max / 10, dtype=precision)
     state = State.start(parameters.copy())

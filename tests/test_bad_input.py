@@ -77,7 +77,7 @@ def test_bad_normal(value):
         ({"batch_size": 0}, "`batch_size` of Trainer must be >= 1, got 0"),
         ({"epochs": 1.5}, "`epochs` of Trainer must be an int, got 1.5"),
         ({"n_threads": 0}, "`n_threads` of Trainer must be >= 1, got 0"),
-        ({"loss": "hinge"}, "`loss` of Trainer must be 'softmax', got 'hinge'"),
+        ({"loss": "hinge"}, "`loss` of Trainer must be one of 'softmax', 'sigmoid', got 'hinge'"),
         ({"precision": "half"}, "`precision` of Trainer must be one of 'float32', 'float64', got 'half'"),
         (
             {"backend": "cuda"},

@@ -44,7 +44,7 @@ MISTAKES = {
     "train --data digits --l2 -0.1": "`l2` of Trainer must be >= 0, got -0.1",
     "train --data digits --l2 nan": "`l2` of Trainer must be a finite number, got nan",
     "train --data digits --hidden 0": "`hidden` of Trainer must be",
-    "train --data digits --loss hinge": "`loss` of Trainer must be 'softmax', got 'hinge'",
+    "train --data digits --loss hinge": "`loss` of Trainer must be one of 'softmax', 'sigmoid', got 'hinge'",
     "train --data digits --backend abacus": "got 'abacus'",
     "train --data digits --n-threads many": "must be a number of threads or auto, got 'many'",
     "train --data digits --learning-rate fast": "must be a number, step:START[:FACTOR[:EVERY]]",

@@ -15,7 +15,7 @@ DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(gs.
 # For every option: words on the command line, and the parameter that they mean.
 EXAMPLES = {
     "hidden": (["--hidden", "50", "40"], (50, 40)),
-    "loss": (["--loss", "softmax"], "softmax"),
+    "loss": (["--loss", "sigmoid"], "sigmoid"),
     "l2": (["--l2", "1e-3"], 1e-3),
     "optimizer": (["--optimizer", "sgd"], "sgd"),
     "learning_rate": (["--learning-rate", "0.5"], 0.5),

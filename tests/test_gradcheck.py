@@ -17,7 +17,7 @@ from gradstep.backends import Backend, Figures
 from gradstep.datasets import load_cifar10
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.gradcheck import GradientCheck, compare, gradient_check
-from gradstep.plan import Layers, Objective
+from gradstep.plan import LOSSES, Layers, Objective
 from gradstep.problem import Problem, prepare
 
 names = pytest.mark.parametrize("name", sorted({name.split("-")[0] for name in BACKENDS}))
@@ -37,10 +37,11 @@ def rows() -> Rows:
 @pytest.mark.parametrize("hidden", [(), (6,), (5, 4, 3)], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @pytest.mark.parametrize("init", ["he", "xavier", gs.Normal(0.01)], ids=str)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_depth_and_option_passes(
-    name: str, hidden: tuple[int, ...], l2: float, init: Any, rows: Rows
+    name: str, hidden: tuple[int, ...], l2: float, init: Any, loss: str, rows: Rows
 ) -> None:
-    trainer = gs.Trainer(hidden=hidden, l2=l2, init=init, random_state=0)
+    trainer = gs.Trainer(hidden=hidden, loss=loss, l2=l2, init=init, random_state=0)
     check = gradient_check(trainer, *rows, backend=name)
     assert check.passed(), str(check)
     assert check.backend == name

@@ -55,6 +55,7 @@ SETTINGS = [
     {"early_stopping": gs.EarlyStopping(monitor="train_loss", patience=3), "evaluate_every": 1},
     {"standardize": False, "init": "xavier", "evaluate_every": None, "n_threads": 2, "verbose": False},
     {"evaluate_every": "running"},
+    {"loss": "sigmoid"},
     {"learning_rate": np.float32(0.25), "batch_size": np.int16(9), "hidden": [np.int64(3)]},
 ]
 

@@ -30,9 +30,10 @@ SMALL = (
     Case("weighted", n=10, d=3, hidden=(5,), batch_size=4, epochs=2, weighted=True),
     Case("uint8", n=7, d=4, hidden=(3, 2), batch_size=3, epochs=2, dtype="uint8", row_gap=2),
     Case("batch-above-n", n=5, d=3, batch_size=9, epochs=3, weighted=True),
+    Case("sigmoid", n=10, d=3, hidden=(5,), batch_size=4, epochs=2, weighted=True, loss="sigmoid"),
 )
 small = pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
-NAMES = ("weighted", "uint8-gap", "many-rows", "images-hidden")
+NAMES = ("weighted", "uint8-gap", "many-rows", "images-hidden", "sigmoid-many-classes")
 large = pytest.mark.parametrize(
     "case", [case for case in CASES if case.name in NAMES], ids=lambda case: case.name
 )
@@ -53,14 +54,15 @@ def seen(
     weight: list[float],
     l2: float,
     batches: list[tuple[list[int], float]],
+    kind: str = "softmax",
 ) -> npt.NDArray[np.float64]:
     """Return for every batch the sums of losses, of correct weight and of rows, before its update: (t, 3)."""
     sums = []
     for rows, rate in batches:
         batch = [X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows]
-        means = oracle.loss(network, *batch), oracle.accuracy(network, *batch)
+        means = oracle.loss(network, *batch, kind), oracle.accuracy(network, *batch)
         sums.append((means[0] * len(rows), means[1] * len(rows), len(rows)))
-        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)])
+        network = oracle.sgd(network, X, y, weight, l2, [(rows, rate)], kind)
     return np.array(sums)
 
 
@@ -92,7 +94,7 @@ def test_a_session_returns_the_means_of_a_loop_over_batches(
     tolerance = 1e-10 if precision == "float64" else 1e-4
     for model, l2 in enumerate(case.l2):
         network = network_of(case.layers, block[model].astype(np.float64))
-        sums = seen(network, *data_of(problem), l2, batches_of(plan, model))
+        sums = seen(network, *data_of(problem), l2, batches_of(plan, model), case.loss)
         wanted = [means(sums[t0:t1]) for t0, t1 in pairwise(cuts)]
         np.testing.assert_allclose(found[:, :, model], wanted, rtol=tolerance, atol=1e-12)
 

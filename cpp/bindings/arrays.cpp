@@ -20,6 +20,12 @@ RowType row_type(const py::array& X) {
                                 std::string(py::str(X.dtype())));
 }
 
+Loss loss_of(const std::string& name) {
+    if (name == "softmax") return Loss::softmax;
+    if (name == "sigmoid") return Loss::sigmoid;
+    throw std::invalid_argument("`loss` must be 'softmax' or 'sigmoid', got '" + name + "'");
+}
+
 // A copy as long as kernels may read, in both types.
 void statistics_of(const Array<double>& values, std::vector<double>& doubles, std::vector<float>& floats) {
     doubles.assign(values.data(), values.data() + values.size());
@@ -74,8 +80,8 @@ Rows<T> PyRows::as() const {
             weight_ ? weight_->data() : nullptr};
 }
 
-PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2)
-    : isa_(std::move(isa)), l2_(std::move(l2)) {
+PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2, const std::string& loss)
+    : isa_(std::move(isa)), l2_(std::move(l2)), loss_(loss_of(loss)) {
     const std::vector<std::string> usable = isas_usable();
     require(std::find(usable.begin(), usable.end(), isa_) != usable.end(),
             "instruction set '" + isa_ + "' is not usable here");
@@ -94,7 +100,7 @@ PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2)
 template <class T>
 Models<T> PyModels::as() const {
     const Layers layers{static_cast<Index>(sizes_.size()) - 1, sizes_.data(), offsets_.data(), parameters_};
-    return {&kernels_of<T>(isa_), layers, m(), l2_.data()};
+    return {&kernels_of<T>(isa_), layers, m(), l2_.data(), loss_};
 }
 
 void require_fit(const PyModels& models, const PyRows& rows) {
@@ -115,9 +121,9 @@ void register_arrays(py::module_& module) {
                       Array<double>>(),
              py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("weight").noconvert(),
              py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert());
-    py::class_<PyModels>(module, "Models", "Instruction set, layer sizes and l2 (m,) of m models.")
-        .def(py::init<std::string, Array<Index>, Array<double>>(), py::arg("isa"),
-             py::arg("sizes").noconvert(), py::arg("l2").noconvert());
+    py::class_<PyModels>(module, "Models", "Instruction set, layer sizes, l2 (m,) and loss of m models.")
+        .def(py::init<std::string, Array<Index>, Array<double>, const std::string&>(), py::arg("isa"),
+             py::arg("sizes").noconvert(), py::arg("l2").noconvert(), py::arg("loss"));
 }
 
 }  // namespace gradstep::bindings

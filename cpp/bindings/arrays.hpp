@@ -64,7 +64,7 @@ private:
 // What m models have in common, and their l2.
 class PyModels {
 public:
-    PyModels(std::string isa, Array<Index> sizes, Array<double> l2);
+    PyModels(std::string isa, Array<Index> sizes, Array<double> l2, const std::string& loss);
 
     template <class T>
     Models<T> as() const;
@@ -79,6 +79,7 @@ private:
     std::vector<Index> sizes_;
     std::vector<Index> offsets_;
     Array<double> l2_;
+    Loss loss_;
     Index parameters_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// exp and log for whole vectors, within two units in the last place. Polynomials are Taylor's: on the reduced
-// ranges the first term left out is below half a unit.
+// exp and logs for whole vectors, within two units in the last place. Polynomials are Taylor's: on the
+// reduced ranges the first term left out is below half a unit.
 #pragma once
 
 #include "vector.hpp"
@@ -12,7 +12,7 @@ struct Format;
 
 template <>
 struct Format<float> {
-    static constexpr int kMantissa = 23, kTerms = 8;
+    static constexpr int kMantissa = 23, kTerms = 8, kLog1pLast = 13;
     static constexpr float kLeast = -87.33654f;  // exp of less is no normal number
     static constexpr float kMost = 88.02969f;  // largest whose power of two has an exponent
     static constexpr float kLn2High = 0.693145752f, kLn2Low = 1.42860677e-06f;
@@ -20,7 +20,7 @@ struct Format<float> {
 
 template <>
 struct Format<double> {
-    static constexpr int kMantissa = 52, kTerms = 14;
+    static constexpr int kMantissa = 52, kTerms = 14, kLog1pLast = 31;
     static constexpr double kLeast = -708.3964185322641;
     static constexpr double kMost = 709.0895657128241;
     static constexpr double kLn2High = 0.6931471803691238, kLn2Low = 1.9082149292705877e-10;
@@ -73,6 +73,16 @@ inline Vector<double> logarithm(Vector<double> x) {
     for (int i = last - 2; i > 1; i -= 2) series = series * s2 + 1.0 / i;
     const Vector<double> log_m = 2.0 * s + 2.0 * s * s2 * series;
     return n * F::kLn2High + (log_m + n * F::kLn2Low) + 0.0 * x;
+}
+
+// log(1 + x) of 0 <= x <= 1, NaN of NaN: 2 artanh(s) with s <= 1/3, and no digit is lost where x is small.
+template <class T>
+inline Vector<T> log_of_one_plus(Vector<T> x) {
+    constexpr int last = Format<T>::kLog1pLast;
+    const Vector<T> s = x / (T(2) + x), s2 = s * s;
+    Vector<T> series = all_lanes<T>(static_cast<T>(1.0 / last));
+    for (int i = last - 2; i > 1; i -= 2) series = series * s2 + static_cast<T>(1.0 / i);
+    return T(2) * s + T(2) * s * s2 * series;
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ constexpr Kernels<T> kTable{
     add<T>,
     finish<T>,
     mask<T>,
-    softmax<T>,
+    loss<T>,
     multiply_adds<T>,
     read<T>,
 };

@@ -61,9 +61,9 @@ public:
         each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index chunk) {
             const Index top = network_.depth() - 1;
             for (Index model = 0; model < models_.m; ++model) {
-                models_.kernels->softmax(w.losses.data(), w.correct.data(), nullptr, w.A.of(top, model),
-                                         network_.shape(top).width, b, network_.shape(top).out, rows, nullptr,
-                                         first, 0.0);
+                models_.kernels->loss(models_.loss, w.losses.data(), w.correct.data(), nullptr,
+                                      w.A.of(top, model), network_.shape(top).width, b,
+                                      network_.shape(top).out, rows, nullptr, first, 0.0);
                 double loss = 0, correct = 0;
                 for (Index r = 0; r < b; ++r) {
                     loss += w.losses[r];

@@ -35,7 +35,7 @@ template <class T>
 class Network {
 public:
     explicit Network(const Models<T>& models)
-        : kernels_(*models.kernels), m_(models.m), parameters_(models.layers.parameters),
+        : kernels_(*models.kernels), loss_(models.loss), m_(models.m), parameters_(models.layers.parameters),
           shapes_(layer_shapes(models)) {
         for (const LayerShape& shape : shapes_) {
             panels_.emplace_back(checked_product(m_, shape.panel));
@@ -43,6 +43,7 @@ public:
         }
     }
 
+    Loss loss() const { return loss_; }
     const std::vector<LayerShape>& shapes() const { return shapes_; }
     Index depth() const { return static_cast<Index>(shapes_.size()); }
     const LayerShape& shape(Index layer) const { return shapes_[static_cast<std::size_t>(layer)]; }
@@ -79,6 +80,7 @@ private:
     }
 
     const Kernels<T>& kernels_;
+    Loss loss_;
     Index m_;
     Index parameters_;
     std::vector<LayerShape> shapes_;

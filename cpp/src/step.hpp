@@ -116,11 +116,11 @@ public:
                       network_.depth() > 1);
             forward_upper(k_, network_, pass.A, model, rows.begin, rows.end);
             const Index top = network_.depth() - 1, place = model * most_rows_ + rows.begin;
-            k_.softmax(pass.losses.data() + place, pass.correct.data() + place,
-                       pass.dZ.of(top, model) + rows.begin * last.width,
-                       pass.A.of(top, model) + rows.begin * last.width, last.width, count, last.out, rows_,
-                       batch.which ? batch.which + rows.begin : nullptr, rows.begin,
-                       1.0 / static_cast<double>(batch.rows));
+            k_.loss(network_.loss(), pass.losses.data() + place, pass.correct.data() + place,
+                    pass.dZ.of(top, model) + rows.begin * last.width,
+                    pass.A.of(top, model) + rows.begin * last.width, last.width, count, last.out, rows_,
+                    batch.which ? batch.which + rows.begin : nullptr, rows.begin,
+                    1.0 / static_cast<double>(batch.rows));
             backward(pass, model, rows.begin, count);
         }
     }

@@ -15,6 +15,7 @@
 #include "gradstep/core.hpp"
 #include "gradstep/dispatch.hpp"
 #include "gradstep/parallel.hpp"
+#include "loss_tests.hpp"
 #include "measure_tests.hpp"
 #include "news.hpp"
 #include "oracle.hpp"
@@ -29,14 +30,23 @@ struct Case {
     int n, d;
     std::vector<int> hidden;
     int k, m, b;
+    Loss loss = Loss::softmax;
 };
 
 const Case kCases[] = {
-    {7, 1, {}, 2, 1, 7},           {23, 5, {}, 3, 2, 4},
-    {31, 17, {3}, 10, 1, 16},      {29, 400, {}, 10, 1, 13},
-    {37, 33, {50, 9}, 4, 2, 100},  {20, 770, {70}, 5, 1, 20},
-    {41, 16, {64, 16}, 16, 3, 15}, {21, 391, {}, 23, 2, 8},
-    {19, 40, {300}, 35, 1, 10},    {17, 530, {11, 270}, 18, 2, 9},
+    {7, 1, {}, 2, 1, 7},
+    {23, 5, {}, 3, 2, 4},
+    {31, 17, {3}, 10, 1, 16},
+    {29, 400, {}, 10, 1, 13},
+    {37, 33, {50, 9}, 4, 2, 100},
+    {20, 770, {70}, 5, 1, 20},
+    {41, 16, {64, 16}, 16, 3, 15},
+    {21, 391, {}, 23, 2, 8},
+    {19, 40, {300}, 35, 1, 10},
+    {17, 530, {11, 270}, 18, 2, 9},
+    {7, 3, {}, 2, 2, 7, Loss::sigmoid},
+    {26, 391, {}, 10, 1, 13, Loss::sigmoid},
+    {29, 33, {50, 9}, 37, 2, 10, Loss::sigmoid},
 };
 
 // A case as the core takes it.
@@ -106,7 +116,7 @@ struct Fixture {
     }
     Models<T> models(const std::string& isa) const {
         const Layers layers{static_cast<Index>(sizes.size()) - 1, sizes.data(), offsets.data(), P};
-        return {&kernels_of<T>(isa), layers, c.m, l2.data()};
+        return {&kernels_of<T>(isa), layers, c.m, l2.data(), c.loss};
     }
     Stretch stretch() const { return {updates(), which.data(), starts.data(), learning_rate.data()}; }
 
@@ -127,7 +137,7 @@ struct Fixture {
         return rows_of_batch;
     }
     Net net(int model) const {
-        Net result;
+        Net result{{}, {}, c.loss == Loss::sigmoid};
         const T* block = parameters.data() + model * P;
         for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
             result.W.emplace_back(block + offsets[2 * l], block + offsets[2 * l + 1]);
@@ -374,6 +384,7 @@ void run() {
     }
     test_teams();
     test_errors();
+    test_losses();
 }
 
 }  // namespace

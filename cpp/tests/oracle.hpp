@@ -7,9 +7,9 @@
 namespace gradstep::tests {
 
 struct Net {
-    std::vector<int> sizes;
     std::vector<std::vector<double>> W;  // per layer (in, out)
     std::vector<std::vector<double>> b;
+    bool sigmoid;  // else softmax
 };
 
 using Matrix = std::vector<std::vector<double>>;
@@ -28,7 +28,12 @@ inline Matrix forward(const Net& net, const std::vector<double>& x) {
     return outputs;
 }
 
-inline std::vector<double> probabilities(const std::vector<double>& scores) {
+inline std::vector<double> probabilities(const std::vector<double>& scores, bool sigmoid) {
+    if (sigmoid) {
+        std::vector<double> p;
+        for (const double s : scores) p.push_back(1 / (1 + std::exp(-s)));
+        return p;
+    }
     double most = scores[0], sum = 0;
     for (const double s : scores) most = s > most ? s : most;
     std::vector<double> p;
@@ -38,10 +43,20 @@ inline std::vector<double> probabilities(const std::vector<double>& scores) {
     return p;
 }
 
+inline double row_loss(const std::vector<double>& scores, std::size_t label, bool sigmoid) {
+    if (!sigmoid) return -std::log(probabilities(scores, false)[label]);
+    double sum = 0;
+    for (std::size_t o = 0; o < scores.size(); ++o) {
+        const double t = o == label ? -scores[o] : scores[o];
+        sum += (t > 0 ? t : 0) + std::log1p(std::exp(-std::abs(t)));
+    }
+    return sum / static_cast<double>(scores.size());
+}
+
 inline double mean_loss(const Net& net, const Matrix& X, const std::vector<int>& y) {
     double sum = 0;
     for (std::size_t r = 0; r < X.size(); ++r)
-        sum -= std::log(probabilities(forward(net, X[r]).back())[static_cast<std::size_t>(y[r])]);
+        sum += row_loss(forward(net, X[r]).back(), static_cast<std::size_t>(y[r]), net.sigmoid);
     return sum / static_cast<double>(X.size());
 }
 
@@ -54,9 +69,9 @@ inline Net gradient(const Net& net, const Matrix& X, const std::vector<int>& y, 
     }
     for (std::size_t r = 0; r < X.size(); ++r) {
         const Matrix A = forward(net, X[r]);
-        std::vector<double> dz = probabilities(A.back());
+        std::vector<double> dz = probabilities(A.back(), net.sigmoid);
         dz[static_cast<std::size_t>(y[r])] -= 1;
-        for (double& v : dz) v /= static_cast<double>(X.size());
+        for (double& v : dz) v /= static_cast<double>(net.sigmoid ? X.size() * dz.size() : X.size());
         for (std::size_t l = net.W.size(); l-- > 0;) {
             std::vector<double> below(A[l].size(), 0.0);
             for (std::size_t i = 0; i < A[l].size(); ++i)

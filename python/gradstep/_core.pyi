@@ -19,7 +19,9 @@ class Rows:
     ) -> None: ...
 
 class Models:
-    def __init__(self, isa: str, sizes: npt.NDArray[np.int64], l2: npt.NDArray[np.float64]) -> None: ...
+    def __init__(
+        self, isa: str, sizes: npt.NDArray[np.int64], l2: npt.NDArray[np.float64], loss: str
+    ) -> None: ...
 
 class Session:
     def __init__(

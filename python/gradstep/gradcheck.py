@@ -290,10 +290,15 @@ def _row(
     return GradientCheckRow(name, kind, mean, std, maximum, float(relative.max()), checked, skipped, size)
 
 
-def _row_losses(scores: Array, labels: npt.NDArray[np.int32]) -> Array:
-    """Return the cross-entropy of every row (m, n) from scores (m, n, k)."""
-    shifted = scores - scores.max(axis=2, keepdims=True)
-    losses: Array = np.log(np.exp(shifted).sum(axis=2)) - shifted[:, np.arange(len(labels)), labels]
+def _row_losses(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> Array:
+    """Return the loss of every row (m, n) from scores (m, n, k)."""
+    losses: Array
+    if loss == "sigmoid":
+        is_label = np.arange(scores.shape[2]) == labels[:, None]
+        losses = np.logaddexp(0, np.where(is_label, -scores, scores)).mean(axis=2)
+    else:
+        shifted = scores - scores.max(axis=2, keepdims=True)
+        losses = np.log(np.exp(shifted).sum(axis=2)) - shifted[:, np.arange(len(labels)), labels]
     return losses
 
 
@@ -311,7 +316,7 @@ class _Neighbourhood:
         """Return the cost at the parameters themselves."""
         layers = self.objective.layers
         squares = sum(float(np.square(layers.weights(self.parameters, i)).sum()) for i in range(layers.count))
-        losses = _row_losses(self._scores(layers, self.parameters[None]), self.problem.y)
+        losses = self._losses(self.parameters[None])
         return float(self._mean(losses)[0] + self.objective.l2[0] * squares)
 
     def input_size(self, layer: int) -> float:
@@ -344,8 +349,7 @@ class _Neighbourhood:
         after = ahead[each, places]
         # The way is not exactly the step: p + h is rounded.
         way = after - before
-        losses = [_row_losses(self._scores(layers, moved), self.problem.y) for moved in (ahead, behind)]
-        rise = self._mean(losses[0] - losses[1])
+        rise = self._mean(self._losses(ahead) - self._losses(behind))
         is_weight = places < layers.offsets[layer, 1]
         rise += np.where(is_weight, self.objective.l2[0] * way * (after + before), 0.0)
         return rise / way, self._same_sides(layer, ahead) & self._same_sides(layer, behind)
@@ -354,6 +358,11 @@ class _Neighbourhood:
         moved = np.tile(self.parameters, (places.size, 1))
         moved[np.arange(places.size), places] += step
         return moved
+
+    def _losses(self, blocks: Array) -> Array:
+        """Return the loss of every row (m, n) of models (m, P)."""
+        objective = self.objective
+        return _row_losses(objective.loss, self._scores(objective.layers, blocks), self.problem.y)
 
     def _mean(self, losses: Array) -> Array:
         weight = self.problem.weight

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+#: What scores can be judged by.
+LOSSES = ("softmax", "sigmoid")
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -21,7 +24,7 @@ class Layers:
     Attributes
     ----------
     sizes : tuple of int
-        ``(d, h, ..., k)``; ``(d, k)`` is softmax regression. Hidden layers are ReLU.
+        ``(d, h, ..., k)``; ``(d, k)`` is softmax or sigmoid regression. Hidden layers are ReLU.
     """
 
     sizes: tuple[int, ...]
@@ -64,7 +67,9 @@ class Objective:
     ----------
     layers : Layers
     loss : str
-        "softmax": cross-entropy of the scores against the class.
+        One of `LOSSES`. "softmax": cross-entropy of the scores' softmax against the class. "sigmoid":
+        mean over the k classes of the binary cross-entropies of the scores' sigmoids against 1 for the
+        row's class and 0 for the others.
     l2 : ndarray of shape (m,), float64
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.

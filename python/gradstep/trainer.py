@@ -36,8 +36,12 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     hidden : tuple of int, default=()
         Units of the hidden ReLU layers; none is softmax regression.
-    loss : {"softmax"}, default="softmax"
-        Cross-entropy of the softmax of the scores, natural logarithm.
+    loss : {"softmax", "sigmoid"}, default="softmax"
+        Of a row with scores s (k,) whose class has y = 1 and the others y = 0, natural logarithm:
+        "softmax" is cross-entropy, ``-log(p)`` of its class with ``p = softmax(s)``; "sigmoid" is
+        multiple binary cross-entropy, ``mean(-(y * log(p) + (1 - y) * log(1 - p)))`` over the k
+        classes with ``p = sigmoid(s)``. Its gradient, ``(p - y) / k``, is a k-th of what it would be
+        as a sum: it bears larger learning rates.
     l2 : float, default=0.0
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.
@@ -215,8 +219,15 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the softmax of the scores, shape (n, k), in the order of `classes_`."""
+        """Return the softmax or the sigmoid of the scores, shape (n, k), in the order of `classes_`.
+
+        Sigmoids do not sum to 1: each is the probability of its class against all others.
+        """
         scores = self._scores(X)
+        if self.loss == "sigmoid":
+            e = np.exp(-np.abs(scores))
+            sigmoids: npt.NDArray[np.float64] = np.where(scores > 0, 1, e) / (1 + e)
+            return sigmoids
         exponentials: npt.NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
         exponentials /= exponentials.sum(axis=1, keepdims=True)
         return exponentials

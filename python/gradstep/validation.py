@@ -31,6 +31,7 @@ from gradstep.constraints import (
 )
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.init import Normal
+from gradstep.plan import LOSSES
 from gradstep.problem import ROW_TYPES
 from gradstep.schedules import ReduceOnPlateau
 
@@ -40,7 +41,7 @@ MOST_THREADS = 1024
 #: Constraints of every parameter of Trainer, in the order in which they are checked.
 TRAINER: dict[str, tuple[Constraint, ...]] = {
     "hidden": (sequence_of(WHOLE, at_least(1)),),
-    "loss": (one_of("softmax"),),
+    "loss": (one_of(*LOSSES),),
     "l2": (NUMBER, at_least(0)),
     "optimizer": (one_of("sgd"),),
     "learning_rate": (either(NUMBER, CALLABLE), above(0)),
@@ -98,7 +99,7 @@ def check_fitted(trainer: BaseEstimator) -> None:
     """Raise NotFittedError for a Trainer without a model, InvalidParameterError for what its methods read."""
     if not hasattr(trainer, "coefs_"):
         check_is_fitted(trainer)
-    for name in ("backend", "n_threads"):
+    for name in ("loss", "backend", "n_threads"):
         check("Trainer", name, getattr(trainer, name), TRAINER[name])
 
 

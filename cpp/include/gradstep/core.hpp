@@ -28,6 +28,7 @@ struct Models {
     Layers layers;
     Index m;
     const double* l2;  // (m,)
+    Loss loss;
 };
 
 // Mean loss and share of correct rows, weighted, and loss + l2 * sum(W^2); each (m,).

@@ -69,11 +69,11 @@ struct Kernels {
     // dA__bi = 0 wherever A__bi is not positive.
     void (*mask)(T* dA__bi, const T* A__bi, Index ld, Index b, Index in);
 
-    // Cross-entropy of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is
-    // that of y[r], else 0; where dS is not null, dS__bo = (softmax(S) - y) * weight * scale.
-    // y and weight are indexed by which[r], or by first + r when `which` is null.
-    void (*softmax)(double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b, Index k,
-                    const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
+    // Loss of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is that of
+    // y[r], else 0; where dS is not null, dS__bo = weight * scale * the loss's gradient: softmax(S) - y, or
+    // (sigmoid(S) - y) / k. y and weight are indexed by which[r], or by first + r when `which` is null.
+    void (*loss)(Loss kind, double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b,
+                 Index k, const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
 
     // x = a * x + b, `rounds` times, on values that stay in registers and do not wait for each other; the
     // first vector of them starts at 0, the next at 1 and so on. Returns how many operations that were, a

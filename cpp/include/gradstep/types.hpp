@@ -28,6 +28,10 @@ struct Rows {
     const double* weight;     // (n,) of mean 1, or null when every row counts the same
 };
 
+// What a row's scores (k,) are judged by: cross-entropy of their softmax, or the mean over the classes of the
+// binary cross-entropies of their sigmoids.
+enum class Loss : int { softmax, sigmoid };
+
 // A fully connected network; hidden layers are ReLU, the last one gives scores.
 struct Layers {
     Index count;              // layers of weights, l

@@ -77,7 +77,8 @@ class CppBackend:
 
     def _models(self, objective: Objective) -> _core.Models:
         sizes = np.array(objective.layers.sizes, dtype=np.int64)
-        return _core.Models(self.isa, sizes, np.ascontiguousarray(objective.l2, dtype=np.float64))
+        l2 = np.ascontiguousarray(objective.l2, dtype=np.float64)
+        return _core.Models(self.isa, sizes, l2, objective.loss)
 
 
 class CppSession:

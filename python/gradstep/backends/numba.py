@@ -48,7 +48,7 @@ class NumbaBackend:
     ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         layers, gradient, m = objective.layers, np.zeros_like(parameters), len(parameters)
-        training = _Training(Packing(layers), problem, parameters.dtype, m, _EVALUATION_ROWS, 1)
+        training = _Training(Packing(objective), problem, parameters.dtype, m, _EVALUATION_ROWS, 1)
         training.packing.pack(parameters, training.parameters)
         sums = training.packing.zeros(m, parameters.dtype)
         order, finite = np.arange(problem.n, dtype=np.int32), np.ones(m, dtype=np.bool_)
@@ -86,7 +86,7 @@ class NumbaSession:
         plan, team, l2 = self.plan, self._team, self.plan.objective.l2.astype(np.float64)
         dtype, m, b = state.parameters.dtype, len(l2), min(plan.batch_size, self.problem.n)
         if self._training is None or self._training.parameters.dtype != dtype:
-            packing = Packing(plan.objective.layers)
+            packing = Packing(plan.objective)
             self._training = _Training(packing, self.problem, dtype, m, b, team.size)
         own = self._training
         own.packing.pack(state.parameters, own.parameters)
@@ -144,7 +144,7 @@ class _Forward:
         self.rows = [rows_of(problem, dtype) for problem in problems]
         most = max((problem.n for problem in problems), default=1)
         self.capacity, m = capacity(min(most, _EVALUATION_ROWS)), len(objective.l2)
-        packing = Packing(objective.layers)
+        packing = Packing(objective)
         self.packing, self.network = packing, packing.network(self.capacity)
         tiles = team.size * int(kernels.ROWS)
         self.workspace = packing.workspace(dtype, self.capacity, m=m * team.size, tiles=tiles, trains=False)

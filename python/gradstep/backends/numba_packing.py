@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from gradstep.backends import numba_kernels as kernels
-from gradstep.plan import Layers
+from gradstep.plan import Objective
 from gradstep.problem import ROW_TYPES, Problem
 
 Array = npt.NDArray[np.floating]
@@ -20,15 +20,16 @@ _PANEL, _STRIDE = int(kernels.PANEL), int(kernels.STRIDE)
 
 
 class Packing:
-    """Where things lie in the arrays of the kernels, for one network.
+    """Where things lie in the arrays of the kernels, for one network and its loss.
 
     Attributes
     ----------
     network : numba_kernels.Network
     """
 
-    def __init__(self, layers: Layers) -> None:
-        self.layers = layers
+    def __init__(self, objective: Objective) -> None:
+        self.layers = layers = objective.layers
+        self._loss = {"softmax": kernels.SOFTMAX, "sigmoid": kernels.SIGMOID}[objective.loss]
         inputs, outputs = np.array(layers.sizes[:-1]), np.array(layers.sizes[1:])
         padded, panels = _up(outputs, kernels.OUTPUTS), -(-inputs // _PANEL)
         weights = padded * panels * _STRIDE
@@ -45,7 +46,8 @@ class Packing:
     def network(self, capacity: int) -> kernels.Network:
         """Return sizes and places for batches of `capacity` rows."""
         places = (place * capacity for place in self._per_row)
-        return kernels.Network(*(column.astype(np.uint64) for column in (*self._table, *places)))
+        columns = (column.astype(np.uint64) for column in (*self._table, *places))
+        return kernels.Network._make([*columns, self._loss])
 
     def workspace(
         self, dtype: npt.DTypeLike, capacity: int, *, m: int, tiles: int, trains: bool

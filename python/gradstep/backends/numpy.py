@@ -59,7 +59,7 @@ class NumpyBackend:
             rows = np.arange(start, min(start + _EVALUATION_ROWS, problem.n))
             scores = _forward(objective.layers, _gather(problem, rows, parameters.dtype), parameters)[-1]
             weight, labels = _weight(problem, rows), problem.y[rows]
-            loss += (_row_losses(scores, labels) * weight).sum(axis=1)
+            loss += (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1)
             correct += ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
         loss /= problem.n
         return Figures(loss, loss + _penalty(objective, parameters, objective.l2), correct / problem.n)
@@ -147,12 +147,38 @@ def _forward(layers: Layers, X: Array, parameters: Array) -> list[Array]:
     return outputs
 
 
-def _row_losses(scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Cross-entropy of every row (m, b): log(sum(exp(s))) - s[label], shifted by the maximum."""
-    shifted = scores - scores.max(axis=2, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
-    losses: npt.NDArray[np.float64] = log_sum - shifted[:, np.arange(len(labels)), labels]
+def _row_losses(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Loss of every row (m, b).
+
+    softmax: log(sum(exp(s))) - s[label], shifted by the maximum.
+    sigmoid: mean over the classes of log(1 + exp(t)), t = -s for the label and s for the others: the same
+    as the mean of max(s, 0) - s * y + log(1 + exp(-|s|)), but nothing cancels.
+    """
+    losses: npt.NDArray[np.float64]
+    if loss == "softmax":
+        shifted = scores - scores.max(axis=2, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
+        losses = log_sum - shifted[:, np.arange(len(labels)), labels]
+    else:
+        t = np.where(np.arange(scores.shape[2]) == labels[:, None], -scores, scores)
+        # 0 * t is NaN where a score is not finite.
+        each = np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t))) + 0 * t
+        losses = each.mean(axis=2, dtype=np.float64)
     return losses
+
+
+def _score_gradients(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> Array:
+    """Gradient of every row's loss with respect to its scores (m, b, k).
+
+    softmax: softmax(s) - y. sigmoid: (sigmoid(s) - y) / k.
+    """
+    if loss == "softmax":
+        dS: Array = np.exp(scores - scores.max(axis=2, keepdims=True))
+        dS /= dS.sum(axis=2, keepdims=True)
+    else:
+        dS = 1 / (1 + np.exp(-scores))
+    dS[:, np.arange(len(labels)), labels] -= 1
+    return dS if loss == "softmax" else dS / scores.shape[2]
 
 
 def _loss_and_gradient(
@@ -166,13 +192,10 @@ def _loss_and_gradient(
     layers, dtype = objective.layers, parameters.dtype
     outputs = _forward(layers, _gather(problem, rows, dtype), parameters)
     scores, labels, weight = outputs[-1], problem.y[rows], _weight(problem, rows)
-    loss = (_row_losses(scores, labels) * weight).sum(axis=1) / len(rows)
+    loss = (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1) / len(rows)
     correct = ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
     gradient = np.empty_like(parameters)
-    # dS of the last layer: (softmax(s) - y) * weight / b
-    dS = np.exp(scores - scores.max(axis=2, keepdims=True))
-    dS /= dS.sum(axis=2, keepdims=True)
-    dS[:, np.arange(len(rows)), labels] -= 1
+    dS = _score_gradients(objective.loss, scores, labels)
     dS *= (weight / len(rows)).astype(dtype)[:, None]
     for layer in reversed(range(layers.count)):
         W, A = layers.weights(parameters, layer), outputs[layer]

@@ -178,8 +178,19 @@ def parse_early_stopping(text: str) -> Any:
 
 #: In the order of Trainer's signature.
 TRAINER_OPTIONS = (
-    Option("hidden", "", "units of each hidden ReLU layer; none is softmax regression", integer, "H", True),
-    Option("loss", "softmax", "loss function"),
+    Option(
+        "hidden",
+        "",
+        "units of each hidden ReLU layer; none is softmax (or sigmoid) regression",
+        integer,
+        "H",
+        True,
+    ),
+    Option(
+        "loss",
+        "softmax",
+        "softmax, cross-entropy, or sigmoid, the mean over the classes of binary cross-entropies",
+    ),
     Option(
         "l2",
         "0.0",

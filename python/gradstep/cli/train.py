@@ -183,7 +183,7 @@ def describe(outcome: Outcome) -> str:
 
 
 def _kind(trainer: Any) -> str:
-    return f"{len(trainer.hidden) + 1}-layer network" if trainer.hidden else "softmax regression"
+    return f"{len(trainer.hidden) + 1}-layer network" if trainer.hidden else f"{trainer.loss} regression"
 
 
 def figures_table(outcome: Outcome) -> Any:

@@ -122,4 +122,4 @@ def _by_name(tests: Metrics | Mapping[str, Metrics] | None, names: list[str]) ->
 
 def _describe(trainer: Trainer) -> str:
     layers = len(trainer.coefs_)
-    return "softmax layer" if layers == 1 else f"network of {layers} layers"
+    return f"{trainer.loss} layer" if layers == 1 else f"network of {layers} layers"

@@ -24,13 +24,16 @@ def cards(runs: Sequence[Run]) -> str:
     """Return the four figures that one looks for first."""
     several = len(runs) > 1
     which, accuracy, winner = _best_accuracy(runs)
-    rows, loss, epoch, lowest = _lowest_loss(runs)
+    # Unlike losses cannot be compared.
+    alike = [run for run in runs if run.trainer.loss == winner.trainer.loss]
+    kind = f" ({winner.trainer.loss})" if len(alike) < len(runs) else ""
+    rows, loss, epoch, lowest = _lowest_loss(alike)
     updates = sum(int(run.last("update")) for run in runs)
     largest = max(runs, key=lambda run: run.parameters)
     figures = [
         (f"Best {_SETS[which]} accuracy", text.percent(accuracy), winner.name),
         (
-            f"Lowest {_SETS[rows]} loss",
+            f"Lowest {_SETS[rows]} loss{kind}",
             text.number(loss),
             f"{lowest.name}, epoch {epoch:g}" if several else f"epoch {epoch:g}",
         ),
@@ -166,8 +169,10 @@ def _column(runs: Sequence[Run], rows: str, figure: str) -> list[str]:
                 small = f"<small>{show(best)} at {epoch:g}</small>"
         lasts.append(last)
         smalls.append(small)
-    # Costs of unlike l2 cannot be compared, and the lowest training loss may be the worst overfit.
+    # Costs of unlike l2 and unlike losses cannot be compared, and the lowest training loss may be the worst
+    # overfit.
     comparable = len(runs) > 1 and rows in ("validation", "test") and figure != "cost"
+    comparable &= figure == "accuracy" or len({run.trainer.loss for run in runs}) == 1
     finite = [value for value in lasts if math.isfinite(value)]
     top = (max if figure == "accuracy" else min)(finite, default=math.nan)
     cells = []

@@ -27,10 +27,11 @@ STRIDE = np.uint64(PANEL + 16)
 LANES = np.uint64(16)
 STRIP = np.uint64(4 * LANES)
 ROWS, OUTPUTS = np.uint64(4), np.uint64(5)
+SOFTMAX, SIGMOID = np.int64(0), np.int64(1)
 
 
 class Network(NamedTuple):
-    """Sizes and places of l layers, each an array of shape (l,), uint64.
+    """Sizes and places of l layers, each an array of shape (l,), uint64, and the loss.
 
     A model's packed parameters are W as panels (panels, padded, STRIDE), then b (padded,), of the
     first layer, of the second, ...
@@ -44,6 +45,7 @@ class Network(NamedTuple):
     biases: Array  # start of b there
     values: Array  # start of the layer's input in a row of Workspace.values; the first layer has none
     sums: Array  # start of the layer's output in a row of Workspace.sums
+    loss: np.int64  # SOFTMAX or SIGMOID
 
 
 class Rows(NamedTuple):

@@ -13,6 +13,7 @@ from gradstep.backends.numba_kernels.arrays import (
     OUTPUTS,
     PANEL,
     ROWS,
+    SOFTMAX,
     STRIDE,
     STRIP,
     ZERO,
@@ -105,40 +106,74 @@ def rectify(
 
 
 @compiled
-def row_loss(sums: Array, start: Index, distance: Index, k: Index, label: Index) -> tuple[float, bool, float]:
-    """Return a row's loss, whether its label scores highest, and sum(exp); leave exp in sums.
+def row_loss(
+    net: Network, sums: Array, start: Index, distance: Index, label: Index
+) -> tuple[float, bool, float]:
+    """Return a row's loss, whether its label scores highest, and what makes the sums probabilities.
 
-    The loss is log(sum(exp(s))) - s[label], shifted by the maximum. As in NumPy, NaN counts as the
-    maximum and the first of equals is it.
+    The sums are left such that, divided by that number, they are. As in NumPy, NaN counts as the
+    highest score and the first of equals is it.
     """
+    k = net.outputs[-1]
     best: Index = ZERO
     top = sums[start]
     for o in range(ONE, k):
         s = sums[start + o * distance]
         if top == top and not s <= top:
             best, top = o, s
+    if net.loss == SOFTMAX:
+        loss, total = softmax(sums, start, distance, k, label, top)
+    else:
+        loss, total = sigmoid(sums, start, distance, k, label), 1.0
+    return loss, best == label, total
+
+
+@compiled
+def softmax(
+    sums: Array, start: Index, distance: Index, k: Index, label: Index, top: Any
+) -> tuple[float, float]:
+    """Return log(sum(exp(s))) - s[label], shifted by the highest score, and the sum; leave exp in sums."""
     of_label = sums[start + label * distance] - top
     total = 0.0
     for o in range(k):
         e = np.exp(sums[start + o * distance] - top)
         sums[start + o * distance] = e
         total += e
-    return math.log(total) - of_label, best == label, total
+    return math.log(total) - of_label, total
 
 
 @compiled
-def softmax(
+def sigmoid(sums: Array, start: Index, distance: Index, k: Index, label: Index) -> float:
+    """Return the mean over the classes of log(1 + exp(t)), and leave sigmoid(s) in sums.
+
+    t is -s for the label and s for the others, so that nothing cancels.
+    """
+    one, total = sums.dtype.type(1), 0.0
+    for o in range(k):
+        s = sums[start + o * distance]
+        e = np.exp(-abs(s))
+        sums[start + o * distance] = (one if s > 0 else e) / (one + e)
+        t = -s if o == label else s
+        # 0 * t is NaN where the score is not finite.
+        total += max(t, 0.0) + math.log1p(e) + 0.0 * t
+    return float(total / k)
+
+
+@compiled
+def judge(
     net: Network, rows: Rows, numbers: Array, sums: Array, capacity: Index, begin: Index, end: Index,
     n: int, losses: Array, hits: Array,
 ) -> None:  # fmt: skip
     """Write weighted losses and hits of some rows of a batch, and turn their scores into dS."""
     k, start, kind = net.outputs[-1], net.sums[-1], sums.dtype.type
+    # A mean over the classes has its gradient divided by their number.
+    classes = ONE if net.loss == SOFTMAX else k
     for r in range(begin, end):
         number = numbers[r]
         label, weight = np.uint64(rows.y[number]), rows.weight[number]
-        loss, hit, total = row_loss(sums, start + r, capacity, k, label)
+        loss, hit, total = row_loss(net, sums, start + r, capacity, label)
         losses[r], hits[r] = loss * weight, hit * weight
-        share, whole = kind(weight / n), kind(total)
+        share, whole = kind(weight / n / classes), kind(total)
         for o in range(k):
             one = kind(1) if o == label else kind(0)
             at = start + o * capacity + r

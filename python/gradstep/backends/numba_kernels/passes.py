@@ -33,10 +33,10 @@ from gradstep.backends.numba_kernels.compiling import SOURCES, compiled, entry
 from gradstep.backends.numba_kernels.layers import (
     backward,
     forward_upper,
+    judge,
     panel_width,
     read,
     row_loss,
-    softmax,
     update,
 )
 from gradstep.backends.numba_kernels.vectors import add_products
@@ -120,7 +120,7 @@ def forward_backward(
                     sums[o * capacity + r] += partials[(panel * padded + o) * capacity + r]
         forward_upper(net, own, values, sums, capacity, begin, end)
         losses, hits = work.losses[model], work.hits[model]
-        softmax(net, rows, numbers, sums, capacity, begin, end, n, losses, hits)
+        judge(net, rows, numbers, sums, capacity, begin, end, n, losses, hits)
         backward(net, own, values, sums, work.delta, capacity, begin, end)
 
 
@@ -250,7 +250,7 @@ def figures(
 
     A chunk is `capacity` rows. Threads take the next one that is left.
     """
-    k, start, capacity, m = net.outputs[-1], net.sums[-1], work.capacity, len(parameters)
+    start, capacity, m = net.sums[-1], work.capacity, len(parameters)
     thread, chunk = np.uint64(thread), first + threads.add(gate, threads.NEXT, 1)
     while chunk < last:
         row = np.uint64(chunk) * capacity
@@ -261,7 +261,7 @@ def figures(
             loss = correct = 0.0
             for r in range(count):
                 weight = rows.weight[row + r]
-                one = row_loss(sums, start + r, capacity, k, np.uint64(rows.y[row + r]))
+                one = row_loss(net, sums, start + r, capacity, np.uint64(rows.y[row + r]))
                 loss += one[0] * weight
                 correct += one[1] * weight
             losses[model, chunk], hits[model, chunk] = loss, correct

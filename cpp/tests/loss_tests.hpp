@@ -1,0 +1,8 @@
+// The loss kernels alone, on scores that are given.
+#pragma once
+
+namespace gradstep::tests {
+
+void test_losses();
+
+}  // namespace gradstep::tests
