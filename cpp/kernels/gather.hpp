@@ -15,6 +15,9 @@ struct RowNumbers {
     inline Index operator[](Index r) const { return which ? static_cast<Index>(which[r]) : first + r; }
 };
 
+// Rows that were asked for long ago have left the first cache again: they are asked for so many rows before
+// they are read.
+constexpr Index kRowsAhead = 4;
 constexpr Index kCacheLine = 64;
 
 inline void ask_for(const void* from, Index bytes) {
@@ -86,7 +89,11 @@ GRADSTEP_INLINE RowReader<T, Element, M> reader_of(const Element* X, const Rows<
     repeat<M>([&](int m) GRADSTEP_LAMBDA {
         reader.from[m] = X + numbers[r + m] * rows.stride + i0;
         reader.to[m] = X__bi + m * ldx;
-        if (ahead) ask_for(reader.from[m] + ahead, (i1 - i0) * static_cast<Index>(sizeof(Element)));
+        const Index bytes = (i1 - i0) * static_cast<Index>(sizeof(Element));
+        if (ahead)
+            ask_for(reader.from[m] + ahead, bytes);
+        else if (r + m + kRowsAhead < numbers.count)
+            ask_for(X + numbers[r + m + kRowsAhead] * rows.stride + i0, bytes);
     });
     return reader;
 }
