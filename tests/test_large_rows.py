@@ -66,5 +66,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_an_error_in_bytes(backend: Backe
     n, d = 2_000_000, 1 << 16
     rows = np.broadcast_to(np.zeros(d, dtype=np.uint8), (n, d))
     trainer = gs.Trainer(batch_size=n, epochs=1, standardize=False, backend=backend.name)
-    with pytest.raises(MemoryError, match=r"\d+ bytes|\d+\.? [GT]iB"):
+    with pytest.raises(MemoryError, match=r"\d+ bytes|\d+\.? [GT]iB") as caught:
         trainer.fit(rows, np.arange(n) % 2)
+    assert "`batch_size` of Trainer must leave work arrays" in str(caught.value)
+    assert "got 2000000 rows of a network 65536-2" in str(caught.value)

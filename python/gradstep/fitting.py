@@ -64,7 +64,14 @@ def evaluations(run: Run, state: State, should_stop: Callable[[], bool]) -> Iter
     session = run.backend.session(run.plan, run.train, evaluated, n_threads=run.n_threads)
     while done < run.updates and not should_stop():
         goal = min(run.updates, (done // run.every + 1) * run.every)
-        running = session.train(state, done, goal, should_stop=should_stop)
+        try:
+            running = session.train(state, done, goal, should_stop=should_stop)
+        except MemoryError as error:
+            sizes = "-".join(map(str, run.plan.objective.layers.sizes))
+            raise MemoryError(
+                f"`batch_size` of Trainer must leave work arrays that fit in memory, "
+                f"got {run.plan.batch_size} rows of a network {sizes}: {error}"
+            ) from error
         if not state.finite.any() or state.updates.max() == done:
             return
         done = int(state.updates.max())

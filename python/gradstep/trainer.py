@@ -203,6 +203,8 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             and y raise its ValueError or TypeError.
         BackendUnavailableError
             The backend asked for is not there.
+        MemoryError
+            A batch and what the layers make of it do not fit in memory; the message says how many bytes.
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """
