@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pandas
@@ -68,6 +69,13 @@ def test_bad_normal(value):
         gs.Normal(value)
 
 
+@pytest.mark.parametrize("kind", [gs.He, gs.Xavier, partial(gs.Normal, 0.1)])
+@pytest.mark.parametrize("value", [-1, 0.5, "1", True])
+def test_bad_seeds_of_weights(kind, value):
+    with pytest.raises(InvalidParameterError, match=r"`seed` of (He|Xavier|Normal) must be "):
+        kind(seed=value)
+
+
 @pytest.mark.parametrize(
     "parameters, message",
     [
@@ -87,7 +95,10 @@ def test_bad_normal(value):
             {"hidden": (5, 0)},
             "`hidden` of Trainer must be a tuple or list, each element an int >= 1, got (5, 0)",
         ),
-        ({"init": "zeros"}, "`init` of Trainer must be one of 'he', 'xavier' or a Normal, got 'zeros'"),
+        (
+            {"init": "zeros"},
+            "`init` of Trainer must be one of 'he', 'xavier' or a He, Xavier or Normal, got 'zeros'",
+        ),
         (
             {"random_state": 2**32},
             "`random_state` of Trainer must be <= 4294967295, got 4294967296",

@@ -170,7 +170,7 @@ def test_json_is_all_of_standard_output(capsys):
         "factor": 0.1,
         "every": 10,
     }
-    assert found["settings"]["init"] == {"std": 0.1}
+    assert found["settings"]["init"] == {"init": "Normal", "std": 0.1, "seed": None}
     assert set(found["settings"]) == set(gs.Trainer().get_params()) - set(options.NOT_OPTIONS)
     assert found["backend"] == "numpy"
     assert set(found["figures"]) == {"train", "test"}

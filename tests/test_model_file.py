@@ -56,6 +56,9 @@ SETTINGS = [
     {"standardize": False, "init": "xavier", "evaluate_every": None, "n_threads": 2, "verbose": False},
     {"evaluate_every": "running"},
     {"loss": "sigmoid"},
+    {"init": gs.Normal(np.float32(0.5), seed=np.int16(3))},
+    {"init": gs.He(seed=4), "hidden": (5,)},
+    {"init": gs.Xavier()},
     {"learning_rate": np.float32(0.25), "batch_size": np.int16(9), "hidden": [np.int64(3)]},
 ]
 
@@ -239,7 +242,7 @@ def tensor(name, to):
 
 
 FORGERIES = [
-    (put("version", to=1), "its format is version 1, this gradstep reads version 2"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 3"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),
@@ -248,8 +251,13 @@ FORGERIES = [
     (put("params", "callbacks", to=["print"]), "parameters are not those of Trainer"),
     (put("params", to={}), "parameters are not those of Trainer"),
     (put("params", to=None), "not iterable"),
-    (put("params", "init", to={"std": -1}), "`std` of Normal must be >= 0"),
-    (put("params", "init", to={"sdt": 1}), "unexpected keyword"),
+    (put("params", "init", to={"init": "Normal", "std": -1}), "`std` of Normal must be >= 0"),
+    (put("params", "init", to={"init": "Normal", "sdt": 1}), "unexpected keyword"),
+    (put("params", "init", to={"init": "He", "seed": -1}), "`seed` of He must be >= 0"),
+    (
+        put("params", "init", to={"init": "eval"}),
+        "must be one of He, Xavier, Normal, got 'eval'",
+    ),
     (put("params", "early_stopping", to={"patience": 0}), "`patience` of EarlyStopping must be >= 1"),
     (put("params", "learning_rate", to={"schedule": "eval"}), "a schedule must be one of"),
     (put("params", "learning_rate", to={"schedule": "StepDecay", "start": -1}), "StepDecay"),

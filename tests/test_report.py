@@ -375,7 +375,7 @@ def named_function(update: int) -> float:
         ((50,), "(50,)"),
         ([50, 20], "(50, 20)"),
         (named_function, "named_function"),
-        (gs.Normal(0.01), "Normal(std=0.01)"),
+        (gs.Normal(0.01), "Normal(std=0.01, seed=None)"),
         (np.random.RandomState(0), "RandomState"),
     ],
 )

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gradstep import backends, schedules
 from gradstep.callbacks import EarlyStopping
+from gradstep.errors import InvalidParameterError
 from gradstep.init import Normal
 from gradstep.trainer import Trainer
 
@@ -95,6 +96,48 @@ def test_pickle_keeps_predictions_to_the_bit():
     copy = pickle.loads(pickle.dumps(trainer))
     np.testing.assert_array_equal(copy.decision_function(X), trainer.decision_function(X))
     assert list(copy.history_) == list(trainer.history_)
+
+
+def test_parts_of_a_schedule_are_parameters():
+    trainer = Trainer(learning_rate=schedules.CyclicTriangular(0.1, 0.5, step_size=5))
+    first = trainer.learning_rate
+    assert trainer.get_params()["learning_rate__high"] == 0.5
+    assert "learning_rate__high" not in trainer.get_params(deep=False)
+    copy = clone(trainer).set_params(learning_rate__high=0.75, learning_rate__step_size=7, l2=0.5)
+    assert copy.learning_rate == schedules.CyclicTriangular(0.1, 0.75, step_size=7)
+    assert copy.l2 == 0.5
+    assert trainer.learning_rate is first
+    assert first == schedules.CyclicTriangular(0.1, 0.5, step_size=5)
+    trainer.set_params(learning_rate__start=0.5, learning_rate=schedules.StepDecay(0.1))
+    assert trainer.learning_rate == schedules.StepDecay(0.5)
+    trainer.set_params(early_stopping=EarlyStopping(), early_stopping__patience=2)
+    assert trainer.early_stopping == EarlyStopping(patience=2)
+
+
+def test_a_search_over_parts_of_a_schedule():
+    X, y = load_iris(return_X_y=True)
+    trainer = Trainer(backend="numpy", random_state=0, learning_rate=schedules.Linear(1e-6, 0.0))
+    grid = {"learning_rate__start": [1e-6, 0.3]}
+    search = GridSearchCV(make_pipeline(trainer), {f"trainer__{name}": grid[name] for name in grid}, cv=3)
+    search.fit(X, y)
+    assert search.best_params_ == {"trainer__learning_rate__start": 0.3}
+    assert search.best_estimator_[-1].learning_rate == schedules.Linear(0.3, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"l3": 1}, "Trainer has no parameter 'l3'; did you mean l2?"),
+        ({"lerning_rate__high": 1}, "no parameter 'lerning_rate__high'; did you mean learning_rate?"),
+        ({"learning_rate__hgh": 1}, "CyclicTriangular.* has no parameter 'hgh'; did you mean high?"),
+        ({"init__seed": 1}, "`init` of Trainer, which is 'he', has no parameter 'seed'; it has none"),
+        ({"learning_rate__high": 0.01}, "`high` of CyclicTriangular must be >= low"),
+    ],
+)
+def test_parameters_that_there_are_not(params, message):
+    trainer = Trainer(learning_rate=schedules.CyclicTriangular(0.1, 0.5, step_size=5))
+    with pytest.raises(InvalidParameterError, match=message):
+        trainer.set_params(**params)
 
 
 @pytest.mark.parametrize(

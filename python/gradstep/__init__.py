@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from gradstep.gradcheck import gradient_check
     from gradstep.history import History, Metrics
     from gradstep.html_report import report
-    from gradstep.init import Normal
+    from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
     from gradstep.trainer import Trainer
 
 __all__ = [
     "EarlyStopping",
+    "He",
     "History",
     "Metrics",
     "Normal",
     "Trainer",
+    "Xavier",
     "build_info",
     "datasets",
     "errors",
@@ -45,10 +47,12 @@ __all__ = [
 # `import gradstep` stays light.
 _HOMES = {
     "EarlyStopping": "callbacks",
+    "He": "init",
     "History": "history",
     "Metrics": "history",
     "Normal": "init",
     "Trainer": "trainer",
+    "Xavier": "init",
     "build_info": "_build_info",
     "datasets": "",
     "errors": "",

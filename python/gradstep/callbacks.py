@@ -78,25 +78,16 @@ class Watch:
 
 
 class Plateaus:
-    """Follows one training under `ReduceOnPlateau`.
+    """Follows one training under `ReduceOnPlateau`."""
 
-    Parameters
-    ----------
-    rule : ReduceOnPlateau
-    rates : ndarray of shape (t,), float64
-        Of every update; those to come are changed in place.
-    """
+    def __init__(self, rule: ReduceOnPlateau) -> None:
+        self._rule, self._best = rule, Best(rule.monitor, rule.min_delta)
 
-    def __init__(self, rule: ReduceOnPlateau, rates: npt.NDArray[np.float64]) -> None:
-        self._rule, self._rates = rule, rates
-        self._best = Best(rule.monitor, rule.min_delta)
-
-    def see(self, row: dict[str, float]) -> None:
-        """Take in an evaluation; at a plateau, scale the rates of the updates after it."""
+    def see(self, row: dict[str, float], to_come: npt.NDArray[np.float64]) -> None:
+        """Take in an evaluation; at a plateau, scale the rates to come in place."""
         if self._best.improves(row) or self._best.since < self._rule.patience:
             return
         self._best.since = 0
-        to_come = self._rates[int(row["update"]) :]
         np.maximum(to_come * self._rule.factor, self._rule.min_rate, out=to_come)
 
 

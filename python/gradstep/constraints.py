@@ -7,6 +7,7 @@ import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def one_of(*options: str) -> Constraint:
     return Constraint(text, lambda value: isinstance(value, str) and value in options, ("nonsense", 3, None))
 
 
-def instance(kind: type, text: str) -> Constraint:
+def instance(kind: type | UnionType, text: str) -> Constraint:
     """Return "an instance of this class"."""
     return Constraint(text, lambda value: isinstance(value, kind), ("nonsense", 3, None, kind))
 

@@ -1,25 +1,27 @@
-"""The loop that drives a backend from row to row of the history."""
+"""The one loop that drives a backend: from row to row of the histories of the models of a group."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.protocol import Backend, Figures, Running
+from gradstep.backends.protocol import Backend, Figures, Running, Session
 from gradstep.errors import DivergedError
 from gradstep.history import Metrics
 from gradstep.plan import Plan, State
 from gradstep.problem import Problem
 
+Array = npt.NDArray[np.floating]
+
 
 @dataclass(frozen=True)
 class Run:
-    """A training as a whole.
+    """The training of a group of m models as a whole.
 
     Attributes
     ----------
@@ -40,98 +42,165 @@ class Run:
     every: int
     n_threads: int
 
-    @property
-    def updates(self) -> int:
-        """Updates planned."""
-        return int(self.plan.learning_rate.shape[1])
+    def session(self) -> Session:
+        """Begin to execute the plan."""
+        return self.backend.session(
+            self.plan, self.train, list(self.evaluated.values()), n_threads=self.n_threads
+        )
+
+    def only(self, models: Sequence[int]) -> Run:
+        """Return the training of some models of the group, in the order given."""
+        return replace(self, plan=self.plan.only(models))
 
 
-class Evaluation(NamedTuple):
-    """Figures of m models after an update: of the updates since the last one, and by what was evaluated."""
+class Follower(Protocol):
+    """Follows the training of one model."""
 
-    update: int
-    running: Running
-    figures: dict[str, Figures]
+    def see(self, row: dict[str, float], parameters: Array, to_come: npt.NDArray[np.float64]) -> bool:
+        """Take in an evaluation and say whether the training of this model is over.
 
+        Parameters
+        ----------
+        row : dict
+            The new row of the history; what was trained on had finite figures.
+        parameters : ndarray of shape (P,)
+            Those that the row describes, finite; the follower's own.
+        to_come : ndarray of shape (updates to come,), float64
+            Learning rates of the updates after this one; may be changed in place.
+        """
+        ...
 
-def evaluations(run: Run, state: State, should_stop: Callable[[], bool]) -> Iterator[Evaluation]:
-    """Train the m models of `state` in place, pausing for every evaluation.
-
-    Ends after the last update, when `should_stop` says so (an evaluation of what was done comes
-    first), or when no model is finite any more.
-    """
-    done, evaluated = int(state.updates.max()), list(run.evaluated.values())
-    session = run.backend.session(run.plan, run.train, evaluated, n_threads=run.n_threads)
-    while done < run.updates and not should_stop():
-        goal = min(run.updates, (done // run.every + 1) * run.every)
-        try:
-            running = session.train(state, done, goal, should_stop=should_stop)
-        except MemoryError as error:
-            sizes = "-".join(map(str, run.plan.objective.layers.sizes))
-            raise MemoryError(
-                f"`batch_size` of Trainer must leave work arrays that fit in memory, "
-                f"got {run.plan.batch_size} rows of a network {sizes}: {error}"
-            ) from error
-        if not state.finite.any() or state.updates.max() == done:
-            return
-        done = int(state.updates.max())
-        figures = session.evaluate(state.parameters) if evaluated else []
-        yield Evaluation(done, running, dict(zip(run.evaluated, figures, strict=True)))
+    def diverge(self, error: DivergedError) -> None:
+        """Take in that a loss or a parameter is no longer finite; the training is over."""
+        ...
 
 
-def rows(
-    run: Run, state: State, should_stop: Callable[[], bool], began: float
-) -> Iterator[tuple[dict[str, float], npt.NDArray[np.floating]]]:
-    """Train one model, m = 1; yield a row of its history and a copy of its parameters, shape (P,).
+class Group:
+    """m models that train together from evaluation to evaluation, and leave one by one.
 
-    Every copy is finite, and so are the figures on the train rows.
+    A model leaves when its follower says so, when it diverges, or when it is dropped; the others
+    go on from their state in a new session, and do not notice.
 
     Parameters
     ----------
     run : Run
-    state : State
-        Of one model; changed in place.
-    should_stop : callable
-    began : float
-        ``time.perf_counter()`` from which the column `seconds` counts.
+        Of m models.
+    parameters : ndarray of shape (m, P)
+        The first ones; changed in place.
+    followers : sequence of m Followers
+    seconds : float, default=0.0
+        Spent before; the column `seconds` of the histories goes on from there.
 
-    Raises
-    ------
-    DivergedError
-        A loss or a parameter is no longer finite.
+    Attributes
+    ----------
+    run, state, followers
+        Of the models that are left, in the same order.
     """
-    rates = run.plan.learning_rate[0]
-    for evaluation in evaluations(run, state, should_stop):
-        seen = [evaluation.running.loss[0]]
-        seen += [evaluation.figures["train"].cost[0]] if "train" in evaluation.figures else []
-        if not (state.finite[0] and np.isfinite(seen).all() and np.isfinite(state.parameters).all()):
-            break
-        yield _row(run.plan, evaluation, time.perf_counter() - began), state.parameters[0].copy()
-    else:
-        if state.finite[0]:
+
+    def __init__(
+        self, run: Run, parameters: Array, followers: Sequence[Follower], seconds: float = 0.0
+    ) -> None:
+        self.run, self.state, self.followers = run, State.start(parameters), list(followers)
+        self._session: Session | None = None
+        self._done, self._seconds = 0, seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no model is left that has updates to come."""
+        return not self.followers or self._done >= self.run.plan.updates
+
+    def advance(self, goal: int, should_stop: Callable[[], bool]) -> None:
+        """Train until the first evaluation at or after update `goal`.
+
+        Ends earlier when no model is left, or when `should_stop` says so: an evaluation of what
+        was done comes first.
+
+        Raises
+        ------
+        MemoryError
+            A batch and what the layers make of it do not fit in memory.
+        """
+        began = time.perf_counter() - self._seconds
+        while not self.is_over and self._done < goal and not should_stop():
+            before = self._done
+            running = self._train(should_stop)
+            self._done = int(self.state.updates[self.state.finite].max(initial=before))
+            figures = self._evaluate() if self._done > before else {}
+            leaving = []
+            for place, follower in enumerate(self.followers):
+                done = int(self.state.updates[place])
+                if not self.state.finite[place]:
+                    leaving.append(follower)
+                    follower.diverge(self._error(place))
+                elif done > before:
+                    row = _row(self.run.plan, place, done, running, figures)
+                    if self._tell(place, row | {"seconds": time.perf_counter() - began}):
+                        leaving.append(follower)
+            self.drop(leaving)
+        self._seconds = time.perf_counter() - began
+
+    def drop(self, leaving: Collection[Follower]) -> None:
+        """Let models go; the others keep their state."""
+        if not leaving:
             return
-    done = int(state.updates[0])
-    raise DivergedError(done, float(rates[max(done - 1, 0)]))
+        left = [place for place, follower in enumerate(self.followers) if follower not in leaving]
+        self.followers = [self.followers[place] for place in left]
+        self.run, self.state, self._session = self.run.only(left), self.state.only(left), None
+
+    def _train(self, should_stop: Callable[[], bool]) -> Running:
+        """Do the updates up to the next evaluation."""
+        run = self.run
+        goal = min(run.plan.updates, (self._done // run.every + 1) * run.every)
+        if self._session is None:
+            self._session = run.session()
+        try:
+            return self._session.train(self.state, self._done, goal, should_stop=should_stop)
+        except MemoryError as error:
+            sizes = "-".join(map(str, run.plan.objective.layers.sizes))
+            models = "" if len(self.followers) == 1 else f"{len(self.followers)} times "
+            raise MemoryError(
+                f"`batch_size` of Trainer must leave work arrays that fit in memory, "
+                f"got {run.plan.batch_size} rows of {models}a network {sizes}: {error}"
+            ) from error
+
+    def _evaluate(self) -> dict[str, Figures]:
+        evaluated, session = self.run.evaluated, self._session
+        figures = session.evaluate(self.state.parameters) if session is not None and evaluated else []
+        return dict(zip(evaluated, figures, strict=True))
+
+    def _tell(self, place: int, row: dict[str, float]) -> bool:
+        """Hand a model's new row to its follower, and say whether the model leaves."""
+        follower, parameters = self.followers[place], self.state.parameters[place].copy()
+        seen = [row["running_loss"]] + ([row["train_cost"]] if "train" in self.run.evaluated else [])
+        if not (np.isfinite(seen).all() and np.isfinite(parameters).all()):
+            follower.diverge(self._error(place))
+            return True
+        done = int(row["update"])
+        return follower.see(row, parameters, self.run.plan.learning_rate[place, done:])
+
+    def _error(self, place: int) -> DivergedError:
+        done = int(self.state.updates[place])
+        return DivergedError(done, float(self.run.plan.learning_rate[place, max(done - 1, 0)]))
 
 
-def _row(plan: Plan, evaluation: Evaluation, seconds: float) -> dict[str, float]:
-    """Return the first model's row of the history."""
-    done = evaluation.update
-    row = {
+def _row(
+    plan: Plan, place: int, done: int, running: Running, evaluated: Mapping[str, Figures]
+) -> dict[str, float]:
+    """Return a model's row of the history, but for the seconds."""
+    row: dict[str, Any] = {
         "update": done,
         "epoch": done / plan.updates_per_epoch,
-        "learning_rate": float(plan.learning_rate[0, done - 1]),
-        "seconds": seconds,
-        "running_loss": float(evaluation.running.loss[0]),
-        "running_accuracy": float(evaluation.running.accuracy[0]),
+        "learning_rate": float(plan.learning_rate[place, done - 1]),
+        "running_loss": float(running.loss[place]),
+        "running_accuracy": float(running.accuracy[place]),
     }
     for part in ("train", "validation"):
-        figures = evaluation.figures.get(part)
-        values = metrics(figures) if figures else Metrics(np.nan, np.nan, np.nan)
+        figures = evaluated.get(part)
+        values = metrics(figures, place) if figures else Metrics(np.nan, np.nan, np.nan)
         row |= {f"{part}_{name}": value for name, value in values._asdict().items()}
     return row
 
 
-def metrics(figures: Figures) -> Metrics:
-    """Return the figures of the first model as plain numbers."""
-    return Metrics(*(float(values[0]) for values in figures))
+def metrics(figures: Figures, place: int = 0) -> Metrics:
+    """Return the figures of one model as plain numbers."""
+    return Metrics(*(float(values[place]) for values in figures))

@@ -235,7 +235,7 @@ def _model(
     else:
         trainer = clone(trainer).set_params(precision="float64", learning_rate=1.0, epochs=1)
         problem = trainer._train_problem(X, y, sample_weight)
-        plan, parameters = planning.make(trainer, problem, len(trainer.classes_))
+        plan, parameters = planning.make([trainer], problem, len(trainer.classes_))
         objective = plan.objective
     return objective, problem, parameters[0].astype(np.float64)
 

@@ -25,12 +25,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from gradstep import backends, schedules
+from gradstep import backends, init, schedules
 from gradstep.callbacks import EarlyStopping
 from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
 from gradstep.files import write_atomically
 from gradstep.history import COLUMNS, History
-from gradstep.init import Normal
 from gradstep.problem import Standardization
 from gradstep.validation import TRAINER, check_parameters
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from gradstep.trainer import Trainer
 
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 2
+VERSION = 3
 
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
@@ -126,8 +125,8 @@ def _encode_params(params: dict[str, Any]) -> dict[str, Any]:
     if callable(rate):
         plain = isinstance(rate, schedules.PLAIN)
         encoded["learning_rate"] = schedules.to_dict(rate) if plain else {"schedule": "Recorded"}
-    if isinstance(params["init"], Normal):
-        encoded["init"] = asdict(params["init"])
+    if isinstance(params["init"], init.Init):
+        encoded["init"] = init.to_dict(params["init"])
     encoded["early_stopping"] = rule and asdict(rule)
     if isinstance(random_state, np.random.RandomState):
         encoded["random_state"] = None
@@ -247,7 +246,7 @@ def _decode_params(encoded: Any, take: _Taker) -> dict[str, Any]:
         raise CorruptFileError(f"its parameters are not those of Trainer: {', '.join(params)}")
     params["callbacks"] = ()
     params["hidden"] = tuple(params["hidden"])
-    rate, init, rule = params["learning_rate"], params["init"], params["early_stopping"]
+    rate, weights, rule = params["learning_rate"], params["init"], params["early_stopping"]
     if isinstance(rate, dict):
         if rate.get("schedule") == "Recorded":
             rates = take("learning_rates", "float64", None)
@@ -255,8 +254,8 @@ def _decode_params(encoded: Any, take: _Taker) -> dict[str, Any]:
                 raise CorruptFileError("its tensor 'learning_rates' must be >= 0")
             rate = {"schedule": "Recorded", "rates": rates.tolist()}
         params["learning_rate"] = schedules.from_dict(rate)
-    if isinstance(init, dict):
-        params["init"] = Normal(**init)
+    if isinstance(weights, dict):
+        params["init"] = init.from_dict(weights)
     if isinstance(rule, dict):
         params["early_stopping"] = EarlyStopping(**rule)
     check_parameters(params)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
@@ -176,9 +176,19 @@ class Plan:
     learning_rate: npt.NDArray[np.float64]
 
     @property
+    def updates(self) -> int:
+        """Updates planned."""
+        return int(self.learning_rate.shape[1])
+
+    @property
     def updates_per_epoch(self) -> int:
         """Mini-batch steps of one epoch."""
         return -(-self.order.n // self.batch_size)
+
+    def only(self, models: Sequence[int]) -> Plan:
+        """Return the plan of some models of the group, in the order given."""
+        objective = replace(self.objective, l2=self.objective.l2[models])
+        return replace(self, objective=objective, learning_rate=self.learning_rate[models])
 
     def stretches(self, t0: int, t1: int) -> Iterator[Stretch]:
         """Cut the updates ``t0 <= t < t1`` at the ends of epochs."""
@@ -221,3 +231,7 @@ class State:
     def copy(self) -> State:
         """Return a State that shares nothing with this one."""
         return State(self.parameters.copy(), self.updates.copy(), self.finite.copy())
+
+    def only(self, models: Sequence[int]) -> State:
+        """Return a copy of the state of some models of the group, in the order given."""
+        return State(self.parameters[models], self.updates[models], self.finite[models])

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep import init, schedules, validation
+from gradstep import fitting, init, schedules, threads, validation
 from gradstep.errors import GradstepError, InvalidParameterError
 from gradstep.plan import Layers, Objective, Plan, RowOrder, rows_per_update
 from gradstep.problem import Problem
 
 if TYPE_CHECKING:
+    from gradstep.backends.protocol import Backend
     from gradstep.trainer import Trainer
 
 
-def make(trainer: Trainer, train: Problem, k: int) -> tuple[Plan, npt.NDArray[np.floating]]:
-    """Return the plan for k classes and the first parameters (1, P).
+def run(
+    trainers: Sequence[Trainer], backend: Backend, train: Problem, held_out: Problem | None
+) -> tuple[fitting.Run, npt.NDArray[np.floating]]:
+    """Return the training of a group of m models and their first parameters (m, P); see `make`."""
+    first = trainers[0]
+    plan, parameters = make(trainers, train, len(first.classes_))
+    every, evaluated = evaluations(first.evaluate_every, plan, train, held_out)
+    n_threads = threads.choose(first.n_threads, plan.batch_size * parameters.size)
+    return fitting.Run(backend, plan, train, evaluated, every, n_threads), parameters
+
+
+def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt.NDArray[np.floating]]:
+    """Return the plan for k classes and the first parameters (m, P).
+
+    The trainers may differ in what each model has for itself: `l2`, `learning_rate` and `init`.
 
     Raises
     ------
     InvalidParameterError
-        The learning rate fails, or there are too many updates to hold a rate for each.
+        A learning rate fails, or there are too many updates to hold a rate for each.
     """
-    order_seed, init_seed = check_random_state(trainer.random_state).randint(2**31 - 1, size=2)
-    layers = Layers((train.d, *(int(units) for units in trainer.hidden), k))
-    batch_size = rows_per_update(trainer.batch_size, train.n)
-    objective = Objective(layers, trainer.loss, np.array([trainer.l2], dtype=np.float64))
-    order = RowOrder(train.n, bool(trainer.shuffle), int(order_seed))
-    rates = _rates(trainer, -(-train.n // batch_size))
-    generator = np.random.default_rng(int(init_seed))
-    parameters = init.draw(layers, trainer.init, generator, trainer.precision)
-    return Plan(objective, batch_size, order, rates[None]), parameters[None]
+    first = trainers[0]
+    order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
+    layers = Layers((train.d, *(int(units) for units in first.hidden), k))
+    batch_size = rows_per_update(first.batch_size, train.n)
+    l2 = np.array([trainer.l2 for trainer in trainers], dtype=np.float64)
+    order = RowOrder(train.n, bool(first.shuffle), int(order_seed))
+    rates = np.stack([_rates(trainer, -(-train.n // batch_size)) for trainer in trainers])
+    parameters = np.empty((len(trainers), layers.parameters), dtype=first.precision)
+    for block, trainer in zip(parameters, trainers, strict=True):
+        block[:] = init.draw(layers, trainer.init, np.random.default_rng(int(init_seed)), block.dtype)
+    return Plan(Objective(layers, first.loss, l2), batch_size, order, rates), parameters
 
 
 def evaluations(
@@ -41,7 +58,7 @@ def evaluations(
 ) -> tuple[int, dict[str, Problem]]:
     """Return `every` and `evaluated` of a `fitting.Run`."""
     if evaluate_every is None:
-        return int(plan.learning_rate.shape[1]), {}
+        return plan.updates, {}
     evaluated = {} if evaluate_every == "running" else {"train": train}
     evaluated |= {} if held_out is None else {"validation": held_out}
     of_an_epoch = evaluate_every in ("epoch", "running")

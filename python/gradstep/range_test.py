@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +12,8 @@ from gradstep import fitting
 from gradstep.backends.protocol import never
 from gradstep.constraints import NUMBER, WHOLE, above, at_least, check, instance
 from gradstep.errors import DivergedError, InvalidParameterError
-from gradstep.plan import State
 from gradstep.schedules import Geometric
 from gradstep.trainer import Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # At most so many points, and the multiple of the lowest loss so far after which no rate will do.
 _POINTS, _TOO_MUCH = 100, 4.0
@@ -103,20 +97,28 @@ def learning_rate_range_test(
     settings |= {"evaluate_every": None, "early_stopping": None, "callbacks": (), "verbose": 0}
     # The copy has a RandomState of its own.
     run, parameters = clone(type(trainer)(**settings))._prepare(X, y)
-    points = list(_points(replace(run, every=-(-run.updates // _POINTS)), parameters))
-    rates, losses = np.array(points, dtype=np.float64).reshape(-1, 2).T.copy()
+    points = _Points()
+    group = fitting.Group(replace(run, every=-(-run.plan.updates // _POINTS)), parameters, [points])
+    group.advance(run.plan.updates, never)
+    rates, losses = np.array(points.seen, dtype=np.float64).reshape(-1, 2).T.copy()
     return RangeTest(rates, losses)
 
 
-def _points(run: fitting.Run, parameters: npt.NDArray[np.floating]) -> Iterator[tuple[float, float]]:
-    """Yield rate and loss until the loss says that the rate is too high."""
-    lowest = np.inf
-    try:
-        for row, _ in fitting.rows(run, State.start(parameters), never, time.perf_counter()):
-            loss = row["running_loss"]
-            yield row["learning_rate"], loss
-            lowest = min(lowest, loss)
-            if loss > _TOO_MUCH * lowest:
-                return
-    except DivergedError:
-        return
+class _Points:
+    """Collects rate and loss until the loss says that the rate is too high."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, float]] = []
+        self._lowest = np.inf
+
+    def see(
+        self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
+    ) -> bool:
+        """Take in a point and say whether it is the last."""
+        loss = row["running_loss"]
+        self.seen.append((row["learning_rate"], loss))
+        self._lowest = min(self._lowest, loss)
+        return loss > _TOO_MUCH * self._lowest
+
+    def diverge(self, error: DivergedError) -> None:
+        """Take in that there are no more points."""

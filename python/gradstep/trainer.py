@@ -13,24 +13,26 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gradstep import backends, fitting, interrupt, planning, threads, validation
-from gradstep.callbacks import EarlyStopping, Plateaus, Watch, print_row
+from gradstep.courses import Course
 from gradstep.errors import InvalidDataError
-from gradstep.history import History, Metrics
-from gradstep.plan import Layers, Objective, State
+from gradstep.history import Metrics
+from gradstep.nested import NestedParameters
+from gradstep.plan import Layers, Objective
 from gradstep.problem import Problem, Standardization, as_rows, prepare
-from gradstep.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gradstep.init import Normal
+    from gradstep.callbacks import EarlyStopping
+    from gradstep.init import Init
     from gradstep.schedules import Schedule
 
 
-class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Softmax regression or a small ReLU network, trained by mini-batch gradient descent.
 
-    A scikit-learn classifier: it works in pipelines, searches, `clone` and `pickle`.
+    A scikit-learn classifier: it works in pipelines, searches, `clone` and `pickle`. What a schedule
+    or another rule is made of can be set by two underscores, as ``learning_rate__high``.
 
     Parameters
     ----------
@@ -60,8 +62,9 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     standardize : bool, default=True
         Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
         training rows (weighted, if they are). X itself is neither changed nor copied for it.
-    init : {"he", "xavier"} or Normal, default="he"
-        First weights; see `gradstep.init.deviations`. Biases start at 0.
+    init : {"he", "xavier"}, He, Xavier or Normal, default="he"
+        First weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
+        have a seed of its own, in place of what `random_state` gives.
     evaluate_every : {"epoch", "running"}, int or None, default="epoch"
         When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
         `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
@@ -136,7 +139,7 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epochs: int = 40,
         shuffle: bool = True,
         standardize: bool = True,
-        init: str | Normal = "he",
+        init: str | Init = "he",
         evaluate_every: str | int | None = "epoch",
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Trainer, dict[str, float]], bool | None]] = (),
@@ -293,16 +296,11 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None
     ) -> tuple[fitting.Run, npt.NDArray[np.floating]]:
         """Return the training and its first parameters (1, P); everything is checked here."""
-        validation.check_parameters(self.get_params(deep=False))
-        for name in ("early_stopping", "learning_rate"):
-            validation.check_monitored(name, getattr(self, name), self.evaluate_every, eval_set)
+        validation.check_trainer(self, eval_set is not None)
         backend = backends.get(self.backend)
         train = self._train_problem(X, y, sample_weight)
         held_out = None if eval_set is None else self._eval_problem(eval_set)
-        plan, parameters = planning.make(self, train, len(self.classes_))
-        every, evaluated = planning.evaluations(self.evaluate_every, plan, train, held_out)
-        n_threads = threads.choose(self.n_threads, plan.batch_size * plan.objective.layers.parameters)
-        return fitting.Run(backend, plan, train, evaluated, every, n_threads), parameters
+        return planning.run([self], backend, train, held_out)
 
     def _train_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         """Return the rows to train on; what is learned of them alone is set here."""
@@ -326,37 +324,19 @@ class Trainer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return prepare(X, indices, standardization=self.standardization_)
 
     def _train(self, run: fitting.Run, parameters: npt.NDArray[np.floating], began: float) -> None:
-        """Train; the learned attributes are always those of the last row of the history."""
-        layers, per_epoch = run.plan.objective.layers, run.plan.updates_per_epoch
-        watch = Watch(self.early_stopping) if self.early_stopping else None
-        plateaus = None
-        if isinstance(self.learning_rate, ReduceOnPlateau):
-            plateaus = Plateaus(self.learning_rate, run.plan.learning_rate[0])
-        self.history_, self.interrupted_ = History(), False
-        self._keep(layers, parameters[0].copy(), 0, per_epoch)
+        """Train a group of one."""
+        course = Course(self, run.plan, parameters[0])
+        group = fitting.Group(run, parameters, [course], time.perf_counter() - began)
         with interrupt.deferred() as stop:
-            for row, kept in fitting.rows(run, State.start(parameters), stop, began):
-                self.history_.append(**row)
-                self._keep(layers, kept, int(row["update"]), per_epoch)
-                if self.verbose:
-                    print_row(row)
-                if plateaus:
-                    plateaus.see(row)
-                wishes = [callback(self, dict(row)) for callback in self.callbacks]
-                if (watch and watch.is_over(row, kept)) or any(wishes):
-                    break
-            self.interrupted_ = stop.requested
-        if watch and watch.rule.restore_best and watch.parameters is not None:
-            self._keep(layers, watch.parameters, watch.update, per_epoch)
+            group.advance(run.plan.updates, stop)
+            self.interrupted_ = stop.requested and not course.error
+        if course.status == "running":
+            course.end("interrupted")
+        if course.error:
+            raise course.error
         if self.interrupted_:
             last = self.history_["update"][-1:].tolist() or [0]
             warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
-
-    def _keep(self, layers: Layers, block: npt.NDArray[np.floating], update: int, per_epoch: int) -> None:
-        """Make a model's parameters (P,) the learned attributes."""
-        self.coefs_ = [layers.weights(block, layer) for layer in range(layers.count)]
-        self.intercepts_ = [layers.biases(block, layer) for layer in range(layers.count)]
-        self.n_iter_ = -(-update // per_epoch)
 
     def _model(self) -> tuple[Objective, npt.NDArray[np.floating]]:
         """Return the learned model as backends take it: objective and parameters (1, P)."""

@@ -30,7 +30,7 @@ from gradstep.constraints import (
     sequence_of,
 )
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.init import Normal
+from gradstep.init import KINDS, Init
 from gradstep.plan import LOSSES
 from gradstep.problem import ROW_TYPES
 from gradstep.schedules import ReduceOnPlateau
@@ -49,7 +49,7 @@ TRAINER: dict[str, tuple[Constraint, ...]] = {
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
     "standardize": (FLAG,),
-    "init": (either(one_of("he", "xavier"), instance(Normal, "a Normal")),),
+    "init": (either(one_of(*KINDS), instance(Init, "a He, Xavier or Normal")),),
     "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
@@ -77,22 +77,27 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         check("Trainer", name, parameters[name], constraints)
 
 
-def check_monitored(name: str, rule: Any, evaluate_every: str | int | None, eval_set: Any) -> None:
-    """Raise InvalidParameterError when the column that a rule watches would be empty, or come too late.
+def check_trainer(trainer: BaseEstimator, has_eval_set: bool) -> None:
+    """Raise InvalidParameterError when a Trainer's parameters, or they and the data, do not fit together."""
+    check_parameters(trainer.get_params(deep=False))
+    for name in ("early_stopping", "learning_rate"):
+        rule = getattr(trainer, name)
+        if isinstance(rule, (EarlyStopping, ReduceOnPlateau)):
+            whose = f"`{name}` of Trainer monitors"
+            check_monitored(whose, rule.monitor, trainer.evaluate_every, has_eval_set)
 
-    `name` is the parameter of Trainer; what is no rule watches nothing.
-    """
-    if not isinstance(rule, (EarlyStopping, ReduceOnPlateau)):
-        return
+
+def check_monitored(whose: str, column: str, evaluate_every: str | int | None, has_eval_set: bool) -> None:
+    """Raise InvalidParameterError when the column that something watches would be empty, or come too late."""
     needs = ""
     if evaluate_every is None:
         needs = "figures while training, got evaluate_every=None"
-    elif rule.monitor.startswith("train") and evaluate_every == "running":
+    elif column.startswith("train") and evaluate_every == "running":
         needs = "the train rows evaluated, got evaluate_every='running'"
-    elif rule.monitor.startswith("validation") and eval_set is None:
+    elif column.startswith("validation") and not has_eval_set:
         needs = "an eval_set, got None"
     if needs:
-        raise InvalidParameterError(f"`{name}` of Trainer monitors {rule.monitor}, which needs {needs}")
+        raise InvalidParameterError(f"{whose} {column}, which needs {needs}")
 
 
 def check_fitted(trainer: BaseEstimator) -> None:

@@ -242,8 +242,12 @@ def _machine_readable(outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    from gradstep import init
+
     if callable(value):
         return gradstep.schedules.to_dict(value)
+    if isinstance(value, init.Init):
+        return init.to_dict(value)
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 

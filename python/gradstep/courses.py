@@ -1,0 +1,87 @@
+"""What a Trainer learns while its model trains, alone or in a group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.callbacks import Plateaus, Watch, print_row
+from gradstep.errors import DivergedError
+from gradstep.history import History
+from gradstep.plan import Plan
+from gradstep.schedules import ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from gradstep.trainer import Trainer
+
+
+class Course:
+    """Follows the training of one Trainer's model, under that Trainer's own rules.
+
+    The learned attributes of the Trainer are always those of the last row of its history, until
+    the course ends and the parameters of the best evaluation come back, where it is to keep them.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    plan : Plan
+        Of this model, or of a group that it is in.
+    parameters : ndarray of shape (P,)
+        The first ones.
+
+    Attributes
+    ----------
+    status : str
+        "running", "finished", "stopped" by early stopping or a callback, "diverged", or whatever
+        `end` was told.
+    error : DivergedError, or None
+    """
+
+    def __init__(self, trainer: Trainer, plan: Plan, parameters: npt.NDArray[np.floating]) -> None:
+        self.trainer, self.status = trainer, "running"
+        self.error: DivergedError | None = None
+        self._layers, self._updates = plan.objective.layers, plan.updates
+        self._per_epoch = plan.updates_per_epoch
+        self._watch = Watch(trainer.early_stopping) if trainer.early_stopping else None
+        rate = trainer.learning_rate
+        self._plateaus = Plateaus(rate) if isinstance(rate, ReduceOnPlateau) else None
+        trainer.history_, trainer.interrupted_ = History(), False
+        self._keep(parameters.copy(), 0)
+
+    def see(
+        self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
+    ) -> bool:
+        """Take in an evaluation and say whether the training is over."""
+        trainer, update = self.trainer, int(row["update"])
+        trainer.history_.append(**row)
+        self._keep(parameters, update)
+        if trainer.verbose:
+            print_row(row)
+        if self._plateaus:
+            self._plateaus.see(row, to_come)
+        wishes = [callback(trainer, dict(row)) for callback in trainer.callbacks]
+        if (self._watch and self._watch.is_over(row, parameters)) or any(wishes):
+            self.end("stopped")
+        elif update == self._updates:
+            self.end("finished")
+        return self.status != "running"
+
+    def diverge(self, error: DivergedError) -> None:
+        """Take in that the training is over; the model stays that of the history's last row."""
+        self.status, self.error = "diverged", error
+
+    def end(self, status: str) -> None:
+        """Say why the training is over."""
+        self.status = status
+        watch = self._watch
+        if watch and watch.rule.restore_best and watch.parameters is not None:
+            self._keep(watch.parameters, watch.update)
+
+    def _keep(self, block: npt.NDArray[np.floating], update: int) -> None:
+        """Make a model's parameters (P,) the learned attributes."""
+        trainer, layers = self.trainer, self._layers
+        trainer.coefs_ = [layers.weights(block, layer) for layer in range(layers.count)]
+        trainer.intercepts_ = [layers.biases(block, layer) for layer in range(layers.count)]
+        trainer.n_iter_ = -(-update // self._per_epoch)

@@ -1,0 +1,69 @@
+"""Parameters of parameters: what a schedule or a rule is made of, by two underscores."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+
+from gradstep.errors import InvalidParameterError
+
+
+class NestedParameters(BaseEstimator):  # type: ignore[misc]
+    """An estimator whose parameters may be frozen dataclasses, as schedules are.
+
+    Such a value is never changed: setting one of its fields puts a new one in its place.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; if `deep`, also what values are made of, as ``learning_rate__high``."""
+        params: dict[str, Any] = super().get_params(deep=deep)
+        if deep:
+            params |= {
+                f"{name}__{field.name}": getattr(value, field.name)
+                for name, value in tuple(params.items())
+                if _has_fields(value)
+                for field in fields(value)
+            }
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; a name with two underscores sets a part of a value.
+
+        Raises
+        ------
+        InvalidParameterError
+            There is no such parameter, or a value breaks the constraint of what it is a part of.
+        """
+        parts: dict[str, dict[str, Any]] = defaultdict(dict)
+        known = self.get_params(deep=False)
+        for key, value in params.items():
+            name, _, part = key.partition("__")
+            if name not in known:
+                _refuse(type(self).__name__, key, known)
+            if part:
+                parts[name][part] = value
+            else:
+                setattr(self, name, value)
+        for name, of_this in parts.items():
+            whole = getattr(self, name)
+            names = [field.name for field in fields(whole)] if _has_fields(whole) else []
+            for part in of_this:
+                if part not in names:
+                    whose = f"`{name}` of {type(self).__name__}, which is {whole!r},"
+                    _refuse(whose, part, names)
+            setattr(self, name, replace(whole, **of_this))
+        return self
+
+
+def _has_fields(value: object) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _refuse(whose: str, name: str, known: Any) -> None:
+    near = difflib.get_close_matches(name, known) or list(known)
+    hint = f"did you mean {' or '.join(near)}?" if near else "it has none"
+    raise InvalidParameterError(f"{whose} has no parameter {name!r}; {hint}")
