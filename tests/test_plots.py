@@ -17,7 +17,6 @@ import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.history import COLUMNS, History
-from gradstep.range_test import RangeTest
 
 LABELS = ["loss (nats)", "cost (nats)", "accuracy (%)"]
 
@@ -163,38 +162,6 @@ class TestCurves:
         )
         answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert answer.stdout.strip() == "False"
-
-
-class TestRangeTest:
-    def test_the_line_is_the_loss_over_the_rate(self) -> None:
-        result = RangeTest(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 1.5]))
-        (axes,) = gs.plots.range_test(result).axes
-        (line,) = axes.lines
-        np.testing.assert_array_equal(line.get_xdata(), result.learning_rate)
-        np.testing.assert_array_equal(line.get_ydata(), result.loss)
-        assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "running loss (nats)")
-        assert line.get_marker() == "o"
-
-    def test_a_lost_network_does_not_flatten_the_rest(self) -> None:
-        rates = np.geomspace(1e-5, 1.0, 10)
-        lost = RangeTest(rates, np.r_[np.full(9, 2.0), 1e9])
-        assert gs.plots.range_test(lost).axes[0].get_ylim()[1] == 4.0
-        assert gs.plots.range_test(RangeTest(rates, np.full(10, 2.0))).axes[0].get_ylim()[1] < 4.0
-
-    def test_title(self) -> None:
-        result = RangeTest(np.array([0.1]), np.array([1.0]))
-        assert gs.plots.range_test(result).get_suptitle() == ""
-        assert gs.plots.range_test(result, title="$\\oops{$").get_suptitle() == "$\\oops{$"
-
-    @pytest.mark.parametrize("bad", [3, None, History(), gs.Trainer()], ids=lambda bad: type(bad).__name__)
-    def test_what_is_no_range_test_is_refused(self, bad: object) -> None:
-        with pytest.raises(InvalidParameterError, match=r"`result` of range_test must be a RangeTest, got"):
-            gs.plots.range_test(bad)
-
-    def test_no_point_is_no_picture(self) -> None:
-        with pytest.raises(InvalidParameterError, match="must have at least one point"):
-            gs.plots.range_test(RangeTest(np.empty(0), np.empty(0)))
 
 
 class TestClassImages:

@@ -1,12 +1,15 @@
-"""Figures of a training run: its curves, what its first layer looks at, and which rates suit it.
+"""Figures of trainings: their curves and rates, their first layers, how sure they are, and of searches.
 
 Nothing here touches pyplot or any other global state: every function returns a
 `matplotlib.figure.Figure` of its own, to be shown or saved by the caller (``figure.savefig(path)``),
 and works in any thread.
 """
 
+from gradstep.plots.heat_maps import heat_map
 from gradstep.plots.images import Pictures, class_images, weight_pictures
-from gradstep.plots.rates import range_test
+from gradstep.plots.parameters import over_parameter
+from gradstep.plots.probabilities import probability_histograms
+from gradstep.plots.rates import learning_rate, range_test
 from gradstep.plots.runs import (
     DASHES,
     PANELS,
@@ -37,11 +40,15 @@ __all__ = [
     "class_images",
     "curves",
     "draw_panel",
+    "heat_map",
     "histories",
+    "learning_rate",
     "legend_entries",
     "line_colours",
+    "over_parameter",
     "panels",
     "parts_of",
+    "probability_histograms",
     "range_test",
     "weight_pictures",
 ]

@@ -1,17 +1,138 @@
-"""Loss over learning rate."""
+"""Learning rate over updates, and loss over learning rate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
+from gradstep import schedules
+from gradstep.constraints import WHOLE, at_least, check
 from gradstep.errors import InvalidParameterError
-from gradstep.plots.style import INK, PALETTE, style
+from gradstep.history import History
+from gradstep.plots.runs import line_colours
+from gradstep.plots.style import PALETTE, add_legend, add_title, legend_height, style
+from gradstep.schedules import ReduceOnPlateau, Schedule
 
 if TYPE_CHECKING:
     from gradstep.range_test import RangeTest
+    from gradstep.trainer import Trainer
+
+    Rated: TypeAlias = Trainer | History | Schedule | Callable[[int], float] | float
+
+Rates = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+
+def learning_rate(
+    runs: Rated | Mapping[str, Rated],
+    *,
+    updates: int | None = None,
+    updates_per_epoch: int | None = None,
+    log: bool = False,
+    title: str | None = None,
+) -> Figure:
+    """Draw the learning rate over the number of the update (from 0).
+
+    Parameters
+    ----------
+    runs : Trainer, History, schedule, callable or float, or mapping of str to these
+        A fitted Trainer shows the rate of every update it has made, one that is not fitted those it
+        would make; a History knows those of its rows alone, joined by straight lines. A mapping
+        draws several in one figure, its keys are their names.
+    updates : int, optional
+        Length of the run, for schedules, callables and numbers, which do not know it.
+    updates_per_epoch : int, optional
+        Needed by a Trainer that is not fitted, and by schedules.
+    log : bool, default=False
+        Whether the axis of the rate is logarithmic; a rate of 0 is then not drawn.
+    title : str, optional
+        Stands over the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes; with several runs, the legend lies below it.
+
+    Raises
+    ------
+    InvalidParameterError
+        A run is none of these, has no row, or the number of its updates is not known; `log` where
+        no rate is above 0.
+
+    Examples
+    --------
+    >>> from gradstep.schedules import CyclicTriangular
+    >>> cycle = CyclicTriangular(1e-5, 1e-1, step_size=500)
+    >>> (line,) = learning_rate(cycle, updates=2000, updates_per_epoch=100).axes[0].lines
+    >>> float(line.get_ydata().max()), int(line.get_ydata().argmax())
+    (0.1, 500)
+    """
+    named = runs if isinstance(runs, Mapping) else {"": runs}
+    if not named:
+        raise InvalidParameterError("learning_rate needs at least one run, got an empty mapping")
+    found = {str(name): _rates(str(name), run, updates, updates_per_epoch) for name, run in named.items()}
+    height = 3.6 + (legend_height(len(found)) if len(found) > 1 else 0)
+    figure = Figure(figsize=(7, height), layout="constrained")
+    axes = figure.subplots()
+    for (numbers, rates), (colour, _) in zip(found.values(), line_colours(len(found)), strict=True):
+        marker = "o" if len(rates) <= 3 else ""
+        axes.plot(numbers, rates, color=colour, linewidth=1.8, marker=marker, markersize=4.5)
+    style(axes, "Learning rate", "update", "learning rate")
+    if log:
+        if not any((rates > 0).any() for _, rates in found.values()):
+            raise InvalidParameterError("`log` of learning_rate needs a rate above 0, got none")
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_ylim(bottom=0)
+    add_title(figure, title)
+    if len(found) > 1:
+        add_legend(figure, axes.lines, list(found))
+    return figure
+
+
+def _rates(name: str, run: Any, updates: int | None, updates_per_epoch: int | None) -> Rates:
+    """Return numbers of updates, from 0, and their rates."""
+    what = f"run {name!r} of learning_rate" if name else "the run of learning_rate"
+    history = run if isinstance(run, History) else getattr(run, "history_", None)
+    if isinstance(history, History) and not len(history):
+        raise InvalidParameterError(f"{what} must have at least one row, got {history!r}")
+    if isinstance(run, History):
+        return run["update"] - 1, run["learning_rate"]
+    is_trainer = hasattr(run, "learning_rate") and hasattr(run, "epochs")
+    if not (is_trainer or callable(run) or isinstance(run, (int, float))) or isinstance(run, bool):
+        raise InvalidParameterError(
+            f"{what} must be a Trainer, a History, a schedule, a callable or a number, got {run!r}"
+        )
+    if history is not None:
+        rates = _rates_made(run, history)
+    else:
+        per_epoch = _known("updates_per_epoch", updates_per_epoch, what)
+        count = run.epochs * per_epoch if is_trainer else _known("updates", updates, what)
+        rates = schedules.evaluate(run.learning_rate if is_trainer else run, count, per_epoch)
+    return np.arange(rates.size), rates
+
+
+def _rates_made(trainer: Trainer, history: History) -> npt.NDArray[np.float64]:
+    """Return the rate of every update that a fitted trainer made."""
+    done = history["update"]
+    if isinstance(trainer.learning_rate, ReduceOnPlateau):
+        # It changes at rows of the history and nowhere else.
+        return np.repeat(history["learning_rate"], np.diff(done, prepend=0))
+    per_epoch = round(done[-1] / history["epoch"][-1])
+    planned = max(trainer.epochs * per_epoch, int(done[-1]))
+    return schedules.evaluate(trainer.learning_rate, planned, per_epoch)[: done[-1]]
+
+
+def _known(name: str, value: int | None, what: str) -> int:
+    if value is None:
+        raise InvalidParameterError(f"{what} needs `{name}`, got None")
+    check("learning_rate", name, value, (WHOLE, at_least(1)))
+    return int(value)
 
 
 def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
@@ -57,6 +178,5 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
     style(axes, "Learning rate range test", "learning rate", "running loss (nats)")
     if losses.max() > 2 * losses[0]:
         axes.set_ylim(top=2 * losses[0])
-    if title is not None:
-        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
+    add_title(figure, title)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from gradstep.errors import InvalidParameterError
 from gradstep.history import COLUMNS, History, measured
-from gradstep.plots.style import INK, MUTED, PALETTE, shorten, style
+from gradstep.plots.style import MUTED, PALETTE, add_legend, add_title, as_percent, legend_height, style
 
 if TYPE_CHECKING:
     from gradstep.trainer import Trainer
@@ -33,7 +32,6 @@ PART_NAMES = {"train": "training", "running": "training (running)", "validation"
 # Losses that span more than this factor are drawn on a logarithmic axis, and so are the costs, unless
 # those span too little for its ticks at 1, 2 and 5.
 _LOG_FROM, _LOG_TICKS_FROM = 30.0, 5.0
-_LEGEND_COLUMNS = 4
 
 
 class Panel(NamedTuple):
@@ -97,26 +95,13 @@ def curves(
     """
     runs = histories(history)
     entries = legend_entries(runs)
-    legend_rows = math.ceil(len(entries) / _LEGEND_COLUMNS)
-    figure = Figure(figsize=(11, 3.75 + 0.25 * legend_rows), layout="constrained")
+    figure = Figure(figsize=(11, 3.75 + legend_height(len(entries))), layout="constrained")
     shown = panels(runs)
     for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         draw_panel(axes, panel, runs)
-    if title is not None:
-        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
-    legend = figure.legend(
-        [Line2D([], [], color=color, linestyle=DASHES[dash], linewidth=2.2) for _, color, dash in entries],
-        # matplotlib drops names that begin with an underscore, hence the blank.
-        [f" {shorten(text)}" for text, _, _ in entries],
-        loc="outside lower center",
-        ncols=min(len(entries), _LEGEND_COLUMNS),
-        frameon=False,
-        fontsize=11,
-        labelcolor=INK,
-        handlelength=2.6,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    add_title(figure, title)
+    lines = [Line2D([], [], color=color, linestyle=DASHES[dash], linewidth=2.2) for _, color, dash in entries]
+    add_legend(figure, lines, [text for text, _, _ in entries])
     return figure
 
 
@@ -187,7 +172,7 @@ def draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, History]) -> None:
     style(axes, panel.title, "epoch", panel.label)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if panel.column == "accuracy":
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+        as_percent(axes.yaxis)
     else:
         losses = [history[f"{part}_loss"] for history in runs.values() for part in measured(history)]
         _scale_loss_axis(axes, np.concatenate(drawn), np.concatenate(losses))

@@ -1,0 +1,204 @@
+"""A figure over two or three parameters of which a grid was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from gradstep.errors import InvalidParameterError
+from gradstep.plots import results
+from gradstep.plots.results import Levels, Table
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE, add_notes, add_title, as_percent, shorten
+
+# Most values along a side and most panels; panels side by side; a cell's size in inches.
+_MOST_LEVELS, _MOST_PANELS, _PANEL_COLUMNS = 40, 12, 3
+_CELL_WIDTH, _CELL_HEIGHT = 0.72, 0.5
+
+
+class _Colours(NamedTuple):
+    """How a figure is coloured, in all panels."""
+
+    cmap: Colormap
+    norm: Normalize
+
+
+def heat_map(
+    table: Table,
+    rows: str,
+    columns: str,
+    figure: str = "validation_accuracy",
+    *,
+    panels: str | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw a figure, such as the validation accuracy, over a grid of two parameters, or of three.
+
+    Every cell has its number written in it, in percent if it is an accuracy; the best is framed, and
+    the lighter a cell, the better. Rows of the table that share a cell are shown by their mean,
+    whatever else they differ in. A cell without a finite figure has a dash.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence of length n, or pandas DataFrame
+        Columns of parameters and figures, a row per training.
+    rows, columns : str
+        Columns of the table whose values go down and across: numbers ascending, others as they come.
+    figure : str, default="validation_accuracy"
+        Column of numbers to show.
+    panels : str, optional
+        Column of a third parameter, which gets a panel for every value; all share their colours.
+    title : str, optional
+        Stands over the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes per panel, and the last for the scale of colours.
+
+    Raises
+    ------
+    InvalidParameterError
+        `table` is no table, has no row or no such column, the figure has no finite number, or a
+        parameter has more values than can be shown (40 a side, 12 panels).
+
+    Examples
+    --------
+    >>> table = {
+    ...     "l2": [0, 0, 0.001, 0.001],
+    ...     "batch_size": [10, 100, 10, 100],
+    ...     "validation_accuracy": [0.361, 0.402, 0.385, 0.411],
+    ... }
+    >>> axes = heat_map(table, rows="l2", columns="batch_size").axes[0]
+    >>> [text.get_text() for text in axes.texts]
+    ['36.1', '40.2', '38.5', '41.1']
+    """
+    wanted = [("rows", rows), ("columns", columns), ("figure", figure)]
+    wanted += [] if panels is None else [("panels", panels)]
+    read = results.read(table, "heat_map", wanted)
+    values = results.figures(read[figure], figure, "heat_map")
+    down = _levels("rows", rows, read[rows], _MOST_LEVELS)
+    across = _levels("columns", columns, read[columns], _MOST_LEVELS)
+    constant = [""] * len(values)
+    deep = _levels("panels", panels or "", constant if panels is None else read[panels], _MOST_PANELS)
+    shape = (len(deep.names), len(down.names), len(across.names))
+    cells = np.full(shape, np.nan)
+    places = np.ravel_multi_index((deep.places, down.places, across.places), shape)
+    found = results.means(values, places)
+    cells.ravel()[: found.size] = found
+
+    picture, grid = _grid(shape)
+    colours = _colours(figure, cells)
+    best = results.best(figure, cells)
+    for number, (axes, name, panel) in enumerate(zip(grid, deep.names, cells, strict=True)):
+        best_here = None if best is None else best - number * panel.size
+        _draw(axes, panel, down, across, figure, colours, best_here)
+        of_panel = f"{results.heading(panels or '')} = {shorten(name, 20)}"
+        heading = results.heading(figure) if panels is None else of_panel
+        axes.set_title(heading, loc="left", color=INK, fontsize=13, weight="bold", parse_math=False)
+        axes.set_xlabel(results.label(columns), color=MUTED, fontsize=11)
+        axes.set_ylabel(results.label(rows), color=MUTED, fontsize=11)
+    _add_scale(picture, grid, figure, colours)
+    notes = [] if best is None else [f"framed: best, {results.figure_text(figure, cells.ravel()[best])}"]
+    if len(values) > len(np.unique(places)):
+        notes.append("cells: means of several trainings")
+    add_notes(picture, [*notes, results.count_missing([values.tolist()])])
+    add_title(picture, title)
+    return picture
+
+
+def _levels(role: str, name: str, values: Sequence[Any], most: int) -> Levels:
+    levels = results.levels(values)
+    if len(levels.names) > most:
+        raise InvalidParameterError(
+            f"`{role}` of heat_map must have at most {most} different values, "
+            f"got {len(levels.names)} in {name!r}: it shows grids"
+        )
+    return levels
+
+
+def _grid(shape: tuple[int, int, int]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with an axes for each of (panels, rows, columns), large enough to read the cells."""
+    count = shape[0]
+    columns = min(count, _PANEL_COLUMNS)
+    lines = -(-count // columns)
+    width = max(2.4, shape[2] * _CELL_WIDTH + 0.9)
+    height = max(1.6, shape[1] * _CELL_HEIGHT + 0.9)
+    figure = Figure(figsize=(columns * width + 1.2, lines * height + 0.6), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, grid[:count]
+
+
+def _colours(figure: str, cells: npt.NDArray[np.float64]) -> _Colours:
+    """Return colours that tell values apart in grey prints, too: the lighter, the better."""
+    low, high = np.nanmin(cells), np.nanmax(cells)
+    margin = 0.0 if low < high else 0.01 * (abs(low) or 1.0)
+    name = "cividis_r" if results.higher_is_better(figure) is False else "cividis"
+    return _Colours(colormaps[name], Normalize(low - margin, high + margin))
+
+
+def _draw(
+    axes: Axes,
+    cells: npt.NDArray[np.float64],
+    down: Levels,
+    across: Levels,
+    figure: str,
+    colours: _Colours,
+    best: int | None,
+) -> None:
+    """Draw one panel (rows, columns); `best` is the place of the best cell, which may lie outside it."""
+    axes.imshow(np.ma.masked_invalid(cells), cmap=colours.cmap, norm=colours.norm, aspect="auto")
+    axes.set_xticks(range(len(across.names)), [shorten(name, 12) for name in across.names], parse_math=False)
+    axes.set_yticks(range(len(down.names)), [shorten(name, 12) for name in down.names], parse_math=False)
+    axes.tick_params(colors=MUTED, labelsize=11, length=0)
+    axes.spines[:].set_color(GRID)
+    for (i, j), value in np.ndenumerate(cells):
+        is_best = i * len(across.names) + j == best
+        axes.text(
+            j,
+            i,
+            _cell_text(figure, value),
+            color=_readable_on(colours.cmap(colours.norm(value))) if np.isfinite(value) else MUTED,
+            fontsize=11,
+            weight="bold" if is_best else "normal",
+            ha="center",
+            va="center",
+        )
+        if is_best:
+            corner = (j - 0.47, i - 0.46)
+            axes.add_patch(Rectangle(corner, 0.94, 0.92, edgecolor=PALETTE[1], linewidth=3, fill=False))
+
+
+def _cell_text(figure: str, value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return f"{100 * value:.1f}" if results.is_share(figure) else f"{value:#.3g}".rstrip(".")
+
+
+def _readable_on(colour: tuple[float, float, float, float]) -> str:
+    """Return black or white, whichever has more contrast: the border is a luminance of 0.179.
+
+    With the relative luminance of the Web Content Accessibility Guidelines (WCAG 2.2).
+    """
+    channels = np.array(colour[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
+
+
+def _add_scale(picture: Figure, grid: list[Axes], figure: str, colours: _Colours) -> None:
+    bar = picture.colorbar(ScalarMappable(colours.norm, colours.cmap), ax=grid, fraction=0.05, aspect=25)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=MUTED, labelsize=11, length=0)
+    bar.set_label(results.label(figure), color=MUTED, fontsize=11)
+    if results.is_share(figure):
+        as_percent(bar.ax.yaxis)

@@ -1,0 +1,199 @@
+"""Figures over one parameter that a search has tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
+
+from gradstep.errors import InvalidParameterError
+from gradstep.plots import results
+from gradstep.plots.results import Levels, Table
+from gradstep.plots.runs import line_colours
+from gradstep.plots.style import (
+    MUTED,
+    add_legend,
+    add_notes,
+    add_title,
+    as_percent,
+    legend_height,
+    style,
+)
+
+Array = npt.NDArray[np.float64]
+
+# Values that span more than this factor are drawn on a logarithmic axis; zero then stands half a decade
+# below the smallest, or more where that would be less than this share of the axis.
+_LOG_FROM, _ZERO_DECADES, _ZERO_SHARE = 10.0, 0.5, 0.12
+
+
+class _Scale(NamedTuple):
+    """Where along the axis every level is, and whether the axis is logarithmic."""
+
+    places: Array
+    log: bool
+    has_zero: bool
+
+
+def over_parameter(
+    table: Table,
+    parameter: str = "l2",
+    figure: str | Sequence[str] = "validation_accuracy",
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Draw a figure, such as the validation accuracy, over one parameter that was varied.
+
+    Every row of the table is a dot. Where several have the same value of the parameter, as with
+    several seeds, the line goes through their means. The best mean is ringed and written below.
+
+    The axis is logarithmic where the values are positive and span more than a factor of 10. A zero
+    among them then stands apart at the left, behind a break of the axis and not joined to the rest.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence of length n, or pandas DataFrame
+        Columns of parameters and figures, a row per training. Rows whose figure is not finite are
+        left out and counted.
+    parameter : str, default="l2"
+        Column of numbers; values of other kinds, such as names, are spaced evenly and not joined.
+    figure : str or sequence of str, default="validation_accuracy"
+        Column to draw; several must be of one quantity, such as the accuracies of train and
+        validation rows. Accuracies are shown in percent.
+    title : str, optional
+        Stands over the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes; with several figures, the legend lies below it.
+
+    Raises
+    ------
+    InvalidParameterError
+        `table` is no table, has no row or no such column, or a figure has no finite number.
+
+    Examples
+    --------
+    >>> table = {"l2": [0, 1e-4, 1e-3, 1e-2], "validation_accuracy": [0.36, 0.39, 0.41, 0.38]}
+    >>> (axes,) = over_parameter(table).axes
+    >>> axes.get_xscale(), [tick.get_text() for tick in axes.get_xticklabels()]
+    ('log', ['0', '1e-4', '1e-3', '0.01'])
+    """
+    names = [figure] if isinstance(figure, str) else list(figure)
+    wanted = [("parameter", parameter), *(("figure", name) for name in names)]
+    read = results.read(table, "over_parameter", wanted)
+    quantity = _quantity(names)
+    levels = results.levels(read[parameter])
+    scale = _scale(levels)
+    several = len(names) > 1
+    picture = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
+    axes = picture.subplots()
+    colours = [colour for colour, _ in line_colours(len(names))]
+    notes = []
+    for name, colour in zip(names, colours, strict=True):
+        values = results.figures(read[name], name, "over_parameter")
+        means = results.means(values, levels.places)
+        _draw(axes, scale, levels, values, means, colour)
+        best = results.best(name, means)
+        if best is not None:
+            spot = scale.places[best], means[best]
+            axes.plot(*spot, "o", markersize=13, markerfacecolor="none", color=colour)
+            found = results.figure_text(name, means[best])
+            notes.append(f"best {results.words(name)}: {found} at {levels.names[best]}")
+    if len(levels.places) > len(levels.names):
+        notes.append("dots: single trainings, bars: their means")
+    notes.append(results.count_missing([read[name] for name in names]))
+    style(axes, results.heading(quantity), results.label(parameter), results.label(quantity))
+    _set_ticks(axes, levels, scale)
+    if results.is_share(quantity):
+        as_percent(axes.yaxis)
+    add_title(picture, title)
+    if several:
+        lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
+        add_legend(picture, lines, [results.words(name) for name in names], notes)
+    else:
+        add_notes(picture, notes)
+    return picture
+
+
+def _quantity(names: Sequence[str]) -> str:
+    """Return what the figures have in common; a figure that stands alone is that itself."""
+    quantities = {name.rpartition("_")[2] for name in names}
+    if not names or (len(names) > 1 and len(quantities) > 1):
+        raise InvalidParameterError(
+            f"`figure` of over_parameter must be a column, or several of one quantity, got {names!r}"
+        )
+    return names[0] if len(names) == 1 else quantities.pop()
+
+
+def _scale(levels: Levels) -> _Scale:
+    values = levels.numbers
+    if values is None:
+        return _Scale(np.arange(len(levels.names), dtype=np.float64), False, False)
+    positive = values[values > 0]
+    if np.isnan(values).any() or (values < 0).any() or positive.size < 2:
+        return _Scale(values, False, False)
+    span = positive[-1] / positive[0]
+    if not _LOG_FROM < span < np.inf:
+        return _Scale(values, False, False)
+    decades = max(_ZERO_DECADES, _ZERO_SHARE * np.log10(span))
+    places = np.where(values > 0, values, positive[0] / 10**decades)
+    return _Scale(places, True, positive.size < values.size)
+
+
+def _draw(axes: Axes, scale: _Scale, levels: Levels, values: Array, means: Array, colour: str) -> None:
+    """Draw a dot per row, and a line through the means of the levels that have an order."""
+    repeated = len(values) > len(means)
+    dots = scale.places[levels.places]
+    axes.plot(dots, values, "o", color=colour, markersize=4.5, alpha=0.4 if repeated else 1.0)
+    if levels.numbers is not None:
+        joined = np.isfinite(means)
+        joined[0] &= not scale.has_zero
+        axes.plot(scale.places[joined], means[joined], color=colour, linewidth=1.8)
+    if repeated:
+        axes.plot(scale.places, means, "_", color=colour, markersize=13, markeredgewidth=1.8)
+
+
+def _set_ticks(axes: Axes, levels: Levels, scale: _Scale) -> None:
+    """Write the values along the axis: of a logarithmic one powers of ten, and zero before its break."""
+    if levels.numbers is None:
+        axes.set_xticks(scale.places, levels.names, parse_math=False)
+        axes.margins(x=0.1)
+    if not scale.log:
+        return
+    axes.set_xscale("log")
+    positive = scale.places[int(scale.has_zero) :]
+    low, high = positive[0] * (1 - 1e-9), positive[-1] * (1 + 1e-9)
+    ticks = _log_ticks(low, high, (1.0,))
+    if len(ticks) < 3:
+        ticks = _log_ticks(low, high, (1.0, 2.0, 5.0))
+    names = [results.text(tick) for tick in ticks]
+    if scale.has_zero:
+        zero = scale.places[0]
+        ticks, names = [zero, *ticks], ["0", *names]
+        axes.text(
+            np.sqrt(zero * positive[0]),
+            0,
+            "//",
+            color=MUTED,
+            fontsize=11,
+            ha="center",
+            va="center",
+            transform=axes.get_xaxis_transform(),
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter(names))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _log_ticks(low: float, high: float, subs: tuple[float, ...]) -> list[float]:
+    ticks = LogLocator(subs=subs, numticks=9).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high]

@@ -1,0 +1,130 @@
+"""How sure a network is of the right class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from gradstep.constraints import WHOLE, at_least, check
+from gradstep.errors import InvalidParameterError
+from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, style
+
+if TYPE_CHECKING:
+    from gradstep.trainer import Trainer
+
+# Panels in a row, and how the two kinds of rows are drawn: hatched, so that grey prints tell them apart.
+_PANEL_COLUMNS = 3
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"edgecolor": PALETTE[0], "facecolor": PALETTE[0] + "60"},
+    {"edgecolor": PALETTE[1], "facecolor": PALETTE[1] + "40", "hatch": "////"},
+)
+
+
+class _Rows(NamedTuple):
+    """Of n rows: the probability given to the true class, and whether it is the one predicted."""
+
+    probability: npt.NDArray[np.float64]
+    correct: npt.NDArray[np.bool_]
+
+
+def probability_histograms(
+    trainers: Trainer | Mapping[str, Trainer],
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    bins: int = 25,
+    title: str | None = None,
+) -> Figure:
+    """Draw the probability of the true class as histograms, of rows classified correctly and wrongly apart.
+
+    Softmax makes the probabilities of a row sum to 1, so a correct one is at least 1 / k; sigmoids
+    do not, and a correct one may be small.
+
+    Parameters
+    ----------
+    trainers : fitted Trainer, or mapping of str to these
+        A mapping draws one panel each, with the same axes; its keys are their names.
+    X : array-like of shape (n, d)
+        Rows to classify.
+    y : array-like of shape (n,)
+        Their labels.
+    bins : int, default=25
+        Bins of [0, 1], all of one width.
+    title : str, optional
+        Stands over the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes per trainer, which say the share of rows classified correctly; the legend lies below.
+
+    Raises
+    ------
+    InvalidParameterError
+        A trainer is not fitted, or `bins` is < 1.
+    InvalidDataError
+        y has a label that `fit` has not seen; scikit-learn's own checks of X and y raise its ValueError.
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> data = gs.datasets.load_digits()
+    >>> losses = {name: gs.Trainer(loss=name, random_state=0) for name in ("softmax", "sigmoid")}
+    >>> losses = {name: t.fit(data.train.X, data.train.y) for name, t in losses.items()}
+    >>> figure = probability_histograms(losses, data.test.X, data.test.y)
+    >>> [axes.get_xlabel() for axes in figure.axes]
+    ['probability of the true class', 'probability of the true class']
+    """
+    check("probability_histograms", "bins", bins, (WHOLE, at_least(1)))
+    named = trainers if isinstance(trainers, Mapping) else {"": trainers}
+    if not named:
+        raise InvalidParameterError("probability_histograms needs at least one trainer, got an empty mapping")
+    found = {str(name): _classified(str(name), trainer, X, y) for name, trainer in named.items()}
+    columns = min(len(found), _PANEL_COLUMNS)
+    lines = -(-len(found) // columns)
+    width = 7.0 if columns == 1 else 4.6 * columns
+    figure = Figure(figsize=(width, 3.3 * lines + 0.3 + legend_height(2)), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    edges = np.linspace(0, 1, bins + 1)
+    for axes, (name, rows) in zip(grid, found.items(), strict=False):
+        for chosen, look in zip((rows.correct, ~rows.correct), _LOOKS, strict=True):
+            axes.hist(rows.probability[chosen], edges, histtype="stepfilled", linewidth=1.4, **look)
+        share = f"{100 * rows.correct.mean():.1f} % correct"
+        style(axes, "", "probability of the true class", "rows")
+        axes.set_title(
+            f"{shorten(name, 24)}: {share}" if name else share,
+            loc="left",
+            color=INK,
+            fontsize=13,
+            weight="bold",
+            parse_math=False,
+        )
+        axes.set_xlim(0, 1)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[len(found) :]:
+        axes.remove()
+    add_title(figure, title)
+    add_legend(
+        figure,
+        [Patch(linewidth=1.4, **look) for look in _LOOKS],
+        ["classified correctly", "classified wrongly"],
+    )
+    return figure
+
+
+def _classified(name: str, trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike) -> _Rows:
+    if not hasattr(trainer, "coefs_"):
+        what = f"trainer {name!r}" if name else "the trainer"
+        raise InvalidParameterError(
+            f"{what} of probability_histograms must be a fitted Trainer, got {trainer!r}"
+        )
+    # Checks X and y together, which `predict` cannot.
+    trainer.evaluate(X, y)
+    labels = np.searchsorted(trainer.classes_, np.asarray(y))
+    probabilities = trainer.predict_proba(X)
+    return _Rows(probabilities[np.arange(len(labels)), labels], trainer.predict(X) == np.asarray(y))
