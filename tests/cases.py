@@ -28,6 +28,7 @@ class Case:
     l2: tuple[float, ...] = (0.0, 0.01, 0.1)
     rate: float = 0.1
     weighted: bool = False
+    weighted_apart: bool = False
     dtype: str = "float64"
     row_gap: int = 0
     shuffle: bool = True
@@ -52,7 +53,13 @@ class Case:
         gapped[:, : self.d] = X
         weight = rng.uniform(0, 2, size=self.n) if self.weighted else None
         rows = gapped[:, : self.d]
-        return prepare(rows, y, weight, Standardization.of(rows, weight))
+        standardization = Standardization.of(rows, weight)
+        if self.weighted_apart:
+            # Every model leaves some rows out, each others; the last one counts all the same.
+            weight = rng.uniform(0, 2, size=(len(self.l2), self.n))
+            weight[:, :-1][rng.uniform(size=(len(self.l2), self.n - 1)) < 0.3] = 0
+            weight[-1] = 0.5
+        return prepare(rows, y, weight, standardization)
 
     def parameters(self, precision: str, seed: int = 1) -> npt.NDArray[Any]:
         """Draw weights of the size He proposes and small biases, shape (m, P)."""
@@ -84,6 +91,7 @@ CASES = (
     Case("batch-of-one", n=13, batch_size=1, hidden=(4,)),
     Case("one-row", n=1, hidden=(4,)),
     Case("weighted", weighted=True, hidden=(6,)),
+    Case("weighted-apart", weighted_apart=True, hidden=(6,)),
     Case("in-order", shuffle=False),
     Case("uint8", dtype="uint8", d=33, hidden=(17,)),
     Case("uint8-gap", dtype="uint8", d=31, row_gap=5),
@@ -137,6 +145,13 @@ def only(plan: Plan, models: list[int]) -> Plan:
     return replace(plan, objective=objective, learning_rate=plan.learning_rate[models])
 
 
+def seen_by(problem: Problem, models: list[int]) -> Problem:
+    """Return the problem as some models of a group see it, in the order given."""
+    if problem.weight is None or problem.weight.ndim == 1:
+        return problem
+    return replace(problem, weight=problem.weight[models[0] if len(models) == 1 else models])
+
+
 def relative_error(layers: Layers, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     """Return the largest ``|a - b| / max(|b|, floor)`` over all parameters.
 
@@ -166,8 +181,9 @@ def block_of(network: oracle.Network) -> npt.NDArray[np.float64]:
     return np.concatenate([np.ravel(part) for layer in network for part in layer])
 
 
-def data_of(problem: Problem) -> tuple[oracle.Matrix, list[int], list[float]]:
-    """Return rows, labels and weights as the oracle takes them."""
+def data_of(problem: Problem, model: int) -> tuple[oracle.Matrix, list[int], list[float]]:
+    """Return rows, labels and a model's weights as the oracle takes them."""
+    problem = seen_by(problem, [model])
     mean, scale = problem.standardization.mean.tolist(), problem.standardization.scale.tolist()
     weight = [1.0] * problem.n if problem.weight is None else problem.weight.tolist()
     return oracle.standardized(problem.X.tolist(), mean, scale), problem.y.tolist(), weight

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cases import CASES, Case, only, relative_error, train, trained
+from cases import CASES, Case, only, relative_error, seen_by, train, trained
 from gradstep.backends import Backend
 from gradstep.datasets import load_cifar10
 from gradstep.init import Normal, draw
@@ -22,7 +22,16 @@ from gradstep.problem import Problem, Standardization, prepare
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 # A few that between them have every kind of layer, tail and data, and more inputs and rows than any block.
-NAMES = {"three-hidden", "weighted", "uint8-gap", "wide", "many-rows", "images", "images-hidden"}
+NAMES = {
+    "three-hidden",
+    "weighted",
+    "weighted-apart",
+    "uint8-gap",
+    "wide",
+    "many-rows",
+    "images",
+    "images-hidden",
+}
 NAMES |= {"sigmoid-weighted", "sigmoid-many-classes"}
 FEW = tuple(case for case in CASES if case.name in NAMES)
 few = pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
@@ -89,6 +98,7 @@ def test_any_shape_agrees_and_keeps_its_bits(
         epochs=1,
         l2=(0.01,) * data.draw(st.integers(1, 4), label="m"),
         weighted=data.draw(st.booleans(), label="weighted"),
+        weighted_apart=data.draw(st.booleans(), label="weighted_apart"),
         dtype=data.draw(st.sampled_from(["uint8", "float32", "float64"]), label="dtype"),
         row_gap=data.draw(st.integers(0, 3), label="row_gap"),
         loss=data.draw(st.sampled_from(LOSSES), label="loss"),
@@ -136,19 +146,20 @@ def test_a_model_has_the_same_bits_in_any_group(
     backend: Backend, case: Case, precision: str, group: list[int]
 ) -> None:
     problem, everyone, some = case.problem(), case.plan(), only(case.plan(), group)
+    seen = seen_by(problem, group)
     block = case.parameters(precision)
     state = State.start(block[group])
-    train(backend, some, problem, state, 0, case.updates, n_threads=2)
+    train(backend, some, seen, state, 0, case.updates, n_threads=2)
     np.testing.assert_array_equal(state.parameters, trained(backend, case, precision).parameters[group])
 
-    figures, gradient = backend.loss_and_gradient(some.objective, problem, block[group], n_threads=2)
+    figures, gradient = backend.loss_and_gradient(some.objective, seen, block[group], n_threads=2)
     of_all, gradient_of_all = backend.loss_and_gradient(everyone.objective, problem, block)
     np.testing.assert_array_equal(np.array(figures), np.array(of_all)[:, group])
     np.testing.assert_array_equal(gradient, gradient_of_all[group])
-    figures = backend.evaluate(some.objective, problem, block[group], n_threads=2)
+    figures = backend.evaluate(some.objective, seen, block[group], n_threads=2)
     of_all = backend.evaluate(everyone.objective, problem, block)
     np.testing.assert_array_equal(np.array(figures), np.array(of_all)[:, group])
-    scores = backend.scores(some.objective, problem, block[group], n_threads=2)
+    scores = backend.scores(some.objective, seen, block[group], n_threads=2)
     np.testing.assert_array_equal(scores, backend.scores(everyone.objective, problem, block)[group])
 
 

@@ -21,6 +21,8 @@ SMALL = (
     Case("two-hidden", n=5, d=3, k=2, hidden=(4, 3), batch_size=2, epochs=2),
     Case("three-hidden", n=7, d=2, k=4, hidden=(3, 5, 2), batch_size=3, epochs=2),
     Case("weighted", n=7, d=3, k=3, hidden=(4,), batch_size=3, epochs=2, weighted=True),
+    Case("weighted-apart", n=7, d=3, k=3, hidden=(4,), batch_size=3, epochs=2, weighted_apart=True),
+    Case("weighted-apart-sigmoid", n=7, d=3, k=3, batch_size=2, weighted_apart=True, loss="sigmoid"),
     Case("one-of-all", n=1, d=1, k=2, hidden=(1,), batch_size=1, epochs=2),
     Case("uint8", n=6, d=4, k=3, hidden=(3,), batch_size=4, epochs=2, dtype="uint8", row_gap=2),
     Case("wider-than-a-vector", n=4, d=35, k=17, hidden=(19,), batch_size=3, epochs=1),
@@ -49,7 +51,7 @@ def test_the_oracle_knows_the_numbers_worked_out_by_hand() -> None:
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 def test_the_oracles_gradient_is_the_slope_of_its_cost(case: Case, l2: float) -> None:
     layers, problem = case.layers, case.problem()
-    data = data_of(problem)
+    data = data_of(problem, 0)
     block = case.parameters("float64")[0]
     gradient = block_of(oracle.gradient(network_of(layers, block), *data, l2, case.loss))
     for place in range(0, layers.parameters, 1 + layers.parameters // 40):
@@ -63,7 +65,7 @@ def test_the_oracles_gradient_is_the_slope_of_its_cost(case: Case, l2: float) ->
 @small
 def test_scores(backend: Backend, case: Case) -> None:
     problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    X, _, _ = data_of(problem)
+    X, _, _ = data_of(problem, 0)
     scores = backend.scores(plan.objective, problem, block)
     for model, parameters in enumerate(block):
         expected = [oracle.outputs(network_of(case.layers, parameters), x)[-1] for x in X]
@@ -73,10 +75,9 @@ def test_scores(backend: Backend, case: Case) -> None:
 @small
 def test_evaluate(backend: Backend, case: Case) -> None:
     problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    data = data_of(problem)
     figures = backend.evaluate(plan.objective, problem, block)
     for model, parameters in enumerate(block):
-        network = network_of(case.layers, parameters)
+        network, data = network_of(case.layers, parameters), data_of(problem, model)
         assert figures.loss[model] == pytest.approx(oracle.loss(network, *data, case.loss), rel=1e-12)
         assert figures.cost[model] == pytest.approx(
             oracle.cost(network, *data, case.l2[model], case.loss), rel=1e-12
@@ -87,11 +88,10 @@ def test_evaluate(backend: Backend, case: Case) -> None:
 @small
 def test_loss_and_gradient(backend: Backend, case: Case) -> None:
     problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    data = data_of(problem)
     figures, gradient = backend.loss_and_gradient(plan.objective, problem, block)
     expected = np.empty_like(block)
     for model, parameters in enumerate(block):
-        network = network_of(case.layers, parameters)
+        network, data = network_of(case.layers, parameters), data_of(problem, model)
         expected[model] = block_of(oracle.gradient(network, *data, case.l2[model], case.loss))
         assert figures.loss[model] == pytest.approx(oracle.loss(network, *data, case.loss), rel=1e-12)
         assert figures.cost[model] == pytest.approx(
@@ -109,7 +109,7 @@ def test_train(backend: Backend, case: Case) -> None:
     for model, parameters in enumerate(state.parameters):
         network = network_of(case.layers, parameters)
         batches = batches_of(plan, model)
-        trained = oracle.sgd(network, *data_of(problem), case.l2[model], batches, case.loss)
+        trained = oracle.sgd(network, *data_of(problem, model), case.l2[model], batches, case.loss)
         expected[model] = block_of(trained)
     train(backend, plan, problem, state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, expected) < 1e-10
@@ -126,7 +126,7 @@ def test_large_scores_neither_overflow_nor_lose_the_loss(backend: Backend, size:
     figures, gradient = backend.loss_and_gradient(plan.objective, problem, block)
     assert np.isfinite(gradient).all()
     for model, parameters in enumerate(block):
-        expected = oracle.loss(network_of(case.layers, parameters), *data_of(problem), case.loss)
+        expected = oracle.loss(network_of(case.layers, parameters), *data_of(problem, model), case.loss)
         assert figures.loss[model] == pytest.approx(expected, rel=1e-11)
 
 
@@ -157,5 +157,5 @@ def test_gradient_of_any_shape(
     case = Case("any", n=n, d=sizes[0], k=k, hidden=tuple(sizes[1:]), l2=(l2,), loss=loss)
     problem, block = case.problem(seed), case.parameters("float64", seed)
     _, gradient = backend.loss_and_gradient(case.plan().objective, problem, block)
-    expected = block_of(oracle.gradient(network_of(case.layers, block[0]), *data_of(problem), l2, loss))
+    expected = block_of(oracle.gradient(network_of(case.layers, block[0]), *data_of(problem, 0), l2, loss))
     np.testing.assert_allclose(gradient[0], expected, rtol=1e-10, atol=1e-12)

@@ -178,6 +178,17 @@ def test_equal_weights_are_none_and_missing_labels_zero() -> None:
     assert problem.y.dtype == np.int32
 
 
+def test_weights_of_many_models_are_those_of_each() -> None:
+    weight = np.random.default_rng(0).uniform(size=(4, 1001))
+    weight[1] = 0.3
+    together = prepare(table("uint8", n=1001), None, weight).weight
+    assert together is not None
+    for row, own in zip(together, weight, strict=True):
+        alone = prepare(table("uint8", n=1001), None, own).weight
+        np.testing.assert_array_equal(row, 1.0 if alone is None else alone)
+    assert prepare(table("uint8"), None, np.full((3, 6), 0.3)).weight is None
+
+
 def test_more_rows_than_an_index_can_count_are_refused() -> None:
     with pytest.raises(InvalidDataError, match=r"^X must have at most 2147483647 rows, got 2147483648$"):
         prepare(np.empty((2**31, 0), dtype=np.uint8), None)

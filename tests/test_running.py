@@ -94,7 +94,7 @@ def test_a_session_returns_the_means_of_a_loop_over_batches(
     tolerance = 1e-10 if precision == "float64" else 1e-4
     for model, l2 in enumerate(case.l2):
         network = network_of(case.layers, block[model].astype(np.float64))
-        sums = seen(network, *data_of(problem), l2, batches_of(plan, model), case.loss)
+        sums = seen(network, *data_of(problem, model), l2, batches_of(plan, model), case.loss)
         wanted = [means(sums[t0:t1]) for t0, t1 in pairwise(cuts)]
         np.testing.assert_allclose(found[:, :, model], wanted, rtol=tolerance, atol=1e-12)
 

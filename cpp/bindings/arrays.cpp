@@ -44,7 +44,10 @@ PyRows::PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> 
     require(n() <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
             "the rows of `X` must not lie backwards");
     require_shape(y_, "y", n());
-    if (weight_) require_shape(*weight_, "weight", n());
+    if (weight_ && weights_apart())
+        require_shape(*weight_, "weight", weight_->shape(0), n());
+    else if (weight_)
+        require_shape(*weight_, "weight", n());
     require_shape(mean, "mean", d());
     require_shape(inverse_scale, "inverse_scale", d());
     if (n() > 0) {
@@ -77,7 +80,8 @@ Rows<T> PyRows::as() const {
             mean,
             inverse_scale,
             y_.data(),
-            weight_ ? weight_->data() : nullptr};
+            weight_ ? weight_->data() : nullptr,
+            weights_apart() ? n() : 0};
 }
 
 PyModels::PyModels(std::string isa, Array<Index> sizes, Array<double> l2, const std::string& loss)
@@ -108,6 +112,9 @@ void require_fit(const PyModels& models, const PyRows& rows) {
             "`X` must have " + std::to_string(models.inputs()) + " columns, got " + std::to_string(rows.d()));
     require(rows.classes() <= models.outputs(), "`y` must be below " + std::to_string(models.outputs()) +
                                                     ", got " + std::to_string(rows.classes() - 1));
+    if (rows.weights_apart() && rows.weighted_models() != models.m())
+        throw std::invalid_argument("`weight` must have a row for each of " + std::to_string(models.m()) +
+                                    " models, got " + std::to_string(rows.weighted_models()));
 }
 
 template Rows<float> PyRows::as<float>() const;

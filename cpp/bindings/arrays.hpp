@@ -48,6 +48,8 @@ public:
     Index n() const { return X_.shape(0); }
     Index d() const { return X_.shape(1); }
     Index classes() const { return classes_; }
+    bool weights_apart() const { return weight_ && weight_->ndim() == 2; }
+    Index weighted_models() const { return weight_->shape(0); }
 
 private:
     py::array X_;
@@ -83,7 +85,8 @@ private:
     Index parameters_ = 0;
 };
 
-// Throws unless the rows fit the models: as many inputs, and no label beyond the outputs.
+// Throws unless the rows fit the models: as many inputs, no label beyond the outputs, and weights for all
+// models at once or for each.
 void require_fit(const PyModels& models, const PyRows& rows);
 
 }  // namespace gradstep::bindings

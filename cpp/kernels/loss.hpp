@@ -101,7 +101,8 @@ struct Sigmoid {
 
 template <class T, class Kind>
 void losses_of_rows(double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b, Index k,
-                    const Rows<T>& rows, const std::int32_t* which, Index first, double scale) {
+                    const std::int32_t* y, const double* weight, const std::int32_t* which, Index first,
+                    double scale) {
     constexpr Index kRowsAtOnce = 64;
     const RowNumbers numbers{which, first, b};
     const Index vectors = round_up<T>(k) / kLanes<T>, last = k - (vectors - 1) * kLanes<T>;
@@ -110,10 +111,10 @@ void losses_of_rows(double* losses, double* correct, T* dS__bo, const T* S__bo, 
     for (Index r0 = 0; r0 < b; r0 += kRowsAtOnce) {
         const Index count = smaller(kRowsAtOnce, b - r0);
         for (Index i = 0; i < count; ++i) {
-            const Index r = r0 + i, row = numbers[r], label = rows.y[row];
+            const Index r = r0 + i, row = numbers[r], label = y[row];
             const RowScores<T> scores{S__bo + r * lds, k, vectors, inside};
             const T top = scores.top();
-            weights[i] = rows.weight ? rows.weight[row] : 1.0;
+            weights[i] = weight ? weight[row] : 1.0;
             correct[r] = scores.is_answer(label, top) ? weights[i] : 0.0;
             T* ds = dS__bo ? dS__bo + r * lds : nullptr;
             const RowLoss loss = Kind::of(scores, label, top, ds, weights[i] * scale);
@@ -129,10 +130,10 @@ void losses_of_rows(double* losses, double* correct, T* dS__bo, const T* S__bo, 
 
 template <class T>
 void loss(Loss kind, double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b, Index k,
-          const Rows<T>& rows, const std::int32_t* which, Index first, double scale) {
+          const std::int32_t* y, const double* weight, const std::int32_t* which, Index first, double scale) {
     const auto of_rows =
         kind == Loss::softmax ? losses_of_rows<T, Softmax<T>> : losses_of_rows<T, Sigmoid<T>>;
-    of_rows(losses, correct, dS__bo, S__bo, lds, b, k, rows, which, first, scale);
+    of_rows(losses, correct, dS__bo, S__bo, lds, b, k, y, weight, which, first, scale);
 }
 
 }  // namespace

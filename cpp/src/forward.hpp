@@ -63,7 +63,8 @@ public:
             for (Index model = 0; model < models_.m; ++model) {
                 models_.kernels->loss(models_.loss, w.losses.data(), w.correct.data(), nullptr,
                                       w.A.of(top, model), network_.shape(top).width, b,
-                                      network_.shape(top).out, rows, nullptr, first, 0.0);
+                                      network_.shape(top).out, rows.y, rows.weight_of(model), nullptr, first,
+                                      0.0);
                 double loss = 0, correct = 0;
                 for (Index r = 0; r < b; ++r) {
                     loss += w.losses[r];

@@ -118,8 +118,8 @@ public:
             const Index top = network_.depth() - 1, place = model * most_rows_ + rows.begin;
             k_.loss(network_.loss(), pass.losses.data() + place, pass.correct.data() + place,
                     pass.dZ.of(top, model) + rows.begin * last.width,
-                    pass.A.of(top, model) + rows.begin * last.width, last.width, count, last.out, rows_,
-                    batch.which ? batch.which + rows.begin : nullptr, rows.begin,
+                    pass.A.of(top, model) + rows.begin * last.width, last.width, count, last.out, rows_.y,
+                    rows_.weight_of(model), batch.which ? batch.which + rows.begin : nullptr, rows.begin,
                     1.0 / static_cast<double>(batch.rows));
             backward(pass, model, rows.begin, count);
         }

@@ -112,7 +112,8 @@ struct Fixture {
                 mean_T.data(),
                 inverse_scale_T.data(),
                 y.data(),
-                nullptr};
+                nullptr,
+                0};
     }
     Models<T> models(const std::string& isa) const {
         const Layers layers{static_cast<Index>(sizes.size()) - 1, sizes.data(), offsets.data(), P};

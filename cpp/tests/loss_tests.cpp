@@ -40,12 +40,9 @@ struct Scores {
     std::size_t row(Index r) const { return static_cast<std::size_t>(which[static_cast<std::size_t>(r)]); }
 
     Judged<T> judged(const Kernels<T>& kernels, Loss loss, double scale) const {
-        Rows<T> rows{};
-        rows.y = y.data();
-        rows.weight = weight.data();
         Judged<T> result{weight, weight, S};
         kernels.loss(loss, result.losses.data(), result.correct.data(), result.dS.data(), S.data(), width, b,
-                     k, rows, which.data(), 0, scale);
+                     k, y.data(), weight.data(), which.data(), 0, scale);
         return result;
     }
 };

@@ -70,8 +70,9 @@ class Problem:
         Elements of a row are adjacent; rows may be any distance apart.
     y : ndarray of shape (n,), int32
         Class indices in [0, k); all zero where only scores are wanted.
-    weight : ndarray of shape (n,), float64, or None
-        Weights of mean 1, or None when every row counts the same.
+    weight : ndarray of shape (n,) or (m, n), float64, or None
+        Weights of mean 1, of all models or a row for each of m models that train together; None when
+        every row counts the same.
     standardization : Standardization
     """
 
@@ -128,8 +129,9 @@ def prepare(
     X : ndarray of shape (n, d)
         Any real dtype and layout, finite.
     y : ndarray of shape (n,) of class indices, or None for all zero
-    weight : ndarray of shape (n,), optional
-        Sample weights >= 0 with a positive sum; scaled to mean 1 here.
+    weight : ndarray of shape (n,) or (m, n), optional
+        Sample weights >= 0 with a positive sum, of all models or a row for each of m; scaled to mean 1
+        here.
     standardization : Standardization, optional
         The identity by default.
     """
@@ -138,10 +140,16 @@ def prepare(
     if n > _MOST_ROWS:
         raise InvalidDataError(f"X must have at most {_MOST_ROWS} rows, got {n}")
     labels = np.zeros(n, dtype=np.int32) if y is None else np.ascontiguousarray(y, dtype=np.int32)
-    if weight is not None:
-        weight = np.ascontiguousarray(weight, dtype=np.float64)
-        weight = None if (weight == weight[0]).all() else weight * (n / weight.sum())
+    weight = None if weight is None else _of_mean_1(np.ascontiguousarray(weight, dtype=np.float64))
     return Problem(rows, labels, weight, standardization or Standardization.identity(d))
+
+
+def _of_mean_1(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Scale every row of weights (..., n); None where all of them are equal."""
+    equal = (weight == weight[..., :1]).all(axis=-1, keepdims=True)
+    if equal.all():
+        return None
+    return np.where(equal, 1.0, weight * (weight.shape[-1] / weight.sum(axis=-1, keepdims=True)))
 
 
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]

@@ -71,9 +71,11 @@ struct Kernels {
 
     // Loss of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is that of
     // y[r], else 0; where dS is not null, dS__bo = weight * scale * the loss's gradient: softmax(S) - y, or
-    // (sigmoid(S) - y) / k. y and weight are indexed by which[r], or by first + r when `which` is null.
+    // (sigmoid(S) - y) / k. y and weight, which is 1 where null, are indexed by which[r], or by first + r
+    // when `which` is null.
     void (*loss)(Loss kind, double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b,
-                 Index k, const Rows<T>& rows, const std::int32_t* which, Index first, double scale);
+                 Index k, const std::int32_t* y, const double* weight, const std::int32_t* which, Index first,
+                 double scale);
 
     // x = a * x + b, `rounds` times, on values that stay in registers and do not wait for each other; the
     // first vector of them starts at 0, the next at 1 and so on. Returns how many operations that were, a

@@ -26,6 +26,9 @@ struct Rows {
     const T* inverse_scale_T; // (d,), or null for bytes whose scale is in the weights already
     const std::int32_t* y;    // (n,) class indices
     const double* weight;     // (n,) of mean 1, or null when every row counts the same
+    Index weight_stride;      // elements from one model's weights to the next; 0 where all share them
+
+    const double* weight_of(Index model) const { return weight ? weight + model * weight_stride : nullptr; }
 };
 
 // What a row's scores (k,) are judged by: cross-entropy of their softmax, or the mean over the classes of the

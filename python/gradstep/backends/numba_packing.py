@@ -151,7 +151,8 @@ def rows_of(problem: Problem, dtype: npt.DTypeLike) -> kernels.Rows:
         mean64=copy(mean, np.float64),
         inverse64=copy(inverse, np.float64),
         y=read_only(problem.y),
-        weight=read_only(np.ones(problem.n) if problem.weight is None else problem.weight),
+        weight=read_only(np.ones(problem.n) if problem.weight is None else problem.weight.ravel()),
+        weights_apart=np.uint64(0 if problem.weight is None or problem.weight.ndim == 1 else problem.n),
     )
 
 

@@ -71,7 +71,8 @@ class NumpyBackend:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         figures = self.evaluate(objective, problem, parameters)
         rows = np.arange(problem.n)
-        return figures, _loss_and_gradient(objective, problem, rows, parameters, objective.l2)[2]
+        weight = _weight(problem, rows)
+        return figures, _loss_and_gradient(objective, problem, rows, weight, parameters, objective.l2)[2]
 
     @_quiet
     def scores(
@@ -103,8 +104,14 @@ class NumpySession:
                     return running(sums)
                 rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
                 active = np.flatnonzero(state.finite)
+                weight = _weight(self.problem, rows)
                 batch_loss, batch_correct, gradient = _loss_and_gradient(
-                    objective, self.problem, rows, state.parameters[active], objective.l2[active]
+                    objective,
+                    self.problem,
+                    rows,
+                    weight[active] if weight.ndim == 2 else weight,
+                    state.parameters[active],
+                    objective.l2[active],
                 )
                 finite = np.isfinite(batch_loss)
                 state.finite[active] = finite
@@ -134,7 +141,8 @@ def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLik
 
 
 def _weight(problem: Problem, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    return np.ones(len(rows)) if problem.weight is None else problem.weight[rows]
+    """Return the weights of some rows, (b,) or (m, b)."""
+    return np.ones(len(rows)) if problem.weight is None else problem.weight[..., rows]
 
 
 def _forward(layers: Layers, X: Array, parameters: Array) -> list[Array]:
@@ -185,18 +193,19 @@ def _loss_and_gradient(
     objective: Objective,
     problem: Problem,
     rows: npt.NDArray[np.integer],
+    weight: npt.NDArray[np.float64],
     parameters: Array,
     l2: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Array]:
     """Return the batch's loss (m,), weight of its correct rows (m,), and gradient of its cost (m, P)."""
     layers, dtype = objective.layers, parameters.dtype
     outputs = _forward(layers, _gather(problem, rows, dtype), parameters)
-    scores, labels, weight = outputs[-1], problem.y[rows], _weight(problem, rows)
+    scores, labels = outputs[-1], problem.y[rows]
     loss = (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1) / len(rows)
     correct = ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
     gradient = np.empty_like(parameters)
     dS = _score_gradients(objective.loss, scores, labels)
-    dS *= (weight / len(rows)).astype(dtype)[:, None]
+    dS *= (weight / len(rows)).astype(dtype)[..., None]
     for layer in reversed(range(layers.count)):
         W, A = layers.weights(parameters, layer), outputs[layer]
         dW = A.swapaxes(-1, -2) @ dS

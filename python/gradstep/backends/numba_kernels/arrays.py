@@ -60,7 +60,8 @@ class Rows(NamedTuple):
     mean64: Array  # the same in float64, for rows of float64
     inverse64: Array
     y: Array  # (n,), int32
-    weight: Array  # (n,), float64
+    weight: Array  # (n,) for each model, or for all, float64
+    weights_apart: np.uint64  # elements from a model's weights to the next one's; 0 where all share them
 
 
 class Workspace(NamedTuple):

@@ -161,16 +161,16 @@ def sigmoid(sums: Array, start: Index, distance: Index, k: Index, label: Index) 
 
 @compiled
 def judge(
-    net: Network, rows: Rows, numbers: Array, sums: Array, capacity: Index, begin: Index, end: Index,
-    n: int, losses: Array, hits: Array,
+    net: Network, rows: Rows, model: Index, numbers: Array, sums: Array, capacity: Index,
+    begin: Index, end: Index, n: int, losses: Array, hits: Array,
 ) -> None:  # fmt: skip
     """Write weighted losses and hits of some rows of a batch, and turn their scores into dS."""
     k, start, kind = net.outputs[-1], net.sums[-1], sums.dtype.type
     # A mean over the classes has its gradient divided by their number.
     classes = ONE if net.loss == SOFTMAX else k
     for r in range(begin, end):
-        number = numbers[r]
-        label, weight = np.uint64(rows.y[number]), rows.weight[number]
+        number = np.uint64(numbers[r])
+        label, weight = np.uint64(rows.y[number]), rows.weight[model * rows.weights_apart + number]
         loss, hit, total = row_loss(net, sums, start + r, capacity, label)
         losses[r], hits[r] = loss * weight, hit * weight
         share, whole = kind(weight / n / classes), kind(total)

@@ -120,7 +120,7 @@ def forward_backward(
                     sums[o * capacity + r] += partials[(panel * padded + o) * capacity + r]
         forward_upper(net, own, values, sums, capacity, begin, end)
         losses, hits = work.losses[model], work.hits[model]
-        judge(net, rows, numbers, sums, capacity, begin, end, n, losses, hits)
+        judge(net, rows, np.uint64(model), numbers, sums, capacity, begin, end, n, losses, hits)
         backward(net, own, values, sums, work.delta, capacity, begin, end)
 
 
@@ -260,7 +260,7 @@ def figures(
             sums = work.sums[thread * np.uint64(m) + np.uint64(model)]
             loss = correct = 0.0
             for r in range(count):
-                weight = rows.weight[row + r]
+                weight = rows.weight[np.uint64(model) * rows.weights_apart + row + r]
                 one = row_loss(net, sums, start + r, capacity, np.uint64(rows.y[row + r]))
                 loss += one[0] * weight
                 correct += one[1] * weight
