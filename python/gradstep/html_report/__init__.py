@@ -6,22 +6,14 @@ is the one public name; functions of this package that return HTML have escaped 
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from gradstep import __version__
-from gradstep.errors import InvalidParameterError
-from gradstep.files import write_atomically
 from gradstep.history import Metrics
-from gradstep.html_report import pictures, tables
+from gradstep.html_report import page, pictures, tables
 from gradstep.html_report.runs import collect
 
 if TYPE_CHECKING:
@@ -85,50 +77,16 @@ def report(
     >>> trainer = gs.Trainer(epochs=5, random_state=0).fit(data.train.X, data.train.y)
     >>> path = gs.report(trainer, "report.html", title="Digits")  # doctest: +SKIP
     """
-    target = _checked(path)
+    target = page.checked(path, "report")
     runs = collect(trainers, tests)
     sections = [
         tables.cards(runs),
-        _section("Results", tables.results(runs)),
-        _section("Curves", pictures.curves(runs)),
-        _section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
-        _section("Training", tables.training(runs)),
-        _section("Settings", tables.settings(runs)),
+        page.section("Results", tables.results(runs)),
+        page.section("Curves", pictures.curves(runs)),
+        page.section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
+        page.section("Training", tables.training(runs)),
+        page.section("Settings", tables.settings(runs)),
     ]
-    now = datetime.now().astimezone()
-    text = Template(files(__package__).joinpath("template.html").read_text("utf-8")).substitute(
-        version=escape(__version__),
-        title=escape(title),
-        date=f'<time datetime="{now.isoformat(timespec="seconds")}">{now.day} {now:%B %Y, %H:%M}</time>',
-        notes=_paragraphs(notes),
-        body="\n".join(section for section in sections if section),
-        build=tables.build_line(__version__, runs),
-    )
-    try:
-        write_atomically(target, text.encode("utf-8"))
-    except OSError as error:
-        reason = f"the report cannot be written: {error.strerror}"
-        raise type(error)(error.errno or errno.EIO, reason, str(target)) from error
-    return target
-
-
-def _section(heading: str, content: str) -> str:
-    return f"<section>\n<h2>{heading}</h2>\n{content}\n</section>" if content else ""
-
-
-def _paragraphs(notes: str) -> str:
-    texts = [text.strip() for text in re.split(r"\n\s*\n", notes)]
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in texts if text)
-    return f'<div class="notes">{paragraphs}</div>' if paragraphs else ""
-
-
-def _checked(path: str | os.PathLike[str]) -> Path:
-    try:
-        target = Path(path)
-    except TypeError as error:
-        raise InvalidParameterError(f"`path` of report must be a path, got {path!r}") from error
-    if target.is_dir():
-        raise InvalidParameterError(f"`path` of report must be a file, got the folder {target}")
-    if not target.parent.is_dir():
-        raise InvalidParameterError(f"`path` of report must lie in a folder that exists, got {target}")
+    foot = tables.build_line(__version__, runs)
+    page.write(target, title=title, notes=notes, sections=sections, foot=foot)
     return target

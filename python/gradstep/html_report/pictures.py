@@ -7,7 +7,8 @@ import io
 import math
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 
 import numpy as np
@@ -25,19 +26,22 @@ _SMALLEST_SIDE = 8
 
 # How SVG is written is a matter of matplotlib's global settings: one thread at a time changes them.
 _SETTINGS_LOCK = threading.Lock()
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep"}
+_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep", "font.sans-serif": ["DejaVu Sans"]}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def curves(runs: Sequence[Run]) -> str:
-    """Return the legend and one SVG for each panel of `plots.curves`."""
+def curves(runs: Sequence[Run], prefix: str = "") -> str:
+    """Return the legend and one SVG for each panel of `plots.curves`.
+
+    Ids within them begin with `prefix`, which must be another for every call on a page.
+    """
     histories = {run.name: run.history for run in runs}
     entries = "".join(
         f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4h28" stroke-width="2.6" '
         f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
         for entry in plots.legend_entries(histories)
     )
-    panels = "".join(_panel(panel, histories) for panel in plots.panels(histories))
+    panels = "".join(_panel(panel, histories, prefix) for panel in plots.panels(histories))
     return f'<ul class="legend">{entries}</ul>\n<div class="panels">{panels}</div>'
 
 
@@ -63,25 +67,46 @@ def weights(
     return "\n".join(pieces)
 
 
-def _panel(panel: plots.Panel, histories: Mapping[str, History]) -> str:
-    """Return a panel as SVG that takes colours and font from the page; its ids are its own."""
-    buffer = io.StringIO()
-    with _SETTINGS_LOCK, style.context(["default", _SETTINGS]):
-        figure = Figure(figsize=(4.6, 3.3))
-        figure.patch.set_visible(False)
+def figure(drawn: Figure, label: str, prefix: str) -> str:
+    """Return a whole figure of `plots` as SVG; `label` says what it shows, `prefix` is as in `curves`."""
+    drawn.patch.set_visible(False)
+    for axes in drawn.axes:
+        axes.patch.set_visible(False)
+    return f'<div class="figure">{_svg(drawn, label, prefix)}</div>'
+
+
+def _panel(panel: plots.Panel, histories: Mapping[str, History], prefix: str) -> str:
+    with _settings():
+        drawn = Figure(figsize=(4.6, 3.3))
+        drawn.patch.set_visible(False)
         # The same frame for every panel, so that they line up.
-        axes = figure.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
+        axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
         plots.draw_panel(axes, panel, histories)
         axes.yaxis.set_label_coords(-0.145, 0.5)
-        figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
+    return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.column}-")
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with _SETTINGS_LOCK, style.context(["default", _SETTINGS]):
+        yield
+
+
+def _svg(drawn: Figure, label: str, prefix: str) -> str:
+    """Return a figure as SVG that takes colours and font from the page; its ids are its own."""
+    buffer = io.StringIO()
+    with _settings():
+        drawn.savefig(buffer, format="svg", metadata=_NO_METADATA)
     svg = buffer.getvalue()
-    viewbox = re.search(r'viewBox="[^"]*"', svg)
-    assert viewbox is not None
-    svg = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    head = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"[^>]*?(viewBox="[^"]*")[^>]*>', svg)
+    assert head is not None
+    svg = svg[head.end() :]
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{panel.column}-", svg)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda colour: css(colour[0]), svg)
-    return f'<svg {viewbox[0]} role="img" aria-label="{escape(panel.title)} over epochs">{svg}'
+    # In points as matplotlib counts them, 72 to the inch, of which a page shows 96 pixels.
+    width = f'width="{float(head[1]) * 96 / 72:.0f}"'
+    return f'<svg {width} {head[2]} role="img" aria-label="{escape(label)}">{svg}'
 
 
 def _png(pixels: npt.NDArray[np.float64]) -> str:

@@ -61,9 +61,9 @@ def results(runs: Sequence[Run]) -> str:
         f'<th class="first" colspan="{len(figures[s])}" scope="colgroup">{_SETS[s].capitalize()}</th>'
         for s in sets
     )
-    heads = "".join(_head(figure, "first" * (figure == "loss")) for s in sets for figure in figures[s])
+    heads = "".join(head_cell(figure, "first" * (figure == "loss")) for s in sets for figure in figures[s])
     columns = [_column(runs, s, figure) for s in sets for figure in figures[s]]
-    body = [_row(run.label, cells) for run, *cells in zip(runs, *columns, strict=True)]
+    body = [row(run.label, cells) for run, *cells in zip(runs, *columns, strict=True)]
     caption = (
         "Last figures; in small, the best on the way with its epoch, where that was "
         "another. Loss in nats; cost = loss + L2 term."
@@ -75,7 +75,7 @@ def results(runs: Sequence[Run]) -> str:
     if any(_kept_epoch(run) for run in runs):
         caption += " Test figures and images are of the parameters that early stopping kept."
     head = f'<tr><th class="name" rowspan="2" scope="col">Run</th>{groups}</tr><tr>{heads}</tr>'
-    return f'{_table("Results", head, body)}<p class="caption">{caption}</p>'
+    return f'{table("Results", head, body)}<p class="caption">{caption}</p>'
 
 
 def training(runs: Sequence[Run]) -> str:
@@ -94,11 +94,11 @@ def training(runs: Sequence[Run]) -> str:
             f"<td>{text.duration(run.last('seconds'))}</td>",
         ]
         mark = '<span class="badge">interrupted</span>' if settings.interrupted_ else ""
-        body.append(_row(run.label + mark, cells))
+        body.append(row(run.label + mark, cells))
     names = {"layers": "left", "parameters": "", "L2": "", "learning rate": "first left"}
     names |= dict.fromkeys(("batch", "epochs", "updates", "time"), "")
-    columns = "".join(_head(name, kind) for name, kind in names.items())
-    return _table("Training", f'<tr><th class="name" scope="col">Run</th>{columns}</tr>', body)
+    columns = "".join(head_cell(name, kind) for name, kind in names.items())
+    return table("Training", f'<tr><th class="name" scope="col">Run</th>{columns}</tr>', body)
 
 
 def settings(runs: Sequence[Run]) -> str:
@@ -108,14 +108,14 @@ def settings(runs: Sequence[Run]) -> str:
     for name, parameter in inspect.signature(type(runs[0].trainer)).parameters.items():
         default = text.setting(parameter.default)
         values = [text.setting(values[name]) for values in given]
-        shown = [escape(v) if v == default else f"<mark>{escape(v)}</mark>" for v in values]
-        cells = [f'<td class="text">{html}</td>' for html in (*shown, escape(default))]
+        marked = [escape(v) if v == default else f"<mark>{escape(v)}</mark>" for v in values]
+        cells = [f'<td class="text">{html}</td>' for html in (*marked, escape(default))]
         untouched = all(value == default for value in values)
-        body.append(_row(escape(name), cells, "untouched" * untouched))
-    columns = "".join(_head(label, "left") for label in (*(run.label for run in runs), "default"))
+        body.append(row(escape(name), cells, "untouched" * untouched))
+    columns = "".join(head_cell(label, "left") for label in (*(run.label for run in runs), "default"))
     head = f'<tr><th class="name" scope="col">Parameter</th>{columns}</tr>'
-    table = _table("Settings", head, body, "settings")
-    return f'{table}<p class="caption"><mark>Marked</mark> settings are not the default.</p>'
+    shown = table("Settings", head, body, "settings")
+    return f'{shown}<p class="caption"><mark>Marked</mark> settings are not the default.</p>'
 
 
 def build_line(version: str, runs: Sequence[Run]) -> str:
@@ -200,7 +200,8 @@ def _listed(values: Iterable[object]) -> str:
     return ", ".join(sorted({str(value) for value in values}))
 
 
-def _table(label: str, head: str, body: Sequence[str], kind: str = "") -> str:
+def table(label: str, head: str, body: Sequence[str], kind: str = "") -> str:
+    """Return a table, wrapped so that it scrolls where it is too wide; `head` and `body` are rows."""
     # What scrolls must be reachable by keyboard and have a name.
     return (
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table class="{kind}">'
@@ -208,9 +209,11 @@ def _table(label: str, head: str, body: Sequence[str], kind: str = "") -> str:
     )
 
 
-def _row(name: str, cells: Sequence[str], kind: str = "") -> str:
+def row(name: str, cells: Sequence[str], kind: str = "") -> str:
+    """Return a row of a body: its name and its cells, all HTML."""
     return f'<tr class="{kind}"><th class="name" scope="row">{name}</th>{"".join(cells)}</tr>\n'
 
 
-def _head(name: str, kind: str = "") -> str:
+def head_cell(name: str, kind: str = "") -> str:
+    """Return a cell of a head."""
     return f'<th class="{kind}" scope="col">{name}</th>'
