@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradstep.html_report import report
     from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
+    from gradstep.repeats import Repeats, repeat
     from gradstep.trainer import Trainer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "History",
     "Metrics",
     "Normal",
+    "Repeats",
     "Trainer",
     "Xavier",
     "build_info",
@@ -39,6 +41,7 @@ __all__ = [
     "learning_rate_range_test",
     "machine",
     "plots",
+    "repeat",
     "report",
     "schedules",
 ]
@@ -51,6 +54,7 @@ _HOMES = {
     "History": "history",
     "Metrics": "history",
     "Normal": "init",
+    "Repeats": "repeats",
     "Trainer": "trainer",
     "Xavier": "init",
     "build_info": "_build_info",
@@ -60,6 +64,7 @@ _HOMES = {
     "learning_rate_range_test": "range_test",
     "machine": "",
     "plots": "",
+    "repeat": "repeats",
     "report": "html_report",
     "schedules": "",
 }
