@@ -56,8 +56,8 @@ def _watched(figures, **rule):
     watch = Watch(gs.EarlyStopping(**rule))
     for update, figure in enumerate(figures):
         if watch.is_over({watch.rule.monitor: figure, "update": update}, np.array([update])):
-            return update, watch.update
-    return None, watch.update
+            return update, watch.row["update"]
+    return None, watch.row["update"]
 
 
 @pytest.mark.parametrize(

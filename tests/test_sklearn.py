@@ -128,7 +128,7 @@ def test_a_search_over_parts_of_a_schedule():
     ("params", "message"),
     [
         ({"l3": 1}, "Trainer has no parameter 'l3'; did you mean l2?"),
-        ({"lerning_rate__high": 1}, "no parameter 'lerning_rate__high'; did you mean learning_rate?"),
+        ({"lerning_rate__high": 1}, "no parameter 'lerning_rate__high'; did you mean learning_rate"),
         ({"learning_rate__hgh": 1}, "CyclicTriangular.* has no parameter 'hgh'; did you mean high?"),
         ({"init__seed": 1}, "`init` of Trainer, which is 'he', has no parameter 'seed'; it has none"),
         ({"learning_rate__high": 0.01}, "`high` of CyclicTriangular must be >= low"),

@@ -23,16 +23,28 @@ if TYPE_CHECKING:
     from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
     from gradstep.repeats import Repeats, repeat
+    from gradstep.sweeps.search import Sweep
+    from gradstep.sweeps.spaces import Choice, IntUniform, LogUniform, Uniform
+    from gradstep.sweeps.stopping import MedianStopping, SuccessiveHalving
+    from gradstep.sweeps.table import Results
     from gradstep.trainer import Trainer
 
 __all__ = [
+    "Choice",
     "EarlyStopping",
     "He",
     "History",
+    "IntUniform",
+    "LogUniform",
+    "MedianStopping",
     "Metrics",
     "Normal",
     "Repeats",
+    "Results",
+    "SuccessiveHalving",
+    "Sweep",
     "Trainer",
+    "Uniform",
     "Xavier",
     "build_info",
     "datasets",
@@ -49,13 +61,21 @@ __all__ = [
 # Where each public name lives; an empty string is a module of its own. Loaded on first use, so that
 # `import gradstep` stays light.
 _HOMES = {
+    "Choice": "sweeps.spaces",
     "EarlyStopping": "callbacks",
     "He": "init",
     "History": "history",
+    "IntUniform": "sweeps.spaces",
+    "LogUniform": "sweeps.spaces",
+    "MedianStopping": "sweeps.stopping",
     "Metrics": "history",
     "Normal": "init",
     "Repeats": "repeats",
+    "Results": "sweeps.table",
+    "SuccessiveHalving": "sweeps.stopping",
+    "Sweep": "sweeps.search",
     "Trainer": "trainer",
+    "Uniform": "sweeps.spaces",
     "Xavier": "init",
     "build_info": "_build_info",
     "datasets": "",

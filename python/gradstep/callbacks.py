@@ -59,13 +59,13 @@ class Watch:
     rule : EarlyStopping
     parameters : ndarray of shape (P,), or None
         The model's parameters at the best evaluation so far.
-    update : int
-        Updates done there.
+    row : dict
+        The row of the history there.
     """
 
     rule: EarlyStopping
     parameters: npt.NDArray[np.floating] | None = field(default=None, repr=False)
-    update: int = 0
+    row: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._best = Best(self.rule.monitor, self.rule.min_delta)
@@ -73,7 +73,7 @@ class Watch:
     def is_over(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
         """Take in an evaluation and say whether training should stop."""
         if self._best.improves(row):
-            self.parameters, self.update = parameters, int(row["update"])
+            self.parameters, self.row = parameters, row
         return self._best.since >= self.rule.patience
 
 

@@ -68,6 +68,11 @@ def at_most(high: float) -> Constraint:
     return Constraint(f"<= {high}", lambda value: not _is_number(value) or value <= high, (high + 1,))
 
 
+def below(high: float) -> Constraint:
+    """Return ``< high``; it says nothing about values that are no numbers."""
+    return Constraint(f"< {high}", lambda value: not _is_number(value) or value < high, (high, high + 1))
+
+
 def one_of(*options: str) -> Constraint:
     """Return "one of these strings"."""
     text = f"one of {', '.join(map(repr, options))}" if len(options) > 1 else repr(options[0])

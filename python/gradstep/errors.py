@@ -5,6 +5,11 @@ A message says what is wrong, whose value it is, which constraint it breaks and 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradstep.sweeps.table import Results
+
 
 class GradstepError(Exception):
     """Base of all gradstep exceptions."""
@@ -20,6 +25,20 @@ class InvalidDataError(GradstepError, ValueError):
 
 class BackendUnavailableError(GradstepError, RuntimeError):
     """A backend or instruction set was asked for by name and is not there."""
+
+
+class NoModelError(GradstepError, AttributeError):
+    """A search has no model to offer; the message says why.
+
+    Attributes
+    ----------
+    results : Results, or None
+        The table of what was tried.
+    """
+
+    def __init__(self, message: str, results: Results | None = None) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class CorruptFileError(GradstepError, ValueError):

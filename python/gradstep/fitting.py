@@ -95,6 +95,8 @@ class Group:
     ----------
     run, state, followers
         Of the models that are left, in the same order.
+    done : int
+        Updates that they have done.
     """
 
     def __init__(
@@ -102,12 +104,12 @@ class Group:
     ) -> None:
         self.run, self.state, self.followers = run, State.start(parameters), list(followers)
         self._session: Session | None = None
-        self._done, self._seconds = 0, seconds
+        self.done, self._seconds = 0, seconds
 
     @property
     def is_over(self) -> bool:
         """Whether no model is left that has updates to come."""
-        return not self.followers or self._done >= self.run.plan.updates
+        return not self.followers or self.done >= self.run.plan.updates
 
     def advance(self, goal: int, should_stop: Callable[[], bool]) -> None:
         """Train until the first evaluation at or after update `goal`.
@@ -121,11 +123,12 @@ class Group:
             A batch and what the layers make of it do not fit in memory.
         """
         began = time.perf_counter() - self._seconds
-        while not self.is_over and self._done < goal and not should_stop():
-            before = self._done
+        while not self.is_over and self.done < goal and not should_stop():
+            before = self.done
             running = self._train(should_stop)
-            self._done = int(self.state.updates[self.state.finite].max(initial=before))
-            figures = self._evaluate() if self._done > before else {}
+            self.done = int(self.state.updates[self.state.finite].max(initial=before))
+            figures = self._evaluate() if self.done > before else {}
+            seconds = time.perf_counter() - began
             leaving = []
             for place, follower in enumerate(self.followers):
                 done = int(self.state.updates[place])
@@ -134,7 +137,7 @@ class Group:
                     follower.diverge(self._error(place))
                 elif done > before:
                     row = _row(self.run.plan, place, done, running, figures)
-                    if self._tell(place, row | {"seconds": time.perf_counter() - began}):
+                    if self._tell(place, row | {"seconds": seconds}):
                         leaving.append(follower)
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
@@ -150,11 +153,11 @@ class Group:
     def _train(self, should_stop: Callable[[], bool]) -> Running:
         """Do the updates up to the next evaluation."""
         run = self.run
-        goal = min(run.plan.updates, (self._done // run.every + 1) * run.every)
+        goal = min(run.plan.updates, (self.done // run.every + 1) * run.every)
         if self._session is None:
             self._session = run.session()
         try:
-            return self._session.train(self.state, self._done, goal, should_stop=should_stop)
+            return self._session.train(self.state, self.done, goal, should_stop=should_stop)
         except MemoryError as error:
             sizes = "-".join(map(str, run.plan.objective.layers.sizes))
             models = "" if len(self.followers) == 1 else f"{len(self.followers)} times "

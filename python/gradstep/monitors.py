@@ -13,6 +13,11 @@ MONITORS = (
 )
 
 
+def sign(monitor: str) -> float:
+    """Return what turns a figure so that less is better: accuracies improve upwards, the others downwards."""
+    return -1.0 if monitor.endswith("accuracy") else 1.0
+
+
 @dataclass
 class Best:
     """The best figure so far, and how long ago it was.
@@ -40,8 +45,7 @@ class Best:
 
     def improves(self, row: Mapping[str, float]) -> bool:
         """Take in an evaluation and say whether it is the best so far; the first always is."""
-        sign = -1.0 if self.monitor.endswith("accuracy") else 1.0
-        figure = sign * row[self.monitor]
+        figure = sign(self.monitor) * row[self.monitor]
         if self.figure is None or figure < self.figure - self.min_delta:
             self.figure, self.since = figure, 0
             return True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sklearn.base import BaseEstimator
 
@@ -43,7 +44,7 @@ class NestedParameters(BaseEstimator):  # type: ignore[misc]
         for key, value in params.items():
             name, _, part = key.partition("__")
             if name not in known:
-                _refuse(type(self).__name__, key, known)
+                refuse(type(self).__name__, key, known)
             if part:
                 parts[name][part] = value
             else:
@@ -54,7 +55,7 @@ class NestedParameters(BaseEstimator):  # type: ignore[misc]
             for part in of_this:
                 if part not in names:
                     whose = f"`{name}` of {type(self).__name__}, which is {whole!r},"
-                    _refuse(whose, part, names)
+                    refuse(whose, part, names)
             setattr(self, name, replace(whole, **of_this))
         return self
 
@@ -63,7 +64,8 @@ def _has_fields(value: object) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
 
 
-def _refuse(whose: str, name: str, known: Any) -> None:
-    near = difflib.get_close_matches(name, known) or list(known)
-    hint = f"did you mean {' or '.join(near)}?" if near else "it has none"
+def refuse(whose: str, name: str, known: Collection[str]) -> NoReturn:
+    """Raise InvalidParameterError for a name that is not known, with the names near it or else all."""
+    near = difflib.get_close_matches(name.partition("__")[0], known, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known) or 'none'}"
     raise InvalidParameterError(f"{whose} has no parameter {name!r}; {hint}")

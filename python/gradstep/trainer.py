@@ -213,7 +213,6 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         """
         began = time.perf_counter()
         run, parameters = self._prepare(X, y, sample_weight, eval_set)
-        self.backend_, self.batch_size_ = run.backend.name, run.plan.batch_size
         self._train(run, parameters, began)
         return self
 
@@ -325,7 +324,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _train(self, run: fitting.Run, parameters: npt.NDArray[np.floating], began: float) -> None:
         """Train a group of one."""
-        course = Course(self, run.plan, parameters[0])
+        course = Course(self, run, parameters[0])
         group = fitting.Group(run, parameters, [course], time.perf_counter() - began)
         with interrupt.deferred() as stop:
             group.advance(run.plan.updates, stop)

@@ -1,0 +1,138 @@
+"""The rows of a search: read once for all its models, with some held out of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import check_cv, train_test_split
+from sklearn.utils import _safe_indexing
+
+from gradstep import validation
+from gradstep.errors import InvalidDataError
+from gradstep.problem import Problem, Standardization, prepare
+
+if TYPE_CHECKING:
+    from gradstep.trainer import Trainer
+
+_LEARNED = ("classes_", "n_features_in_", "feature_names_in_")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows, labels and what every Trainer learns of them before it trains.
+
+    Attributes
+    ----------
+    learned : dict
+        Attributes of a Trainer that has seen the rows.
+    train : Problem
+    held_out : Problem, or None
+        Rows for validation; None with folds.
+    trained, validated : ndarray of shape (folds, n), float64, or None
+        Weights of all rows in the training and in the validation of every fold.
+    """
+
+    learned: dict[str, Any]
+    train: Problem
+    held_out: Problem | None
+    trained: npt.NDArray[np.float64] | None = None
+    validated: npt.NDArray[np.float64] | None = None
+
+    @property
+    def folds(self) -> int:
+        """Models of every trial."""
+        return 1 if self.trained is None else len(self.trained)
+
+    def teach(self, trainer: Trainer) -> None:
+        """Give a Trainer what it would learn of the rows."""
+        for name, value in self.learned.items():
+            setattr(trainer, name, value)
+        trainer.standardization_ = self._standardization(trainer)
+
+    def problems(self, trainer: Trainer, folds: Sequence[int]) -> tuple[Problem, Problem | None]:
+        """Return the rows to train and to validate a group on, one of whose Trainers is this.
+
+        Parameters
+        ----------
+        trainer : Trainer
+        folds : sequence of m ints
+            Of every model of the group.
+        """
+        standardization = self._standardization(trainer)
+        train = replace(self.train, standardization=standardization)
+        if self.trained is not None and self.validated is not None:
+            places = list(folds)
+            return (
+                prepare(train.X, train.y, self.trained[places], standardization),
+                prepare(train.X, train.y, self.validated[places], standardization),
+            )
+        return train, self.held_out and replace(self.held_out, standardization=standardization)
+
+    def _standardization(self, trainer: Trainer) -> Standardization:
+        return self.train.standardization if trainer.standardize else Standardization.identity(self.train.d)
+
+
+def read(
+    trainer: Trainer, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, folds: Any = None
+) -> Data:
+    """Read and check rows as `Trainer.fit` does.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Learns of the rows, as in its own `fit`.
+    X, y, sample_weight, eval_set
+        As for `Trainer.fit`.
+    folds : int, splitter of scikit-learn or iterable of pairs of row numbers, optional
+    """
+    train = trainer._train_problem(X, y, sample_weight)
+    held_out = None if eval_set is None else trainer._eval_problem(eval_set)
+    learned = {name: getattr(trainer, name) for name in _LEARNED if hasattr(trainer, name)}
+    if folds is None:
+        return Data(learned, train, held_out)
+    pairs = [*check_cv(folds, train.y, classifier=True).split(np.zeros(train.n), train.y)]
+    masks = np.zeros((2, len(pairs), train.n))
+    for fold, parts in enumerate(pairs):
+        for mask, rows in zip(masks[:, fold], parts, strict=True):
+            mask[rows] = 1
+    trained, validated = masks
+    if train.weight is not None:
+        trained *= train.weight
+    for fold in range(len(pairs)):
+        try:
+            validation.check_weight(trained[fold], train.y)
+        except InvalidDataError as error:
+            raise InvalidDataError(f"fold {fold} of Sweep cannot be trained on: {error}") from error
+    return Data(learned, train, None, trained, validated)
+
+
+def hold_out(
+    X: Any, y: Any, sample_weight: Any, share: float, random_state: int
+) -> tuple[tuple[Any, Any, Any], tuple[Any, Any]]:
+    """Split rows into (X, y, sample_weight) to train on and (X, y) to validate on.
+
+    Of every class the same share is held out; rows keep their order.
+
+    Raises
+    ------
+    InvalidDataError
+        There are too few rows of a class.
+    """
+    validation.check_lengths(X, y, "Sweep.fit")
+    labels = np.asarray(y)
+    try:
+        parts = train_test_split(
+            np.arange(len(labels)), test_size=float(share), stratify=labels, random_state=random_state
+        )
+    except ValueError as error:
+        raise InvalidDataError(
+            f"y of Sweep.fit must have enough rows of every class for `validation_share` {share}: {error}"
+        ) from error
+    train, held = (np.sort(rows) for rows in parts)
+    weight = None if sample_weight is None else _safe_indexing(np.asarray(sample_weight), train)
+    kept = (_safe_indexing(X, train), labels[train], weight)
+    return kept, (_safe_indexing(X, held), labels[held])
