@@ -50,7 +50,8 @@ class Run:
 
     def only(self, models: Sequence[int]) -> Run:
         """Return the training of some models of the group, in the order given."""
-        return replace(self, plan=self.plan.only(models))
+        evaluated = {name: problem.only(models) for name, problem in self.evaluated.items()}
+        return replace(self, plan=self.plan.only(models), train=self.train.only(models), evaluated=evaluated)
 
 
 class Follower(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,12 @@ class Problem:
     def d(self) -> int:
         """Number of inputs."""
         return int(self.X.shape[1])
+
+    def only(self, models: Sequence[int]) -> Problem:
+        """Return the problem of some of m models that train together, in the order given."""
+        if self.weight is None or self.weight.ndim == 1:
+            return self
+        return replace(self, weight=self.weight[models])
 
 
 def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:

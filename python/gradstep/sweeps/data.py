@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sklearn.model_selection import check_cv, train_test_split
 from sklearn.utils import _safe_indexing
 
 from gradstep import validation
-from gradstep.errors import InvalidDataError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.problem import Problem, Standardization, prepare
 
 if TYPE_CHECKING:
@@ -94,20 +95,34 @@ def read(
     learned = {name: getattr(trainer, name) for name in _LEARNED if hasattr(trainer, name)}
     if folds is None:
         return Data(learned, train, held_out)
-    pairs = [*check_cv(folds, train.y, classifier=True).split(np.zeros(train.n), train.y)]
+    pairs = _pairs(folds, train.y)
     masks = np.zeros((2, len(pairs), train.n))
     for fold, parts in enumerate(pairs):
         for mask, rows in zip(masks[:, fold], parts, strict=True):
             mask[rows] = 1
     trained, validated = masks
-    if train.weight is not None:
-        trained *= train.weight
+    weight = validation.check_weight(sample_weight, train.y)
+    if weight is not None:
+        trained *= weight
     for fold in range(len(pairs)):
+        if not validated[fold].any():
+            raise InvalidDataError(f"fold {fold} of Sweep must hold out one row or more, got none")
         try:
             validation.check_weight(trained[fold], train.y)
         except InvalidDataError as error:
             raise InvalidDataError(f"fold {fold} of Sweep cannot be trained on: {error}") from error
     return Data(learned, train, None, trained, validated)
+
+
+def _pairs(folds: Any, y: npt.NDArray[np.int32]) -> list[tuple[Any, Any]]:
+    """Return the rows to train and to validate on of every fold."""
+    try:
+        return list(check_cv(folds, y, classifier=True).split(np.zeros(len(y)), y))
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(
+            f"`folds` of Sweep must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
+            f"got {reprlib.repr(folds)}: {error}"
+        ) from error
 
 
 def hold_out(
