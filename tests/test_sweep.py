@@ -175,7 +175,7 @@ def test_rows_are_held_out_of_every_class_alike():
     again = gs.Sweep(trainer(), {"l2": [0.0, 0.1]}, random_state=3, validation_share=0.3, keep_trainers=True)
     assert_same_model(again.fit(X.tolist(), Y.tolist()).trainers_[1], sweep.trainers_[1])
     assert sweep.trainers_[0].history_["update"][0] == -(-46 // 8)
-    assert np.isfinite(sweep.results_["last_validation_loss"]).all()
+    assert np.isfinite(sweep.results_["validation_loss"]).all()
     none = gs.Sweep(trainer(), {"l2": [0.0]}, figure="train_loss", validation_share=None, keep_trainers=True)
     assert_as_alone(none.fit(X, Y), X, Y)
 
@@ -232,7 +232,7 @@ def test_the_table(tmp_path, capsys):
     assert table["best_epoch"][0] == best["epoch"]
     assert table["best_validation_accuracy"][0] == best["validation_accuracy"]
     for name in ("validation_loss", "validation_cost", "validation_accuracy", "train_loss", "running_loss"):
-        assert table[f"last_{name}"][0] == first[-1][name]
+        assert table[name][0] == first[-1][name]
     assert table["seconds"][0] == first[-1]["seconds"]
     assert table["status"].tolist() == ["finished", "finished", "diverged", "diverged"] * 2
     assert np.isnan(table["score"][2])

@@ -56,7 +56,7 @@ def test_folds_equal_separate_trainings(name, precision):
     np.testing.assert_allclose(table["score"], scores.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(table["score_std"], scores.std(axis=1), rtol=1e-5)
     np.testing.assert_allclose(table["fold2_score"], scores[:, 2], rtol=1e-5)
-    np.testing.assert_allclose(table["last_validation_loss"], table["score"])
+    np.testing.assert_allclose(table["validation_loss"], table["score"])
     assert sweep.best_index_ == scores.mean(axis=1).argmin()
 
 

@@ -108,11 +108,12 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     results_ : Results
-        A row for every trial: its parameters, status and `score`, the figure of the model that it
-        kept; figures at the best evaluation (``best_epoch``, ``best_validation_loss``, ...) and at the
-        last one; updates done, rate of the last, seconds since its group began. Of a trial that
-        diverged, `updates` is the update that failed. With folds the figures are means over them,
-        beside ``fold0_score``, ... and ``score_std``.
+        A row for every trial: its parameters, status and `score`, the `figure` of the model that it
+        kept; ``best_epoch`` and ``best_validation_loss``, ... at the evaluation where `figure` was
+        best; ``epoch``, ``validation_loss``, ``train_loss``, ... of the model kept, that of the last
+        evaluation unless early stopping went back; updates done, the rate of the last one, and the
+        seconds since its group began. Of a trial that diverged, `updates` is the one that failed.
+        With folds these are means over them, beside ``fold0_score``, ... and ``score_std``.
     best_index_ : int
         The trial with the best score, among those trained to their own ends.
     best_params_ : dict

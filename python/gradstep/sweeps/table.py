@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # Rows that a printed table has at most, and its columns after the parameters.
 _SHOWN = 30
 _PRINTED = (
-    *("status", "score", "score_std", "best_epoch", "last_validation_loss", "last_validation_accuracy"),
-    *("last_train_loss", "last_train_accuracy", "updates", "seconds"),
+    *("status", "score", "score_std", "best_epoch", "validation_loss", "validation_accuracy"),
+    *("train_loss", "train_accuracy", "updates", "seconds"),
 )
 
 

@@ -138,17 +138,18 @@ def tabulate(trials: Sequence[Trial], figure: str) -> Results:
 
 
 def _summary(trial: Trial, fold: int, figure: str) -> dict[str, float]:
-    """Return a fold's figures at its best evaluation and its last, and where it ended."""
+    """Return a fold's figures at its best evaluation and of the model kept, and where it ended."""
     nothing = dict.fromkeys(COLUMNS, math.nan)
     course = trial.courses.get(fold)
     rows = trial.trainers[fold].history_.rows if course else []
     last = rows[-1] if rows else nothing
     measured = [row for row in rows if not math.isnan(row[figure])]
     best = min(measured, key=lambda row: sign(figure) * row[figure], default=nothing)
+    kept = nothing | (course.row if course else {})
     summary = {"best_epoch": best["epoch"]}
     summary |= {f"best_validation_{name}": best[f"validation_{name}"] for name in _FIGURES}
     parts = [f"{part}_{name}" for part in ("validation", "train") for name in _FIGURES]
-    summary |= {f"last_{name}": last[name] for name in (*parts, "running_loss", "running_accuracy")}
+    summary |= {name: kept[name] for name in ("epoch", *parts, "running_loss", "running_accuracy")}
     error = course.error if course else None
     summary["updates"] = error.update if error else last["update"] if rows else 0
     summary["last_rate"] = error.learning_rate if error else last["learning_rate"]
