@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
     from gradstep.repeats import Repeats, repeat
+    from gradstep.sweeps.refining import coarse_to_fine
     from gradstep.sweeps.search import Sweep
     from gradstep.sweeps.spaces import Choice, IntUniform, LogUniform, Uniform
     from gradstep.sweeps.stopping import MedianStopping, SuccessiveHalving
@@ -47,6 +48,7 @@ __all__ = [
     "Uniform",
     "Xavier",
     "build_info",
+    "coarse_to_fine",
     "datasets",
     "errors",
     "gradient_check",
@@ -78,6 +80,7 @@ _HOMES = {
     "Uniform": "sweeps.spaces",
     "Xavier": "init",
     "build_info": "_build_info",
+    "coarse_to_fine": "sweeps.refining",
     "datasets": "",
     "errors": "",
     "gradient_check": "gradcheck",

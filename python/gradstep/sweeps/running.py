@@ -46,11 +46,11 @@ class Runner:
         A group that memory does not hold is replaced by its halves.
     data : Data
     after : callable
-        Called after every evaluation of a group; a True ends the search.
+        Called with a group after every evaluation of it; a True ends the search.
     """
 
     def __init__(
-        self, trials: Sequence[Trial], groups: list[Group], data: Data, after: Callable[[], bool]
+        self, trials: Sequence[Trial], groups: list[Group], data: Data, after: Callable[[Group], bool]
     ) -> None:
         self._trials, self._groups, self._data, self._after = trials, groups, data, after
         self._ended = False
@@ -85,8 +85,9 @@ class Runner:
             goal = epoch * training.run.plan.updates_per_epoch
             while training.done < goal and not (training.is_over or should_stop() or self._ended):
                 training.advance(training.done + 1, should_stop)
-                self._drop([trial for trial in self._trials if trial.status == "diverged"])
-                self._ended = self._after()
+                if self._data.folds > 1:
+                    self._drop([trial for trial in self._trials if trial.status == "diverged"])
+                self._ended = self._after(group)
         except MemoryError as error:
             begun = group.training is not None and group.training.done > 0
             if begun or len(group.models) == 1:

@@ -296,12 +296,8 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
             )
         generator = check_random_state(self.random_state)
         split_seed, trainer_seed = generator.randint(2**31 - 1, size=2)
-        base = clone(self.trainer)
+        base = trials.seeded(self.trainer, int(trainer_seed))
         settings = spaces.draw(self.space, base.get_params(deep=False), self.n_trials, generator)
-        if base.random_state is None:
-            base.random_state = int(trainer_seed)
-        elif isinstance(base.random_state, np.random.RandomState):
-            base.random_state = int(base.random_state.randint(2**31 - 1))
         return settings, base, int(split_seed)
 
     def _check_watched(self, made: Sequence[Trial], has_rows: bool) -> None:
@@ -334,8 +330,9 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     def _run(self, rows: Data) -> None:
         ended: list[bool] = []
 
-        def after() -> bool:
-            self._release()
+        def after(group: Group) -> bool:
+            if group.training is None or group.training.is_over:
+                self._release()
             wishes = [callback(self) for callback in self.callbacks]
             ended.append(any(wishes))
             return ended[-1]

@@ -99,6 +99,16 @@ class Trial:
                 del trainer.coefs_, trainer.intercepts_
 
 
+def seeded(trainer: Trainer, seed: int) -> Trainer:
+    """Return a copy with an int as `random_state`: its own, one drawn from it, or else this one."""
+    copy: Trainer = clone(trainer)
+    if copy.random_state is None:
+        copy.random_state = seed
+    elif isinstance(copy.random_state, np.random.RandomState):
+        copy.random_state = int(copy.random_state.randint(2**31 - 1))
+    return copy
+
+
 def make(trainer: Trainer, settings: Sequence[dict[str, Any]], has_eval_set: bool) -> list[Trial]:
     """Return a trial for every setting, each with a Trainer of its own.
 
