@@ -81,7 +81,7 @@ def test_an_unfitted_trainer_is_checked_where_fit_would_begin(
     X, y = rows
     seen: list[tuple[npt.NDArray[Any], Problem]] = []
     monkeypatch.setattr(
-        gradcheck,
+        gradcheck.check,
         "compare",
         lambda objective, problem, parameters, backend, **options: seen.append((parameters, problem)),
     )
@@ -248,23 +248,24 @@ def test_entries_are_drawn_and_repeatable(rows: Rows) -> None:
 def test_chunks_change_nothing(reference: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = judge(reference)
     # Room for three moved models at a time.
-    monkeypatch.setattr(gradcheck, "_CHUNK_BYTES", 16 * (43 + 20 * 5) * 3)
+    monkeypatch.setattr(gradcheck.slopes, "_CHUNK_BYTES", 16 * (43 + 20 * 5) * 3)
     assert judge(reference).rows == whole.rows
 
 
 def test_the_table(rows: Rows) -> None:
     check = gradient_check(gs.Trainer(hidden=(6,), random_state=0, backend="numpy"), *rows)
     lines = str(check).splitlines()
-    assert lines[0].split()[:2] == ["array", "difference"]
+    assert lines[0].split()[:2] == ["array", "kind"]
     assert [line.split()[0] for line in lines[1:9]] == [
         name for name in ("W1", "b1", "W2", "b2") for _ in "12"
     ]
     assert {len(line) for line in lines[:9]} == {len(lines[0])}
+    assert max(map(len, lines)) <= 80
     assert "backend numpy, float64; steps: forward 1e-08, central 1e-05" in lines[-1]
     row = check.rows[1]
     assert lines[2].split() == [
         *row[:2],
-        *(f"{value:.1e}" for value in row[2:6]),
+        *(f"{value:.1e}" for value in (*row[2:6], row.norm_ratio)),
         str(row.checked),
         str(row.skipped),
     ]

@@ -1,0 +1,214 @@
+"""What a gradient check measures: a row per parameter array and kind of difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    import pandas
+
+Array = npt.NDArray[np.float64]
+
+
+class GradientCheckRow(NamedTuple):
+    """One parameter array by one kind of difference; a is the analytic gradient, n the numeric.
+
+    Both are vectors here, of the entries checked. All figures are NaN where there are none.
+
+    Attributes
+    ----------
+    array : str
+        "W1", "b1", "W2", ...
+    difference : str
+        "forward" or "central".
+    mean, std, maximum : float
+        Of ``|a - n|`` over the entries.
+    relative : float
+        Largest ``|a - n| / max(eps * size, |a| + |n|)``; see `size`.
+    checked : int
+        Number of entries compared.
+    skipped : int
+        Number of entries left out because a ReLU changes sides between the costs compared.
+    size : float
+        For weights the root mean square of the inputs that they multiply, if above 1, else 1: the
+        slope grows with it, and so does its rounding. Steps are divided by it.
+    error_norm : float
+        ``||a - n||``, Euclidean.
+    sum_of_norms : float
+        ``||a|| + ||n||``.
+    low, high : float
+        Smallest and largest entry of a, with its sign.
+    """
+
+    array: str
+    difference: str
+    mean: float
+    std: float
+    maximum: float
+    relative: float
+    checked: int
+    skipped: int
+    size: float
+    error_norm: float
+    sum_of_norms: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(
+        cls, array: str, difference: str, a: Array, n: Array, *, skipped: int, eps: float, size: float
+    ) -> Self:
+        """Return the figures of the entries a and n (checked,) of one array."""
+        checked = a.size
+        if not checked:
+            a = n = np.array([np.nan])
+        error = np.abs(a - n)
+        return cls(
+            array=array,
+            difference=difference,
+            mean=float(error.mean()),
+            std=float(error.std()),
+            maximum=float(error.max()),
+            relative=float((error / np.maximum(eps * size, np.abs(a) + np.abs(n))).max()),
+            checked=checked,
+            skipped=skipped,
+            size=size,
+            error_norm=float(np.linalg.norm(error)),
+            sum_of_norms=float(np.linalg.norm(a) + np.linalg.norm(n)),
+            low=float(a.min()),
+            high=float(a.max()),
+        )
+
+    @property
+    def norm_ratio(self) -> float:
+        """``||a - n|| / (||a|| + ||n||)``; 0 where both gradients are 0."""
+        return self.error_norm / self.sum_of_norms if self.sum_of_norms else self.error_norm
+
+    def almost_equal(self, decimal: int = 6) -> bool:
+        """Tell whether every ``|a - n| < 1.5 * 10**-decimal``."""
+        return self.maximum < 1.5 * 10.0**-decimal
+
+
+# Columns of a table when none are named, and what stands above them.
+_PRINTED = ("array", "difference", "mean", "std", "maximum", "relative", "norm_ratio", "checked", "skipped")
+_HEADS = {"difference": "kind", "maximum": "max", "norm_ratio": "norms"}
+
+
+@dataclass(frozen=True)
+class GradientCheck(Mapping[str, npt.NDArray[Any]]):
+    """What `gradient_check` found; ``check["relative"]`` is a column of its rows, prints as a table.
+
+    The columns are the attributes of `GradientCheckRow`, `norm_ratio` included.
+
+    Attributes
+    ----------
+    rows : list of GradientCheckRow
+    backend : str
+        The backend that was checked.
+    eps : float
+        Floor of the denominator of relative errors.
+    steps : dict of str to float
+        Step by kind of difference.
+    cost_error : float
+        ``|c - r| / |r|`` of the cost c that the backend reports and the cost r whose differences
+        were taken.
+    """
+
+    rows: list[GradientCheckRow]
+    backend: str
+    eps: float
+    steps: dict[str, float]
+    cost_error: float
+
+    def by(self, difference: str) -> GradientCheck:
+        """Return the rows of one kind of difference alone."""
+        if difference not in self.steps:
+            raise InvalidParameterError(
+                f"`difference` must be one of {', '.join(self.steps)}, got {difference!r}"
+            )
+        rows = [row for row in self.rows if row.difference == difference]
+        return replace(self, rows=rows, steps={difference: self.steps[difference]})
+
+    def max_relative_error(self, difference: str = "central") -> float:
+        """Return the largest relative error by one kind of difference; NaN if every entry was skipped."""
+        errors = [row.relative for row in self.by(difference).rows if row.checked]
+        return float(np.max(errors, initial=0.0)) if errors else float("nan")
+
+    def almost_equal(self, decimal: int = 6, difference: str = "central") -> bool:
+        """Tell whether every ``|a - n| < 1.5 * 10**-decimal``, by one kind of difference.
+
+        So judges `numpy.testing.assert_array_almost_equal`. False when every entry was skipped.
+        """
+        judged = [row.almost_equal(decimal) for row in self.by(difference).rows if row.checked]
+        return bool(judged) and all(judged)
+
+    def passed(self, tolerance: float = 1e-7) -> bool:
+        """Tell whether neither `cost_error` nor the largest relative error is above `tolerance`.
+
+        Judged by central differences where they were taken, else by forward ones, which reach
+        about 1e-5. False when every entry was skipped.
+        """
+        kind = "central" if "central" in self.steps else "forward"
+        return self.max_relative_error(kind) <= tolerance and self.cost_error <= tolerance
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        if name not in _COLUMNS:
+            raise InvalidParameterError(
+                f"a GradientCheck has no column {name!r}; it has {', '.join(_COLUMNS)}"
+            )
+        return np.array([getattr(row, name) for row in self.rows])
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COLUMNS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COLUMNS)
+
+    def __len__(self) -> int:
+        return len(_COLUMNS)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the rows as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame({name: self[name] for name in self})
+
+    def table(self, *columns: str) -> str:
+        """Return some columns of all rows as text, such as those of ``table("array", "low", "high")``."""
+        lines = [[_HEADS.get(name, name.replace("_", " ")) for name in columns]]
+        cells = [map(_cell, self[name].tolist()) for name in columns]
+        lines += map(list, zip(*cells, strict=True))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        left = [name in ("array", "difference") for name in columns]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if is_left else cell.rjust(width)
+                for cell, width, is_left in zip(line, widths, left, strict=True)
+            )
+            for line in lines
+        )
+
+    def __str__(self) -> str:
+        steps = ", ".join(f"{kind} {step:g}" for kind, step in self.steps.items())
+        return "\n".join(
+            (
+                self.table(*_PRINTED),
+                "a analytic, n numeric; mean, std and max of |a-n|;",
+                f"relative: largest |a-n| / max({self.eps:g}, |a|+|n|); norms: ||a-n|| / (||a||+||n||)",
+                f"backend {self.backend}, float64; steps: {steps}; cost off by {self.cost_error:.1e}",
+            )
+        )
+
+
+_COLUMNS = (*GradientCheckRow._fields, "norm_ratio")
+
+
+def _cell(value: str | float) -> str:
+    return f"{value:.1e}" if isinstance(value, float) else str(value)
