@@ -57,6 +57,13 @@ class FakeCifar10:
         X = {name: rng.integers(256, size=(ROWS, PIXELS), dtype=np.uint8) for name in BATCHES}
         return cls(X, {name: rng.integers(10, size=ROWS).tolist() for name in BATCHES})
 
+    @classmethod
+    def draw_balanced(cls, rows: int) -> FakeCifar10:
+        """Draw batches of so many rows, every class in each."""
+        rng = np.random.default_rng(0)
+        X = {name: rng.integers(256, size=(rows, PIXELS), dtype=np.uint8) for name in BATCHES}
+        return cls(X, {name: (np.arange(rows) % 10).tolist() for name in BATCHES})
+
     @property
     def files(self) -> dict[str, bytes]:
         """Files of the Python version."""
@@ -84,7 +91,7 @@ class FakeCifar10:
         checks = {
             name: FileCheck(len(data), hashlib.sha256(data).hexdigest()) for name, data in self.files.items()
         }
-        return Release(ROWS, url, len(archive), hashlib.md5(archive).hexdigest(), checks)
+        return Release(len(self.y["test_batch"]), url, len(archive), hashlib.md5(archive).hexdigest(), checks)
 
 
 def pack(members: dict[str, bytes | str]) -> bytes:

@@ -1,7 +1,8 @@
-"""The command line: `gradstep demo | train | gradcheck | info`.
+"""The command line: `gradstep demo | train | gradcheck | reproduce | info`.
 
 Exit status: 0 when all went well; 1 when the answer is bad news (training diverged, a gradient
-check failed); 2 for a mistake in what was asked, told in one line; 130 after Ctrl-C.
+check failed, a number is not reproduced); 2 for a mistake in what was asked, told in one line; 130
+after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import gradstep
-from gradstep.cli import demo, gradcheck, info, train
+from gradstep.cli import demo, gradcheck, info, reproduce, train
 from gradstep.errors import DivergedError, GradstepError
 
-__all__ = ["demo", "gradcheck", "info", "main", "train"]
+__all__ = ["demo", "gradcheck", "info", "main", "reproduce", "train"]
 
-_COMMANDS = (demo, train, gradcheck, info)
+_COMMANDS = (demo, train, gradcheck, reproduce, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

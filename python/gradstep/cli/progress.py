@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 # A training of more rows than this is told in so many plain lines, evenly spread.
 _PLAIN_LINES = 10
 
+# Characters of the widest table.
+_WIDEST = 160
+
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Return a console that prints text as it is: nothing is highlighted or cut."""
+    """Return a console that prints text as it is: nothing is highlighted or, but for wide tables, cut."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+    # A file has no width.
+    width = None if stream.isatty() else _WIDEST
+    return Console(file=stream, quiet=quiet, highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def training_progress(console: Console, label: str, epochs: int, *, quiet: bool = False) -> Progress:
@@ -90,6 +95,32 @@ class _LiveBar(Progress):
         self.bar.stop()
 
 
+@contextmanager
+def counter(console: Console, label: str, total: int) -> Iterator[Callable[[str, int], None]]:
+    """Give a function to be told what is being done and how many of `total` are done since; a live bar.
+
+    The bar goes when all is over, and without a terminal there is none.
+    """
+    if not console.is_terminal:
+        console.print(f"{label} ...")
+        yield lambda text, count: None
+        return
+    from rich import progress
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(20, style="bright_black", complete_style="cyan", finished_style="cyan"),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.fields[text]}", style="dim"),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(label, total=total, text="")
+    with bar:
+        yield lambda text, count: bar.update(task, advance=count, text=text)
+
+
 def _accuracies(row: Mapping[str, float]) -> str:
     from gradstep.history import PARTS, measured
 
@@ -103,14 +134,17 @@ def _loss(row: Mapping[str, float]) -> str:
     return f"{name} {figure(row[f'{part}_loss'])}"
 
 
-def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a calm table: names in the first column to the left, figures to the right."""
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold: bool = False) -> Table:
+    """Return a calm table: names in the first column to the left, figures to the right.
+
+    Where it is wider than the terminal, lines are cut, or with `fold` wrapped within their cells.
+    """
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", no_wrap=True)
+        table.add_column(name, justify="right" if place else "left", no_wrap=not fold)
     for row in rows:
         table.add_row(*row)
     return table

@@ -1,0 +1,151 @@
+"""gradstep reproduce: train every experiment of the five course reports, beside what they say."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradstep.cli import options, progress
+from gradstep.cli.train import INTERRUPTED, check_apart, check_writable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradstep.reproduction.entries import Report
+    from gradstep.reproduction.runner import ReportResult
+
+_EXAMPLES = """examples:
+  gradstep reproduce                  all five reports, in about two minutes on two cores
+  gradstep reproduce 002 004
+  gradstep reproduce --quick          fewer epochs and one seed: not judged
+"""
+
+
+def _report(text: str) -> str:
+    from gradstep.reproduction.experiments import REPORTS
+
+    number = text.zfill(3)
+    if number not in REPORTS:
+        raise argparse.ArgumentTypeError(f"there is no report {text!r}; there are {', '.join(REPORTS)}")
+    return number
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.usage = "gradstep reproduce [REPORT ...] [options]"
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "reports", type=_report, nargs="*", metavar="REPORT", help="000 to 004 (default: all of them)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a quarter of the epochs and one seed; nothing is judged"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=options.at_least_one,
+        metavar="N",
+        help="trainings of every setting outside searches (default: as the entry says, mostly 3)",
+    )
+    parser.add_argument("--path", type=Path, metavar="FOLDER", help="folder with the official CIFAR-10 files")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        default=Path("gradstep-reproduction.html"),
+        help="where to write the page with tables and pictures, one HTML file (default: %(default)s)",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown, too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, print the tables and write the page; return the exit status."""
+    from gradstep.datasets import load_cifar10
+    from gradstep.reproduction import data
+    from gradstep.reproduction.runner import ReportResult, Runner
+
+    _check_outputs(arguments)
+    reports = _reports(arguments)
+    console, began = progress.make_console(), time.perf_counter()
+    runner = Runner(data.split(load_cifar10(arguments.path, train="all", validation=None)))
+    results: list[ReportResult] = []
+    interrupted = False
+    for report in reports:
+        results.append(ReportResult(report))
+        try:
+            with progress.counter(console, f"report {report.number}", report.trainings) as tell:
+                runner.run(results[-1], tell)
+        except KeyboardInterrupt:
+            interrupted = True
+        _show(console, results[-1], judged=not arguments.quick)
+        if interrupted:
+            break
+    outside = _finish(console, results, arguments, time.perf_counter() - began, interrupted)
+    return INTERRUPTED if interrupted else int(outside > 0)
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    check_writable(arguments.report)
+    if arguments.markdown is not None:
+        check_writable(arguments.markdown)
+        check_apart(arguments.report, arguments.markdown, "--markdown")
+
+
+def _reports(arguments: argparse.Namespace) -> list[Report]:
+    """Return the reports asked for, as they are to be run."""
+    from gradstep.reproduction.experiments import REPORTS
+
+    reports = [REPORTS[number] for number in dict.fromkeys(arguments.reports or REPORTS)]
+    seeds = arguments.seeds or (1 if arguments.quick else None)
+    if arguments.quick:
+        reports = [report.quick() for report in reports]
+    return reports if seeds is None else [report.with_seeds(seeds) for report in reports]
+
+
+def _show(console: Console, result: ReportResult, *, judged: bool) -> None:
+    """Print the table of a report, and its notes."""
+    from gradstep.reproduction import judgement
+
+    lines: list[Sequence[str]] = []
+    notes, outside = [], []
+    for group in result.groups:
+        lines.append((group.group.title, *[""] * (len(judgement.COLUMNS) - 1)))
+        for row in judgement.rows(group, judged=judged):
+            setting, *cells = row.cells
+            outside += [len(lines)] if row.verdict == judgement.OUTSIDE else []
+            lines.append((f"  {setting}", *cells))
+            notes += [f"  {setting}: {row.note}"] if row.note else []
+    table: Any = progress.make_table(judgement.COLUMNS, lines, fold=True)
+    for place in outside:
+        table.rows[place].style = "bold red"
+    console.print(f"\nReport {result.report.number}: {result.report.title}\n")
+    console.print(table)
+    console.print("\n".join(["", *notes]) if notes else "")
+
+
+def _finish(
+    console: Console,
+    results: list[ReportResult],
+    arguments: argparse.Namespace,
+    seconds: float,
+    interrupted: bool,
+) -> int:
+    """Write what was asked for and say how it went; return how many numbers are outside their bounds."""
+    from gradstep.files import write_atomically
+    from gradstep.reproduction import judgement, markdown, page
+
+    judged = not arguments.quick
+    summary = judgement.summary(results, judged=judged, seconds=seconds)
+    summary += " Interrupted: only what was done by then is here." if interrupted else ""
+    console.print(summary)
+    done = [result for result in results if any(group.outcomes for group in result.groups)]
+    if done:
+        page.write(arguments.report, done, judged=judged, summary=summary)
+        console.print(f"report    {arguments.report}")
+        if arguments.markdown is not None:
+            text = markdown.text(done, judged=judged, summary=summary)
+            write_atomically(arguments.markdown, text.encode("utf-8"))
+            console.print(f"markdown  {arguments.markdown}")
+    return judgement.verdicts(results)[1] if judged else 0

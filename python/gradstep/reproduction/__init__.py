@@ -1,0 +1,6 @@
+"""The experiments of the five course reports, trained again and held against what the reports say.
+
+`experiments` has every one as an entry, in the words of `entries`; `runner` trains them, `judgement`
+puts what came out beside the reports' numbers, `pictures`, `page` and `markdown` show it. It sits on
+top of everything and owns no mathematics.
+"""

@@ -1,0 +1,141 @@
+"""How a result is judged: a report's claims beside what came out, as the rows of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradstep.reproduction.entries import Claim
+from gradstep.reproduction.runner import GroupResult, Outcome, ReportResult
+
+#: The columns of every table of rows, in the order of `Row.cells`.
+COLUMNS = ("setting", "figure", "it says", "we got", "difference", "allowed", "within", "seconds")
+
+#: Verdicts on a number that is judged.
+INSIDE, OUTSIDE = "yes", "NO"
+
+_NOTHING = "\u2013"  # a dash
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim and our number.
+
+    Attributes
+    ----------
+    setting : str
+        Label of the experiment; of a finding what is found.
+    figure : str
+        Of the claim, in words; of a finding empty.
+    claim : Claim
+    value : float
+        Ours, the mean over the seeds.
+    std : float
+        Standard deviation over the seeds, NaN where there is one alone.
+    verdict : str
+        INSIDE or OUTSIDE where it is judged, else a dash.
+    seconds : float or None
+        Of the experiment, on its first row only.
+    note : str
+    """
+
+    setting: str
+    figure: str
+    claim: Claim
+    value: float
+    std: float
+    verdict: str
+    seconds: float | None
+    note: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What a table shows, in the order of COLUMNS."""
+        difference = self.claim.difference(self.value)
+        scatter = f" ± {self.std:.4f}" if math.isfinite(self.std) else ""
+        return (
+            self.setting,
+            self.figure,
+            _says(self.claim),
+            f"{self.value:.4f}{scatter}",
+            _NOTHING if difference is None else f"{difference:+.4f}",
+            _allowed(self.claim),
+            self.verdict,
+            "" if self.seconds is None else f"{self.seconds:.1f}",
+        )
+
+
+def rows(result: GroupResult, *, judged: bool) -> list[Row]:
+    """Return the rows of a group, as far as it has been run."""
+    found = [row for outcome in result.outcomes for row in _of_experiment(outcome, judged)]
+    return [*found, *_of_findings(result, judged)] if result.is_complete else found
+
+
+def verdicts(results: Sequence[ReportResult]) -> tuple[int, int]:
+    """Return how many numbers were judged, and how many of them are outside."""
+    marks = [row.verdict for result in results for group in result.groups for row in rows(group, judged=True)]
+    return marks.count(INSIDE) + marks.count(OUTSIDE), marks.count(OUTSIDE)
+
+
+def summary(results: Sequence[ReportResult], *, judged: bool, seconds: float) -> str:
+    """Return how it went in a sentence or two."""
+    settings = sum(len(group.outcomes) for result in results for group in result.groups)
+    took = f"{settings} settings of {len(results)} reports in {seconds:.0f} s."
+    if not judged:
+        return f"{took} A quick run: trained for too short a time to be judged."
+    count, outside = verdicts(results)
+    if not outside:
+        return f"{took} All {count} numbers that are judged are within their bounds."
+    return f"{took} {outside} of {count} numbers that are judged are OUTSIDE their bounds."
+
+
+def _of_experiment(outcome: Outcome, judged: bool) -> Iterator[Row]:
+    experiment, note = outcome.experiment, outcome.experiment.note
+    if outcome.diverged:
+        note = f"{outcome.diverged} of {experiment.seeds} trainings diverged. {note}".strip()
+    for place, claim in enumerate(experiment.claims):
+        mean, std = outcome.mean(claim.figure), outcome.std(claim.figure)
+        seconds = outcome.seconds if place == 0 else None
+        verdict = _verdict(claim, mean, judged)
+        yield Row(
+            experiment.label,
+            claim.figure.replace("_", " "),
+            claim,
+            mean,
+            std,
+            verdict,
+            seconds,
+            note if place == 0 else "",
+        )
+
+
+def _of_findings(result: GroupResult, judged: bool) -> Iterator[Row]:
+    for finding in result.group.findings:
+        value = finding.measure(result.outcomes)
+        verdict = _verdict(finding.claim, value, judged)
+        yield Row(finding.claim.figure, "", finding.claim, value, math.nan, verdict, None, finding.note)
+
+
+def _verdict(claim: Claim, value: float, judged: bool) -> str:
+    if not (judged and claim.judged):
+        return _NOTHING
+    return INSIDE if claim.holds(value) else OUTSIDE
+
+
+def _says(claim: Claim) -> str:
+    if claim.says is None:
+        return _NOTHING
+    says = claim.says if isinstance(claim.says, tuple) else (claim.says,)
+    return " to ".join(f"{value:g}" for value in says)
+
+
+def _allowed(claim: Claim) -> str:
+    low, high = claim.low, claim.high
+    if low is not None and high is not None:
+        if isinstance(claim.says, float) and abs(low + high - 2 * claim.says) < 1e-9:
+            return f"± {(high - low) / 2:g}"
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f">= {low:g}"
+    return f"<= {high:g}" if high is not None else _NOTHING

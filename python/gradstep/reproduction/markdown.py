@@ -1,0 +1,44 @@
+"""The tables of a reproduction as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import unescape
+
+from gradstep import __version__
+from gradstep.html_report import tables
+from gradstep.reproduction import judgement
+from gradstep.reproduction.page import runs
+from gradstep.reproduction.runner import GroupResult, ReportResult
+
+
+def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
+    """Return a document: the summary, a section for every report, and what it was trained with."""
+    foot = unescape(tables.build_line(__version__, runs(results)))
+    lines = ["# The course reports, trained again", "", summary]
+    for result in results:
+        lines += ["", f"## {result.report.number} {result.report.title}"]
+        for group in result.groups:
+            lines += _group(group, judged)
+    return "\n".join([*lines, "", foot, ""])
+
+
+def _group(group: GroupResult, judged: bool) -> Iterator[str]:
+    yield from ("", f"### {group.group.title}", "")
+    if group.group.note:
+        yield from (_escaped(group.group.note), "")
+    rows = judgement.rows(group, judged=judged)
+    yield _line(judgement.COLUMNS)
+    yield _line(["---"] * len(judgement.COLUMNS))
+    yield from (_line([_escaped(cell) for cell in row.cells]) for row in rows)
+    for row in rows:
+        if row.note:
+            yield from ("", f"{_escaped(row.setting)}: {_escaped(row.note)}")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;")

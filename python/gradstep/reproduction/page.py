@@ -1,0 +1,105 @@
+"""The page of a reproduction: tables and pictures of every report, as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from gradstep import __version__
+from gradstep.html_report import page, tables
+from gradstep.html_report.runs import Run
+from gradstep.reproduction import judgement
+from gradstep.reproduction.pictures import of_group
+from gradstep.reproduction.runner import GroupResult, ReportResult
+
+_VERDICT_CLASSES = {judgement.INSIDE: "inside", judgement.OUTSIDE: "outside"}
+
+
+def write(target: Path, results: Sequence[ReportResult], *, judged: bool, summary: str) -> None:
+    """Write the page of what has been run.
+
+    Parameters
+    ----------
+    target : Path
+        The file to write.
+    results : sequence of ReportResult
+        A report that was interrupted has the groups that it got to.
+    judged : bool
+        Whether numbers are held against their bounds.
+    summary : str
+        Stands under the title.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    sections = [_contents(results), *(_section(result, judged) for result in results)]
+    page.write(
+        target,
+        title="The course reports, trained again",
+        notes=f"{summary}\n\n{_EXPLANATION}",
+        sections=sections,
+        foot=tables.build_line(__version__, runs(results)),
+    )
+
+
+_EXPLANATION = (
+    "Every number is the mean over the seeds of its setting, ± their standard deviation; seconds are of "
+    "all of them together, and a setting that several reports have is trained once. Curves, images and "
+    "histograms are of the first seed."
+)
+
+
+def _contents(results: Sequence[ReportResult]) -> str:
+    items = "".join(
+        f'<li><a href="#report-{result.report.number}">{_heading(result)}</a></li>' for result in results
+    )
+    return page.section("Reports", f'<ul class="contents">{items}</ul>')
+
+
+def _heading(result: ReportResult) -> str:
+    return f"{result.report.number} {escape(result.report.title)}"
+
+
+def _section(result: ReportResult, judged: bool) -> str:
+    number = result.report.number
+    groups = [group for group in result.groups if group.outcomes]
+    pieces = [_table(number, groups, judged)]
+    for place, group in enumerate(groups):
+        pieces.append(f"<h3>{escape(group.group.title)}</h3>")
+        if group.group.note:
+            pieces.append(f'<p class="caption above">{escape(group.group.note)}</p>')
+        pieces.append(of_group(group, f"report-{number}-{place}-"))
+    return page.section(_heading(result), "\n".join(pieces), anchor=f"report-{number}")
+
+
+def _table(number: str, groups: Sequence[GroupResult], judged: bool) -> str:
+    name, *others = judgement.COLUMNS
+    head = f'<tr><th class="name" scope="col">{name}</th>{"".join(map(tables.head_cell, others))}</tr>'
+    body = []
+    for group in groups:
+        span = len(judgement.COLUMNS)
+        body.append(
+            f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(group.group.title)}</th></tr>'
+        )
+        body += [_row(row) for row in judgement.rows(group, judged=judged)]
+    return tables.table(f"Report {number}", head, body, "entries")
+
+
+def _row(row: judgement.Row) -> str:
+    setting, *cells = map(escape, row.cells)
+    kinds = [""] * len(cells)
+    kinds[judgement.COLUMNS.index("within") - 1] = _VERDICT_CLASSES.get(row.verdict, "")
+    shown = [f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True)]
+    if not row.note:
+        return tables.row(setting, shown)
+    note = f'<tr class="note"><td class="text" colspan="{len(row.cells)}">{escape(row.note)}</td></tr>'
+    return tables.row(setting, shown, "noted") + note
+
+
+def runs(results: Sequence[ReportResult]) -> list[Run]:
+    """Return the first training of every setting."""
+    trainers = [o.trainer for result in results for group in result.groups for o in group.outcomes]
+    return [Run("", trainer, trainer.history_, "", None) for trainer in trainers]
