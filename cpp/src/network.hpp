@@ -5,6 +5,7 @@
 
 #include "gradstep/buffer.hpp"
 #include "gradstep/core.hpp"
+#include "gradstep/parallel.hpp"
 
 namespace gradstep {
 
@@ -38,8 +39,20 @@ public:
         : kernels_(*models.kernels), loss_(models.loss), m_(models.m), parameters_(models.layers.parameters),
           shapes_(layer_shapes(models)) {
         for (const LayerShape& shape : shapes_) {
-            panels_.emplace_back(checked_product(m_, shape.panel));
-            biases_.emplace_back(checked_product(m_, shape.width));
+            memory_.emplace_back(checked_product(m_, shape.panel));
+            panels_.push_back(memory_.back().data());
+            memory_.emplace_back(checked_product(m_, shape.width));
+            biases_.push_back(memory_.back().data());
+        }
+    }
+
+    // Some models of another network, where they lie.
+    Network(const Network& whole, Share models)
+        : kernels_(whole.kernels_), loss_(whole.loss_), m_(models.end - models.begin),
+          parameters_(whole.parameters_), shapes_(whole.shapes_) {
+        for (Index layer = 0; layer < depth(); ++layer) {
+            panels_.push_back(whole.panel(layer, models.begin));
+            biases_.push_back(whole.bias(layer, models.begin));
         }
     }
 
@@ -48,13 +61,13 @@ public:
     Index depth() const { return static_cast<Index>(shapes_.size()); }
     const LayerShape& shape(Index layer) const { return shapes_[static_cast<std::size_t>(layer)]; }
     T* panel(Index layer, Index model) const {
-        return panels_[static_cast<std::size_t>(layer)].data() + model * shape(layer).panel;
+        return panels_[static_cast<std::size_t>(layer)] + model * shape(layer).panel;
     }
     T* bias(Index layer, Index model) const {
-        return biases_[static_cast<std::size_t>(layer)].data() + model * shape(layer).width;
+        return biases_[static_cast<std::size_t>(layer)] + model * shape(layer).width;
     }
 
-    void pack(const T* parameters) {
+    void pack(const T* parameters) const {
         each([&](Index layer, Index model, const LayerShape& shape) {
             const T* block = parameters + model * parameters_;
             kernels_.pack(panel(layer, model), block + shape.weights_at, shape.in, shape.out);
@@ -84,8 +97,9 @@ private:
     Index m_;
     Index parameters_;
     std::vector<LayerShape> shapes_;
-    std::vector<Buffer<T>> panels_;  // per layer, (m, panel)
-    std::vector<Buffer<T>> biases_;  // per layer, (m, width)
+    std::vector<T*> panels_;         // per layer, (m, panel)
+    std::vector<T*> biases_;         // per layer, (m, width)
+    std::vector<Buffer<T>> memory_;  // of both, unless it is another's
 };
 
 // Outputs of every layer for up to b rows of m models: scores last.

@@ -1,77 +1,73 @@
-// The training loop, and what it keeps between calls.
+// A training: who trains which models, and what is kept between calls.
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <optional>
 
 #include "forward.hpp"
-#include "step.hpp"
+#include "track.hpp"
 
 namespace gradstep {
 namespace {
 
-// Thread 0 asks the caller now and then, before a barrier; behind it everyone knows the update to stop at.
-class Interruption {
+// How long threads go on before all of them meet, in updates: so many that they take about 20 ms. At a
+// meeting thread 0 decides whether to stop, so that all models stop at one update; no result depends on it.
+class Pace {
 public:
-    explicit Interruption(Poll poll) : poll_(poll), last_(Clock::now()) {}
-
-    void ask_if_due(Index t) {
-        const Clock::time_point now = Clock::now();
-        if (now - last_ < std::chrono::milliseconds(50)) return;
-        last_ = now;
-        if (poll_.ask && poll_.ask(poll_.context)) stop_at_.store(t, std::memory_order_relaxed);
+    void begin(Poll poll, Index updates) {
+        poll_ = poll;
+        asked_ = met_ = Clock::now();
+        updates_ = updates;
+        end_ = 0;
+        set_out();
     }
-    bool is_at(Index t) const { return stop_at_.load(std::memory_order_relaxed) <= t; }
+
+    // The update to meet at; none is left to do where it is done already.
+    Index end() const { return end_; }
+
+    // By thread 0, while the others wait.
+    void meet() {
+        const Clock::time_point now = Clock::now();
+        const std::chrono::duration<double> taken = now - met_, wanted = std::chrono::milliseconds(20);
+        const double longer = std::min(8.0, wanted / std::max(taken, wanted / 8));
+        length_ = std::max(Index{1}, static_cast<Index>(static_cast<double>(end_ - begin_) * longer));
+        met_ = now;
+        if (now - asked_ >= std::chrono::milliseconds(40)) {
+            asked_ = now;
+            if (poll_.ask && poll_.ask(poll_.context)) updates_ = end_;
+        }
+        set_out();
+    }
 
 private:
     using Clock = std::chrono::steady_clock;
-    Poll poll_;
-    Clock::time_point last_;
-    std::atomic<Index> stop_at_{INT64_MAX};
+
+    void set_out() {
+        begin_ = end_;
+        end_ = std::min(updates_, begin_ + length_);
+    }
+
+    Poll poll_{};
+    Clock::time_point asked_, met_;
+    Index updates_ = 0, begin_ = 0, end_ = 0;
+    Index length_ = 1;
 };
 
-// None behind the last.
-Batch batch_of(const Stretch& stretch, Index t) {
-    if (t >= stretch.updates) return {};
-    return {stretch.which + stretch.starts[t], stretch.starts[t + 1] - stretch.starts[t]};
+Index ceiling(Index a, Index b) { return (a + b - 1) / b; }
+
+// Into how many lanes of equal teams a team is cut, each with a share of the models: so that the longest
+// takes least. Threads of one lane share out the inputs and wait for each other at every update, which costs
+// a quarter.
+int lanes_of(Index m, int team) {
+    const auto time = [=](int lanes) {
+        const int threads = team / lanes;
+        return static_cast<double>(ceiling(m, lanes)) / threads * (threads > 1 ? 1.25 : 1.0);
+    };
+    int best = 1;
+    for (int lanes = 2; lanes <= team; ++lanes)
+        if (team % lanes == 0 && time(lanes) < time(best)) best = lanes;
+    return best;
 }
-
-template <class T>
-Coefficients<T> descent(double learning_rate, double l2) {
-    return {static_cast<T>(1 - 2 * learning_rate * l2), T(1), static_cast<T>(-learning_rate)};
-}
-
-// What a thread knows of the models; every thread derives the same.
-template <class T>
-struct Knowledge {
-    Buffer<std::uint8_t> active;  // (m,)
-    Buffer<Index> updates, rows;  // (m,)
-    Buffer<double> loss, correct;  // (m,)
-    Buffer<Coefficients<T>> coefficients;  // (m,)
-
-    explicit Knowledge(Index m) : active(m), updates(m), rows(m), loss(m), correct(m), coefficients(m) {}
-
-    void begin(const std::uint8_t* finite) {
-        std::copy(finite, finite + active.size(), active.data());
-        for (Buffer<Index>* counts : {&updates, &rows}) std::fill_n(counts->data(), counts->size(), Index{0});
-        for (Buffer<double>* sums : {&loss, &correct}) std::fill_n(sums->data(), sums->size(), 0.0);
-    }
-
-    bool any_active() const {
-        return std::any_of(active.data(), active.data() + active.size(),
-                           [](std::uint8_t a) { return a != 0; });
-    }
-
-    // A batch was seen: a model goes on if its loss is finite.
-    void see(Index model, BatchSums sums, Index count, double learning_rate, double l2) {
-        active[model] = std::isfinite(sums.loss);
-        if (!active[model]) return;
-        ++updates[model];
-        rows[model] += count;
-        loss[model] += sums.loss;
-        correct[model] += sums.correct;
-        coefficients[model] = descent<T>(learning_rate, l2);
-    }
-};
 
 }  // namespace
 
@@ -85,25 +81,9 @@ public:
 
     void train(const Stretch& stretch, const Progress<T>& progress, Poll poll) {
         prepare_team();
-        if (!step_) {
-            step_.emplace(models_, rows_, network_, most_rows_, team_);
-            for (int thread = 0; thread < team_; ++thread) knowledge_.emplace_back(models_.m);
-        }
-        network_.pack(progress.parameters);
-        step_->begin();
-        for (Knowledge<T>& each : knowledge_) each.begin(progress.finite);
-        Interruption interruption(poll);
-        Barrier barrier;
-        parallel(team_, [&](int thread, int) { run(stretch, interruption, barrier, thread); });
-        network_.unpack(progress.parameters);
-        const Knowledge<T>& known = knowledge_.front();
-        for (Index model = 0; model < models_.m; ++model) {
-            progress.updates[model] += known.updates[model];
-            progress.finite[model] = known.active[model];
-            progress.loss[model] += known.loss[model];
-            progress.correct[model] += known.correct[model];
-            progress.rows[model] += known.rows[model];
-        }
+        if (lanes_.empty()) lay_tracks();
+        pace_.begin(poll, stretch.updates);
+        parallel(team_, [&](int thread, int) { run(stretch, progress, thread); });
     }
 
     void evaluate(const T* parameters, const Figures* figures) {
@@ -119,30 +99,47 @@ private:
     void prepare_team() {
         const int team = team_size(n_threads_);
         if (team == team_) return;
-        step_.reset();
+        lanes_.clear();
         forward_.reset();
-        knowledge_.clear();
         team_ = team;
     }
 
-    void run(const Stretch& stretch, Interruption& interruption, Barrier& barrier, int thread) {
-        Step<T>& step = *step_;
-        Knowledge<T>& known = knowledge_[static_cast<std::size_t>(thread)];
-        for (Index t = 0; t < stretch.updates && known.any_active(); ++t) {
-            const Batch batch = batch_of(stretch, t);
-            if (thread == 0) interruption.ask_if_due(t);
-            step.forward_first(t, batch, known.active.data(), thread);
-            barrier.wait(team_);
-            if (interruption.is_at(t)) return;
-            step.forward_backward(t, batch, known.active.data(), thread);
-            if (step.shares_rows()) barrier.wait(team_);
-            for (Index model = 0; model < models_.m; ++model)
-                if (known.active[model])
-                    known.see(model, step.sums(model, batch.rows, thread), batch.rows,
-                              stretch.learning_rate[model * stretch.updates + t], models_.l2[model]);
-            step.update(network_, known.coefficients.data(), batch, batch_of(stretch, t + 1),
-                        known.active.data(), thread);
+    // A track's weights go through the caches twice an update: a lane has several where they would be too
+    // many.
+    void lay_tracks() {
+        constexpr Index kTrackBytes = 5 << 19;
+        lanes_.resize(static_cast<std::size_t>(lanes_of(models_.m, team_)));
+        const int lanes = static_cast<int>(lanes_.size());
+        for (int lane = 0; lane < lanes; ++lane) {
+            const Share own(models_.m, lane, lanes);
+            const Index count = own.end - own.begin;
+            const Index bytes = checked_product(count, models_.layers.parameters * Index{sizeof(T)});
+            const int tracks = static_cast<int>(std::clamp(ceiling(bytes, kTrackBytes), Index{1}, count));
+            for (int track = 0; track < tracks; ++track) {
+                const Share part(count, track, tracks);
+                lanes_[static_cast<std::size_t>(lane)].emplace_back(
+                    models_, rows_, network_, Share(own.begin + part.begin, own.begin + part.end), most_rows_,
+                    team_ / lanes);
+            }
         }
+    }
+
+    void run(const Stretch& stretch, const Progress<T>& progress, int thread) {
+        const int threads = team_ / static_cast<int>(lanes_.size()), member = thread % threads;
+        std::deque<Track<T>>& tracks = lanes_[static_cast<std::size_t>(thread / threads)];
+        if (member == 0)
+            for (Track<T>& track : tracks) track.begin(progress);
+        meeting_.wait(team_);
+        for (Index t = 0; t < pace_.end();) {
+            const Index end = pace_.end();
+            for (Track<T>& track : tracks) track.train(stretch, t, end, member);
+            t = end;
+            meeting_.wait(team_);
+            if (thread == 0) pace_.meet();
+            meeting_.wait(team_);
+        }
+        if (member == 0)
+            for (const Track<T>& track : tracks) track.end(progress);
     }
 
     const Models<T> models_;
@@ -152,9 +149,10 @@ private:
     const int n_threads_;
     int team_ = 0;
     Network<T> network_;
-    std::optional<Step<T>> step_;
+    std::vector<std::deque<Track<T>>> lanes_;  // of threads; each trains its tracks one after the other
+    Barrier meeting_;
+    Pace pace_;
     std::optional<Forward<T>> forward_;
-    std::vector<Knowledge<T>> knowledge_;  // by thread
 };
 
 template <class T>

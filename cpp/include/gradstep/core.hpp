@@ -16,7 +16,7 @@ struct Stretch {
     const double* learning_rate;  // (m, T)
 };
 
-// Asked by the calling thread at least every 50 ms; true stops at the next update's boundary.
+// Asked by the calling thread about every 50 ms; true stops at the next update's boundary.
 struct Poll {
     bool (*ask)(void* context);
     void* context;
