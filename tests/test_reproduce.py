@@ -14,11 +14,19 @@ import gradstep as gs
 from gradstep.datasets import DataSet
 from gradstep.datasets.sets import Rows
 from gradstep.reproduction import judgement, markdown, page
+from gradstep.reproduction.checks import CHECK_000
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49, SPLITS, split
 from gradstep.reproduction.entries import Claim, Experiment, Finding, Group, Report, best, near, told
 from gradstep.reproduction.experiments import REPORTS
 from gradstep.reproduction.pictures import PICTURES
-from gradstep.reproduction.runner import Outcome, ReportResult, Runner, StopAfter, make_trainer
+from gradstep.reproduction.runner import (
+    GroupResult,
+    Outcome,
+    ReportResult,
+    Runner,
+    StopAfter,
+    make_trainer,
+)
 from test_report import Page
 
 EXPERIMENTS = [e for report in REPORTS.values() for group in report.groups for e in group.experiments]
@@ -180,16 +188,15 @@ def outcome(experiment: Experiment, *accuracies: float) -> Outcome:
 
 
 def judged(experiment: Experiment, *accuracies: float, mark: bool = True) -> judgement.Row:
-    result = ReportResult(Report("000", "x", (Group("x", (experiment,), ()),)))
-    result.groups.append(grouped(result.report.groups[0], outcome(experiment, *accuracies)))
-    (row,) = judgement.rows(result.groups[0], judged=mark)
+    group = Group("x", (experiment,), ())
+    (row,) = rows_of(group, outcome(experiment, *accuracies), mark=mark)
     return row
 
 
-def grouped(group: Group, *outcomes: Outcome):
-    from gradstep.reproduction.runner import GroupResult
-
-    return GroupResult(group, tiny_sets()[BATCH_1], list(outcomes))
+def rows_of(group: Group, *outcomes: Outcome, mark: bool = True) -> list[judgement.Row]:
+    result = ReportResult(Report("000", "x", CHECK_000, (group,)))
+    result.groups.append(GroupResult(group, tiny_sets()[BATCH_1], list(outcomes)))
+    return [row for part in judgement.parts(result, judged=mark) for row in part.rows]
 
 
 def test_a_row_says_it_all() -> None:
@@ -236,9 +243,8 @@ def test_findings_wait_for_the_whole_group() -> None:
     pair = (Experiment(BATCH_1, l2=0.0), Experiment(BATCH_1, l2=1.0))
     finding = Finding(Claim("the best", low=0.5), best("test_accuracy"))
     group = Group("x", pair, (), (finding,))
-    half = grouped(group, outcome(pair[0], 0.25))
-    assert judgement.rows(half, judged=True) == []
-    (row,) = judgement.rows(grouped(group, outcome(pair[0], 0.25), outcome(pair[1], 0.5)), judged=True)
+    assert rows_of(group, outcome(pair[0], 0.25)) == []
+    (row,) = rows_of(group, outcome(pair[0], 0.25), outcome(pair[1], 0.5))
     assert (row.setting, row.value, row.verdict) == ("the best", 0.5, "yes")
 
 
@@ -305,6 +311,17 @@ def test_every_experiment_is_run(results: list[ReportResult]) -> None:
             assert all(len(o.figures["test_loss"]) == o.experiment.seeds for o in group.outcomes)
 
 
+def test_the_gradient_checks_pass_in_the_style_of_their_reports(results: list[ReportResult]) -> None:
+    for result in results:
+        assert result.check is not None
+        row = judgement.parts(result, judged=True)[0].rows[-1]
+        assert (row.figure, row.verdict) == ("", "yes")
+        assert set(result.report.check.columns) <= set(result.check)
+    arrays = [result.check.by("central")["array"].tolist() for result in results if result.check]
+    assert [len(names) for names in arrays] == [2, 2, 2, 4, 2]
+    assert REPORTS["004"].check.init == gs.Normal(2.0)
+
+
 def test_a_setting_that_two_reports_have_is_trained_once(results: list[ReportResult]) -> None:
     first, third = results[0].groups[0].outcomes, results[2].groups[0].outcomes
     assert [o.trainer for o in first] == [o.trainer for o in third]
@@ -326,7 +343,7 @@ def test_the_trainings_are_those_of_the_entry(results: list[ReportResult]) -> No
 
 def test_a_diverged_training_has_no_figures() -> None:
     wild = Experiment(BATCH_1, hidden=(5,), learning_rate=1e30, seeds=2, epochs=5)
-    result = ReportResult(Report("000", "x", (Group("x", (wild,), ("curves",)),)))
+    result = ReportResult(Report("000", "x", CHECK_000, (Group("x", (wild,), ("curves",)),)))
     Runner(tiny_sets()).run(result, lambda text, count: None)
     (found,) = result.groups[0].outcomes
     assert found.diverged == 2
@@ -339,12 +356,15 @@ def test_a_diverged_training_has_no_figures() -> None:
 def test_the_page_has_every_table_and_every_picture(results: list[ReportResult], tmp_path: Path) -> None:
     page.write(tmp_path / "page.html", results, judged=True, summary="It <went> well.")
     shown = Page(tmp_path / "page.html")
-    assert list(shown.rows) == [f"Report {number}" for number in REPORTS]
+    assert list(shown.rows) == [
+        f"{name} {number}" for number in REPORTS for name in ("Report", "Gradient check")
+    ]
     for result in results:
         cells = shown.rows[f"Report {result.report.number}"]
-        expected = [row for group in result.groups for row in judgement.rows(group, judged=True)]
+        parts = judgement.parts(result, judged=True)
+        expected = [row for part in parts for row in part.rows]
         assert len([row for row in cells if len(row) > 1]) == 1 + len(expected)
-        assert len([row for row in cells if len(row) == 1]) == len(result.groups) + sum(
+        assert len([row for row in cells if len(row) == 1]) == len(parts) + sum(
             bool(row.note) for row in expected
         )
         assert [row[3] for row in cells if len(row) > 1][1:] == [row.cells[3] for row in expected]
@@ -374,10 +394,11 @@ def test_what_is_outside_stands_out_on_the_page(results: list[ReportResult], tmp
 
 def test_the_markdown_has_every_row(results: list[ReportResult]) -> None:
     text = markdown.text(results, judged=True, summary="Well.")
-    rows = [row for r in results for group in r.groups for row in judgement.rows(group, judged=True)]
+    parts = [part for result in results for part in judgement.parts(result, judged=True)]
+    rows = [row for part in parts for row in part.rows]
     lines = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
-    assert len(lines) == len(rows) + len(GROUPS)
-    assert all(line.count("|") == len(judgement.COLUMNS) + 1 for line in lines)
+    assert len(lines) == len(rows) + len(parts)
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(judgement.COLUMNS) + 1 for line in lines)
     assert text.count("| NO |") == judgement.verdicts(results)[1]
     assert all(row.note.replace("*", "\\*") in text for row in rows)
 

@@ -110,9 +110,9 @@ def _show(console: Console, result: ReportResult, *, judged: bool) -> None:
 
     lines: list[Sequence[str]] = []
     notes, outside = [], []
-    for group in result.groups:
-        lines.append((group.group.title, *[""] * (len(judgement.COLUMNS) - 1)))
-        for row in judgement.rows(group, judged=judged):
+    for part in judgement.parts(result, judged=judged):
+        lines.append((part.title, *[""] * (len(judgement.COLUMNS) - 1)))
+        for row in part.rows:
             setting, *cells = row.cells
             outside += [len(lines)] if row.verdict == judgement.OUTSIDE else []
             lines.append((f"  {setting}", *cells))

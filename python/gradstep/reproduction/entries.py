@@ -10,6 +10,7 @@ from gradstep.init import Normal
 from gradstep.schedules import CyclicTriangular, Schedule, StepDecay
 
 if TYPE_CHECKING:
+    from gradstep.gradcheck import GradientCheck
     from gradstep.reproduction.runner import Outcome
 
     Measure = Callable[[Sequence[Outcome]], float]
@@ -140,18 +141,18 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Finding:
-    """A number that a report draws from several experiments of a group.
+    """A number that a report draws from more than one training, or from a gradient check.
 
     Attributes
     ----------
     claim : Claim
     measure : callable
-        Of the outcomes of all experiments of the group.
+        Of the outcomes of all experiments of a group, or of a `GradientCheck`.
     note : str
     """
 
     claim: Claim
-    measure: Measure
+    measure: Callable[[Any], float]
     note: str = ""
 
 
@@ -180,6 +181,43 @@ def gain(figure: str, of: str, over: str) -> Measure:
     return measure
 
 
+def largest(column: str, difference: str = "central") -> Callable[[GradientCheck], float]:
+    """Return the measure: the largest entry of a gradient check's column, by one kind of difference."""
+    return lambda check: float(check.by(difference)[column].max())
+
+
+@dataclass(frozen=True)
+class Check:
+    """A gradient check in the style of a report: on some rows of batch 1, at the first weights.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Columns of `GradientCheck` that the report shows.
+    findings : tuple of Finding
+        Of the `GradientCheck`.
+    note : str
+    differences : tuple of {"forward", "central"}
+    hidden, l2, loss, init
+        As `Trainer` takes them.
+    rows : int
+        Rows that the cost is taken over.
+    entries : int
+        Entries drawn from every parameter array.
+    """
+
+    columns: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    note: str
+    differences: tuple[str, ...] = ("central",)
+    hidden: tuple[int, ...] = ()
+    l2: float = 0.1
+    loss: str = "softmax"
+    init: str | Normal = FIRST_WEIGHTS
+    rows: int = 100
+    entries: int = 500
+
+
 @dataclass(frozen=True)
 class Group:
     """Experiments of a report that belong together: rows of its table and pictures of its page.
@@ -206,10 +244,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """A report: its number, its subject, and its groups of experiments."""
+    """A report: its number, its subject, its gradient check, and its groups of experiments."""
 
     number: str
     title: str
+    check: Check
     groups: tuple[Group, ...]
 
     @property

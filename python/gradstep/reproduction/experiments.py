@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradstep.init import Normal
+from gradstep.reproduction import checks
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49
 from gradstep.reproduction.entries import (
     Claim,
@@ -55,6 +56,7 @@ def _drawn(count: int, low: float, high: float) -> list[float]:
 REPORT_000 = Report(
     "000",
     "Softmax regression on one batch",
+    checks.CHECK_000,
     (
         Group(
             "Four settings",
@@ -84,6 +86,7 @@ REPORT_000 = Report(
 REPORT_001 = Report(
     "001",
     "How much regularisation",
+    checks.CHECK_001,
     (
         Group(
             "Four settings, 5 seeds",
@@ -126,6 +129,7 @@ _BATCH_SIZES_SAY = {20: 0.3759, 30: 0.3829, 40: 0.3875, 50: 0.3849}
 REPORT_002 = Report(
     "002",
     "Batch sizes, rates that fall, and another loss",
+    checks.CHECK_002,
     (
         Group(
             "Four settings",
@@ -238,6 +242,7 @@ _FINE = Claim(VALIDATION, (0.50, 0.517), 0.49, 0.53)
 REPORT_003 = Report(
     "003",
     "Two layers, cyclic rates, and a search for lambda",
+    checks.CHECK_003,
     (
         Group(
             "The course's own targets",
@@ -346,6 +351,7 @@ _SECOND = replace(_PLAIN_45, l2=0.0, learning_rate=0.001)
 REPORT_004 = Report(
     "004",
     "Loss and cost, mirrored images, and another loss",
+    checks.CHECK_004,
     (
         Group(
             "Four settings",

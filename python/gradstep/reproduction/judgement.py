@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradstep.reproduction.entries import Claim
-from gradstep.reproduction.runner import GroupResult, Outcome, ReportResult
+from gradstep.reproduction.entries import Claim, Finding
+from gradstep.reproduction.runner import Outcome, ReportResult
 
 #: The columns of every table of rows, in the order of `Row.cells`.
 COLUMNS = ("setting", "figure", "it says", "we got", "difference", "allowed", "within", "seconds")
@@ -58,23 +58,43 @@ class Row:
             self.setting,
             self.figure,
             _says(self.claim),
-            f"{self.value:.4f}{scatter}",
-            _NOTHING if difference is None else f"{difference:+.4f}",
+            f"{_number(self.value)}{scatter}",
+            _NOTHING if difference is None else f"{'+' * (difference >= 0)}{_number(difference)}",
             _allowed(self.claim),
             self.verdict,
             "" if self.seconds is None else f"{self.seconds:.1f}",
         )
 
 
-def rows(result: GroupResult, *, judged: bool) -> list[Row]:
-    """Return the rows of a group, as far as it has been run."""
-    found = [row for outcome in result.outcomes for row in _of_experiment(outcome, judged)]
-    return [*found, *_of_findings(result, judged)] if result.is_complete else found
+@dataclass(frozen=True)
+class Part:
+    """Rows of a report's table under one heading; `note` belongs to all of them."""
+
+    title: str
+    note: str
+    rows: list[Row]
+
+
+def parts(result: ReportResult, *, judged: bool) -> list[Part]:
+    """Return the table of a report, as far as it has been run: its gradient check, then its groups."""
+    found = []
+    if result.check is not None:
+        check = result.report.check
+        rows = [_of_finding(finding, finding.measure(result.check), judged) for finding in check.findings]
+        found.append(Part("Gradient check", check.note, rows))
+    for group in result.groups:
+        rows = [row for outcome in group.outcomes for row in _of_experiment(outcome, judged)]
+        if group.is_complete:
+            findings = group.group.findings
+            rows += [_of_finding(finding, finding.measure(group.outcomes), judged) for finding in findings]
+        if rows:
+            found.append(Part(group.group.title, group.group.note, rows))
+    return found
 
 
 def verdicts(results: Sequence[ReportResult]) -> tuple[int, int]:
     """Return how many numbers were judged, and how many of them are outside."""
-    marks = [row.verdict for result in results for group in result.groups for row in rows(group, judged=True)]
+    marks = [row.verdict for result in results for part in parts(result, judged=True) for row in part.rows]
     return marks.count(INSIDE) + marks.count(OUTSIDE), marks.count(OUTSIDE)
 
 
@@ -110,17 +130,20 @@ def _of_experiment(outcome: Outcome, judged: bool) -> Iterator[Row]:
         )
 
 
-def _of_findings(result: GroupResult, judged: bool) -> Iterator[Row]:
-    for finding in result.group.findings:
-        value = finding.measure(result.outcomes)
-        verdict = _verdict(finding.claim, value, judged)
-        yield Row(finding.claim.figure, "", finding.claim, value, math.nan, verdict, None, finding.note)
+def _of_finding(finding: Finding, value: float, judged: bool) -> Row:
+    claim = finding.claim
+    return Row(claim.figure, "", claim, value, math.nan, _verdict(claim, value, judged), None, finding.note)
 
 
 def _verdict(claim: Claim, value: float, judged: bool) -> str:
     if not (judged and claim.judged):
         return _NOTHING
     return INSIDE if claim.holds(value) else OUTSIDE
+
+
+def _number(value: float) -> str:
+    """Return four decimals, or powers of ten where those would say nothing."""
+    return f"{value:.4f}" if value == 0 or not abs(value) < 5e-5 else f"{value:.2e}"
 
 
 def _says(claim: Claim) -> str:

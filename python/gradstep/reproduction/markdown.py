@@ -9,7 +9,7 @@ from gradstep import __version__
 from gradstep.html_report import tables
 from gradstep.reproduction import judgement
 from gradstep.reproduction.page import runs
-from gradstep.reproduction.runner import GroupResult, ReportResult
+from gradstep.reproduction.runner import ReportResult
 
 
 def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
@@ -18,20 +18,19 @@ def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
     lines = ["# The course reports, trained again", "", summary]
     for result in results:
         lines += ["", f"## {result.report.number} {result.report.title}"]
-        for group in result.groups:
-            lines += _group(group, judged)
+        for part in judgement.parts(result, judged=judged):
+            lines += _part(part)
     return "\n".join([*lines, "", foot, ""])
 
 
-def _group(group: GroupResult, judged: bool) -> Iterator[str]:
-    yield from ("", f"### {group.group.title}", "")
-    if group.group.note:
-        yield from (_escaped(group.group.note), "")
-    rows = judgement.rows(group, judged=judged)
+def _part(part: judgement.Part) -> Iterator[str]:
+    yield from ("", f"### {part.title}", "")
+    if part.note:
+        yield from (_escaped(part.note), "")
     yield _line(judgement.COLUMNS)
     yield _line(["---"] * len(judgement.COLUMNS))
-    yield from (_line([_escaped(cell) for cell in row.cells]) for row in rows)
-    for row in rows:
+    yield from (_line([_escaped(cell) for cell in row.cells]) for row in part.rows)
+    for row in part.rows:
         if row.note:
             yield from ("", f"{_escaped(row.setting)}: {_escaped(row.note)}")
 

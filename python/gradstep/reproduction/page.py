@@ -11,7 +11,7 @@ from gradstep.html_report import page, tables
 from gradstep.html_report.runs import Run
 from gradstep.reproduction import judgement
 from gradstep.reproduction.pictures import of_group
-from gradstep.reproduction.runner import GroupResult, ReportResult
+from gradstep.reproduction.runner import ReportResult
 
 _VERDICT_CLASSES = {judgement.INSIDE: "inside", judgement.OUTSIDE: "outside"}
 
@@ -65,26 +65,36 @@ def _heading(result: ReportResult) -> str:
 
 def _section(result: ReportResult, judged: bool) -> str:
     number = result.report.number
-    groups = [group for group in result.groups if group.outcomes]
-    pieces = [_table(number, groups, judged)]
-    for place, group in enumerate(groups):
-        pieces.append(f"<h3>{escape(group.group.title)}</h3>")
-        if group.group.note:
-            pieces.append(f'<p class="caption above">{escape(group.group.note)}</p>')
-        pieces.append(of_group(group, f"report-{number}-{place}-"))
+    pieces = [_table(number, judgement.parts(result, judged=judged))]
+    if result.check is not None:
+        check = result.report.check
+        text = f"<pre>{escape(result.check.table(*check.columns))}</pre>"
+        name = f'role="region" aria-label="Gradient check {number}"'
+        pieces.append(_under("Gradient check", f"{check.note} {_CHECKED}"))
+        pieces.append(f'<div class="scroll" {name} tabindex="0">{text}</div>')
+    for place, group in enumerate(result.groups):
+        if group.outcomes:
+            pieces.append(_under(group.group.title, group.group.note))
+            pieces.append(of_group(group, f"report-{number}-{place}-"))
     return page.section(_heading(result), "\n".join(pieces), anchor=f"report-{number}")
 
 
-def _table(number: str, groups: Sequence[GroupResult], judged: bool) -> str:
+_CHECKED = "a is the analytic gradient, n the slope by differences of the cost."
+
+
+def _under(title: str, note: str) -> str:
+    caption = f'<p class="caption above">{escape(note)}</p>' if note else ""
+    return f"<h3>{escape(title)}</h3>{caption}"
+
+
+def _table(number: str, parts: Sequence[judgement.Part]) -> str:
     name, *others = judgement.COLUMNS
+    span = len(judgement.COLUMNS)
     head = f'<tr><th class="name" scope="col">{name}</th>{"".join(map(tables.head_cell, others))}</tr>'
     body = []
-    for group in groups:
-        span = len(judgement.COLUMNS)
-        body.append(
-            f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(group.group.title)}</th></tr>'
-        )
-        body += [_row(row) for row in judgement.rows(group, judged=judged)]
+    for part in parts:
+        body.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(part.title)}</th></tr>')
+        body += map(_row, part.rows)
     return tables.table(f"Report {number}", head, body, "entries")
 
 

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from gradstep.datasets import DataSet
 from gradstep.errors import DivergedError
+from gradstep.gradcheck import GradientCheck, gradient_check
 from gradstep.history import Metrics
-from gradstep.reproduction.entries import PARTS, Experiment, Group, Report
+from gradstep.reproduction.data import BATCH_1
+from gradstep.reproduction.entries import PARTS, Check, Experiment, Group, Report
 from gradstep.trainer import Trainer
 
 #: Told what is trained, and how many trainings have been done since it was told last.
@@ -77,9 +79,10 @@ class GroupResult:
 
 @dataclass
 class ReportResult:
-    """A report and what its groups came to, as far as they have been run."""
+    """A report and what its gradient check and its groups came to, as far as they have been run."""
 
     report: Report
+    check: GradientCheck | None = None
     groups: list[GroupResult] = field(default_factory=list)
 
 
@@ -104,6 +107,8 @@ class Runner:
         KeyboardInterrupt
             Ctrl-C, also during a training.
         """
+        tell("gradient check", 0)
+        result.check = _check(result.report.check, self.data[BATCH_1])
         for group in result.report.groups:
             found = GroupResult(group, self.data[group.experiments[0].data])
             result.groups.append(found)
@@ -152,6 +157,12 @@ def make_trainer(experiment: Experiment, seed: int) -> Trainer:
     stop = () if experiment.updates is None else (StopAfter(experiment.updates),)
     given: dict[str, Any] = experiment.parameters()
     return Trainer(**given, evaluate_every=every, callbacks=stop, random_state=seed)
+
+
+def _check(check: Check, data: DataSet) -> GradientCheck:
+    trainer = Trainer(hidden=check.hidden, l2=check.l2, loss=check.loss, init=check.init, random_state=0)
+    X, y = data.train.X[: check.rows], data.train.y[: check.rows]
+    return gradient_check(trainer, X, y, differences=check.differences, entries=check.entries)
 
 
 def _figures(trainer: Trainer, data: DataSet) -> dict[str, float]:
