@@ -112,38 +112,33 @@ struct TileColumns {
     }
 };
 
-// ... or of the rows themselves, read anew where they lie.
-template <class T, class Element>
+// ... or of the rows themselves, bytes read anew where they lie and not scaled.
+template <class T>
 struct RowColumns {
-    const Element* data;
+    const UnscaledByte* data;
     const Rows<T>& of;
     RowNumbers numbers;
     Index rows;
 
     template <int V>
     struct Reader {
-        using Of = Elements<T, Element>;
-        const Element* x;
+        const UnscaledByte* x;
         Index stride;
         RowNumbers numbers;
-        typename Of::Numbers shift[V], factor[V];
+        Vector<T> mean[V];
 
         GRADSTEP_INLINE void take(Index r, Vector<T>* inputs) const {
-            const Element* from = x + numbers[r] * stride;
+            const UnscaledByte* from = x + numbers[r] * stride;
             repeat<V>([&](int v) GRADSTEP_LAMBDA {
-                inputs[v] = Of::rounded((Of::read(from + v * kLanes<T>) - shift[v]) * factor[v]);
+                inputs[v] = Elements<T, UnscaledByte>::read(from + v * kLanes<T>) - mean[v];
             });
         }
     };
 
     template <int V>
     GRADSTEP_INLINE Reader<V> reader(Index i) const {
-        using Of = Elements<T, Element>;
-        Reader<V> reader{data + i, of.stride, numbers, {}, {}};
-        repeat<V>([&](int v) GRADSTEP_LAMBDA {
-            reader.shift[v] = Of::numbers(Of::mean(of) + i + v * kLanes<T>);
-            reader.factor[v] = Of::numbers(Of::inverse_scale(of) + i + v * kLanes<T>);
-        });
+        Reader<V> reader{data + i, of.stride, numbers, {}};
+        repeat<V>([&](int v) GRADSTEP_LAMBDA { reader.mean[v] = load(of.mean_T + i + v * kLanes<T>); });
         return reader;
     }
 };
@@ -154,7 +149,9 @@ struct NarrowUpdate {
     const T* from;
     T a;
     T c;
+    Scaling<T> scaling;
     Columns X;
+    Index column;  // of X, where input i0 is
     Index i0;
     const T* dZ;
     Index ldz;
@@ -162,7 +159,7 @@ struct NarrowUpdate {
     template <int K, int V>
     inline void tile(Index vector) const {
         Vector<T> acc[V][K] = {};
-        const auto reader = X.template reader<V>(i0 + vector * kLanes<T>);
+        const auto reader = X.template reader<V>(column + vector * kLanes<T>);
         const T* dz = dZ;
         const auto multiply = [&](const Vector<T>* inputs) GRADSTEP_LAMBDA {
             repeat<K>([&](int o) GRADSTEP_LAMBDA {
@@ -181,11 +178,25 @@ struct NarrowUpdate {
             repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = next[v]; });
         }
         multiply(inputs);
-        repeat<V>([&](int v) GRADSTEP_LAMBDA {
-            repeat<K>([&](int o) GRADSTEP_LAMBDA {
-                const Index place = ((vector + v) * K + o) * kLanes<T>;
-                store<T>(to + place, a * load(from + place) + c * acc[v][o]);
+        if (scaling.factor)
+            repeat<V>([&](int v) GRADSTEP_LAMBDA { write_scaled<K>(vector + v, acc[v]); });
+        else
+            repeat<V>([&](int v) GRADSTEP_LAMBDA {
+                repeat<K>([&](int o) GRADSTEP_LAMBDA {
+                    const Index place = ((vector + v) * K + o) * kLanes<T>;
+                    store<T>(to + place, a * load(from + place) + c * acc[v][o]);
+                });
             });
+    }
+
+    template <int K>
+    GRADSTEP_INLINE void write_scaled(Index vector, const Vector<T>* acc) const {
+        const Vector<T> factor = load(scaling.factor + i0 + vector * kLanes<T>);
+        repeat<K>([&](int o) GRADSTEP_LAMBDA {
+            const Index place = (vector * K + o) * kLanes<T>;
+            const Vector<T> W = a * load(from + place) + c * factor * acc[o];
+            store<T>(to + place, W);
+            if (scaling.panel) store<T>(scaling.panel + place, factor * W);
         });
     }
 };

@@ -94,11 +94,18 @@ Index panel_size(Index in, Index out) {
 }
 
 template <class T>
-void pack(T* panel, const T* W__io, Index in, Index out) {
+void pack(T* panel, const T* W__io, const T* factor, Index in, Index out) {
     const Panel<T> layout(in, out);
     __builtin_memset(panel, 0, static_cast<unsigned long>(layout.size()) * sizeof(T));
     layout.each_run([=](Index elements, Index from, Index to, Index by) {
-        for (Index e = 0; e < elements; ++e) panel[to + e] = W__io[from + e * by];
+        if (!factor) {
+            for (Index e = 0; e < elements; ++e) panel[to + e] = W__io[from + e * by];
+            return;
+        }
+        // A run within one input, or down the inputs.
+        const Index step = by == out;
+        for (Index e = 0; e < elements; ++e)
+            panel[to + e] = W__io[from + e * by] * factor[from / out + e * step];
     });
 }
 

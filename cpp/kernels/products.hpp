@@ -54,21 +54,24 @@ void gather_product(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const R
 
 // Inputs i0 <= i < i1 of a column group; column `column` of X is input i0.
 template <class T, class Columns>
-inline void narrow_update(T* to, const T* from, T a, T c, const Columns& X, Index column, const T* dZ__bo,
-                          Index ldz, const Panel<T>& layout, Index i0, Index i1, Index g) {
+inline void narrow_update(T* to, const T* from, T a, T c, Scaling<T> scaling, const Columns& X, Index column,
+                          const T* dZ__bo, Index ldz, const Panel<T>& layout, Index i0, Index i1, Index g) {
     const Group group = layout.group(g);
     const Index start = layout.place(group, i0, 0);
-    const NarrowUpdate<T, Columns> task{to + start, from + start, a, c, X, column, dZ__bo + group.first, ldz};
+    if (scaling.panel) scaling.panel += start;
+    const NarrowUpdate<T, Columns> task{to + start, from + start,         a,  c, scaling, X, column,
+                                        i0,         dZ__bo + group.first, ldz};
     cover_narrow<kGroupOutputs>(task, group.columns, ceiling(i1 - i0, kLanes<T>));
 }
 
 template <class T>
-void update(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz, Index b,
-            Index in, Index out, Index i0, Index i1, Index g0, Index g1) {
+void update(T* to, const T* from, T a, T c, Scaling<T> scaling, const T* X__bi, Index ldx, const T* dZ__bo,
+            Index ldz, Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1) {
     const Panel<T> layout(in, out);
     for (Index g = g0; g < g1; ++g) {
         if (layout.narrow) {
-            narrow_update(to, from, a, c, TileColumns<T>{X__bi, ldx, b}, 0, dZ__bo, ldz, layout, i0, i1, g);
+            narrow_update(to, from, a, c, scaling, TileColumns<T>{X__bi, ldx, b}, 0, dZ__bo, ldz, layout, i0,
+                          i1, g);
             continue;
         }
         const Group group = layout.group(g);
@@ -79,19 +82,20 @@ void update(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* 
     }
 }
 
-// To convert bytes once more costs less than to keep floats of four times their size in a cache, as long as
-// one column group reads them.
+// Where few outputs use an input, to scale it would take a tenth of the time. And to convert bytes once more
+// costs less than to keep floats of four times their size in a cache, as long as one column group reads them.
 template <class T>
-bool rereads(RowType type, Index in, Index out) {
+bool takes_unscaled(RowType type, Index in, Index out) {
     const Panel<T> layout(in, out);
     return type == RowType::uint8 && layout.narrow && layout.groups() == 1 && in % kLanes<T> == 0;
 }
 
 template <class T>
-void reread_update(T* to, const T* from, T a, T c, const Rows<T>& rows, const std::int32_t* which,
-                   const T* dZ__bo, Index ldz, Index b, Index in, Index out, Index i0, Index i1) {
-    const RowColumns<T, std::uint8_t> X{static_cast<const std::uint8_t*>(rows.X), rows, {which, 0, b}, b};
-    narrow_update(to, from, a, c, X, i0, dZ__bo, ldz, Panel<T>(in, out), i0, i1, 0);
+void reread_update(T* to, const T* from, T a, T c, Scaling<T> scaling, const Rows<T>& rows,
+                   const std::int32_t* which, const T* dZ__bo, Index ldz, Index b, Index in, Index out,
+                   Index i0, Index i1) {
+    const RowColumns<T> X{static_cast<const UnscaledByte*>(rows.X), rows, {which, 0, b}, b};
+    narrow_update(to, from, a, c, scaling, X, i0, dZ__bo, ldz, Panel<T>(in, out), i0, i1, 0);
 }
 
 }  // namespace

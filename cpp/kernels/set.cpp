@@ -28,7 +28,7 @@ constexpr Kernels<T> kTable{
     product<T>,
     gather_product<T>,
     update<T>,
-    rereads<T>,
+    takes_unscaled<T>,
     reread_update<T>,
     add<T>,
     finish<T>,

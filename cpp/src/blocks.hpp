@@ -16,9 +16,9 @@ struct InputBlocks {
     Index length;
     Index d;
 
-    explicit InputBlocks(Index inputs) : d(inputs) {
-        constexpr Index kLongest = 384, kUnit = 16;
-        count = (d + kLongest - 1) / kLongest;
+    InputBlocks(Index inputs, Index longest) : d(inputs) {
+        constexpr Index kUnit = 16;
+        count = (d + longest - 1) / longest;
         length = ((d + count - 1) / count + kUnit - 1) / kUnit * kUnit;
         count = (d + length - 1) / length;
     }

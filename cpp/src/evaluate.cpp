@@ -21,7 +21,7 @@ void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T
 template <class T>
 void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* dparameters,
               int n_threads) {
-    Network<T> network(models), dnetwork(models);
+    Network<T> network(models, &rows), dnetwork(models);
     network.pack(parameters);
     const int team = team_size(n_threads);
     Step<T> step(models, rows, network, rows.n, team);

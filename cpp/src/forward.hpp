@@ -38,10 +38,11 @@ public:
     // Of `count` sets of rows; every call packs its parameters into the network.
     Forward(const Models<T>& models, Network<T>& network, const Rows<T>* sets, Index count, int team)
         : models_(models), network_(network), sets_(sets, sets + count), team_(team),
-          blocks_(network.shape(0).in) {
+          blocks_(network.shape(0).in, kLongestBlock) {
         if (scale_in_weights()) {
-            inverse_scale_ = sets_.front().inverse_scale_T;
-            scaled_ = Buffer<T>(checked_product(models.m, models.layers.parameters));
+            const T* scale = sets_.front().inverse_scale_T;
+            scaled_by_network_ = network.factor() && same(network.factor(), scale);
+            if (!scaled_by_network_) factor_ = scale;
             for (Rows<T>& rows : sets_) rows.inverse_scale_T = nullptr;
         }
         Index longest = 0;
@@ -56,8 +57,12 @@ public:
             workspaces_.emplace_back(network, models.m, longest, blocks_.width());
     }
 
-    void evaluate(const T* parameters, const Figures* figures) {
-        pack(parameters);
+    // Whether the network gets weights that are not the parameters'.
+    bool packs_factor() const { return factor_ != nullptr; }
+
+    // `packed`: the network has the parameters already.
+    void evaluate(const T* parameters, const Figures* figures, bool packed = false) {
+        if (!packed || factor_) network_.pack(parameters, factor_);
         each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index chunk) {
             const Index top = network_.depth() - 1;
             for (Index model = 0; model < models_.m; ++model) {
@@ -85,7 +90,7 @@ public:
 
     // (m, n, k), of the first set.
     void scores(const T* parameters, T* scores__mnk) {
-        pack(parameters);
+        network_.pack(parameters, factor_);
         const Index classes = models_.layers.sizes[models_.layers.count];
         each_chunk([&](const Workspace& w, const Rows<T>& rows, Index first, Index b, Index) {
             const Index top = network_.depth() - 1, width = network_.shape(top).width;
@@ -99,6 +104,8 @@ public:
 
 private:
     static constexpr Index kChunkRows = 96;
+    // Weights of ten outputs for so many inputs leave room in the first cache.
+    static constexpr Index kLongestBlock = 512;
 
     // What one thread needs for one chunk.
     struct Workspace {
@@ -115,23 +122,17 @@ private:
     // weights take it over.
     bool scale_in_weights() const {
         if (sets_.empty()) return false;
-        const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(network_.shape(0).in);
         return std::all_of(sets_.begin(), sets_.end(), [&](const Rows<T>& rows) {
-            return rows.type == RowType::uint8 &&
-                   std::memcmp(rows.inverse_scale_T, sets_.front().inverse_scale_T, bytes) == 0;
+            return rows.type == RowType::uint8 && same(rows.inverse_scale_T, sets_.front().inverse_scale_T);
         });
     }
+    bool same(const T* a, const T* b) const {
+        return std::memcmp(a, b, sizeof(T) * static_cast<std::size_t>(network_.shape(0).in)) == 0;
+    }
 
-    void pack(const T* parameters) {
-        if (!inverse_scale_) return network_.pack(parameters);
-        std::copy_n(parameters, scaled_.size(), scaled_.data());
-        const LayerShape& shape = network_.shape(0);
-        for (Index model = 0; model < models_.m; ++model) {
-            T* W = scaled_.data() + model * models_.layers.parameters + shape.weights_at;
-            for (Index i = 0; i < shape.in; ++i)
-                for (Index o = 0; o < shape.out; ++o) W[i * shape.out + o] *= inverse_scale_[i];
-        }
-        network_.pack(scaled_.data());
+    // What the products of the first layer read.
+    const T* first_panel(Index model) const {
+        return scaled_by_network_ ? network_.scaling(model).panel : network_.panel(0, model);
     }
 
     // Runs f(workspace, rows, first row, row count, chunk) with the scores of the chunk in workspace.A.
@@ -160,11 +161,11 @@ private:
             // Read next: the rows' next block, or the first one of the next chunk's rows.
             const Index ahead = block + 1 < blocks_.count ? i1 - i0 : b * rows.stride - i0;
             k.gather_product(w.A.of(0, 0), shape.width, w.tile.data(), blocks_.width(), models_.m > 1, rows,
-                             nullptr, first, b, network_.panel(0, 0), shape.in, shape.out, i0, i1, ahead, 0,
+                             nullptr, first, b, first_panel(0), shape.in, shape.out, i0, i1, ahead, 0,
                              shape.groups, block > 0);
             for (Index model = 1; model < models_.m; ++model)
                 k.product(w.A.of(0, model), shape.width, w.tile.data(), blocks_.width(), b,
-                          network_.panel(0, model), shape.in, shape.out, i0, i1, 0, shape.groups, block > 0);
+                          first_panel(model), shape.in, shape.out, i0, i1, 0, shape.groups, block > 0);
         }
         for (Index model = 0; model < models_.m; ++model) {
             T* Z = w.A.of(0, model);
@@ -191,8 +192,8 @@ private:
     const Models<T>& models_;
     Network<T>& network_;
     std::vector<Rows<T>> sets_;
-    const T* inverse_scale_ = nullptr;  // (d,), where the weights take it over
-    Buffer<T> scaled_;                  // (m, P) with it
+    bool scaled_by_network_ = false;  // the weights have the scale already,
+    const T* factor_ = nullptr;       // (d,) or take it over when they are packed
     int team_;
     InputBlocks blocks_;
     std::vector<Index> first_chunk_;  // by set

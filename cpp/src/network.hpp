@@ -35,9 +35,15 @@ std::vector<LayerShape> layer_shapes(const Models<T>& models) {
 template <class T>
 class Network {
 public:
-    explicit Network(const Models<T>& models)
+    // With `rows` whose first layer takes them unscaled, its weights are there scaled as well.
+    explicit Network(const Models<T>& models, const Rows<T>* rows = nullptr)
         : kernels_(*models.kernels), loss_(models.loss), m_(models.m), parameters_(models.layers.parameters),
           shapes_(layer_shapes(models)) {
+        if (rows && kernels_.takes_unscaled(rows->type, shape(0).in, shape(0).out)) {
+            factor_ = rows->inverse_scale_T;
+            memory_.emplace_back(checked_product(m_, shape(0).panel));
+            scaled_ = memory_.back().data();
+        }
         for (const LayerShape& shape : shapes_) {
             memory_.emplace_back(checked_product(m_, shape.panel));
             panels_.push_back(memory_.back().data());
@@ -49,7 +55,8 @@ public:
     // Some models of another network, where they lie.
     Network(const Network& whole, Share models)
         : kernels_(whole.kernels_), loss_(whole.loss_), m_(models.end - models.begin),
-          parameters_(whole.parameters_), shapes_(whole.shapes_) {
+          parameters_(whole.parameters_), shapes_(whole.shapes_), factor_(whole.factor_),
+          scaled_(whole.scaling(models.begin).panel) {
         for (Index layer = 0; layer < depth(); ++layer) {
             panels_.push_back(whole.panel(layer, models.begin));
             biases_.push_back(whole.bias(layer, models.begin));
@@ -67,10 +74,20 @@ public:
         return biases_[static_cast<std::size_t>(layer)] + model * shape(layer).width;
     }
 
-    void pack(const T* parameters) const {
+    // What the first layer's inputs are to be multiplied by, where they come unscaled, or null.
+    const T* factor() const { return factor_; }
+    Scaling<T> scaling(Index model) const {
+        if (!factor_) return {};
+        return {factor_, scaled_ + model * shape(0).panel};
+    }
+
+    // The weights of the first layer times `factor`, unless it is null.
+    void pack(const T* parameters, const T* factor = nullptr) const {
         each([&](Index layer, Index model, const LayerShape& shape) {
             const T* block = parameters + model * parameters_;
-            kernels_.pack(panel(layer, model), block + shape.weights_at, shape.in, shape.out);
+            const T* W = block + shape.weights_at;
+            kernels_.pack(panel(layer, model), W, layer == 0 ? factor : nullptr, shape.in, shape.out);
+            if (layer == 0 && factor_) kernels_.pack(scaling(model).panel, W, factor_, shape.in, shape.out);
             std::memcpy(bias(layer, model), block + shape.biases_at,
                         sizeof(T) * static_cast<std::size_t>(shape.out));
         });
@@ -99,7 +116,9 @@ private:
     std::vector<LayerShape> shapes_;
     std::vector<T*> panels_;         // per layer, (m, panel)
     std::vector<T*> biases_;         // per layer, (m, width)
-    std::vector<Buffer<T>> memory_;  // of both, unless it is another's
+    const T* factor_ = nullptr;      // (d,)
+    T* scaled_ = nullptr;            // (m, panel) of the first layer, with it
+    std::vector<Buffer<T>> memory_;  // of them all, unless it is another's
 };
 
 // Outputs of every layer for up to b rows of m models: scores last.

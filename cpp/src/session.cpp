@@ -77,13 +77,15 @@ public:
     Parts(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
           Index count, int n_threads)
         : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
-          n_threads_(n_threads), network_(models_) {}
+          n_threads_(n_threads), network_(models_, &rows_) {}
 
     void train(const Stretch& stretch, const Progress<T>& progress, Poll poll) {
         prepare_team();
         if (lanes_.empty()) lay_tracks();
         pace_.begin(poll, stretch.updates);
-        parallel(team_, [&](int thread, int) { run(stretch, progress, thread); });
+        const bool packed = holds(progress.parameters);
+        parallel(team_, [&](int thread, int) { run(stretch, progress, packed, thread); });
+        hold(progress.parameters);
     }
 
     void evaluate(const T* parameters, const Figures* figures) {
@@ -91,10 +93,25 @@ public:
         if (!forward_)
             forward_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                              team_);
-        forward_->evaluate(parameters, figures);
+        const bool packed = holds(parameters);
+        holds_ = holds_ && packed && !forward_->packs_factor();
+        forward_->evaluate(parameters, figures, packed);
     }
 
 private:
+    // Whether the network still has these parameters, from a training that gave them.
+    bool holds(const T* parameters) const {
+        return holds_ && std::memcmp(held_.data(), parameters, bytes()) == 0;
+    }
+    void hold(const T* parameters) {
+        if (!held_.size()) held_ = Buffer<T>(checked_product(models_.m, models_.layers.parameters));
+        std::memcpy(held_.data(), parameters, bytes());
+        holds_ = true;
+    }
+    std::size_t bytes() const {
+        return sizeof(T) * static_cast<std::size_t>(models_.m * models_.layers.parameters);
+    }
+
     // A forked child has a team of one, whatever its parent had.
     void prepare_team() {
         const int team = team_size(n_threads_);
@@ -124,11 +141,11 @@ private:
         }
     }
 
-    void run(const Stretch& stretch, const Progress<T>& progress, int thread) {
+    void run(const Stretch& stretch, const Progress<T>& progress, bool packed, int thread) {
         const int threads = team_ / static_cast<int>(lanes_.size()), member = thread % threads;
         std::deque<Track<T>>& tracks = lanes_[static_cast<std::size_t>(thread / threads)];
         if (member == 0)
-            for (Track<T>& track : tracks) track.begin(progress);
+            for (Track<T>& track : tracks) track.begin(progress, packed);
         meeting_.wait(team_);
         for (Index t = 0; t < pace_.end();) {
             const Index end = pace_.end();
@@ -153,6 +170,8 @@ private:
     Barrier meeting_;
     Pace pace_;
     std::optional<Forward<T>> forward_;
+    Buffer<T> held_;      // (m, P) what a training gave last,
+    bool holds_ = false;  // and whether the network has it still
 };
 
 template <class T>

@@ -45,11 +45,12 @@ template <class T>
 class Step {
 public:
     Step(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Index most_rows, int team)
-        : k_(*models.kernels), rows_(rows), network_(network), m_(models.m), most_rows_(most_rows),
-          team_(team), blocks_(rows.d),
+        : k_(*models.kernels), rows_(rows), inputs_(rows), network_(network), m_(models.m),
+          most_rows_(most_rows), team_(team), blocks_(rows.d, kLongestBlock),
           // Other models would read the tile.
-          rereads_(m_ == 1 && k_.rereads(rows.type, network.shape(0).in, network.shape(0).out)),
+          rereads_(m_ == 1 && network.factor()),
           block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()) {
+        if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
             // Phase B of the first layer needs no W^T: nothing lies below it.
@@ -86,13 +87,13 @@ public:
                 if (first_visit && t == 0 && batch.which) k_.prefetch(rows_, batch.which, batch.rows, i0, i1);
                 if (!active[model]) {
                     if (first_visit)
-                        k_.gather(tile, blocks_.width(), rows_, batch.which, 0, batch.rows, i0, i1, 0);
+                        k_.gather(tile, blocks_.width(), inputs_, batch.which, 0, batch.rows, i0, i1, 0);
                 } else if (first_visit) {
-                    k_.gather_product(Z, shape.width, tile, blocks_.width(), !rereads_, rows_, batch.which, 0,
-                                      batch.rows, network_.panel(0, model), shape.in, shape.out, i0, i1, 0,
+                    k_.gather_product(Z, shape.width, tile, blocks_.width(), !rereads_, inputs_, batch.which,
+                                      0, batch.rows, first_panel(model), shape.in, shape.out, i0, i1, 0,
                                       group, group + 1, false);
                 } else {
-                    k_.product(Z, shape.width, tile, blocks_.width(), batch.rows, network_.panel(0, model),
+                    k_.product(Z, shape.width, tile, blocks_.width(), batch.rows, first_panel(model),
                                shape.in, shape.out, i0, i1, group, group + 1, false);
                 }
             });
@@ -160,6 +161,8 @@ public:
     }
 
 private:
+    // Shorter than the best one, for the sake of many threads.
+    static constexpr Index kLongestBlock = 384;
     static constexpr Index kSlice = 64;  // inputs that are updated at a time
 
     // What phase B leaves for phase C; and the first layer's bias, which another thread may have updated
@@ -178,6 +181,11 @@ private:
             : A(network, m, b), dZ(network, m, b), losses(checked_product(m, b)), correct(m * b),
               width(network.shape(0).width), bias(m * width) {}
     };
+
+    // What the products of the first layer read.
+    const T* first_panel(Index model) const {
+        return network_.factor() ? network_.scaling(model).panel : network_.panel(0, model);
+    }
 
     const T* bias_of(const Pass& pass, Index model) const {
         return shares_rows() ? network_.bias(0, model) : pass.bias_of(model);
@@ -240,12 +248,14 @@ private:
             const Index r0 = next.rows * slice / slices, r1 = next.rows * (slice + 1) / slices;
             k_.prefetch(rows_, next.which + r0, r1 - r0, begin, end);
             T *W = to.panel(0, model), *from = network_.panel(0, model);
+            const Scaling<T> scaling{network_.factor(), to.scaling(model).panel};
             if (rereads_)
-                k_.reread_update(W, from, c.W_factor, c.gradient_factor, rows_, batch.which, dZ, shape.width,
-                                 batch.rows, shape.in, shape.out, i0, i1);
+                k_.reread_update(W, from, c.W_factor, c.gradient_factor, scaling, inputs_, batch.which, dZ,
+                                 shape.width, batch.rows, shape.in, shape.out, i0, i1);
             else
-                k_.update(W, from, c.W_factor, c.gradient_factor, tile + (i0 - begin), blocks_.width(), dZ,
-                          shape.width, batch.rows, shape.in, shape.out, i0, i1, group, group + 1);
+                k_.update(W, from, c.W_factor, c.gradient_factor, scaling, tile + (i0 - begin),
+                          blocks_.width(), dZ, shape.width, batch.rows, shape.in, shape.out, i0, i1, group,
+                          group + 1);
         }
     }
 
@@ -272,7 +282,7 @@ private:
                 if (!active[model]) continue;
                 const Coefficients<T>& c = coefficients[model];
                 const Index i0 = slice * kSlice, i1 = i0 + kSlice < shape.in ? i0 + kSlice : shape.in;
-                k_.update(to.panel(l, model), network_.panel(l, model), c.W_factor, c.gradient_factor,
+                k_.update(to.panel(l, model), network_.panel(l, model), c.W_factor, c.gradient_factor, {},
                           pass.A.of(l - 1, model) + i0, below, pass.dZ.of(l, model), shape.width, rows,
                           shape.in, shape.out, i0, i1, 0, shape.groups);
                 if (slice == 0)
@@ -286,8 +296,8 @@ private:
     void update_bias(T* to, const T* from, const Pass& pass, Index l, Index model, const Coefficients<T>& c,
                      Index rows) {
         const LayerShape& shape = network_.shape(l);
-        k_.update(to, from, c.b_factor, c.gradient_factor, one_.data(), 0, pass.dZ.of(l, model), shape.width,
-                  rows, 1, shape.out, 0, 1, 0, k_.column_groups(1, shape.out));
+        k_.update(to, from, c.b_factor, c.gradient_factor, {}, one_.data(), 0, pass.dZ.of(l, model),
+                  shape.width, rows, 1, shape.out, 0, 1, 0, k_.column_groups(1, shape.out));
     }
 
     T* transposed(Index l, Index model) const {
@@ -301,6 +311,7 @@ private:
 
     const Kernels<T>& k_;
     const Rows<T>& rows_;
+    Rows<T> inputs_;  // the same, unscaled where the network takes them so
     const Network<T>& network_;
     Index m_;
     Index most_rows_;

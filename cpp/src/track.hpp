@@ -65,9 +65,9 @@ public:
     Track(const Track&) = delete;
     Track& operator=(const Track&) = delete;
 
-    // By one thread, before all the others begin.
-    void begin(const Progress<T>& progress) {
-        network_.pack(progress.parameters + first_ * models_.layers.parameters);
+    // By one thread, before all the others begin. `packed`: the network has the parameters already.
+    void begin(const Progress<T>& progress, bool packed) {
+        if (!packed) network_.pack(progress.parameters + first_ * models_.layers.parameters);
         step_.begin();
         for (Knowledge<T>& each : knowledge_) each.begin(progress.finite + first_);
     }

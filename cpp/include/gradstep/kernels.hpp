@@ -9,6 +9,14 @@
 
 namespace gradstep {
 
+// Of a first layer whose inputs come unscaled, x - mean: what they are to be multiplied by, and the packed
+// weights that have been. Both null for inputs as they should be.
+template <class T>
+struct Scaling {
+    const T* factor = nullptr;  // (in,)
+    T* panel = nullptr;         // factor * W, or null where nobody needs it
+};
+
 template <class T>
 struct Kernels {
     const char* isa;
@@ -21,7 +29,8 @@ struct Kernels {
 
     // Elements of a packed W (in, out).
     Index (*panel_size)(Index in, Index out);
-    void (*pack)(T* panel, const T* W__io, Index in, Index out);
+    // `factor` (in,) of the inputs' weights, or null.
+    void (*pack)(T* panel, const T* W__io, const T* factor, Index in, Index out);
     void (*unpack)(T* W__io, const T* panel, Index in, Index out);
 
     // The packed transpose: columns i0 <= i < i1 of W^T (out, in), from a packed W (in, out).
@@ -48,17 +57,20 @@ struct Kernels {
                            const std::int32_t* which, Index first, Index b, const T* panel, Index in,
                            Index out, Index i0, Index i1, Index ahead, Index g0, Index g1, bool add);
 
-    // to__io = a * from__io + c * X^T dZ for inputs i0 <= i < i1 and column groups g0 <= g < g1;
+    // to__io = a * from__io + c * factor * X^T dZ for inputs i0 <= i < i1 and column groups g0 <= g < g1;
     // column 0 of X is input i0. `to` may be `from`: then this is the step of gradient descent.
-    void (*update)(T* to, const T* from, T a, T c, const T* X__bi, Index ldx, const T* dZ__bo, Index ldz,
-                   Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1);
+    void (*update)(T* to, const T* from, T a, T c, Scaling<T> scaling, const T* X__bi, Index ldx,
+                   const T* dZ__bo, Index ldz, Index b, Index in, Index out, Index i0, Index i1, Index g0,
+                   Index g1);
 
-    // Whether the update of a first layer had better read the rows anew than keep their tile ...
-    bool (*rereads)(RowType type, Index in, Index out);
+    // Whether a first layer had better take its rows unscaled, which its weights make up for ...
+    bool (*takes_unscaled)(RowType type, Index in, Index out);
 
-    // ... and that update, with rows which[0..b), or 0..b when `which` is null, in place of their tile.
-    void (*reread_update)(T* to, const T* from, T a, T c, const Rows<T>& rows, const std::int32_t* which,
-                          const T* dZ__bo, Index ldz, Index b, Index in, Index out, Index i0, Index i1);
+    // ... and then, for one model, read them anew than keep their tile: the update with rows which[0..b), or
+    // 0..b when `which` is null.
+    void (*reread_update)(T* to, const T* from, T a, T c, Scaling<T> scaling, const Rows<T>& rows,
+                          const std::int32_t* which, const T* dZ__bo, Index ldz, Index b, Index in, Index out,
+                          Index i0, Index i1);
 
     // to = a + b; `count` is whole vectors, and `to` may be a or b.
     void (*add)(T* to, const T* a, const T* b, Index count);
