@@ -215,3 +215,19 @@ def test_a_copied_state_shares_nothing() -> None:
     assert (state.parameters == 1).all()
     assert (state.updates == 0).all()
     assert state.finite.all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 10_000])
+def test_a_sort_of_a_backends_own_gives_the_same_order(n: int) -> None:
+    core = pytest.importorskip("gradstep._core")
+    order = RowOrder(n, shuffle=True, seed=3)
+    np.testing.assert_array_equal(order.epoch(2, core.sort), order.epoch(2))
+
+
+@given(words=st.lists(st.integers(0, 2**64 - 1), max_size=200), shift=st.integers(0, 63))
+def test_the_core_sorts_any_words(words: list[int], shift: int) -> None:
+    core = pytest.importorskip("gradstep._core")
+    array = np.array(words, dtype=np.uint64) >> np.uint64(shift)
+    expected = np.sort(array)
+    core.sort(array)
+    np.testing.assert_array_equal(array, expected)

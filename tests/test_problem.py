@@ -194,6 +194,16 @@ def test_more_rows_than_an_index_can_count_are_refused() -> None:
         prepare(np.empty((2**31, 0), dtype=np.uint8), None)
 
 
+def test_the_measure_of_bytes_has_the_same_bits_for_any_number_of_threads() -> None:
+    X = np.random.default_rng(0).integers(0, 256, (1001, 7), dtype=np.uint8)
+    one = Standardization.of(X)
+    np.testing.assert_allclose(one.scale, X.astype(np.float64).std(axis=0), rtol=1e-13)
+    for n_threads in (2, 3, 7):
+        many = Standardization.of(X, n_threads=n_threads)
+        np.testing.assert_array_equal(many.mean, one.mean)
+        np.testing.assert_array_equal(many.scale, one.scale)
+
+
 def test_the_measure_of_columns_worked_out_by_hand() -> None:
     X = np.array([[1, 10, 5], [3, 10, 5], [5, 40, 5]], dtype=np.uint8)
     measured = Standardization.of(X)

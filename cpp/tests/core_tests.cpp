@@ -19,6 +19,7 @@
 #include "group_tests.hpp"
 #include "loss_tests.hpp"
 #include "measure_tests.hpp"
+#include "order_tests.hpp"
 #include "news.hpp"
 #include "oracle.hpp"
 
@@ -256,6 +257,7 @@ void run() {
     test_teams();
     test_errors();
     test_losses();
+    test_order();
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+#: Sorts unsigned words of 64 bits in place.
+Sort = Callable[[npt.NDArray[np.uint64]], None]
 
 #: What scores can be judged by.
 LOSSES = ("softmax", "sigmoid")
@@ -101,22 +104,25 @@ class RowOrder:
     shuffle: bool
     seed: int
 
-    def epoch(self, number: int) -> npt.NDArray[np.int32]:
-        """Return the rows of epoch `number` in order, shape (n,)."""
+    def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of epoch `number` in order, shape (n,).
+
+        Sorting takes nearly all of the time, so a backend may bring a `sort` of its own.
+        """
         if not self.shuffle:
             return np.arange(self.n, dtype=np.int32)
-        return _shuffled(self.n, self.seed, number)
+        return _shuffled(self.n, self.seed, number, sort)
 
 
 # The last one is kept: an epoch with several evaluations asks for its order several times.
 @lru_cache(maxsize=1)
-def _shuffled(n: int, seed: int, number: int) -> npt.NDArray[np.int32]:
+def _shuffled(n: int, seed: int, number: int, sort: Sort) -> npt.NDArray[np.int32]:
     words = np.random.PCG64(np.random.SeedSequence((seed, number))).random_raw(n)
     # The number of a row in the lowest bits of its word: to sort values is three times as fast as argsort.
     number_bits = np.uint64((1 << (n - 1).bit_length()) - 1)
     words &= ~number_bits
     words |= np.arange(n, dtype=np.uint64)
-    words.sort()
+    sort(words)
     order = (words & number_bits).astype(np.int32)
     order.flags.writeable = False
     return order
@@ -190,14 +196,14 @@ class Plan:
         objective = replace(self.objective, l2=self.objective.l2[models])
         return replace(self, objective=objective, learning_rate=self.learning_rate[models])
 
-    def stretches(self, t0: int, t1: int) -> Iterator[Stretch]:
-        """Cut the updates ``t0 <= t < t1`` at the ends of epochs."""
+    def stretches(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[Stretch]:
+        """Cut the updates ``t0 <= t < t1`` at the ends of epochs; `sort` as for `RowOrder.epoch`."""
         per_epoch, n, b = self.updates_per_epoch, self.order.n, self.batch_size
         while t0 < t1:
             epoch, first = divmod(t0, per_epoch)
             last = min(per_epoch, first + t1 - t0)
             starts = np.minimum(np.arange(first, last + 1, dtype=np.int64) * b, n)
-            rows = self.order.epoch(epoch)[starts[0] : starts[-1]]
+            rows = self.order.epoch(epoch, sort)[starts[0] : starts[-1]]
             end = t0 + last - first
             rates = np.ascontiguousarray(self.learning_rate[:, t0:end])
             yield Stretch(t0, end, rows, starts - starts[0], rates)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,14 +42,19 @@ class Standardization:
         return cls(np.zeros(d), np.ones(d))
 
     @classmethod
-    def of(cls, X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None = None) -> Standardization:
+    def of(
+        cls, X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None = None, *, n_threads: int = 1
+    ) -> Standardization:
         """Measure the (weighted) mean and standard deviation of every column of X.
 
-        X is walked in chunks of rows, so a memory-mapped array is never held whole.
+        X is walked in chunks of rows, so a memory-mapped array is never held whole; bytes by
+        `n_threads` threads, which change no bit.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = (
-                _moments_of_bytes(X) if X.dtype == np.uint8 and weight is None else _moments(X, weight)
+                _moments_of_bytes(X, n_threads)
+                if X.dtype == np.uint8 and weight is None
+                else _moments(X, weight)
             )
         finite = np.isfinite(mean) & np.isfinite(variance)
         if not finite.all():
@@ -178,18 +185,31 @@ def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Mom
     return mean, variance / weights.sum()
 
 
-def _moments_of_bytes(X: npt.NDArray[np.uint8]) -> Moments:
+def _moments_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> Moments:
     """Return the same in one walk: sums of up to 258 squares of bytes are exact in float32.
 
     No product does the sums: a BLAS would wake its threads, which then keep ours from their cores.
     """
-    n, d = X.shape
-    total, squares, step = np.zeros(d), np.zeros(d), 64
-    for start in range(0, n, step):
-        chunk = X[start : start + step].astype(np.float32)
-        total += chunk.sum(axis=0)
-        squares += np.square(chunk, out=chunk).sum(axis=0)
+    n = X.shape[0]
+    with ThreadPoolExecutor(n_threads) as pool:
+        parts = list(pool.map(lambda rows: _sums_of_bytes(X[rows]), _shares(n, n_threads)))
+    total, squares = np.sum(parts, axis=0)
     return total / n, np.maximum(squares * n - total * total, 0) / n**2
+
+
+def _sums_of_bytes(X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the sums of the elements and of their squares, (2, d); exact."""
+    sums, step = np.zeros((2, X.shape[1])), 128
+    for start in range(0, X.shape[0], step):
+        chunk = X[start : start + step].astype(np.float32)
+        sums[0] += chunk.sum(axis=0)
+        sums[1] += np.square(chunk, out=chunk).sum(axis=0)
+    return sums
+
+
+def _shares(n: int, count: int) -> list[slice]:
+    ends = [n * share // count for share in range(count + 1)]
+    return [slice(*share) for share in pairwise(ends)]
 
 
 def _row_chunks(X: npt.NDArray[Any]) -> list[slice]:

@@ -309,7 +309,9 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         weight = validation.check_weight(sample_weight, indices)
         rows = as_rows(checked)
         self.standardization_ = (
-            Standardization.of(rows, weight) if self.standardize else Standardization.identity(rows.shape[1])
+            Standardization.of(rows, weight, n_threads=threads.choose(self.n_threads, rows.size))
+            if self.standardize
+            else Standardization.identity(rows.shape[1])
         )
         return prepare(rows, indices, weight, self.standardization_)
 

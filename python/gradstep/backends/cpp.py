@@ -100,7 +100,7 @@ class CppSession:
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
-        for stretch in self._plan.stretches(t0, t1):
+        for stretch in self._plan.stretches(t0, t1, _core.sort):
             sums += session.train(
                 stretch.rows,
                 stretch.starts,
