@@ -129,16 +129,17 @@ class Group:
             running = self._train(should_stop)
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
             figures = self._evaluate() if self.done > before else {}
-            seconds = time.perf_counter() - began
+            seconds, finite = time.perf_counter() - began, self._finite(running, figures)
             leaving = []
             for place, follower in enumerate(self.followers):
                 done = int(self.state.updates[place])
-                if not self.state.finite[place]:
+                if not finite[place] and (done > before or not self.state.finite[place]):
                     leaving.append(follower)
                     follower.diverge(self._error(place))
                 elif done > before:
-                    row = _row(self.run.plan, place, done, running, figures)
-                    if self._tell(place, row | {"seconds": seconds}):
+                    row = _row(self.run.plan, place, done, running, figures) | {"seconds": seconds}
+                    to_come = self.run.plan.learning_rate[place, done:]
+                    if follower.see(row, self.state.parameters[place].copy(), to_come):
                         leaving.append(follower)
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
@@ -172,15 +173,13 @@ class Group:
         figures = session.evaluate(self.state.parameters) if session is not None and evaluated else []
         return dict(zip(evaluated, figures, strict=True))
 
-    def _tell(self, place: int, row: dict[str, float]) -> bool:
-        """Hand a model's new row to its follower, and say whether the model leaves."""
-        follower, parameters = self.followers[place], self.state.parameters[place].copy()
-        seen = [row["running_loss"]] + ([row["train_cost"]] if "train" in self.run.evaluated else [])
-        if not (np.isfinite(seen).all() and np.isfinite(parameters).all()):
-            follower.diverge(self._error(place))
-            return True
-        done = int(row["update"])
-        return follower.see(row, parameters, self.run.plan.learning_rate[place, done:])
+    def _finite(self, running: Running, figures: Mapping[str, Figures]) -> npt.NDArray[np.bool_]:
+        """Say of which models the parameters and the figures of what was trained on are finite."""
+        finite: npt.NDArray[np.bool_] = np.isfinite(self.state.parameters).all(axis=1)
+        finite &= self.state.finite & np.isfinite(running.loss)
+        if "train" in figures:
+            finite &= np.isfinite(figures["train"].cost)
+        return finite
 
     def _error(self, place: int) -> DivergedError:
         done = int(self.state.updates[place])

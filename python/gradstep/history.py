@@ -86,7 +86,7 @@ class History:
 
     def append(self, **row: float) -> None:
         """Add a row; every column must be named."""
-        if tuple(sorted(row)) != tuple(sorted(COLUMNS)):
+        if row.keys() != set(COLUMNS):
             raise InvalidDataError(f"a row of a History needs {COLUMNS}, got {tuple(row)}")
         self.rows.append({name: float(row[name]) for name in COLUMNS})
 
