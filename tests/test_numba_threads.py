@@ -132,8 +132,11 @@ def test_a_failure_of_one_thread_ends_the_others_at_a_boundary(
     state = State.start(case.parameters("float32"))
     session = numba.session(case.plan(), case.problem(), n_threads=3)
 
+    lock = threading.Lock()
+
     def fail(*arguments: Any) -> None:
-        if arguments[-1] == 3 and arguments[-2] == failing:
+        is_caller = threading.current_thread() is threading.main_thread()
+        if arguments[-3] == 3 and is_caller == (failing == 0) and lock.acquire(blocking=False):
             raise error("of one thread")
         compiled(*arguments)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from gradstep.plan import Objective, Plan, State
 from gradstep.problem import Problem
 
 Array = npt.NDArray[np.floating]
+Indices = npt.NDArray[np.integer]
 
 # Rows that one thread evaluates at a time; their figures are summed in the order of such chunks.
 _EVALUATION_ROWS = 64
@@ -77,39 +79,45 @@ class NumbaSession:
 
     def __init__(self, plan: Plan, problem: Problem, evaluated: Sequence[Problem], n_threads: int) -> None:
         self.plan, self.problem, self.evaluated = plan, problem, evaluated
-        self._team, self._pace = Team(n_threads), Pace()
-        self._training: _Training | None = None
+        self._team, self._pace, self._begun = Team(n_threads), Pace(), False
+        self._lanes: list[_Lane] = []
         self._forward: _Forward | None = None
 
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        plan, team, l2 = self.plan, self._team, self.plan.objective.l2.astype(np.float64)
-        dtype, m, b = state.parameters.dtype, len(l2), min(plan.batch_size, self.problem.n)
-        if self._training is None or self._training.parameters.dtype != dtype:
-            packing = Packing(plan.objective)
-            self._training = _Training(packing, self.problem, dtype, m, b, team.size)
-        own = self._training
-        own.packing.pack(state.parameters, own.parameters)
-        updates, finite = state.updates.copy(), np.tile(state.finite, (team.size, 1))
-        sums = np.zeros((3, m))
+        if not self._lanes or self._lanes[0].parameters.dtype != state.parameters.dtype:
+            self._lanes = self._lay_lanes(state.parameters.dtype)
+        for lane in self._lanes:
+            lane.begin(state)
         try:
-            for stretch in plan.stretches(t0, t1):
-                batches = (stretch.rows, stretch.starts, stretch.learning_rate)
-                order, starts, rates = (read_only(array) for array in batches)
-                for first, last in self._pace.portions(stretch.t1 - stretch.t0):
-                    if should_stop() or not finite[0].any():
-                        return running(sums)
-                    update = partial(
-                        kernels.train, own.network, own.rows, own.workspace, own.parameters, l2,
-                        order, starts, rates, first, last, stretch.t0, updates, finite, sums, team.gate,
-                    )  # fmt: skip
-                    # The first update of a session is the caller's alone: it may have to compile.
-                    team.run(update, own.tasks if own.begun else 1)
-                    own.begun = True
+            self._walk(t0, t1, should_stop)
         finally:
-            own.packing.unpack(own.parameters, state.parameters)
-            state.updates[:], state.finite[:] = updates, finite[0]
-        return running(sums)
+            for lane in self._lanes:
+                lane.end(state)
+        return running(np.concatenate([lane.sums for lane in self._lanes], axis=1))
+
+    def _lay_lanes(self, dtype: npt.DTypeLike) -> list[_Lane]:
+        """Give every thread a lane of its own if models are as many, or many enough not to lie uneven."""
+        m, team = len(self.plan.objective.l2), self._team.size
+        lanes = team if -(-m // team) * team <= 1.25 * m else 1
+        shares = [slice(m * lane // lanes, m * (lane + 1) // lanes) for lane in range(lanes)]
+        return [_Lane(self.plan, self.problem, dtype, share, team // lanes) for share in shares]
+
+    def _walk(self, t0: int, t1: int, should_stop: Callable[[], bool]) -> None:
+        lanes, team = self._lanes, self._team
+        for stretch in self.plan.stretches(t0, t1):
+            order, starts = read_only(stretch.rows), read_only(stretch.starts)
+            for first, last in self._pace.portions(stretch.t1 - stretch.t0):
+                if should_stop() or not any(lane.finite[0].any() for lane in lanes):
+                    return
+                rates, gate = read_only(stretch.learning_rate), team.gate
+                walks = [
+                    partial(lane.train, order, starts, rates, first, last, stretch.t0, gate) for lane in lanes
+                ]
+                # The first update of a session is the caller's alone: it may have to compile.
+                most = lanes[0].tasks if len(lanes) == 1 else len(lanes)
+                team.run(partial(_share_out, walks), most if self._begun else 1)
+                self._begun = True
 
     def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
         """Return the figures of every model on each of the problems to be evaluated."""
@@ -118,13 +126,24 @@ class NumbaSession:
         return self._forward.figures(parameters)
 
 
+def _share_out(walks: Sequence[Callable[[int, int, int], None]], thread: int, team: int) -> None:
+    """Walk a single lane together, or a lane for each thread; those that no thread is left for, alone."""
+    if len(walks) == 1:
+        walks[0](team, thread, team)
+    elif len(walks) == team:
+        walks[thread](team, 0, 1)
+    else:
+        for walk in walks[thread::team]:
+            walk(1, 0, 1)
+
+
 class _Training:
     """What the updates of m models need, for batches of up to so many rows."""
 
     def __init__(
         self, packing: Packing, problem: Problem, dtype: npt.DTypeLike, m: int, rows: int, threads: int
     ) -> None:
-        room, self.packing, self.begun = capacity(rows), packing, False
+        room, self.packing = capacity(rows), packing
         # Threads whose shares meet within a panel have a tile each for it.
         tiles = (packing.panels() + threads - 1) * room
         self.rows = rows_of(problem, dtype)
@@ -132,6 +151,43 @@ class _Training:
         self.workspace = packing.workspace(dtype, room, m=m, tiles=tiles, trains=True)
         self.parameters = packing.zeros(m, dtype)
         self.tasks = max(packing.tasks(), room // int(kernels.ROWS))
+
+
+class _Lane(_Training):
+    """Models that some threads train update by update, beside other threads with other models."""
+
+    def __init__(
+        self, plan: Plan, problem: Problem, dtype: npt.DTypeLike, models: slice, threads: int
+    ) -> None:
+        if problem.weight is not None and problem.weight.ndim == 2:
+            problem = replace(problem, weight=problem.weight[models])
+        b, l2 = min(plan.batch_size, problem.n), plan.objective.l2[models]
+        super().__init__(Packing(plan.objective), problem, dtype, len(l2), b, threads)
+        self.models, self.threads, self.l2 = models, threads, l2.astype(np.float64)
+
+    def begin(self, state: State) -> None:
+        """Take what `state` knows of the models."""
+        self.packing.pack(state.parameters[self.models], self.parameters)
+        self.updates = state.updates[self.models].copy()
+        # Every thread has a row of its own.
+        self.finite = np.tile(state.finite[self.models], (self.threads, 1))
+        self.sums = np.zeros((3, len(self.l2)))
+
+    def train(
+        self, order: Indices, starts: Indices, rates: Array, first: int, last: int, t0: int, gate: Indices,
+        everyone: int, thread: int, threads: int,
+    ) -> None:  # fmt: skip
+        """Do the updates first <= i < last of a stretch that begins with update t0."""
+        kernels.train(
+            self.network, self.rows, self.workspace, self.parameters, self.l2, order, starts,
+            rates[self.models], first, last, t0, self.updates, self.finite, self.sums, gate,
+            everyone, thread, threads,
+        )  # fmt: skip
+
+    def end(self, state: State) -> None:
+        """Write what has become of the models."""
+        self.packing.unpack(self.parameters, state.parameters[self.models])
+        state.updates[self.models], state.finite[self.models] = self.updates, self.finite[0]
 
 
 class _Forward:

@@ -156,14 +156,16 @@ def change(
 def train(
     net: Network, rows: Rows, work: Workspace, parameters: Array, l2: Array,
     order: Array, starts: Array, rates: Array, first: int, last: int, t: int,
-    updates: Array, finite: Array, sums: Array, gate: Array, thread: Index, team: Index,
+    updates: Array, finite: Array, sums: Array, gate: Array, everyone: Index, thread: Index, team: Index,
     sources: int = SOURCES,
 ) -> None:  # fmt: skip
     """Do the updates first <= i < last of a stretch that begins with update t, in place.
 
     Add the loss, the correct rows and all rows of the batches to sums (3, m). Of `finite`, every
-    thread has a row of its own.
+    thread has a row of its own. Nobody begins before `everyone` is there, those of other lanes included.
     """
+    if not threads.meet(gate, np.uint64(everyone)):
+        return
     kind, finite = parameters.dtype.type, finite[thread]
     thread, team = np.uint64(thread), np.uint64(team)
     for i in range(first, last):
