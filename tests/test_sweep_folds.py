@@ -20,7 +20,7 @@ VALIDATION = ("validation_loss", "validation_cost", "validation_accuracy")
 def _scale_of_all_rows(monkeypatch):
     """Let a Trainer standardise by all rows, as folds do, whatever their weights."""
     of = Standardization.of
-    monkeypatch.setattr(Standardization, "of", lambda rows, weight=None: of(rows))
+    monkeypatch.setattr(Standardization, "of", lambda rows, weight=None, **settings: of(rows, **settings))
 
 
 def masks(splits):
