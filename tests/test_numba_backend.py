@@ -279,8 +279,10 @@ PROGRAM
 import numpy as np
 from cases import relative_error
 from test_numba_backend import BORDERS
+from dataclasses import replace
 from numba.core.registry import cpu_target
 for case in (BORDERS[2], BORDERS[4]):
+    case = replace(case, rate=0.01)  # batches of two rows make much of rounding at higher rates
     ours, theirs = (trained(each, case, PRECISION).parameters for each in (backend, get("numpy")))
     assert relative_error(case.layers, ours, theirs) < LIMIT
 print(cpu_target.target_context.codegen().magic_tuple()[1:])
