@@ -12,8 +12,8 @@ from benchmarks.results import Result
 from benchmarks.solvers import OURS, SOLVERS
 from gradstep.plots import GRID, INK, MUTED, PALETTE
 
-_COLOURS = (*PALETTE, MUTED, "#8c510a")
-_MARKERS = {"ours": "o", "peer": "s", "by hand": "D", "yardstick": "^"}
+_COLOURS = (*PALETTE, MUTED, "#8c510a", "#01665e", "#762a83", "#999933")
+_MARKERS = {"ours": "o", "peer": "s", "by hand": "D", "one by one": "v", "yardstick": "^"}
 
 
 def draw(results: Sequence[Result], path: Path) -> None:

@@ -11,6 +11,7 @@ from benchmarks.solvers import OURS
 _SUMMARY = (
     ("fastest peer", "peer"),
     ("by hand", "by hand"),
+    ("one by one", "one by one"),
     ("NumPy float32", "numpy-float32"),
     ("course program", "numpy-course"),
 )
@@ -40,7 +41,11 @@ def describe(result: Result) -> str:
     network = "-".join(map(str, job.sizes))
     if job.predict_rows:
         task = f"{network}, classes of {job.predict_rows:,} rows"
+    elif job.grid:
+        models = f"{job.models - 1} models in {job.folds} folds"
+        task = f"{network}, b = {job.batch_size}, {job.epochs} epochs, {models}"
     else:
+        network = f"{job.models} x {network}" if job.searches else network
         evaluation = "all rows evaluated after each" if job.evaluation else "no evaluation"
         task = f"{network}, b = {job.batch_size}, {job.epochs} epochs, {evaluation}"
     size = f"{work.flop / 1e9:.3g} GFLOP" if work.flop >= 1e8 else f"{work.flop / 1e3:.3g} kFLOP"
@@ -112,7 +117,7 @@ def conditions(results: Sequence[Result]) -> str:
 
 def _label(result: Result, name: str) -> str:
     group = result.solvers[name].group
-    marks = {"peer": "fastest peer", "by hand": "by hand"}
+    marks = {"peer": "fastest peer", "by hand": "by hand", "one by one": "one by one"}
     return f"{name} ({marks[group]})" if group in marks and result.fastest(group) == name else name
 
 

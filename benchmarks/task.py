@@ -47,6 +47,26 @@ class Task:
         trainer.set_params(backend="numpy", random_state=0).fit(self.train.X[rows], self.train.y[rows])
         return layers_of(trainer)
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates, that of a short last batch included."""
+        return -(-len(self.train.y) // self.job.batch_size)
+
+    @property
+    def schedule(self) -> float | gs.schedules.CyclicTriangular:
+        """The learning rate as Trainer takes it."""
+        job = self.job
+        if not job.step_size:
+            return job.learning_rate
+        return gs.schedules.CyclicTriangular(1e-5, job.learning_rate, step_size=job.step_size)
+
+    def rates(self) -> np.ndarray:
+        """Return the learning rate of every update (epochs, updates_per_epoch)."""
+        shape, schedule = (self.job.epochs, self.updates_per_epoch), self.schedule
+        if isinstance(schedule, float):
+            return np.full(shape, schedule)
+        return np.reshape([schedule(t, shape[1]) for t in range(shape[0] * shape[1])], shape)
+
     def row_per_class(self) -> np.ndarray:
         """Return the number of a train row of every class."""
         return np.unique(self.train.y, return_index=True)[1]
@@ -78,10 +98,15 @@ def make_task(job: Job) -> Task:
         data = gs.datasets.load_digits(validation=SHAPES["digits"][2], test=None)
         return Task(job, data.train, data.validation, "the digits of scikit-learn")
     if Path(os.environ.get("GRADSTEP_CIFAR10", "nowhere")).is_dir():
-        data = gs.datasets.load_cifar10(test=False, download=False)
-        source = "CIFAR-10, data_batch_1 and data_batch_2"
+        if job.data == "cifar10":
+            data = gs.datasets.load_cifar10(test=False, download=False)
+            return Task(job, data.train, data.validation, "CIFAR-10, data_batch_1 and data_batch_2")
+        data = gs.datasets.load_cifar10(
+            train="all", validation=SHAPES[job.data][2], test=False, download=False
+        )
+        source = "CIFAR-10, the five batches, 5,000 rows held out"
         return Task(job, data.train, data.validation, source)
-    train, validation = _like_images(SHAPES["cifar10"])
+    train, validation = _like_images(SHAPES[job.data])
     return Task(job, train, validation, "made-up images of the shape of CIFAR-10's")
 
 

@@ -11,6 +11,6 @@ pytest.importorskip("pytest_benchmark")
 
 
 def test_job(benchmark, task: Task, backend_name: str) -> None:
-    solver = (ours.Predict if task.job.predict_rows else ours.Train)(task, backend_name)
+    solver = getattr(ours, task.job.kind)(task, backend_name)
     benchmark.group = task.job.name
     benchmark.pedantic(solver.run, rounds=3, iterations=1, warmup_rounds=1)

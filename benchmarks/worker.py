@@ -81,8 +81,25 @@ def _check(task: Any, answer: Any, reference: dict[str, float] | None) -> dict[s
     if task.job.predict_rows:
         return answers.check_prediction(task, answer)
     if reference is None:
-        return answers.figures(task, answer.layers)
-    return answers.check_training(task, answer, reference)
+        return _reference(task, answer)
+    checks = {
+        "Train": answers.check_training,
+        "TrainMany": answers.check_many,
+        "CrossValidate": answers.check_cross_validation,
+    }
+    return checks[task.job.kind](task, answer, reference)
+
+
+def _reference(task: Any, answer: Any) -> dict[str, float]:
+    """Return the figures with which the answers of others are compared."""
+    from benchmarks import answers
+
+    if task.job.grid:
+        return answers.of_settings(answer)
+    if task.job.searches:
+        l2s = [job.l2 for job in task.job.singles()]
+        return answers.of_models(answers.figures_of_all(task, [model.layers for model in answer], l2s))
+    return answers.figures(task, answer.layers)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from benchmarks.solvers import ours
 from benchmarks.task import make_task
 
 BACKENDS = ["cpp", "numba", "numpy"]
-TRAININGS = [name for name, job in JOBS.items() if not job.predict_rows]
-PREDICTIONS = [name for name, job in JOBS.items() if job.predict_rows]
+TRAININGS = [name for name, job in JOBS.items() if job.kind != "Predict"]
+PREDICTIONS = [name for name, job in JOBS.items() if job.kind == "Predict"]
 
 
 class Training:
@@ -18,7 +18,8 @@ class Training:
     timeout = 300
 
     def setup(self, job: str, backend: str) -> None:
-        self.solver = ours.Train(make_task(JOBS[job].quick()), backend)
+        task = make_task(JOBS[job].quick())
+        self.solver = getattr(ours, task.job.kind)(task, backend)
         self.solver.run()
 
     def time_fit(self, job: str, backend: str) -> None:

@@ -1,10 +1,11 @@
 """The solvers by name. A solver is made for a task, untimed; then its `run` is what is timed.
 
-Every module has a class `Train`, and `Predict` where it does that too:
+A module has a class for every kind of job that it does: `Train`, `Predict`, `TrainMany`, `CrossValidate`:
 
     Train(task, **options)       may compile, convert, standardise and allocate: none of it is timed
     .run() -> None               does the whole job once, from the first weights on
-    .answer()                    what the last run found: `Trained`, or of `Predict` the classes (n,)
+    .answer()                    what the last run found: `Trained`, of `TrainMany` a list of them,
+                                 `CrossValidated`, or of `Predict` the classes (n,)
 
 All take b rows an update, in a new random order every epoch with a short last batch, and use float32
 (the course program: float64). Ours reads the uint8 images and standardises them inside `run`; the
@@ -35,7 +36,8 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """`group`: "ours"; "peer", the way people write it; "by hand"; or "yardstick", what NumPy gives.
+    """`group`: "ours"; "peer", the way people write it; "by hand"; "one by one"; or
+    "yardstick", what NumPy gives.
 
     `packages` are those whose versions matter.
     """
@@ -58,6 +60,9 @@ SOLVERS = {
     "torch-compile": Entry("torch_autograd", "peer", ("torch",), {"compiled": True}),
     "torch-by-hand": Entry("torch_by_hand", "by hand", ("torch",)),
     "jax": Entry("jax_scan", "peer", ("jax", "jaxlib")),
+    "gradstep-cpp-alone": Entry("one_by_one", "ours", ("gradstep",), {"module": "ours", "backend": "cpp"}),
+    "torch-alone": Entry("one_by_one", "one by one", ("torch",), {"module": "torch_by_hand"}),
+    "jax-alone": Entry("one_by_one", "one by one", ("jax", "jaxlib"), {"module": "jax_scan"}),
 }
 #: What the answers of all others are compared with.
 REFERENCE = Entry("ours", "reference", ("gradstep",), {"backend": "numpy", "precision": "float64"})
@@ -66,8 +71,7 @@ REFERENCE = Entry("ours", "reference", ("gradstep",), {"backend": "numpy", "prec
 def make(entry: Entry, task: Task) -> Solver:
     """Prepare a solver; ImportError or CannotSolve where it cannot be."""
     module = importlib.import_module(f"benchmarks.solvers.{entry.module}")
-    kind = "Predict" if task.job.predict_rows else "Train"
-    if not hasattr(module, kind):
-        raise CannotSolve("it only trains")
-    solver: Solver = getattr(module, kind)(task, **entry.options)
+    if not hasattr(module, task.job.kind):
+        raise CannotSolve(f"it has no {task.job.kind}")
+    solver: Solver = getattr(module, task.job.kind)(task, **entry.options)
     return solver

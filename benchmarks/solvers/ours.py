@@ -5,36 +5,86 @@ from __future__ import annotations
 import numpy as np
 
 import gradstep as gs
-from benchmarks.answers import COLUMNS, Trained
+from benchmarks.answers import COLUMNS, CrossValidated, Trained
+from benchmarks.solvers.splits import splits
 from benchmarks.task import Task, layers_of
+
+
+def trainer_of(task: Task, backend: str, precision: str) -> gs.Trainer:
+    """Return what does a training of the task."""
+    job = task.job
+    return gs.Trainer(
+        hidden=job.hidden,
+        l2=job.l2,
+        learning_rate=task.schedule,
+        batch_size=job.batch_size,
+        epochs=job.epochs,
+        evaluate_every="epoch" if job.evaluation else None,
+        precision=precision,
+        backend=backend,
+        random_state=0,
+    )
+
+
+def trained(trainer: gs.Trainer, evaluation: bool) -> Trained:
+    """Return the answer that a trainer holds."""
+    # Without an evaluation there is a row at the end, of running figures.
+    rows = trainer.history_ if evaluation else ()
+    return Trained(layers_of(trainer), [tuple(row[name] for name in COLUMNS) for row in rows])
 
 
 class Train:
     """`Trainer.fit` on the uint8 rows; mean and scale are measured inside it, every time."""
 
     def __init__(self, task: Task, backend: str, precision: str = "float32") -> None:
-        job = task.job
-        self.train = task.train
-        self.eval_set = (task.validation.X, task.validation.y) if job.evaluation else None
-        self.trainer = gs.Trainer(
-            hidden=job.hidden,
-            l2=job.l2,
-            learning_rate=job.learning_rate,
-            batch_size=job.batch_size,
-            epochs=job.epochs,
-            evaluate_every="epoch" if job.evaluation else None,
-            precision=precision,
-            backend=backend,
-            random_state=0,
-        )
+        self.job, self.train = task.job, task.train
+        self.eval_set = (task.validation.X, task.validation.y) if task.job.evaluation else None
+        self.trainer = trainer_of(task, backend, precision)
 
     def run(self) -> None:
-        self.trainer.fit(self.train.X, self.train.y, eval_set=self.eval_set)
+        self.trainer.set_params(l2=self.job.l2).fit(self.train.X, self.train.y, eval_set=self.eval_set)
 
     def answer(self) -> Trained:
-        # Without an evaluation there is a row at the end, of running figures.
-        rows = self.trainer.history_ if self.eval_set else ()
-        return Trained(layers_of(self.trainer), [tuple(row[name] for name in COLUMNS) for row in rows])
+        return trained(self.trainer, self.job.evaluation)
+
+
+class TrainMany:
+    """`Sweep.fit` on the uint8 rows, one search after the other, all models kept."""
+
+    def __init__(self, task: Task, backend: str, precision: str = "float32") -> None:
+        self.job, self.train = task.job, task.train
+        self.eval_set = (task.validation.X, task.validation.y) if task.job.evaluation else None
+        trainer, figure = trainer_of(task, backend, precision), "validation_loss"
+        if not task.job.evaluation:
+            trainer, figure = trainer.set_params(evaluate_every="running"), "running_loss"
+        self.sweeps = [
+            gs.Sweep(trainer, {"l2": list(l2s)}, figure=figure, validation_share=None, keep_trainers=True)
+            for l2s in task.job.searches
+        ]
+
+    def run(self) -> None:
+        for sweep in self.sweeps:
+            sweep.fit(self.train.X, self.train.y, eval_set=self.eval_set)
+
+    def answer(self) -> list[Trained]:
+        return [trained(trainer, self.job.evaluation) for sweep in self.sweeps for trainer in sweep.trainers_]
+
+
+class CrossValidate:
+    """`Sweep.fit` over folds; the held-out rows are evaluated once, after the last epoch."""
+
+    def __init__(self, task: Task, backend: str, precision: str = "float32") -> None:
+        self.train = task.train
+        trainer = trainer_of(task, backend, precision)
+        trainer.set_params(evaluate_every=task.job.epochs * task.updates_per_epoch)
+        space = {name: list(values) for name, values in task.job.grid}
+        self.sweep = gs.Sweep(trainer, space, figure="validation_accuracy", folds=splits(task))
+
+    def run(self) -> None:
+        self.sweep.fit(self.train.X, self.train.y)
+
+    def answer(self) -> CrossValidated:
+        return CrossValidated(self.sweep.results_["score"].tolist(), layers_of(self.sweep.best_trainer_))
 
 
 class Predict:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.answers import Trained
+from benchmarks.answers import CrossValidated, Trained
+from benchmarks.solvers.splits import splits
 from benchmarks.task import LayerList, Task
 
 
@@ -80,6 +83,41 @@ class Train:
     def answer(self) -> Trained:
         layers = list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
         return Trained(layers, self.curves)
+
+
+class CrossValidate:
+    """`GridSearchCV` with two jobs, which train in processes of their own."""
+
+    def __init__(self, task: Task) -> None:
+        job = task.job
+        self.rows = task.standardised(task.train.X), task.train.y
+        model = MLPClassifier(
+            job.hidden,
+            solver="sgd",
+            momentum=0.0,
+            nesterovs_momentum=False,
+            batch_size=job.batch_size,
+            max_iter=job.epochs,
+            tol=0.0,
+            n_iter_no_change=job.epochs + 1,
+            random_state=0,
+        )
+        grid = dict(job.grid)
+        of_scikit = {
+            "alpha": [2 * l2 * job.batch_size for l2 in grid["l2"]],
+            "learning_rate_init": list(grid["learning_rate"]),
+        }
+        self.search = GridSearchCV(model, of_scikit, cv=splits(task), n_jobs=2)
+
+    def run(self) -> None:
+        # The workers would have as many BLAS threads each as this process may.
+        with until_told_to_stop(), parallel_config("loky", inner_max_num_threads=1):
+            self.search.fit(*self.rows)
+
+    def answer(self) -> CrossValidated:
+        best = self.search.best_estimator_
+        layers = list(zip(best.coefs_, best.intercepts_, strict=True))
+        return CrossValidated(self.search.cv_results_["mean_test_score"].tolist(), layers)
 
 
 class Predict:

@@ -7,7 +7,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.answers import Trained
+from benchmarks.solvers.torch_fused import TrainMany
 from benchmarks.task import LayerList, Task
+
+__all__ = ["Predict", "Train", "TrainMany"]
 
 
 def tensors(layers: LayerList) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -23,6 +26,7 @@ class Train:
 
     def __init__(self, task: Task) -> None:
         self.job, self.first = task.job, tensors(task.first_layers())
+        self.rates = task.rates().tolist()
         self.sets = [
             (torch.from_numpy(task.standardised(rows.X)), torch.from_numpy(rows.y))
             for rows in (task.train, task.validation)
@@ -40,15 +44,16 @@ class Train:
         torch.manual_seed(0)
         X, y = self.sets[0]
         self.curves = []
-        for _ in range(self.job.epochs):
-            for rows in torch.randperm(len(y)).split(self.job.batch_size):
-                self.update(X, y, rows)
+        for rates in self.rates:
+            batches = torch.randperm(len(y)).split(self.job.batch_size)
+            for rows, rate in zip(batches, rates, strict=True):
+                self.update(X, y, rows, rate)
             if self.job.evaluation:
                 self.curves.append((*self.evaluate(*self.sets[0]), *self.evaluate(*self.sets[1])))
 
-    def update(self, X: torch.Tensor, y: torch.Tensor, rows: torch.Tensor) -> None:
+    def update(self, X: torch.Tensor, y: torch.Tensor, rows: torch.Tensor, rate: float) -> None:
         """Take one step on the rows."""
-        count, rate, last = len(rows), self.job.learning_rate, len(self.layers) - 1
+        count, last = len(rows), len(self.layers) - 1
         outputs = [Z[:count] for Z in self.outputs]
         torch.index_select(X, 0, rows, out=outputs[0])
         for i, (W, b) in enumerate(self.layers):
