@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import environment, results, tables
+from benchmarks import environment, reach, results, tables
 from benchmarks.jobs import JOBS
 from benchmarks.solvers import SOLVERS
 
@@ -73,7 +73,7 @@ def _show(found: list[results.Result], folder: Path) -> None:
     """Print the summary, and draw all results of the folder, those of earlier comparisons too."""
     from benchmarks import picture
 
-    print(f"\n{tables.conditions(found)}\n\n{tables.summary(found)}")
+    print(f"\n{tables.conditions(found)}\n\n{tables.summary(found)}\n\n{reach.table(found)}")
     picture.draw(results.read_all(folder, JOBS), folder / "ratios.svg")
 
 

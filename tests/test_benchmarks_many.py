@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from benchmarks import answers, solvers, tables, worker
+from benchmarks import answers, reach, solvers, tables, worker
 from benchmarks.answers import WrongAnswer
 from benchmarks.compare import Worker
 from benchmarks.jobs import JOBS, Job, work
@@ -179,3 +179,21 @@ def test_tables_tell_models_and_folds():
         result = Result(JOBS[name], "somewhere", "2026-01-02", 2, machine, None, {}, outcomes)
         assert text in tables.describe(result)
         assert "jax-alone 4.00 s, 4.00 x" in tables.summary([result])
+
+
+def test_reaches_are_of_jobs_and_solvers_that_are_there():
+    assert {aim.job for aim in reach.REACHES} <= JOBS.keys()
+    assert {name for aim in reach.REACHES for name in aim.rivals} <= solvers.SOLVERS.keys()
+
+
+def test_a_reach_is_judged_by_the_fastest_rival():
+    machine = {"cpu": "a processor", "cores": 2, "system": "a system", "load_before": 0.0}
+    seconds = {solvers.OURS: [3.0], "torch-by-hand": [4.5], "jax": [6.0], "gradstep-cpp-alone": [3.3]}
+    outcomes = {name: Outcome(solvers.SOLVERS[name].group, runs) for name, runs in seconds.items()}
+    job = JOBS["sweep24-softmax"]
+    result = Result(job, "somewhere", "2026-01-02", 2, machine, None, {}, outcomes)
+    lines = reach.table([result]).splitlines()[2:]
+    assert [line.split(" | ")[3:] for line in lines] == [
+        ["torch-by-hand 1.50 s", "1.50 x", "1.5 x", "reached |"],
+        ["gradstep-cpp-alone 1.10 s", "1.10 x", "1.4 x", "not reached |"],
+    ]
