@@ -97,7 +97,7 @@ def test_the_grid_has_every_cell_with_its_number() -> None:
 
 
 def test_searches_draw_within_what_the_report_drew_from() -> None:
-    searches = [group for group in GROUPS if group.is_search]
+    searches = [group for group in GROUPS if "over l2" in group.pictures]
     assert [len(group.experiments) for group in searches] == [10, 6, 9]
     for group, (low, high) in zip(
         searches, [(1e-5, 1e-1), (10**-3.5, 10**-2.5), (10**-3.25, 10**-2.75)], strict=True
@@ -329,7 +329,7 @@ def test_a_setting_that_two_reports_have_is_trained_once(results: list[ReportRes
 
 
 def test_the_trainings_are_those_of_the_entry(results: list[ReportResult]) -> None:
-    searched = next(group for group in results[3].groups if group.group.is_search)
+    searched = next(group for group in results[3].groups if "over l2" in group.group.pictures)
     data = tiny_sets()[ROWS_45]
     for found in searched.outcomes:
         assert found.trainer.history_["update"].tolist() == [1, 2]

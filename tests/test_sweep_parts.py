@@ -13,7 +13,7 @@ from sklearn.model_selection import RandomizedSearchCV
 
 import gradstep as gs
 from gradstep import schedules
-from gradstep.errors import InvalidDataError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.sweeps import memory
 from gradstep.sweeps.groups import MOST_MODELS, OWN, share_out
 from gradstep.sweeps.spaces import draw
@@ -234,3 +234,17 @@ def test_a_long_table_is_cut():
     assert len(lines) == 32
     assert lines[1].split() == ["39", "0"]
     assert lines[-1] == "... and 10 more"
+
+
+def test_grids_follow_each_other() -> None:
+    space = [{"l2": [0.1], "batch_size": [8, 16]}, {"l2": [0.0, 1.0], "batch_size": [4]}]
+    expected = [(0.1, 8), (0.1, 16), (0.0, 4), (1.0, 4)]
+    assert [(t["l2"], t["batch_size"]) for t in draw(space, ["l2", "batch_size"], None, None)] == expected
+
+
+@pytest.mark.parametrize("space", [[{"l2": [1]}, {"batch_size": [1]}], [{"l2": [1]}, 3]])
+def test_grids_that_differ_are_refused(space: object) -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"^`space` of Sweep must have the same parameters in each"
+    ):
+        draw(space, ["l2", "batch_size"], None, None)

@@ -230,8 +230,6 @@ class Group:
         Keys of `gradstep.reproduction.pictures.PICTURES`.
     findings : tuple of Finding
     note : str
-    is_search : bool
-        Whether the experiments differ in l2 alone.
     """
 
     title: str
@@ -239,7 +237,6 @@ class Group:
     pictures: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     note: str = ""
-    is_search: bool = False
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,6 @@ REPORT_003 = Report(
                 ),
             ),
             note="Ten lambdas 10**U(-5, -1); 45,000 rows, two cycles of step 800. Flat below 0.002.",
-            is_search=True,
         ),
         Group(
             "A large lambda",
@@ -303,14 +302,12 @@ REPORT_003 = Report(
             _search(_drawn(6, -3.5, -2.5), _FINE),
             ("over l2",),
             note="10**U(-3.5, -2.5).",
-            is_search=True,
         ),
         Group(
             "Fine search, nine lambdas",
             _search(_drawn(9, -3.25, -2.75), _FINE),
             ("over l2",),
             note="10**U(-3.25, -2.75).",
-            is_search=True,
         ),
         Group(
             "The lambda found, on all the data",

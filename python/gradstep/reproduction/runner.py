@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.datasets import DataSet
-from gradstep.errors import DivergedError
 from gradstep.gradcheck import GradientCheck, gradient_check
 from gradstep.history import Metrics
 from gradstep.reproduction.data import BATCH_1
 from gradstep.reproduction.entries import PARTS, Check, Experiment, Group, Report
+from gradstep.sweeps.search import Sweep
+from gradstep.sweeps.trials import Trial
 from gradstep.trainer import Trainer
 
 #: Told what is trained, and how many trainings have been done since it was told last.
@@ -35,7 +36,7 @@ class Outcome:
     figures : dict of str to ndarray of shape (seeds,)
         Loss, cost and accuracy of every part at the end, as "test_accuracy"; NaN where training diverged.
     seconds : float
-        Of all trainings and their evaluations.
+        Of all trainings and their evaluations; of those that shared passes an equal part.
     """
 
     experiment: Experiment
@@ -112,32 +113,31 @@ class Runner:
         for group in result.report.groups:
             found = GroupResult(group, self.data[group.experiments[0].data])
             result.groups.append(found)
-            self._search(found, tell) if group.is_search else self._one_by_one(found, tell)
+            for alike in _alike(group.experiments):
+                self._train(alike, self.data[alike[0].data], tell)
+                # Under this group's names and claims.
+                done = [e for e in group.experiments if e in self._outcomes]
+                found.outcomes = [replace(self._outcomes[e], experiment=e) for e in done]
 
-    def _search(self, found: GroupResult, tell: Tell) -> None:
-        """Run experiments that differ in l2 alone."""
-        self._one_by_one(found, tell)
-
-    def _one_by_one(self, found: GroupResult, tell: Tell) -> None:
-        for experiment in found.group.experiments:
-            if experiment in self._outcomes:
-                tell(experiment.label, experiment.seeds)
-            else:
-                self._outcomes[experiment] = self._run(experiment, tell)
-            # Under this group's name and claims.
-            found.outcomes.append(replace(self._outcomes[experiment], experiment=experiment))
-
-    def _run(self, experiment: Experiment, tell: Tell) -> Outcome:
+    def _train(self, experiments: Sequence[Experiment], data: DataSet, tell: Tell) -> None:
+        """Train experiments that can share their passes over the rows."""
+        new = [e for e in experiments if e not in self._outcomes]
+        tell("", sum(e.seeds for e in experiments if e in self._outcomes))
+        if not new:
+            return
+        label = new[0].label if len(new) == 1 else f"{new[0].label} and {len(new) - 1} more"
         began, trainers, found = time.perf_counter(), [], []
-        data = self.data[experiment.data]
-        for seed in range(experiment.seeds):
-            of = f", {seed + 1} of {experiment.seeds}" if experiment.seeds > 1 else ""
-            tell(f"{experiment.label}{of}", 0)
-            trainers.append(make_trainer(experiment, seed))
-            found.append(_figures(trainers[-1], data))
-            tell(f"{experiment.label}{of}", 1)
-        figures = {name: np.array([row[name] for row in found]) for name in found[0]}
-        return Outcome(experiment, trainers[0], figures, time.perf_counter() - began)
+        for seed in range(new[0].seeds):
+            of = f", {seed + 1} of {new[0].seeds}" if new[0].seeds > 1 else ""
+            tell(f"{label}{of}", 0)
+            sweep = _search(new, seed, data)
+            trainers.append(sweep.trainers_)
+            found.append([_figures(trial, data) for trial in sweep.trials_])
+            tell(f"{label}{of}", len(new))
+        seconds = (time.perf_counter() - began) / len(new)
+        for experiment, trainer, rows in zip(new, trainers[0], zip(*found, strict=True), strict=True):
+            figures = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            self._outcomes[experiment] = Outcome(experiment, trainer, figures, seconds)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class StopAfter:
 
 def make_trainer(experiment: Experiment, seed: int) -> Trainer:
     """Return the Trainer of one seed; only the first seed's curves are measured."""
-    every = experiment.evaluate_every if seed == 0 else experiment.updates
+    every = (experiment.evaluate_every if seed == 0 else experiment.updates) or "running"
     stop = () if experiment.updates is None else (StopAfter(experiment.updates),)
     given: dict[str, Any] = experiment.parameters()
     return Trainer(**given, evaluate_every=every, callbacks=stop, random_state=seed)
@@ -165,23 +165,39 @@ def _check(check: Check, data: DataSet) -> GradientCheck:
     return gradient_check(trainer, X, y, differences=check.differences, entries=check.entries)
 
 
-def _figures(trainer: Trainer, data: DataSet) -> dict[str, float]:
-    """Train and return the figures of every part of the data; NaN where training diverged.
+def _alike(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
+    """Sort into those that differ in l2 and learning rate alone, in the order of the first of each."""
+    kinds: dict[Experiment, list[Experiment]] = {}
+    for experiment in experiments:
+        kinds.setdefault(replace(experiment, l2=0.0, learning_rate=0.0), []).append(experiment)
+    return list(kinds.values())
+
+
+def _search(experiments: Sequence[Experiment], seed: int, data: DataSet) -> Sweep:
+    """Train one seed of experiments that are alike.
 
     Raises
     ------
     KeyboardInterrupt
         Ctrl-C ended the training.
     """
-    parts: dict[str, Any] = {part: getattr(data, part) for part in PARTS}
-    held_out = parts["validation"]
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "training interrupted", RuntimeWarning)
-            trainer.fit(data.train.X, data.train.y, eval_set=(held_out.X, held_out.y))
-    except DivergedError:
-        return {f"{part}_{name}": np.nan for part in PARTS for name in Metrics._fields}
-    if trainer.interrupted_:
+    trainer = make_trainer(experiments[0], seed)
+    space = [{"l2": [e.l2], "learning_rate": [e.learning_rate]} for e in experiments]
+    sweep = Sweep(trainer, space, figure="running_loss", validation_share=None, keep_trainers=True)
+    draws = trainer.evaluate_every != "running"
+    held_out = (data.validation.X, data.validation.y) if draws and data.validation else None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "search interrupted", RuntimeWarning)
+        sweep.fit(data.train.X, data.train.y, eval_set=held_out)
+    if sweep.interrupted_:
         raise KeyboardInterrupt
-    found = {part: trainer.evaluate(rows.X, rows.y)._asdict() for part, rows in parts.items()}
+    return sweep
+
+
+def _figures(trial: Trial, data: DataSet) -> dict[str, float]:
+    """Return the figures of every part of the data; NaN where training diverged."""
+    if trial.status == "diverged":
+        return {f"{part}_{name}": np.nan for part in PARTS for name in Metrics._fields}
+    parts: dict[str, Any] = {part: getattr(data, part) for part in PARTS}
+    found = {part: trial.trainers[0].evaluate(rows.X, rows.y)._asdict() for part, rows in parts.items()}
     return {f"{part}_{name}": value for part in PARTS for name, value in found[part].items()}

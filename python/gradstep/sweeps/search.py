@@ -71,10 +71,10 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     ----------
     trainer : Trainer
         What the trials have in common. It is cloned, never changed.
-    space : dict of str to list or distribution
+    space : dict of str to list or distribution, or list of them
         Parameters of Trainer, or parts of them as ``learning_rate__high``, with the values to try:
         lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen distribution of
-        scipy.stats.
+        scipy.stats. Of a list of dicts with the same parameters the trials follow each other.
     n_trials : int, optional
         How many settings to draw. None where the space has lists alone: each combination is a trial.
     random_state : int, RandomState or None, default=None
@@ -149,7 +149,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         trainer: Trainer,
-        space: Mapping[str, Any],
+        space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         n_trials: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         *,

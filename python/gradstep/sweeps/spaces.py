@@ -123,17 +123,21 @@ class Choice:
 
 
 def draw(
-    space: Mapping[str, Any], known: Collection[str], n_trials: int | None, random_state: Seed
+    space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    known: Collection[str],
+    n_trials: int | None,
+    random_state: Seed,
 ) -> list[dict[str, Any]]:
     """Return the parameters of every trial.
 
     Without `n_trials` the space has lists alone, and every combination is a trial, the last
     parameter varying fastest. With it, so many values are drawn of every parameter, a list's
-    elements being equally likely.
+    elements being equally likely. Of several spaces all have the same names, and their grids follow
+    each other.
 
     Parameters
     ----------
-    space : mapping of str to list or distribution
+    space : mapping of str to list or distribution, or a sequence of them
     known : collection of str
         Names that parameters may have, before any two underscores.
     n_trials : int, optional
@@ -145,6 +149,18 @@ def draw(
         The space is empty, has an unknown name or what is neither list nor distribution, or does
         not fit `n_trials`.
     """
+    spaces = list(space) if isinstance(space, (list, tuple)) and space else [space]
+    if len({frozenset(each) if isinstance(each, Mapping) else None for each in spaces}) > 1:
+        raise InvalidParameterError(
+            f"`space` of Sweep must have the same parameters in each of its dicts, got {reprlib.repr(space)}"
+        )
+    generator = check_random_state(random_state)
+    return [trial for each in spaces for trial in _draw(each, known, n_trials, generator)]
+
+
+def _draw(
+    space: Any, known: Collection[str], n_trials: int | None, generator: np.random.RandomState
+) -> list[dict[str, Any]]:
     _check_space(space, known)
     check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
     distributions = [name for name, values in space.items() if isinstance(values, Distribution)]
@@ -161,7 +177,6 @@ def draw(
     if n_trials is None:
         lists = [[_plain(value) for value in values] for values in space.values()]
         return [dict(zip(space, values, strict=True)) for values in product(*lists)]
-    generator = check_random_state(random_state)
     samplers = {name: v if isinstance(v, Distribution) else Choice(list(v)) for name, v in space.items()}
     return [
         {name: _plain(sampler.rvs(random_state=generator)) for name, sampler in samplers.items()}
