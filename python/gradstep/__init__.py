@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
     from gradstep.repeats import Repeats, repeat
+    from gradstep.sweeps.fused_search import FusedSearchCV
     from gradstep.sweeps.refining import coarse_to_fine
     from gradstep.sweeps.search import Sweep
     from gradstep.sweeps.spaces import Choice, IntUniform, LogUniform, Uniform
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choice",
     "EarlyStopping",
+    "FusedSearchCV",
     "He",
     "History",
     "IntUniform",
@@ -65,6 +67,7 @@ __all__ = [
 _HOMES = {
     "Choice": "sweeps.spaces",
     "EarlyStopping": "callbacks",
+    "FusedSearchCV": "sweeps.fused_search",
     "He": "init",
     "History": "history",
     "IntUniform": "sweeps.spaces",

@@ -215,15 +215,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         self._check_watched(made, has_rows)
         if holds_out and self.validation_share is not None:
             (X, y, sample_weight), eval_set = hold_out(X, y, sample_weight, self.validation_share, seed)
-        standardize = any(trial.trainers[0].standardize for trial in made)
-        rows = read(
-            clone(base).set_params(standardize=standardize), X, y, sample_weight, eval_set, self.folds
-        )
-        for trial in made:
-            trial.trainers = [clone(trial.trainers[0]) for _ in range(rows.folds)]
-        self.trials_, self.groups_, self.interrupted_ = made, self._groups(made, rows), False
-        self._refitted: Trainer | None = None
-        self._run(rows)
+        self._search(base, made, X, y, sample_weight, eval_set)
         if self.folds is not None and not self.interrupted_:
             self._refit(X, y, sample_weight)
         if self.verbose:
@@ -308,6 +300,20 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
                 every = trial.trainers[0].evaluate_every
                 validation.check_monitored(f"`{name}` of Sweep is by", column, every, has_rows)
 
+    def _search(
+        self, base: Trainer, made: list[Trial], X: Any, y: Any, sample_weight: Any, eval_set: Any = None
+    ) -> None:
+        """Train all trials on the rows, a model for every fold."""
+        standardize = any(trial.trainers[0].standardize for trial in made)
+        rows = read(
+            clone(base).set_params(standardize=standardize), X, y, sample_weight, eval_set, self.folds
+        )
+        for trial in made:
+            trial.trainers = [clone(trial.trainers[0]) for _ in range(rows.folds)]
+        self.trials_, self.groups_, self.interrupted_ = made, self._groups(made, rows), False
+        self._refitted: Trainer | None = None
+        self._run(rows)
+
     def _groups(self, made: Sequence[Trial], rows: Data) -> list[Group]:
         models = [(trial.number, fold) for trial in made for fold in range(rows.folds)]
         trainers = [made[trial].trainers[fold] for trial, fold in models]
@@ -348,7 +354,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
             warnings.warn(
                 f"search interrupted after {done} of {len(self.trials_)} trials; see `results_`",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _refit(self, X: Any, y: Any, sample_weight: Any) -> None:

@@ -130,9 +130,9 @@ def make(trainer: Trainer, settings: Sequence[dict[str, Any]], has_eval_set: boo
 
 def tabulate(trials: Sequence[Trial], figure: str) -> Results:
     """Return the table of all trials."""
-    names = list(trials[0].params)
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     columns = {"trial": [trial.number for trial in trials]}
-    columns |= {name: [trial.params[name] for trial in trials] for name in names}
+    columns |= {name: [trial.params.get(name, math.nan) for trial in trials] for name in names}
     columns["status"] = [trial.status for trial in trials]  # type: ignore[misc]
     scores = np.array([trial.scores(figure) for trial in trials])
     columns["score"] = scores.mean(axis=1).tolist()

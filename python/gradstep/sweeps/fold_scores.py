@@ -1,0 +1,76 @@
+"""Scores of the models of folds by scorers of scikit-learn, and the time that each took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import _safe_indexing
+
+from gradstep.sweeps.running import Group
+from gradstep.sweeps.trials import Trial
+
+Table = npt.NDArray[np.float64]
+
+
+def measure(
+    scorer: Callable[..., Any],
+    trials: Sequence[Trial],
+    rows: Sequence[npt.NDArray[Any]],
+    X: Any,
+    y: npt.NDArray[Any],
+    error_score: float,
+) -> tuple[dict[str, Table], Table]:
+    """Score every model on its fold's rows.
+
+    Parameters
+    ----------
+    scorer : callable
+        Of a model, X and y; returns a score, or a dict of them.
+    trials : sequence of Trial
+        With their models.
+    rows : sequence of arrays of row numbers or masks
+        Those of every fold.
+    X, y
+        All rows.
+    error_score : float
+        Score of a setting's folds that have no model because one of them diverged. What Ctrl-C ended
+        has NaN.
+
+    Returns
+    -------
+    scores : dict of str to ndarray of shape (trials, folds)
+        By the names of the scorers, "score" if there is one; empty where there is no model at all.
+    seconds : ndarray of shape (trials, folds)
+    """
+    nothing = np.full((len(trials), len(rows)), np.nan)
+    nothing[[trial.status == "diverged" for trial in trials]] = error_score
+    scores: dict[str, Table] = {}
+    seconds = np.zeros_like(nothing)
+    for fold, of_fold in enumerate(rows):
+        given = _safe_indexing(X, of_fold), y[of_fold]
+        for place, trial in enumerate(trials):
+            course = trial.courses.get(fold)
+            if course is None or course.status not in ("finished", "stopped"):
+                continue
+            began = time.perf_counter()
+            found = scorer(trial.trainers[fold], *given)
+            seconds[place, fold] = time.perf_counter() - began
+            for name, value in (found if isinstance(found, Mapping) else {"score": found}).items():
+                scores.setdefault(name, nothing.copy())[place, fold] = value
+    return scores, seconds
+
+
+def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Table:
+    """Return every model's share of the seconds that its group took, shape (trials, folds)."""
+    times = np.zeros((len(trials), folds))
+    for group in groups:
+        trainers = [trials[trial].trainers[fold] for trial, fold in group.models]
+        histories = [getattr(trainer, "history_", ()) for trainer in trainers]
+        seconds = max((row["seconds"] for history in histories for row in history), default=0.0)
+        for model in group.models:
+            times[model] = seconds / len(group.models)
+    return times
