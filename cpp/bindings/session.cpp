@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <optional>
+#include <tuple>
 #include <variant>
 
 #include "arrays.hpp"
+#include "gradstep/buffer.hpp"
 #include "module.hpp"
 
 namespace gradstep::bindings {
@@ -45,6 +48,19 @@ void require_stretch(const PyRows& rows, Index most_rows, const Array<std::int32
                                                  ", got " + std::to_string(*least < 0 ? *least : *most));
 }
 
+// An image is (channels, height, width) and whether its edge goes on outside.
+using ImageTuple = std::tuple<Index, Index, Index, bool>;
+
+std::optional<Images> images_of(const std::optional<ImageTuple>& given, const PyRows& rows) {
+    if (!given) return std::nullopt;
+    const auto [channels, height, width, edge] = *given;
+    require(channels >= 1 && height >= 1 && width >= 1 &&
+                checked_product(checked_product(channels, height), width) == rows.d(),
+            "`images` must be of " + std::to_string(rows.d()) + " pixels, got " + std::to_string(channels) +
+                " x " + std::to_string(height) + " x " + std::to_string(width));
+    return Images{channels, height, width, edge};
+}
+
 // One caller at a time: another thread that comes meanwhile gets an error.
 class Turn {
 public:
@@ -63,9 +79,9 @@ private:
 class PySession {
 public:
     PySession(py::object models, py::object rows, Index most_rows, py::list evaluated, bool doubles,
-              int n_threads)
+              int n_threads, const std::optional<ImageTuple>& images)
         : models_(std::move(models)), rows_(std::move(rows)), evaluated_(std::move(evaluated)),
-          most_rows_(most_rows) {
+          most_rows_(most_rows), images_(images_of(images, py_rows())) {
         require(most_rows >= 1, "`most_rows` must be >= 1, got " + std::to_string(most_rows));
         require_fit(py_models(), py_rows());
         for (const py::handle set : evaluated_) require_fit(py_models(), set.cast<const PyRows&>());
@@ -78,14 +94,18 @@ public:
     // Loss, correct weight and rows of the batches that were trained on, (3, m).
     Array<double> train(const Array<std::int32_t>& which, const Array<Index>& starts,
                         const Array<double>& learning_rate, py::array parameters, Array<Index> updates,
-                        Array<bool> finite, py::object should_stop) {
+                        Array<bool> finite, const std::optional<Array<std::int16_t>>& coins,
+                        py::object should_stop) {
         const Turn turn(taken_);
         require_stretch(py_rows(), most_rows_, which, starts);
+        require(coins.has_value() == images_.has_value(), "`coins` go with `images`");
+        if (coins) require_shape(*coins, "coins", which.size(), 3);
         const Index m = py_models().m(), count = starts.size() - 1;
         require_shape(learning_rate, "learning_rate", m, count);
         require_shape(updates, "updates", m);
         require_shape(finite, "finite", m);
-        const Stretch stretch{count, which.data(), starts.data(), learning_rate.data()};
+        const Stretch stretch{count, which.data(), starts.data(), learning_rate.data(),
+                              coins ? coins->data() : nullptr};
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
         std::vector<Index> rows(static_cast<std::size_t>(m));
@@ -133,8 +153,9 @@ private:
     void open(int n_threads) {
         std::vector<Rows<T>> sets;
         for (const py::handle set : evaluated_) sets.push_back(set.cast<const PyRows&>().as<T>());
-        session_ = std::make_unique<Session<T>>(py_models().as<T>(), py_rows().as<T>(), most_rows_,
-                                                sets.data(), static_cast<Index>(sets.size()), n_threads);
+        session_ =
+            std::make_unique<Session<T>>(py_models().as<T>(), py_rows().as<T>(), most_rows_, sets.data(),
+                                         static_cast<Index>(sets.size()), n_threads, images_);
     }
 
     template <class T>
@@ -150,6 +171,7 @@ private:
     py::object rows_;
     py::list evaluated_;
     Index most_rows_;
+    std::optional<Images> images_;
     std::atomic<bool> taken_{false};
     std::variant<std::unique_ptr<Session<float>>, std::unique_ptr<Session<double>>> session_;
 };
@@ -158,13 +180,13 @@ private:
 
 void register_session(py::module_& module) {
     py::class_<PySession>(module, "Session", "A training, with all that is kept between calls.")
-        .def(py::init<py::object, py::object, Index, py::list, bool, int>(), py::arg("models"),
-             py::arg("rows"), py::arg("most_rows"), py::arg("evaluated"), py::arg("doubles"),
-             py::arg("n_threads"))
+        .def(py::init<py::object, py::object, Index, py::list, bool, int, const std::optional<ImageTuple>&>(),
+             py::arg("models"), py::arg("rows"), py::arg("most_rows"), py::arg("evaluated"),
+             py::arg("doubles"), py::arg("n_threads"), py::arg("images"))
         .def("train", &PySession::train, "Do consecutive updates in place on parameters, updates and finite.",
              py::arg("which").noconvert(), py::arg("starts").noconvert(),
              py::arg("learning_rate").noconvert(), py::arg("parameters"), py::arg("updates").noconvert(),
-             py::arg("finite").noconvert(), py::arg("should_stop"))
+             py::arg("finite").noconvert(), py::arg("coins").noconvert(), py::arg("should_stop"))
         .def("evaluate", &PySession::evaluate, "Loss, cost and accuracy on every set, (sets, 3, m).",
              py::arg("parameters"));
 }

@@ -3,6 +3,7 @@
 // inline function shared between sets, the linker would keep one set's copy for all of them.
 #include "gradstep/kernels.hpp"
 
+#include "augment.hpp"
 #include "layers.hpp"
 #include "loss.hpp"
 #include "measure.hpp"
@@ -25,6 +26,7 @@ constexpr Kernels<T> kTable{
     transpose<T>,
     gather<T>,
     prefetch<T>,
+    stage<T>,
     product<T>,
     gather_product<T>,
     update<T>,

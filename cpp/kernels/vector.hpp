@@ -106,6 +106,7 @@ inline Index round_up(Index count) {
 }
 
 inline Index smaller(Index a, Index b) { return a < b ? a : b; }
+inline Index larger(Index a, Index b) { return a < b ? b : a; }
 
 }  // namespace
 }  // namespace gradstep::GRADSTEP_ISA

@@ -75,9 +75,9 @@ template <class T>
 class Session<T>::Parts {
 public:
     Parts(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
-          Index count, int n_threads)
+          Index count, int n_threads, std::optional<Images> images)
         : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
-          n_threads_(n_threads), network_(models_, &rows_) {}
+          n_threads_(n_threads), images_(images), network_(models_, &rows_) {}
 
     void train(const Stretch& stretch, const Progress<T>& progress, Poll poll) {
         prepare_team();
@@ -136,7 +136,7 @@ private:
                 const Share part(count, track, tracks);
                 lanes_[static_cast<std::size_t>(lane)].emplace_back(
                     models_, rows_, network_, Share(own.begin + part.begin, own.begin + part.end), most_rows_,
-                    team_ / lanes);
+                    team_ / lanes, images_);
             }
         }
     }
@@ -164,6 +164,7 @@ private:
     const std::vector<Rows<T>> evaluated_;
     const Index most_rows_;
     const int n_threads_;
+    const std::optional<Images> images_;
     int team_ = 0;
     Network<T> network_;
     std::vector<std::deque<Track<T>>> lanes_;  // of threads; each trains its tracks one after the other
@@ -176,8 +177,8 @@ private:
 
 template <class T>
 Session<T>::Session(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
-                    Index count, int n_threads)
-    : parts_(std::make_unique<Parts>(models, rows, most_rows, evaluated, count, n_threads)) {}
+                    Index count, int n_threads, std::optional<Images> images)
+    : parts_(std::make_unique<Parts>(models, rows, most_rows, evaluated, count, n_threads, images)) {}
 
 template <class T>
 Session<T>::~Session() = default;

@@ -19,6 +19,7 @@
 #include "gradstep/buffer.hpp"
 #include "gradstep/parallel.hpp"
 #include "network.hpp"
+#include "staging.hpp"
 
 namespace gradstep {
 
@@ -30,12 +31,6 @@ struct Coefficients {
     T gradient_factor;
 };
 
-// Rows which[0..rows) of the data set, or its first rows when `which` is null.
-struct Batch {
-    const std::int32_t* which = nullptr;
-    Index rows = 0;
-};
-
 struct BatchSums {
     double loss;
     double correct;
@@ -44,12 +39,14 @@ struct BatchSums {
 template <class T>
 class Step {
 public:
-    Step(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Index most_rows, int team)
+    Step(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Index most_rows, int team,
+         std::optional<Images> images = std::nullopt)
         : k_(*models.kernels), rows_(rows), inputs_(rows), network_(network), m_(models.m),
           most_rows_(most_rows), team_(team), blocks_(rows.d, kLongestBlock),
           // Other models would read the tile.
           rereads_(m_ == 1 && network.factor()),
-          block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()) {
+          block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()),
+          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()) {
         if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
@@ -85,13 +82,14 @@ public:
                 T* Z = block_sums_.of(phase(t), block) + model * elements_of_model();
                 // Later batches were asked for while their predecessor was worked on.
                 if (first_visit && t == 0 && batch.which) k_.prefetch(rows_, batch.which, batch.rows, i0, i1);
+                if (first_visit) staging_.stage(batch, block, thread);
+                const auto [rows, which] = staging_.source(batch, block, thread);
                 if (!active[model]) {
-                    if (first_visit)
-                        k_.gather(tile, blocks_.width(), inputs_, batch.which, 0, batch.rows, i0, i1, 0);
+                    if (first_visit) k_.gather(tile, blocks_.width(), rows, which, 0, batch.rows, i0, i1, 0);
                 } else if (first_visit) {
-                    k_.gather_product(Z, shape.width, tile, blocks_.width(), !rereads_, inputs_, batch.which,
-                                      0, batch.rows, first_panel(model), shape.in, shape.out, i0, i1, 0,
-                                      group, group + 1, false);
+                    k_.gather_product(Z, shape.width, tile, blocks_.width(), !rereads_, rows, which, 0,
+                                      batch.rows, first_panel(model), shape.in, shape.out, i0, i1, 0, group,
+                                      group + 1, false);
                 } else {
                     k_.product(Z, shape.width, tile, blocks_.width(), batch.rows, first_panel(model),
                                shape.in, shape.out, i0, i1, group, group + 1, false);
@@ -148,7 +146,7 @@ public:
                               [&](Index block, Index model, Index group, T* tile, bool first_visit) {
                                   if (!active[model]) return;
                                   update_block(to, coefficients[model], batch, first_visit ? next : Batch{},
-                                               pass.dZ.of(0, model), block, model, group, tile);
+                                               pass.dZ.of(0, model), block, model, group, tile, thread);
                                   if (block == 0 && group == 0)
                                       update_bias(to.bias(0, model), network_.bias(0, model), pass, 0, model,
                                                   coefficients[model], rows);
@@ -236,12 +234,25 @@ private:
         return owned;
     }
 
+    // What a thread's staging holds at once: where rows are read again, all of its blocks.
+    std::vector<Share> staged_blocks() const {
+        const Index per_block = m_ * network_.shape(0).groups;
+        std::vector<Share> staged;
+        for (int thread = 0; thread < team_; ++thread) {
+            const Share tasks(first_layer_tasks(), thread, team_);
+            const Index begin = tasks.begin / per_block, blocks = blocks_of(tasks);
+            staged.emplace_back(begin, begin + (rereads_ ? blocks : std::min(blocks, Index{1})));
+        }
+        return staged;
+    }
+
     // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
     // answer and takes few questions at a time.
     void update_block(const Network<T>& to, const Coefficients<T>& c, Batch batch, Batch next, const T* dZ,
-                      Index block, Index model, Index group, const T* tile) {
+                      Index block, Index model, Index group, const T* tile, int thread) {
         const LayerShape& shape = network_.shape(0);
         const Index begin = blocks_.begin(block), end = blocks_.end(block);
+        const auto [rows, which] = staging_.source(batch, block, thread);
         const Index slices = (end - begin + kSlice - 1) / kSlice;
         for (Index slice = 0; slice < slices; ++slice) {
             const Index i0 = begin + slice * kSlice, i1 = i0 + kSlice < end ? i0 + kSlice : end;
@@ -250,7 +261,7 @@ private:
             T *W = to.panel(0, model), *from = network_.panel(0, model);
             const Scaling<T> scaling{network_.factor(), to.scaling(model).panel};
             if (rereads_)
-                k_.reread_update(W, from, c.W_factor, c.gradient_factor, scaling, inputs_, batch.which, dZ,
+                k_.reread_update(W, from, c.W_factor, c.gradient_factor, scaling, rows, which, dZ,
                                  shape.width, batch.rows, shape.in, shape.out, i0, i1);
             else
                 k_.update(W, from, c.W_factor, c.gradient_factor, scaling, tile + (i0 - begin),
@@ -319,6 +330,7 @@ private:
     InputBlocks blocks_;
     bool rereads_;  // tiles are not kept
     BlockSums<T> block_sums_;
+    Staging<T> staging_;
     std::vector<Pass> passes_;           // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, panel of W^T)
     std::vector<Buffer<T>> tiles_;       // per thread, (blocks, b, width) gathered rows

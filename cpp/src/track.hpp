@@ -11,7 +11,9 @@ namespace gradstep {
 // None behind the last.
 inline Batch batch_of(const Stretch& stretch, Index t) {
     if (t >= stretch.updates) return {};
-    return {stretch.which + stretch.starts[t], stretch.starts[t + 1] - stretch.starts[t]};
+    const Index start = stretch.starts[t];
+    return {stretch.which + start, stretch.starts[t + 1] - start,
+            stretch.coins ? stretch.coins + 3 * start : nullptr};
 }
 
 template <class T>
@@ -57,9 +59,9 @@ class Track {
 public:
     // The models `share` of all; of the whole network it works on their part.
     Track(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Share share,
-          Index most_rows, int team)
+          Index most_rows, int team, std::optional<Images> images)
         : first_(share.begin), models_(part_of(models, share)), rows_(part_of(rows, share)),
-          network_(network, share), step_(models_, rows_, network_, most_rows, team), team_(team) {
+          network_(network, share), step_(models_, rows_, network_, most_rows, team, images), team_(team) {
         for (int thread = 0; thread < team; ++thread) knowledge_.emplace_back(models_.m);
     }
     Track(const Track&) = delete;

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradstep import datasets, errors, machine, plots, schedules
+    from gradstep import augment, datasets, errors, machine, plots, schedules
     from gradstep._build_info import build_info
     from gradstep.callbacks import EarlyStopping
     from gradstep.gradcheck import gradient_check
@@ -49,6 +49,7 @@ __all__ = [
     "Trainer",
     "Uniform",
     "Xavier",
+    "augment",
     "build_info",
     "coarse_to_fine",
     "datasets",
@@ -82,6 +83,7 @@ _HOMES = {
     "Trainer": "trainer",
     "Uniform": "sweeps.spaces",
     "Xavier": "init",
+    "augment": "",
     "build_info": "_build_info",
     "coarse_to_fine": "sweeps.refining",
     "datasets": "",

@@ -32,6 +32,7 @@ class Session:
         evaluated: list[Rows],
         doubles: bool,
         n_threads: int,
+        images: tuple[int, int, int, bool] | None,
     ) -> None: ...
     def train(
         self,
@@ -41,6 +42,7 @@ class Session:
         parameters: npt.NDArray[Any],
         updates: npt.NDArray[np.int64],
         finite: npt.NDArray[np.bool_],
+        coins: npt.NDArray[np.int16] | None,
         should_stop: Callable[[], bool],
     ) -> npt.NDArray[np.float64]: ...
     def evaluate(self, parameters: npt.NDArray[Any]) -> npt.NDArray[np.float64]: ...

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from gradstep import backends, init, schedules
+from gradstep import augment, backends, init, schedules
 from gradstep.callbacks import EarlyStopping
 from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
 from gradstep.files import write_atomically
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gradstep.trainer import Trainer
 
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 3
+VERSION = 4
 
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
@@ -127,6 +127,7 @@ def _encode_params(params: dict[str, Any]) -> dict[str, Any]:
         encoded["learning_rate"] = schedules.to_dict(rate) if plain else {"schedule": "Recorded"}
     if isinstance(params["init"], init.Init):
         encoded["init"] = init.to_dict(params["init"])
+    encoded["augment"] = params["augment"] and augment.to_dict(params["augment"])
     encoded["early_stopping"] = rule and asdict(rule)
     if isinstance(random_state, np.random.RandomState):
         encoded["random_state"] = None
@@ -256,6 +257,8 @@ def _decode_params(encoded: Any, take: _Taker) -> dict[str, Any]:
         params["learning_rate"] = schedules.from_dict(rate)
     if isinstance(weights, dict):
         params["init"] = init.from_dict(weights)
+    if isinstance(params["augment"], dict):
+        params["augment"] = augment.from_dict(params["augment"])
     if isinstance(rule, dict):
         params["early_stopping"] = EarlyStopping(**rule)
     check_parameters(params)

@@ -128,6 +128,55 @@ def _shuffled(n: int, seed: int, number: int, sort: Sort) -> npt.NDArray[np.int3
     return order
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """Random flips and shifts of the images that rows are, a pure function of the seed and the epoch.
+
+    Pixel (y, x) of a row's image becomes that at (y - dy, x - dx) of the image, flipped first if it
+    is to be. Coins are raw words of PCG64, as `RowOrder` has them, from a stream of their own.
+
+    Attributes
+    ----------
+    n : int
+        Rows of the data set.
+    seed : int
+    image_shape : tuple of int
+        ``(channels, height, width)``; a row holds all of the first channel line by line, then the next.
+    flip : float
+        Probability that left and right change places.
+    pixels : int
+        dy and dx are uniform on -pixels ... pixels.
+    edge : bool
+        What comes from outside of the image is its nearest pixel; else the raw value 0.
+    """
+
+    n: int
+    seed: int
+    image_shape: tuple[int, int, int]
+    flip: float
+    pixels: int
+    edge: bool
+
+    def epoch(self, number: int) -> npt.NDArray[np.int16]:
+        """Return flip (0 or 1), dy and dx of the rows of epoch `number` in its order, shape (n, 3)."""
+        return _coins(self, number)
+
+
+# As with the order of rows.
+@lru_cache(maxsize=1)
+def _coins(augmentation: Augmentation, number: int) -> npt.NDArray[np.int16]:
+    seed = np.random.SeedSequence((augmentation.seed, number), spawn_key=(1,))
+    flip, shift = np.random.PCG64(seed).random_raw((2, augmentation.n))
+    coins = np.empty((augmentation.n, 3), dtype=np.int16)
+    coins[:, 0] = flip >> np.uint64(11) < np.uint64(round(augmentation.flip * 2**53))
+    # From each half of a word, scaled up and cut off: dy and dx of 0 ... 2 * pixels.
+    sides = np.uint64(2 * augmentation.pixels + 1)
+    for axis, half in enumerate((shift >> np.uint64(32), shift & np.uint64(2**32 - 1)), start=1):
+        coins[:, axis] = (half * sides >> np.uint64(32)).astype(np.int16) - np.int16(augmentation.pixels)
+    coins.flags.writeable = False
+    return coins
+
+
 def rows_per_update(batch_size: int | str, n: int) -> int:
     """Return the rows of an update on n rows: an explicit number is clipped to n.
 
@@ -153,6 +202,8 @@ class Stretch:
     starts : ndarray of shape (t1 - t0 + 1,), int64
         Batch ``i`` is ``rows[starts[i]:starts[i + 1]]``.
     learning_rate : ndarray of shape (m, t1 - t0), float64
+    coins : ndarray of shape (starts[-1], 3), int16, or None
+        Flip (0 or 1), dy and dx of each of `rows`; None leaves them as they are.
     """
 
     t0: int
@@ -160,6 +211,7 @@ class Stretch:
     rows: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     learning_rate: npt.NDArray[np.float64]
+    coins: npt.NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,12 +226,15 @@ class Plan:
     order : RowOrder
     learning_rate : ndarray of shape (m, t), float64
         Of every update of every model. Those to come may change between two calls of a session.
+    augmentation : Augmentation or None
+        Of the rows that are trained on; none that is evaluated is ever changed.
     """
 
     objective: Objective
     batch_size: int
     order: RowOrder
     learning_rate: npt.NDArray[np.float64]
+    augmentation: Augmentation | None = None
 
     @property
     def updates(self) -> int:
@@ -204,9 +259,10 @@ class Plan:
             last = min(per_epoch, first + t1 - t0)
             starts = np.minimum(np.arange(first, last + 1, dtype=np.int64) * b, n)
             rows = self.order.epoch(epoch, sort)[starts[0] : starts[-1]]
+            coins = self.augmentation.epoch(epoch)[starts[0] : starts[-1]] if self.augmentation else None
             end = t0 + last - first
             rates = np.ascontiguousarray(self.learning_rate[:, t0:end])
-            yield Stretch(t0, end, rows, starts - starts[0], rates)
+            yield Stretch(t0, end, rows, starts - starts[0], rates, coins)
             t0 = end
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep import fitting, init, schedules, threads, validation
+from gradstep import augment, fitting, init, schedules, threads, validation
 from gradstep.errors import GradstepError, InvalidParameterError
 from gradstep.plan import Layers, Objective, Plan, RowOrder, rows_per_update
 from gradstep.problem import Problem
@@ -38,7 +38,8 @@ def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt
     Raises
     ------
     InvalidParameterError
-        A learning rate fails, or there are too many updates to hold a rate for each.
+        A learning rate fails, there are too many updates to hold a rate for each, or the images to be
+        augmented do not have d values.
     """
     first = trainers[0]
     order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
@@ -50,7 +51,10 @@ def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt
     parameters = np.empty((len(trainers), layers.parameters), dtype=first.precision)
     for block, trainer in zip(parameters, trainers, strict=True):
         block[:] = init.draw(layers, trainer.init, np.random.default_rng(int(init_seed)), block.dtype)
-    return Plan(Objective(layers, first.loss, l2), batch_size, order, rates), parameters
+    augmentation = None
+    if first.augment is not None:
+        augmentation = augment.make(first.augment, train.n, train.d, int(order_seed))
+    return Plan(Objective(layers, first.loss, l2), batch_size, order, rates, augmentation), parameters
 
 
 def evaluations(

@@ -23,6 +23,7 @@ from gradstep.problem import Problem, Standardization, as_rows, prepare
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gradstep.augment import Augment
     from gradstep.callbacks import EarlyStopping
     from gradstep.init import Init
     from gradstep.schedules import Schedule
@@ -62,6 +63,10 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
     standardize : bool, default=True
         Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
         training rows (weighted, if they are). X itself is neither changed nor copied for it.
+    augment : Augment, optional
+        Random changes of the images that rows are, another one in every epoch: see
+        `gradstep.augment`. Rows are changed as an update reads them; what is evaluated, and what is
+        standardised by, are the rows as they lie. The running figures are of what was trained on.
     init : {"he", "xavier"}, He, Xavier or Normal, default="he"
         First weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
         have a seed of its own, in place of what `random_state` gives.
@@ -84,7 +89,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         Threads of the backend; by default those that this process may use, or 1 where the work
         of an update is small. The results are the same bits for any number.
     random_state : int, RandomState or None, default=None
-        Determines the first weights and the order of rows.
+        Determines the first weights, the order of rows and the coins of `augment`.
     verbose : int, default=0
         1 prints a line for every row of the history.
 
@@ -139,6 +144,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         epochs: int = 40,
         shuffle: bool = True,
         standardize: bool = True,
+        augment: Augment | None = None,
         init: str | Init = "he",
         evaluate_every: str | int | None = "epoch",
         early_stopping: EarlyStopping | None = None,
@@ -158,6 +164,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         self.epochs = epochs
         self.shuffle = shuffle
         self.standardize = standardize
+        self.augment = augment
         self.init = init
         self.evaluate_every = evaluate_every
         self.early_stopping = early_stopping

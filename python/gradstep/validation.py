@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gradstep import backends
+from gradstep.augment import Augment
 from gradstep.callbacks import EarlyStopping
 from gradstep.constraints import (
     CALLABLE,
@@ -49,6 +50,7 @@ TRAINER: dict[str, tuple[Constraint, ...]] = {
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
     "standardize": (FLAG,),
+    "augment": (either(instance(Augment, "an augmentation of gradstep.augment"), NONE),),
     "init": (either(one_of(*KINDS), instance(Init, "a He, Xavier or Normal")),),
     "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "gradstep/kernels.hpp"
 #include "gradstep/types.hpp"
@@ -14,6 +15,8 @@ struct Stretch {
     const std::int32_t* which;    // (starts[T],)
     const Index* starts;          // (T + 1,) from 0
     const double* learning_rate;  // (m, T)
+    // (starts[T], 3) flip, dy and dx of each row, or null to leave all as they are
+    const std::int16_t* coins = nullptr;
 };
 
 // Asked by the calling thread about every 50 ms; true stops at the next update's boundary.
@@ -54,9 +57,10 @@ struct Progress {
 template <class T>
 class Session {
 public:
-    // `evaluated` are `count` sets of rows; batches have at most `most_rows`.
+    // `evaluated` are `count` sets of rows; batches have at most `most_rows`. Stretches have coins if
+    // `images` are given, and only then.
     Session(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
-            Index count, int n_threads);
+            Index count, int n_threads, std::optional<Images> images = std::nullopt);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

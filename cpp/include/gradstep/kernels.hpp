@@ -45,6 +45,11 @@ struct Kernels {
     // Ask for inputs i0 <= i < i1 of rows which[0..b) before they are gathered.
     void (*prefetch)(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1);
 
+    // to__bi = inputs i0 <= i < i1 of rows which[0..b) as they lie, elements of their own type, but flipped
+    // and then shifted as coins (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0.
+    void (*stage)(void* to__bi, Index ldto, const Rows<T>& rows, const std::int32_t* which,
+                  const std::int16_t* coins, const Images& images, Index b, Index i0, Index i1);
+
     // Z__bo (+)= X__bi W__io over inputs i0 <= i < i1, for column groups g0 <= g < g1; i0 is the first of
     // a vector, and rows of X are zero behind i1 up to the next whole vector. An element is summed in an
     // order that depends on in, out, i0 and i1 alone, wherever it lies in its tile.

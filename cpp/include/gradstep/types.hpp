@@ -31,6 +31,15 @@ struct Rows {
     const double* weight_of(Index model) const { return weight ? weight + model * weight_stride : nullptr; }
 };
 
+// What rows are where they are images: channel by channel, line by line. Outside of them lies their nearest
+// pixel, or the raw value 0.
+struct Images {
+    Index channels;
+    Index height;
+    Index width;
+    bool edge;
+};
+
 // What a row's scores (k,) are judged by: cross-entropy of their softmax, or the mean over the classes of the
 // binary cross-entropies of their sigmoids.
 enum class Loss : int { softmax, sigmoid };

@@ -108,6 +108,7 @@ class CppSession:
                 state.parameters,
                 state.updates,
                 state.finite,
+                stretch.coins,
                 should_stop=should_stop,
             )
             if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
@@ -119,6 +120,7 @@ class CppSession:
         return [Figures(*figures) for figures in self._session(parameters.dtype).evaluate(parameters)]
 
     def _session(self, dtype: np.dtype[Any]) -> _core.Session:
+        changes = self._plan.augmentation
         if dtype not in self._opened:
             self._opened[dtype] = _core.Session(
                 self._models,
@@ -127,6 +129,7 @@ class CppSession:
                 self._evaluated,
                 doubles=dtype == np.float64,
                 n_threads=self._n_threads,
+                images=None if changes is None else (*changes.image_shape, changes.edge),
             )
         return self._opened[dtype]
 

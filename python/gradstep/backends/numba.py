@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends import numba_kernels as kernels
-from gradstep.backends.numba_packing import Packing, capacity, read_only, rows_of
+from gradstep.backends.numba_packing import NO_COINS, Packing, capacity, images_of, read_only, rows_of
 from gradstep.backends.numba_team import Team
 from gradstep.backends.protocol import Figures, Running, never, running
-from gradstep.plan import Objective, Plan, State
+from gradstep.plan import Augmentation, Objective, Plan, State
 from gradstep.problem import Problem
 
 Array = npt.NDArray[np.floating]
@@ -50,15 +50,16 @@ class NumbaBackend:
     ) -> tuple[Figures, npt.NDArray[Any]]:
         """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
         layers, gradient, m = objective.layers, np.zeros_like(parameters), len(parameters)
-        training = _Training(Packing(objective), problem, parameters.dtype, m, _EVALUATION_ROWS, 1)
+        packing = Packing(objective)
+        training = _Training(packing, problem, parameters.dtype, m, _EVALUATION_ROWS, 1, None)
         training.packing.pack(parameters, training.parameters)
         sums = training.packing.zeros(m, parameters.dtype)
         order, finite = np.arange(problem.n, dtype=np.int32), np.ones(m, dtype=np.bool_)
         for first, last in Pace().portions(-(-problem.n // _EVALUATION_ROWS)):
             part = order[first * _EVALUATION_ROWS : last * _EVALUATION_ROWS]
             kernels.add_gradient(
-                training.network, training.rows, training.workspace, training.parameters, finite,
-                read_only(part), problem.n, sums,
+                training.network, training.rows, training.images, training.workspace, training.parameters,
+                finite, read_only(part), NO_COINS, problem.n, sums,
             )  # fmt: skip
         training.packing.unpack(sums, gradient)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -107,12 +108,14 @@ class NumbaSession:
         lanes, team = self._lanes, self._team
         for stretch in self.plan.stretches(t0, t1):
             order, starts = read_only(stretch.rows), read_only(stretch.starts)
+            coins = NO_COINS if stretch.coins is None else read_only(stretch.coins)
             for first, last in self._pace.portions(stretch.t1 - stretch.t0):
                 if should_stop() or not any(lane.finite[0].any() for lane in lanes):
                     return
                 rates, gate = read_only(stretch.learning_rate), team.gate
                 walks = [
-                    partial(lane.train, order, starts, rates, first, last, stretch.t0, gate) for lane in lanes
+                    partial(lane.train, order, coins, starts, rates, first, last, stretch.t0, gate)
+                    for lane in lanes
                 ]
                 # The first update of a session is the caller's alone: it may have to compile.
                 most = lanes[0].tasks if len(lanes) == 1 else len(lanes)
@@ -141,12 +144,14 @@ class _Training:
     """What the updates of m models need, for batches of up to so many rows."""
 
     def __init__(
-        self, packing: Packing, problem: Problem, dtype: npt.DTypeLike, m: int, rows: int, threads: int
-    ) -> None:
+        self, packing: Packing, problem: Problem, dtype: npt.DTypeLike, m: int, rows: int, threads: int,
+        augmentation: Augmentation | None,
+    ) -> None:  # fmt: skip
         room, self.packing = capacity(rows), packing
         # Threads whose shares meet within a panel have a tile each for it.
         tiles = (packing.panels() + threads - 1) * room
         self.rows = rows_of(problem, dtype)
+        self.images = images_of(problem, augmentation, threads)
         self.network = packing.network(room)
         self.workspace = packing.workspace(dtype, room, m=m, tiles=tiles, trains=True)
         self.parameters = packing.zeros(m, dtype)
@@ -162,7 +167,7 @@ class _Lane(_Training):
         if problem.weight is not None and problem.weight.ndim == 2:
             problem = replace(problem, weight=problem.weight[models])
         b, l2 = min(plan.batch_size, problem.n), plan.objective.l2[models]
-        super().__init__(Packing(plan.objective), problem, dtype, len(l2), b, threads)
+        super().__init__(Packing(plan.objective), problem, dtype, len(l2), b, threads, plan.augmentation)
         self.models, self.threads, self.l2 = models, threads, l2.astype(np.float64)
 
     def begin(self, state: State) -> None:
@@ -174,13 +179,13 @@ class _Lane(_Training):
         self.sums = np.zeros((3, len(self.l2)))
 
     def train(
-        self, order: Indices, starts: Indices, rates: Array, first: int, last: int, t0: int, gate: Indices,
-        everyone: int, thread: int, threads: int,
+        self, order: Indices, coins: Indices, starts: Indices, rates: Array, first: int, last: int, t0: int,
+        gate: Indices, everyone: int, thread: int, threads: int,
     ) -> None:  # fmt: skip
         """Do the updates first <= i < last of a stretch that begins with update t0."""
         kernels.train(
-            self.network, self.rows, self.workspace, self.parameters, self.l2, order, starts,
-            rates[self.models], first, last, t0, self.updates, self.finite, self.sums, gate,
+            self.network, self.rows, self.images, self.workspace, self.parameters, self.l2, order, coins,
+            starts, rates[self.models], first, last, t0, self.updates, self.finite, self.sums, gate,
             everyone, thread, threads,
         )  # fmt: skip
 

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from gradstep.backends import numba_kernels as kernels
-from gradstep.plan import Objective
+from gradstep.plan import Augmentation, Objective
 from gradstep.problem import ROW_TYPES, Problem
 
 Array = npt.NDArray[np.floating]
 
 _CACHE_LINE = 64
+
+NO_COINS = np.empty((0, 3), dtype=np.int16)
+NO_COINS.flags.writeable = False
 _PANEL, _STRIDE = int(kernels.PANEL), int(kernels.STRIDE)
 
 
@@ -154,6 +157,17 @@ def rows_of(problem: Problem, dtype: npt.DTypeLike) -> kernels.Rows:
         weight=read_only(np.ones(problem.n) if problem.weight is None else problem.weight.ravel()),
         weights_apart=np.uint64(0 if problem.weight is None or problem.weight.ndim == 1 else problem.n),
     )
+
+
+def images_of(problem: Problem, augmentation: Augmentation | None, threads: int) -> kernels.Images:
+    """Return what the kernels need to augment the rows of a problem, if they are to."""
+    length = 0 if augmentation is None else threads * _PANEL
+    bytes_, singles, doubles = (
+        aligned((length if kind == problem.X.dtype else 0,), kind) for kind in ROW_TYPES
+    )
+    _, height, width = (1, 1, 1) if augmentation is None else augmentation.image_shape
+    edge = augmentation is not None and augmentation.edge
+    return kernels.Images(np.int64(height), np.int64(width), edge, bytes_, singles, doubles)
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends.protocol import Figures, Running, never, running
-from gradstep.plan import Layers, Objective, Plan, State
+from gradstep.plan import Augmentation, Layers, Objective, Plan, State
 from gradstep.problem import Problem
 
 Array = npt.NDArray[np.floating]
@@ -57,7 +57,8 @@ class NumpyBackend:
         correct = np.zeros(len(parameters))
         for start in range(0, problem.n, _EVALUATION_ROWS):
             rows = np.arange(start, min(start + _EVALUATION_ROWS, problem.n))
-            scores = _forward(objective.layers, _gather(problem, rows, parameters.dtype), parameters)[-1]
+            X = _standardized(problem, problem.X[rows], parameters.dtype)
+            scores = _forward(objective.layers, X, parameters)[-1]
             weight, labels = _weight(problem, rows), problem.y[rows]
             loss += (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1)
             correct += ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
@@ -72,7 +73,9 @@ class NumpyBackend:
         figures = self.evaluate(objective, problem, parameters)
         rows = np.arange(problem.n)
         weight = _weight(problem, rows)
-        return figures, _loss_and_gradient(objective, problem, rows, weight, parameters, objective.l2)[2]
+        return figures, _loss_and_gradient(
+            objective, problem, problem.X, rows, weight, parameters, objective.l2
+        )[2]
 
     @_quiet
     def scores(
@@ -80,8 +83,8 @@ class NumpyBackend:
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         starts = range(0, problem.n, _EVALUATION_ROWS)
-        parts = [np.arange(start, min(start + _EVALUATION_ROWS, problem.n)) for start in starts]
-        batches = (_gather(problem, rows, parameters.dtype) for rows in parts)
+        parts = (problem.X[start : start + _EVALUATION_ROWS] for start in starts)
+        batches = (_standardized(problem, X, parameters.dtype) for X in parts)
         return np.concatenate([_forward(objective.layers, X, parameters)[-1] for X in batches], axis=1)
 
 
@@ -102,12 +105,17 @@ class NumpySession:
             for i, t in enumerate(range(stretch.t0, stretch.t1)):
                 if should_stop():
                     return running(sums)
-                rows = stretch.rows[stretch.starts[i] : stretch.starts[i + 1]]
+                batch = slice(stretch.starts[i], stretch.starts[i + 1])
+                rows = stretch.rows[batch]
+                X = self.problem.X[rows]
+                if self.plan.augmentation and stretch.coins is not None:
+                    X = _augmented(X, stretch.coins[batch], self.plan.augmentation)
                 active = np.flatnonzero(state.finite)
                 weight = _weight(self.problem, rows)
                 batch_loss, batch_correct, gradient = _loss_and_gradient(
                     objective,
                     self.problem,
+                    X,
                     rows,
                     weight[active] if weight.ndim == 2 else weight,
                     state.parameters[active],
@@ -130,9 +138,28 @@ class NumpySession:
         return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
 
 
-def _gather(problem: Problem, rows: npt.NDArray[np.integer], dtype: npt.DTypeLike) -> Array:
-    """Return the standardised rows (b, d), computed in the wider of X's type and `dtype`."""
-    X, standardization = problem.X[rows], problem.standardization
+def _augmented(
+    X: npt.NDArray[Any], coins: npt.NDArray[np.int16], augmentation: Augmentation
+) -> npt.NDArray[Any]:
+    """Return the raw rows (b, d), each flipped and then shifted as its coins (b, 3) say."""
+    _, height, width = augmentation.image_shape
+    flip, dy, dx = coins.T.astype(np.intp)[:, :, None]
+    y, x = np.arange(height) - dy, np.arange(width) - dx
+    outside = ((y < 0) | (y >= height))[:, None, :, None] | ((x < 0) | (x >= width))[:, None, None, :]
+    y, x = y.clip(0, height - 1), x.clip(0, width - 1)
+    x = np.where(flip, width - 1 - x, x)
+    images = np.moveaxis(X.reshape(-1, *augmentation.image_shape), 1, -1)
+    row = np.arange(len(X))[:, None, None]
+    moved = np.moveaxis(images[row, y[:, :, None], x[:, None, :]], -1, 1)
+    if not augmentation.edge:
+        moved = np.where(outside, X.dtype.type(0), moved)
+    flat: npt.NDArray[Any] = moved.reshape(X.shape)
+    return flat
+
+
+def _standardized(problem: Problem, X: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+    """Return raw rows (b, d) standardised, computed in the wider of X's type and `dtype`."""
+    standardization = problem.standardization
     wide = np.result_type(X.dtype, dtype)
     mean = standardization.mean.astype(wide)
     inverse_scale = (1.0 / standardization.scale).astype(wide)
@@ -192,14 +219,18 @@ def _score_gradients(loss: str, scores: Array, labels: npt.NDArray[np.int32]) ->
 def _loss_and_gradient(
     objective: Objective,
     problem: Problem,
+    X: npt.NDArray[Any],
     rows: npt.NDArray[np.integer],
     weight: npt.NDArray[np.float64],
     parameters: Array,
     l2: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Array]:
-    """Return the batch's loss (m,), weight of its correct rows (m,), and gradient of its cost (m, P)."""
+    """Return the batch's loss (m,), weight of its correct rows (m,), and gradient of its cost (m, P).
+
+    X (b, d) are the batch's raw rows, and `rows` their numbers.
+    """
     layers, dtype = objective.layers, parameters.dtype
-    outputs = _forward(layers, _gather(problem, rows, dtype), parameters)
+    outputs = _forward(layers, _standardized(problem, X, dtype), parameters)
     scores, labels = outputs[-1], problem.y[rows]
     loss = (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1) / len(rows)
     correct = ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)

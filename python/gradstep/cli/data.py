@@ -124,7 +124,7 @@ DATA_OPTIONS = (
         _FILES,
         integer,
         ("CHANNELS", "HEIGHT", "WIDTH"),
-        "where a row is an image: its shape, for the pictures of the report",
+        "where a row is an image: its shape, for the pictures of the report and for --augment",
         3,
     ),
 )

@@ -121,6 +121,9 @@ _SPELLINGS = (
 )
 
 
+_AUGMENTATIONS = "flip[:P], translate:PIXELS[:zero|edge], several with commas between, or none"
+
+
 def parse_learning_rate(text: str) -> Any:
     """Read a number, one of SPELLINGS, or ``piecewise:RATE[:EPOCH:RATE]...``."""
     from gradstep import schedules
@@ -141,6 +144,28 @@ def parse_learning_rate(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"must be {expected}, got {text!r}")
     values = [_read(parse, word, expected) for parse, word in zip(spelling.types, words, strict=False)]
     return getattr(schedules, spelling.schedule)(*values)
+
+
+def parse_augment(text: str) -> Any:
+    """Read ``flip[:P]``, ``translate:PIXELS[:FILL]``, several of them with commas between, or ``none``."""
+    if text == "none":
+        return None
+    from gradstep.augment import Compose
+
+    steps = [_augmentation(word, text) for word in text.split(",")]
+    return steps[0] if len(steps) == 1 else Compose(steps)
+
+
+def _augmentation(word: str, text: str) -> Any:
+    from gradstep.augment import HorizontalFlip, Translate
+
+    kind, *words = word.split(":")
+    if kind == "flip" and len(words) <= 1:
+        return HorizontalFlip(*(_read(float, p, "flip:P") for p in words))
+    if kind == "translate" and 1 <= len(words) <= 2:
+        pixels = _read(int, words[0], "translate:PIXELS")
+        return Translate(pixels, words[1]) if words[1:] else Translate(pixels)
+    raise argparse.ArgumentTypeError(f"must be {_AUGMENTATIONS}, got {text!r}")
 
 
 def parse_init(text: str) -> Any:
@@ -217,6 +242,13 @@ TRAINER_OPTIONS = (
     Option("epochs", "40", "passes over the training rows", integer, "N"),
     Option("shuffle", True, "take the rows in a new order in every epoch"),
     Option("standardize", True, "scale every feature to mean 0 and standard deviation 1"),
+    Option(
+        "augment",
+        "none",
+        f"random changes of the images trained on: {_AUGMENTATIONS}; as flip,translate:4",
+        parse_augment,
+        "CHANGES",
+    ),
     Option("init", "he", "first weights: he, xavier or normal:STD", parse_init, "NAME"),
     Option(
         "evaluate_every",
@@ -245,7 +277,7 @@ TRAINER_OPTIONS = (
     Option(
         "random_state",
         "none",
-        "seed of first weights and row order; none is another one in every run",
+        "seed of first weights, row order and augmentation; none is another one in every run",
         _int_or_none("none", "an integer"),
         "SEED",
     ),

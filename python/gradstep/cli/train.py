@@ -143,6 +143,9 @@ def fit(
     the longest of several names.
     """
     parts = _parts(data)
+    if trainer.augment is not None and data.train.image_shape is not None:
+        shape = data.train.image_shape
+        trainer.set_params(augment=gradstep.augment.on_images(trainer.augment, shape))
     eval_set = None if data.validation is None else (data.validation.X, data.validation.y)
     diverged = None
     began = time.perf_counter()
@@ -242,8 +245,10 @@ def _machine_readable(outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    from gradstep import init
+    from gradstep import augment, init
 
+    if isinstance(value, augment.Augment):
+        return augment.to_dict(value)
     if callable(value):
         return gradstep.schedules.to_dict(value)
     if isinstance(value, init.Init):

@@ -64,6 +64,20 @@ class Rows(NamedTuple):
     weights_apart: np.uint64  # elements from a model's weights to the next one's; 0 where all share them
 
 
+class Images(NamedTuple):
+    """What rows are where they are to be augmented, and a place where each thread makes a panel of one.
+
+    Of the places one is of the rows' own type, ``threads * PANEL`` elements; the others are empty.
+    """
+
+    height: Index  # a np.int64
+    width: Index
+    edge: bool
+    bytes: Array
+    singles: Array
+    doubles: Array
+
+
 class Workspace(NamedTuple):
     """Scratch for batches of up to `capacity` rows (a multiple of ROWS), in the type of the parameters.
 

@@ -24,11 +24,13 @@ from gradstep.backends.numba_kernels.arrays import (
     STRIDE,
     ZERO,
     Array,
+    Images,
     Index,
     Network,
     Rows,
     Workspace,
 )
+from gradstep.backends.numba_kernels.augment import read_moved
 from gradstep.backends.numba_kernels.compiling import SOURCES, compiled, entry
 from gradstep.backends.numba_kernels.layers import (
     backward,
@@ -73,8 +75,8 @@ def own_outputs(padded: Index, panel: Index, begin: Index, end: Index) -> tuple[
 
 @compiled
 def forward_first(
-    net: Network, rows: Rows, work: Workspace, parameters: Array, numbers: Array, finite: Array,
-    thread: Index, team: Index,
+    net: Network, rows: Rows, images: Images, work: Workspace, parameters: Array,
+    numbers: Array, coins: Array, finite: Array, thread: Index, team: Index,
 ) -> None:  # fmt: skip
     """Phase A: write the thread's part of every model's partial scores."""
     padded, capacity, tile = net.padded[0], work.capacity, work.tiles
@@ -88,7 +90,11 @@ def forward_first(
                 work.partials[model, i] = 0
         for r in range(ZERO, np.uint64(numbers.size), ROWS):
             for row in range(r, min(r + ROWS, np.uint64(numbers.size))):
-                read(rows, np.uint64(numbers[row]), panel, tile, at + row * STRIDE)
+                number, to = np.uint64(numbers[row]), at + row * STRIDE
+                if coins.size:
+                    read_moved(rows, images, number, coins[row], panel, tile, to, thread)
+                else:
+                    read(rows, number, panel, tile, to)
             for model in range(len(parameters)):
                 if finite[model]:
                     own, partials = parameters[model], work.partials[model]
@@ -154,8 +160,8 @@ def change(
 
 @entry
 def train(
-    net: Network, rows: Rows, work: Workspace, parameters: Array, l2: Array,
-    order: Array, starts: Array, rates: Array, first: int, last: int, t: int,
+    net: Network, rows: Rows, images: Images, work: Workspace, parameters: Array, l2: Array,
+    order: Array, coins: Array, starts: Array, rates: Array, first: int, last: int, t: int,
     updates: Array, finite: Array, sums: Array, gate: Array, everyone: Index, thread: Index, team: Index,
     sources: int = SOURCES,
 ) -> None:  # fmt: skip
@@ -163,6 +169,7 @@ def train(
 
     Add the loss, the correct rows and all rows of the batches to sums (3, m). Of `finite`, every
     thread has a row of its own. Nobody begins before `everyone` is there, those of other lanes included.
+    Of the coins (rows, 3) there are none where rows stay as they are.
     """
     if not threads.meet(gate, np.uint64(everyone)):
         return
@@ -172,7 +179,8 @@ def train(
         numbers = order[starts[i] : starts[i + 1]]
         following = order[starts[i + 1] : starts[min(i + 2, last)]]
         count = np.uint64(numbers.size)
-        forward_first(net, rows, work, parameters, numbers, finite, thread, team)
+        thrown = coins[starts[i] : starts[i + 1]]
+        forward_first(net, rows, images, work, parameters, numbers, thrown, finite, thread, team)
         if not threads.meet(gate, team):
             return
         forward_backward(net, rows, work, parameters, numbers, finite, numbers.size, thread, team)
@@ -200,14 +208,14 @@ def train(
 
 @entry
 def add_gradient(
-    net: Network, rows: Rows, work: Workspace, parameters: Array, finite: Array, order: Array, n: int,
-    gradient: Array, sources: int = SOURCES,
+    net: Network, rows: Rows, images: Images, work: Workspace, parameters: Array, finite: Array,
+    order: Array, coins: Array, n: int, gradient: Array, sources: int = SOURCES,
 ) -> None:  # fmt: skip
     """Add the part of the ordered rows, of n, to the gradient of every model's loss (packed)."""
     one, capacity = parameters.dtype.type(1), np.int64(work.capacity)
     for start in range(0, order.size, capacity):
         numbers = order[start : start + capacity]
-        forward_first(net, rows, work, parameters, numbers, finite, ZERO, ONE)
+        forward_first(net, rows, images, work, parameters, numbers, coins, finite, ZERO, ONE)
         forward_backward(net, rows, work, parameters, numbers, finite, n, ZERO, ONE)
         for model in range(len(parameters)):
             change(
