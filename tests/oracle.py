@@ -19,6 +19,26 @@ def standardized(X: Sequence[Sequence[float]], mean: Sequence[float], scale: Seq
     return [[(x - m) / s for x, m, s in zip(row, mean, scale, strict=True)] for row in X]
 
 
+def moved(
+    row: Sequence[float], shape: tuple[int, int, int], flip: bool, dy: int, dx: int, edge: bool
+) -> list[float]:
+    """Return the image (channels, height, width) of a raw row, mirrored and then moved down and right."""
+    channels, height, width = shape
+    result = [0.0] * len(row)
+    for channel in range(channels):
+        for y in range(height):
+            for x in range(width):
+                from_y, from_x = y - dy, x - dx
+                if edge:
+                    from_y, from_x = max(0, min(height - 1, from_y)), max(0, min(width - 1, from_x))
+                elif not (0 <= from_y < height and 0 <= from_x < width):
+                    continue
+                if flip:
+                    from_x = width - 1 - from_x
+                result[(channel * height + y) * width + x] = row[(channel * height + from_y) * width + from_x]
+    return result
+
+
 def outputs(network: Network, x: Vector) -> list[Vector]:
     """Return the input and every layer's output of one row: ReLU between layers, scores last."""
     values = [x]

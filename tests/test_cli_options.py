@@ -8,6 +8,7 @@ import pytest
 
 import gradstep as gs
 from gradstep import cli
+from gradstep.augment import Compose, HorizontalFlip, Translate
 from gradstep.cli import options
 
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(gs.Trainer).parameters.items()}
@@ -23,6 +24,7 @@ EXAMPLES = {
     "epochs": (["--epochs", "3"], 3),
     "shuffle": (["--no-shuffle"], False),
     "standardize": (["--no-standardize"], False),
+    "augment": (["--augment", "flip"], HorizontalFlip()),
     "init": (["--init", "normal:0.01"], gs.Normal(0.01)),
     "evaluate_every": (["--evaluate-every", "13"], 13),
     "early_stopping": (["--early-stopping", "4"], gs.EarlyStopping(patience=4)),
@@ -80,6 +82,11 @@ def test_help_tells_the_default_of_trainer(option):
         (["--learning-rate", "plateau:0.1:0.5:3:train_cost"],
          "learning_rate", gs.schedules.ReduceOnPlateau(0.1, 0.5, 3, "train_cost")),
         (["--batch-size", "auto"], "batch_size", "auto"),
+        (["--augment", "none"], "augment", None),
+        (["--augment", "flip:0.25"], "augment", HorizontalFlip(0.25)),
+        (["--augment", "translate:4"], "augment", Translate(4)),
+        (["--augment", "flip,translate:4:edge"],
+         "augment", Compose([HorizontalFlip(), Translate(4, "edge")])),
         (["--init", "xavier"], "init", "xavier"),
         (["--evaluate-every", "running"], "evaluate_every", "running"),
         (["--evaluate-every", "never"], "evaluate_every", None),

@@ -56,6 +56,12 @@ SETTINGS = [
     {"standardize": False, "init": "xavier", "evaluate_every": None, "n_threads": 2, "verbose": False},
     {"evaluate_every": "running"},
     {"loss": "sigmoid"},
+    {"augment": gs.augment.HorizontalFlip(np.float32(0.25), (2, 2))},
+    {
+        "augment": gs.augment.Compose(
+            [gs.augment.HorizontalFlip(), gs.augment.Translate(1, "edge")], (1, 2, 2)
+        )
+    },
     {"init": gs.Normal(np.float32(0.5), seed=np.int16(3))},
     {"init": gs.He(seed=4), "hidden": (5,)},
     {"init": gs.Xavier()},
@@ -242,7 +248,7 @@ def tensor(name, to):
 
 
 FORGERIES = [
-    (put("version", to=1), "its format is version 1, this gradstep reads version 3"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 4"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),
@@ -257,6 +263,15 @@ FORGERIES = [
     (
         put("params", "init", to={"init": "eval"}),
         "must be one of He, Xavier, Normal, got 'eval'",
+    ),
+    (
+        put("params", "augment", to={"augment": "eval"}),
+        "must be one of HorizontalFlip, Translate, Compose, got",
+    ),
+    (put("params", "augment", to={"augment": "Compose"}), "Compose cannot have these parameters"),
+    (
+        put("params", "augment", to={"augment": "HorizontalFlip", "image_shape": None, "p": 2}),
+        "`p` of HorizontalFlip must be <= 1, got 2",
     ),
     (put("params", "early_stopping", to={"patience": 0}), "`patience` of EarlyStopping must be >= 1"),
     (put("params", "learning_rate", to={"schedule": "eval"}), "a schedule must be one of"),

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "augment_tests.hpp"
 #include "check.hpp"
 #include "fixture.hpp"
 #include "gradstep/buffer.hpp"
@@ -252,6 +253,7 @@ void run() {
         test_stop_at_an_update(isa);
         test_groups(isa);
         test_measure(isa);
+        test_augmentation(isa);
         std::printf("%s: %d checks, %d failures so far\n", isa.c_str(), tally().checks, tally().failures);
     }
     test_teams();
