@@ -188,7 +188,7 @@ def test_the_first_coins_are_pinned() -> None:
 
 def test_weights_and_order_are_those_without_augmentation(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(RowOrder, "epoch", lambda self, number: seen.append(self) or np.arange(self.n))
+    monkeypatch.setattr(RowOrder, "epoch", lambda self, number, *sort: seen.append(self) or np.arange(self.n))
     starts = [trainer(augment=augment, learning_rate=1e-300, epochs=1) for augment in (None, BOTH)]
     for one in starts:
         one.fit(X, Y)
