@@ -108,6 +108,12 @@ def test_searches_draw_within_what_the_report_drew_from() -> None:
         assert len({replace(e, l2=0.0) for e in group.experiments}) == 1
 
 
+def test_the_mirrored_run_differs_from_the_plain_one_in_that_alone() -> None:
+    plain, mirrored = REPORTS["004"].groups[-1].experiments[:2]
+    assert mirrored.augment == gs.augment.HorizontalFlip(0.5, image_shape=(3, 32, 32))
+    assert replace(mirrored, augment=None) == plain
+
+
 def test_cyclic_runs_end_where_a_cycle_ends() -> None:
     rows = {BATCH_1: 10_000, ROWS_45: 45_000, ROWS_49: 49_000}
     cyclic = [e for e in EXPERIMENTS if isinstance(e.learning_rate, gs.schedules.CyclicTriangular)]
@@ -280,7 +286,10 @@ def shortened(number: str) -> Report:
 
     def short(e: Experiment) -> Experiment:
         every = None if e.evaluate_every is None else 1 if e.updates else "epoch"
-        return replace(e, epochs=2, updates=e.updates and 2, evaluate_every=every, seeds=min(e.seeds, 2))
+        flip = e.augment and replace(e.augment, image_shape=(3, 4, 4))
+        return replace(
+            e, epochs=2, updates=e.updates and 2, evaluate_every=every, seeds=min(e.seeds, 2), augment=flip
+        )
 
     report = REPORTS[number]
     groups = [replace(group, experiments=tuple(map(short, group.experiments))) for group in report.groups]

@@ -10,6 +10,7 @@ from gradstep.init import Normal
 from gradstep.schedules import CyclicTriangular, Schedule, StepDecay
 
 if TYPE_CHECKING:
+    from gradstep.augment import HorizontalFlip
     from gradstep.gradcheck import GradientCheck
     from gradstep.reproduction.runner import Outcome
 
@@ -99,7 +100,7 @@ class Experiment:
     hidden: tuple[int, ...] = ()
     loss: str = "softmax"
     init: str | Normal = FIRST_WEIGHTS
-    augment: Any = None
+    augment: HorizontalFlip | None = None
     evaluate_every: str | int | None = "epoch"
     updates: int | None = None
     seeds: int = 3
@@ -118,9 +119,8 @@ class Experiment:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the Trainer, without the seed and what goes with it."""
-        names = ("l2", "learning_rate", "batch_size", "epochs", "hidden", "loss", "init")
-        given = {name: getattr(self, name) for name in names}
-        return given if self.augment is None else given | {"augment": self.augment}
+        names = ("l2", "learning_rate", "batch_size", "epochs", "hidden", "loss", "init", "augment")
+        return {name: getattr(self, name) for name in names}
 
     def quick(self) -> Experiment:
         """Return it with one seed and a quarter of the epochs, its schedule squeezed alike."""

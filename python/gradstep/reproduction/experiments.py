@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradstep.augment import HorizontalFlip
 from gradstep.init import Normal
 from gradstep.reproduction import checks
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49
@@ -393,6 +394,12 @@ REPORT_004 = Report(
             "Mirrored images, a falling rate, multiple binary cross-entropy",
             (
                 replace(_PLAIN_45, name="plain: l2 0.1, rate 0.001", claims=(told(TEST, 0.41),)),
+                replace(
+                    _PLAIN_45,
+                    augment=HorizontalFlip(0.5, image_shape=(3, 32, 32)),
+                    name="mirrored with p 0.5",
+                    claims=(told(TEST),),
+                ),
                 replace(_PLAIN_45, learning_rate=_STEP_DECAY, name=_STEP_NAME, claims=(told(TEST),)),
                 replace(_PLAIN_45, loss="sigmoid", name="sigmoid", claims=(told(TEST),)),
             ),
