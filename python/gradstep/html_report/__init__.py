@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradstep import __version__
 from gradstep.history import Metrics
-from gradstep.html_report import page, pictures, tables
+from gradstep.html_report import page, pictures, searches, tables
 from gradstep.html_report.runs import collect
 
 if TYPE_CHECKING:
+    from gradstep.sweeps.search import Sweep
     from gradstep.trainer import Trainer
 
 __all__ = ["report"]
 
 
 def report(
-    trainers: Trainer | Mapping[str, Trainer],
+    trainers: Trainer | Mapping[str, Trainer] | Sweep,
     path: str | os.PathLike[str],
     *,
     title: str = "Training report",
@@ -32,15 +33,18 @@ def report(
     class_names: Sequence[str] | None = None,
     notes: str = "",
 ) -> Path:
-    """Write one self-contained HTML file about one or several trained networks.
+    """Write one self-contained HTML file about one or several trained networks, or about a search.
 
     It holds a summary, tables of figures and settings, the curves, the first layer's weights as
-    images, and what it was trained with. It needs no network and no JavaScript, and reads well on
-    a phone, in dark mode and on paper. At any moment `path` holds its old content or all of the new.
+    images, and what it was trained with. That of a search has the table of all trials, accuracy over
+    every parameter and over all of them together, the curves of all models with the best in colour,
+    which models trained together and why, and then the same about the best alone. It needs no network
+    and no JavaScript, and reads well on a phone, in dark mode and on paper. At any moment `path` holds
+    its old content or all of the new.
 
     Parameters
     ----------
-    trainers : fitted Trainer, or mapping of str to fitted Trainer
+    trainers : fitted Trainer, mapping of str to fitted Trainer, or fitted Sweep
         The keys are the names of the runs.
     path : str or path
         The file to write; its folder must exist, a file of that name is replaced.
@@ -48,7 +52,7 @@ def report(
         Heading of the page.
     tests : Metrics, or mapping of str to Metrics, optional
         What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only Trainer, or those of
-        any of the runs by name.
+        any of the runs by name; of a search those of `best_trainer_`.
     image_shape : tuple of int, optional
         ``(height, width)`` or ``(3, height, width)`` of a row of X, channels first. When None,
         weights are drawn where d makes a square image of at least 8 x 8 pixels, grey or colour.
@@ -65,8 +69,9 @@ def report(
     Raises
     ------
     InvalidParameterError
-        A run is not a fitted Trainer, `tests` names a run that is not there, `image_shape` or
-        `class_names` do not fit, or `path` is a folder or lies in one that does not exist.
+        A run is not a fitted Trainer, a search has no model for `tests`, `tests` names a run that is
+        not there, `image_shape` or `class_names` do not fit, or `path` is a folder or lies in one that
+        does not exist.
     OSError
         The file cannot be written; the message names the path and the reason.
 
@@ -78,15 +83,20 @@ def report(
     >>> path = gs.report(trainer, "report.html", title="Digits")  # doctest: +SKIP
     """
     target = page.checked(path, "report")
-    runs = collect(trainers, tests)
-    sections = [
-        tables.cards(runs),
-        page.section("Results", tables.results(runs)),
-        page.section("Curves", pictures.curves(runs)),
-        page.section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
-        page.section("Training", tables.training(runs)),
-        page.section("Settings", tables.settings(runs)),
-    ]
-    foot = tables.build_line(__version__, runs)
+    subject: Any = trainers
+    # A search is told by what it has learned: its class lies further up.
+    if hasattr(subject, "trials_"):
+        sections, foot = searches.content(subject, tests, image_shape, class_names)
+    else:
+        runs = collect(subject, tests)
+        sections = [
+            tables.cards(runs),
+            page.section("Results", tables.results(runs)),
+            page.section("Curves", pictures.curves({run.name: run.history for run in runs})),
+            page.section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
+            page.section("Training", tables.training(runs)),
+            page.section("Settings", tables.settings(runs)),
+        ]
+        foot = tables.build_line(__version__, runs)
     page.write(target, title=title, notes=notes, sections=sections, foot=foot)
     return target

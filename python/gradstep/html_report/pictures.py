@@ -7,7 +7,7 @@ import io
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 
@@ -30,18 +30,17 @@ _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep", "font.sans-seri
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def curves(runs: Sequence[Run], prefix: str = "") -> str:
+def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[str] | None = None) -> str:
     """Return the legend and one SVG for each panel of `plots.curves`.
 
     Ids within them begin with `prefix`, which must be another for every call on a page.
     """
-    histories = {run.name: run.history for run in runs}
     entries = "".join(
         f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4h28" stroke-width="2.6" '
         f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
-        for entry in plots.legend_entries(histories)
+        for entry in plots.legend_entries(histories, best)
     )
-    panels = "".join(_panel(panel, histories, prefix) for panel in plots.panels(histories))
+    panels = "".join(_panel(panel, histories, prefix, best) for panel in plots.panels(histories))
     return f'<ul class="legend">{entries}</ul>\n<div class="panels">{panels}</div>'
 
 
@@ -75,13 +74,15 @@ def figure(drawn: Figure, label: str, prefix: str) -> str:
     return f'<div class="figure">{_svg(drawn, label, prefix)}</div>'
 
 
-def _panel(panel: plots.Panel, histories: Mapping[str, History], prefix: str) -> str:
+def _panel(
+    panel: plots.Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None
+) -> str:
     with _settings():
         drawn = Figure(figsize=(4.6, 3.3))
         drawn.patch.set_visible(False)
         # The same frame for every panel, so that they line up.
         axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
-        plots.draw_panel(axes, panel, histories)
+        plots.draw_panel(axes, panel, histories, best)
         axes.yaxis.set_label_coords(-0.145, 0.5)
     return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.column}-")
 

@@ -22,6 +22,7 @@ _CSS_COLOURS = {
     plots.INK: "var(--ink)",
     plots.MUTED: "var(--muted)",
     plots.GRID: "var(--grid)",
+    plots.PAPER: "var(--card)",
     **{colour: f"var(--run-{i})" for i, colour in enumerate(plots.PALETTE)},
 }
 

@@ -48,6 +48,11 @@ def cards(runs: Sequence[Run]) -> str:
             f"in the largest of {len(runs)} runs" if several else text.layers(largest.sizes),
         ),
     ]
+    return card_list(figures)
+
+
+def card_list(figures: Sequence[tuple[str, str, str]]) -> str:
+    """Return figures, each with its name before and a remark after it, as cards."""
     items = [f"<li><span>{a}</span><b>{b}</b><span>{escape(c)}</span></li>" for a, b, c in figures]
     return f'<ul class="cards">{"".join(items)}</ul>'
 

@@ -5,8 +5,9 @@ Nothing here touches pyplot or any other global state: every function returns a
 and works in any thread.
 """
 
-from gradstep.plots.heat_maps import heat_map
+from gradstep.plots.heat_maps import MOST_LEVELS, heat_map
 from gradstep.plots.images import Pictures, class_images, weight_pictures
+from gradstep.plots.parallel import parallel_coordinates
 from gradstep.plots.parameters import over_parameter
 from gradstep.plots.probabilities import probability_histograms
 from gradstep.plots.rates import learning_rate, range_test
@@ -24,15 +25,17 @@ from gradstep.plots.runs import (
     panels,
     parts_of,
 )
-from gradstep.plots.style import GRID, INK, MUTED, PALETTE
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER
 
 __all__ = [
     "DASHES",
     "GRID",
     "INK",
+    "MOST_LEVELS",
     "MUTED",
     "PALETTE",
     "PANELS",
+    "PAPER",
     "PART_NAMES",
     "LegendEntry",
     "Panel",
@@ -47,6 +50,7 @@ __all__ = [
     "line_colours",
     "over_parameter",
     "panels",
+    "parallel_coordinates",
     "parts_of",
     "probability_histograms",
     "range_test",

@@ -20,7 +20,7 @@ from gradstep.plots.results import Levels, Table
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, add_notes, add_title, as_percent, shorten
 
 # Most values along a side and most panels; panels side by side; a cell's size in inches.
-_MOST_LEVELS, _MOST_PANELS, _PANEL_COLUMNS = 40, 12, 3
+MOST_LEVELS, _MOST_PANELS, _PANEL_COLUMNS = 40, 12, 3
 _CELL_WIDTH, _CELL_HEIGHT = 0.72, 0.5
 
 
@@ -85,8 +85,8 @@ def heat_map(
     wanted += [] if panels is None else [("panels", panels)]
     read = results.read(table, "heat_map", wanted)
     values = results.figures(read[figure], figure, "heat_map")
-    down = _levels("rows", rows, read[rows], _MOST_LEVELS)
-    across = _levels("columns", columns, read[columns], _MOST_LEVELS)
+    down = _levels("rows", rows, read[rows], MOST_LEVELS)
+    across = _levels("columns", columns, read[columns], MOST_LEVELS)
     constant = [""] * len(values)
     deep = _levels("panels", panels or "", constant if panels is None else read[panels], _MOST_PANELS)
     shape = (len(deep.names), len(down.names), len(across.names))

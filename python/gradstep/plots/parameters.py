@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
 from gradstep.plots import results
 from gradstep.plots.results import Levels, Table
 from gradstep.plots.runs import line_colours
+from gradstep.plots.scales import Scale, log_ticks, scale_of
 from gradstep.plots.style import (
     MUTED,
+    PAPER,
     add_legend,
     add_notes,
     add_title,
     as_percent,
     legend_height,
+    shorten,
     style,
 )
 
 Array = npt.NDArray[np.float64]
-
-# Values that span more than this factor are drawn on a logarithmic axis; zero then stands half a decade
-# below the smallest, or more where that would be less than this share of the axis.
-_LOG_FROM, _ZERO_DECADES, _ZERO_SHARE = 10.0, 0.5, 0.12
-
-
-class _Scale(NamedTuple):
-    """Where along the axis every level is, and whether the axis is logarithmic."""
-
-    places: Array
-    log: bool
-    has_zero: bool
 
 
 def over_parameter(
@@ -46,6 +36,7 @@ def over_parameter(
     parameter: str = "l2",
     figure: str | Sequence[str] = "validation_accuracy",
     *,
+    join: bool = True,
     title: str | None = None,
 ) -> Figure:
     """Draw a figure, such as the validation accuracy, over one parameter that was varied.
@@ -66,6 +57,9 @@ def over_parameter(
     figure : str or sequence of str, default="validation_accuracy"
         Column to draw; several must be of one quantity, such as the accuracies of train and
         validation rows. Accuracies are shown in percent.
+    join : bool, default=True
+        Whether a line joins neighbouring values; it says nothing where other parameters were drawn
+        at random, too.
     title : str, optional
         Stands over the figure.
 
@@ -91,7 +85,7 @@ def over_parameter(
     read = results.read(table, "over_parameter", wanted)
     quantity = _quantity(names)
     levels = results.levels(read[parameter])
-    scale = _scale(levels)
+    scale = scale_of(levels)
     several = len(names) > 1
     picture = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
     axes = picture.subplots()
@@ -100,7 +94,7 @@ def over_parameter(
     for name, colour in zip(names, colours, strict=True):
         values = results.figures(read[name], name, "over_parameter")
         means = results.means(values, levels.places)
-        _draw(axes, scale, levels, values, means, colour)
+        _draw(axes, scale, levels.places, values, means, colour, join and levels.numbers is not None)
         best = results.best(name, means)
         if best is not None:
             spot = scale.places[best], means[best]
@@ -133,27 +127,20 @@ def _quantity(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else quantities.pop()
 
 
-def _scale(levels: Levels) -> _Scale:
-    values = levels.numbers
-    if values is None:
-        return _Scale(np.arange(len(levels.names), dtype=np.float64), False, False)
-    positive = values[values > 0]
-    if np.isnan(values).any() or (values < 0).any() or positive.size < 2:
-        return _Scale(values, False, False)
-    span = positive[-1] / positive[0]
-    if not _LOG_FROM < span < np.inf:
-        return _Scale(values, False, False)
-    decades = max(_ZERO_DECADES, _ZERO_SHARE * np.log10(span))
-    places = np.where(values > 0, values, positive[0] / 10**decades)
-    return _Scale(places, True, positive.size < values.size)
-
-
-def _draw(axes: Axes, scale: _Scale, levels: Levels, values: Array, means: Array, colour: str) -> None:
-    """Draw a dot per row, and a line through the means of the levels that have an order."""
+def _draw(
+    axes: Axes,
+    scale: Scale,
+    levels: npt.NDArray[np.intp],
+    values: Array,
+    means: Array,
+    colour: str,
+    join: bool,
+) -> None:
+    """Draw a dot per row, whose `levels` are given, and if wished a line through the means of the levels."""
     repeated = len(values) > len(means)
-    dots = scale.places[levels.places]
+    dots = scale.places[levels]
     axes.plot(dots, values, "o", color=colour, markersize=4.5, alpha=0.4 if repeated else 1.0)
-    if levels.numbers is not None:
+    if join:
         joined = np.isfinite(means)
         joined[0] &= not scale.has_zero
         axes.plot(scale.places[joined], means[joined], color=colour, linewidth=1.8)
@@ -161,19 +148,17 @@ def _draw(axes: Axes, scale: _Scale, levels: Levels, values: Array, means: Array
         axes.plot(scale.places, means, "_", color=colour, markersize=13, markeredgewidth=1.8)
 
 
-def _set_ticks(axes: Axes, levels: Levels, scale: _Scale) -> None:
+def _set_ticks(axes: Axes, levels: Levels, scale: Scale) -> None:
     """Write the values along the axis: of a logarithmic one powers of ten, and zero before its break."""
     if levels.numbers is None:
-        axes.set_xticks(scale.places, levels.names, parse_math=False)
+        axes.set_xticks(scale.places, [shorten(name, 16) for name in levels.names], parse_math=False)
         axes.margins(x=0.1)
     if not scale.log:
         return
     axes.set_xscale("log")
     positive = scale.places[int(scale.has_zero) :]
     low, high = positive[0] * (1 - 1e-9), positive[-1] * (1 + 1e-9)
-    ticks = _log_ticks(low, high, (1.0,))
-    if len(ticks) < 3:
-        ticks = _log_ticks(low, high, (1.0, 2.0, 5.0))
+    ticks = log_ticks(low, high)
     names = [results.text(tick) for tick in ticks]
     if scale.has_zero:
         zero = scale.places[0]
@@ -187,13 +172,8 @@ def _set_ticks(axes: Axes, levels: Levels, scale: _Scale) -> None:
             ha="center",
             va="center",
             transform=axes.get_xaxis_transform(),
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
         )
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter(names))
     axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _log_ticks(low: float, high: float, subs: tuple[float, ...]) -> list[float]:
-    ticks = LogLocator(subs=subs, numticks=9).tick_values(low, high)
-    return [float(tick) for tick in ticks if low <= tick <= high]

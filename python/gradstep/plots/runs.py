@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ PART_NAMES = {"train": "training", "running": "training (running)", "validation"
 # Losses that span more than this factor are drawn on a logarithmic axis, and so are the costs, unless
 # those span too little for its ticks at 1, 2 and 5.
 _LOG_FROM, _LOG_TICKS_FROM = 30.0, 5.0
+# Losses in the background are shown up to so many times the highest of those in colour.
+_CUT = 10.0
 
 
 class Panel(NamedTuple):
@@ -58,7 +61,10 @@ class LegendEntry(NamedTuple):
 
 
 def curves(
-    history: History | Trainer | Mapping[str, History | Trainer], *, title: str | None = None
+    history: History | Trainer | Mapping[str, History | Trainer],
+    *,
+    best: str | Collection[str] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw loss, cost and accuracy over epochs.
 
@@ -71,6 +77,10 @@ def curves(
     ----------
     history : History, fitted Trainer, or mapping of str to either
         A mapping draws several runs in one figure, its keys are their names.
+    best : str or collection of str, optional
+        Names of the runs to draw as above, among many: all others are thin grey lines of their
+        validation rows, or of training where there are none, and are cut off above 10 times the
+        highest loss of the best.
     title : str, optional
         Stands over the figure.
 
@@ -82,7 +92,8 @@ def curves(
     Raises
     ------
     InvalidParameterError
-        `history` is of another type, a Trainer is not fitted, or there is no evaluation to draw.
+        `history` is of another type, a Trainer is not fitted, there is no evaluation to draw, or
+        `best` names a run that is not there.
 
     Examples
     --------
@@ -94,11 +105,16 @@ def curves(
     ['epoch', 'epoch', 'epoch']
     """
     runs = histories(history)
-    entries = legend_entries(runs)
+    named = None if best is None else {best} if isinstance(best, str) else set(best)
+    if unknown := sorted((named or set()) - set(runs)):
+        raise InvalidParameterError(
+            f"`best` of curves must name runs ({reprlib.repr(list(runs))}), got {', '.join(unknown)}"
+        )
+    entries = legend_entries(runs, named)
     figure = Figure(figsize=(11, 3.75 + legend_height(len(entries))), layout="constrained")
     shown = panels(runs)
     for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        draw_panel(axes, panel, runs)
+        draw_panel(axes, panel, runs, named)
     add_title(figure, title)
     lines = [Line2D([], [], color=color, linestyle=DASHES[dash], linewidth=2.2) for _, color, dash in entries]
     add_legend(figure, lines, [text for text, _, _ in entries])
@@ -145,19 +161,38 @@ def panels(runs: Mapping[str, History]) -> list[Panel]:
     return [panel for panel in PANELS if any(_lines(history, panel) for history in runs.values())]
 
 
-def legend_entries(runs: Mapping[str, History]) -> list[LegendEntry]:
+def legend_entries(runs: Mapping[str, History], best: Collection[str] | None = None) -> list[LegendEntry]:
     """Return the entries that tell the lines of `draw_panel` apart: runs by colour, parts by dashes."""
-    colours, parts = line_colours(len(runs)), parts_of(runs.values())
-    if len(runs) == 1:
-        return [LegendEntry(PART_NAMES[part], colours[0][part == "validation"], part) for part in parts]
-    named = [LegendEntry(name, colour, "train") for name, (colour, _) in zip(runs, colours, strict=True)]
-    return named + [LegendEntry(PART_NAMES[part], MUTED, part) for part in parts]
+    coloured, others = _apart(runs, best)
+    rest = [LegendEntry("all others" if coloured else "all runs", MUTED, "train")] if others else []
+    colours, parts = line_colours(len(coloured)), parts_of(coloured.values())
+    if len(coloured) == 1:
+        name = f"{next(iter(coloured))}: " if others else ""
+        return [
+            LegendEntry(name + PART_NAMES[part], colours[0][part == "validation"], part) for part in parts
+        ] + rest
+    named = [LegendEntry(name, colour, "train") for name, (colour, _) in zip(coloured, colours, strict=True)]
+    return named + [LegendEntry(PART_NAMES[part], MUTED, part) for part in parts] + rest
 
 
-def draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, History]) -> None:
-    """Draw one quantity of every run: a line per run and part, its data the history's columns."""
+def draw_panel(
+    axes: Axes, panel: Panel, runs: Mapping[str, History], best: Collection[str] | None = None
+) -> None:
+    """Draw one quantity of every run: a line per run and part, its data the history's columns.
+
+    Where `best` is given, all other runs stay in the background, with one grey line each.
+    """
+    coloured, others = _apart(runs, best)
+    background = [(history, list(_lines(history, panel).values())[-1:]) for history in others.values()]
+    for history, lines in background:
+        for values in lines:
+            # One evaluation alone makes no line.
+            marker = "." if len(history) == 1 else ""
+            axes.plot(
+                history["epoch"], values, color=MUTED, alpha=0.35, linewidth=1.0, marker=marker, zorder=1.5
+            )
     drawn: list[npt.NDArray[np.float64]] = []
-    for history, colours in zip(runs.values(), line_colours(len(runs)), strict=True):
+    for history, colours in zip(coloured.values(), line_colours(len(coloured)), strict=True):
         for part, values in _lines(history, panel).items():
             drawn.append(values)
             axes.plot(
@@ -173,9 +208,24 @@ def draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, History]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if panel.column == "accuracy":
         as_percent(axes.yaxis)
-    else:
-        losses = [history[f"{part}_loss"] for history in runs.values() for part in measured(history)]
-        _scale_loss_axis(axes, np.concatenate(drawn), np.concatenate(losses))
+        return
+    losses = [history[f"{part}_loss"] for history in coloured.values() for part in measured(history)]
+    behind = [values for _, lines in background for values in lines]
+    top = _CUT * np.nanmax(np.concatenate(drawn)) if drawn else np.inf
+    shown = [values[values <= top] for values in behind]
+    _scale_loss_axis(axes, np.concatenate([*drawn, *shown]), np.concatenate([*losses, *shown]))
+    if any((values > top).any() for values in behind):
+        lowest = np.nanmin(np.concatenate([*drawn, *shown]))
+        bottom = lowest / 1.1 if axes.get_yscale() == "log" else lowest - 0.04 * (top - lowest)
+        axes.set_ylim(bottom, top)
+
+
+def _apart(
+    runs: Mapping[str, History], best: Collection[str] | None
+) -> tuple[dict[str, History], dict[str, History]]:
+    """Return the runs to draw in colour, all of them where `best` is None, and the others."""
+    coloured = {name: history for name, history in runs.items() if best is None or name in best}
+    return coloured, {name: history for name, history in runs.items() if name not in coloured}
 
 
 def _lines(history: History, panel: Panel) -> dict[str, npt.NDArray[np.float64]]:

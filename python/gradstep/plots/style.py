@@ -15,6 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 #: for every common kind of colour blindness (M. Okabe, K. Ito, "Color universal design", 2008).
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 INK, MUTED, GRID = "#24292f", "#6e7781", "#dfe3e8"
+#: What a figure lies on; not quite white, so that a page can tell it from what is meant to be white.
+PAPER = "#fefefe"
 
 # Letters of notes that an inch has room for.
 _LEGEND_COLUMNS, _LETTERS_PER_INCH = 4, 12

@@ -31,7 +31,7 @@ def _runs(result: GroupResult) -> list[Run]:
 
 
 def _curves(result: GroupResult, prefix: str) -> str:
-    return html.curves(_runs(result), prefix)
+    return html.curves({run.name: run.history for run in _runs(result)}, prefix)
 
 
 def _weights(result: GroupResult, prefix: str) -> str:

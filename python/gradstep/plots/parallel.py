@@ -1,0 +1,192 @@
+"""A figure over three or more parameters that a search has varied together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from gradstep.errors import InvalidParameterError
+from gradstep.plots import results
+from gradstep.plots.results import Table
+from gradstep.plots.scales import log_ticks, scale_of
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER, add_notes, add_title, shorten
+
+Array = npt.NDArray[np.float64]
+
+# Values that are all written beside their axis; more of them are told by ticks.
+_WRITTEN = 6
+# This share of the trainings, the best, is in colour.
+_GOOD_SHARE = 0.25
+
+
+class _Rail(NamedTuple):
+    """One upright axis: where every row of the table crosses it, in [0, 1], and what is written there."""
+
+    name: str
+    places: Array
+    ticks: list[tuple[float, str]]
+
+
+def parallel_coordinates(
+    table: Table,
+    parameters: Sequence[str],
+    figure: str = "validation_accuracy",
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Draw every training as a line through its parameters to its figure, such as the validation accuracy.
+
+    The best is drawn in orange, the rest of the best quarter in blue, all others in grey. The axis of
+    the figure has its best at the top; that of a parameter is logarithmic where the values are positive
+    and span more than a factor of 10, a zero among them then stands half a decade below the smallest.
+
+    Parameters
+    ----------
+    table : mapping of str to sequence of length n, or pandas DataFrame
+        Columns of parameters and figures, a row per training. Rows whose figure is not finite are
+        left out and counted.
+    parameters : sequence of str
+        Columns, from left to right; what are no numbers is spaced evenly.
+    figure : str, default="validation_accuracy"
+        Column of the last axis; accuracies are shown in percent.
+    title : str, optional
+        Stands over the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One axes; the best training is its last line.
+
+    Raises
+    ------
+    InvalidParameterError
+        `table` is no table, has no row or no such column, `parameters` is empty, or the figure has no
+        finite number.
+
+    Examples
+    --------
+    >>> table = {
+    ...     "l2": [0, 0.001, 0.1],
+    ...     "batch_size": [10, 100, 10],
+    ...     "hidden": [(), (50,), (50, 30)],
+    ...     "validation_accuracy": [0.361, 0.402, 0.385],
+    ... }
+    >>> (axes,) = parallel_coordinates(table, ["l2", "batch_size", "hidden"]).axes
+    >>> axes.lines[-1].get_xydata().tolist()[1:]
+    [[1.0, 1.0], [2.0, 0.5], [3.0, 1.0]]
+    """
+    names = [parameters] if isinstance(parameters, str) else list(parameters)
+    if not names:
+        raise InvalidParameterError(
+            f"`parameters` of parallel_coordinates must name one column or more, got {parameters!r}"
+        )
+    wanted = [*(("parameters", name) for name in names), ("figure", figure)]
+    read = results.read(table, "parallel_coordinates", wanted)
+    values = results.figures(read[figure], figure, "parallel_coordinates")
+    measured = np.flatnonzero(np.isfinite(values))
+    rails = [_rail(name, [read[name][row] for row in measured]) for name in names]
+    rails.append(_figure_rail(figure, values[measured]))
+    picture = Figure(figsize=(max(7.0, 1.9 * len(rails)), 4.6), layout="constrained")
+    axes = picture.subplots()
+    notes = _draw(axes, rails, figure, values[measured])
+    axes.set_title(results.heading(figure), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
+    add_notes(picture, [*notes, results.count_missing([values.tolist()])])
+    add_title(picture, title)
+    return picture
+
+
+def _rail(name: str, column: Sequence[object]) -> _Rail:
+    levels = results.levels(column)
+    scale = scale_of(levels)
+    if len(levels.names) <= _WRITTEN or levels.numbers is None:
+        ticks = list(zip(scale.places.tolist(), levels.names, strict=True))
+    else:
+        low, high = scale.places[int(scale.has_zero)], scale.places[-1]
+        found = log_ticks(low, high) if scale.log else _ticks_between(low, high)
+        ticks = [(scale.places[0], "0")] * scale.has_zero + [(tick, results.text(tick)) for tick in found]
+    if scale.log:
+        return _stretched(name, np.log10(scale.places), levels.places, [(np.log10(p), t) for p, t in ticks])
+    return _stretched(name, scale.places, levels.places, ticks)
+
+
+def _figure_rail(name: str, values: Array) -> _Rail:
+    """Return the axis of the figure, its best at the top."""
+    share = results.is_share(name)
+    ticks = [(tick, f"{100 * tick:g}" if share else f"{tick:g}") for tick in _ticks_between(*_ends(values))]
+    rail = _stretched(name, values, np.arange(len(values)), ticks)
+    if results.higher_is_better(name) is not False:
+        return rail
+    return _Rail(name, 1 - rail.places, [(1 - place, text) for place, text in rail.ticks])
+
+
+def _stretched(
+    name: str, places: Array, rows: npt.NDArray[np.intp], ticks: Sequence[tuple[float, str]]
+) -> _Rail:
+    """Return an axis whose ends are those of its places; one place alone stands in the middle."""
+    low, high = _ends(places)
+    width = high - low or 1.0
+    offset = low if high > low else low - 0.5
+    crossings = (places[rows] - offset) / width
+    return _Rail(name, crossings, [(float((place - offset) / width), text) for place, text in ticks])
+
+
+def _ends(values: Array) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
+
+
+def _ticks_between(low: float, high: float) -> list[float]:
+    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high] or [low]
+
+
+def _draw(axes: Axes, rails: Sequence[_Rail], figure: str, values: Array) -> list[str]:
+    """Draw the axes and a line per row, the best last; return what the colours mean."""
+    better = np.argsort(-values if results.higher_is_better(figure) else values, kind="stable")
+    judged = results.higher_is_better(figure) is not None
+    good = set(better[: max(1, round(_GOOD_SHARE * len(values)))].tolist()) if judged else set()
+    paths = np.array([rail.places for rail in rails])
+    for place in range(len(rails)):
+        axes.axvline(place, color=GRID, linewidth=1.2, zorder=1)
+    for row in better[::-1].tolist():
+        is_best = judged and row == better[0]
+        axes.plot(
+            range(len(rails)),
+            paths[:, row],
+            color=PALETTE[1] if is_best else PALETTE[0] if row in good else MUTED,
+            linewidth=2.6 if is_best else 1.3,
+            alpha=1.0 if is_best else 0.75 if row in good else 0.35,
+            zorder=3 if is_best else 2,
+        )
+    for place, rail in enumerate(rails):
+        _write_ticks(axes, place, rail, last=place == len(rails) - 1)
+    axes.set_xticks(range(len(rails)), [shorten(results.label(rail.name), 24) for rail in rails])
+    axes.tick_params(axis="x", length=0, colors=INK, labelsize=11, top=True, labeltop=True, labelbottom=False)
+    axes.set(xlim=(-0.45, len(rails) - 0.55), ylim=(-0.05, 1.05), yticks=[])
+    axes.spines[:].set_visible(False)
+    if not judged:
+        return []
+    best = f"orange: the best, {results.figure_text(figure, values[better[0]])}"
+    return [best] + ["blue: the rest of the best quarter"] * (len(good) > 1)
+
+
+def _write_ticks(axes: Axes, place: int, rail: _Rail, *, last: bool) -> None:
+    """Write the ticks of an axis to its left, those of the last one, which has room there, to its right."""
+    for height, text in rail.ticks:
+        axes.text(
+            place + (0.06 if last else -0.06),
+            height,
+            shorten(text, 14),
+            color=INK,
+            fontsize=10,
+            ha="left" if last else "right",
+            va="center",
+            parse_math=False,
+            zorder=4,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )
