@@ -1,8 +1,8 @@
-"""The command line: `gradstep demo | train | gradcheck | reproduce | info`.
+"""The command line: `gradstep demo | train | sweep | gradcheck | reproduce | info`.
 
-Exit status: 0 when all went well; 1 when the answer is bad news (training diverged, a gradient
-check failed, a number is not reproduced); 2 for a mistake in what was asked, told in one line; 130
-after Ctrl-C.
+Exit status: 0 when all went well; 1 when the answer is bad news (training diverged, or all of a
+search, a gradient check failed, a number is not reproduced); 2 for a mistake in what was asked, told
+in one line; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import gradstep
-from gradstep.cli import demo, gradcheck, info, reproduce, train
-from gradstep.errors import DivergedError, GradstepError
+from gradstep.cli import demo, gradcheck, info, reproduce, sweep, train
+from gradstep.errors import DivergedError, GradstepError, NoModelError
 
-__all__ = ["demo", "gradcheck", "info", "main", "reproduce", "train"]
+__all__ = ["demo", "gradcheck", "info", "main", "reproduce", "sweep", "train"]
 
-_COMMANDS = (demo, train, gradcheck, reproduce, info)
+_COMMANDS = (demo, train, sweep, gradcheck, reproduce, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             status = _run(argv)
         sys.stdout.flush()
         return status
-    except DivergedError as error:
+    except (DivergedError, NoModelError) as error:
         return _say("error", error, 1)
     except GradstepError as error:
         return _say("error", error, 2)

@@ -13,7 +13,7 @@ from gradstep.cli.options import integer
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
 
 if TYPE_CHECKING:
-    from gradstep.datasets import DataSet
+    from gradstep.datasets import DataSet, Rows
 
 #: Share of the rows of one's own file held out for validation, and again for the test.
 HELD_OUT = 0.15
@@ -181,6 +181,26 @@ def load(arguments: argparse.Namespace) -> DataSet:
     parts = {"validation": HELD_OUT, "test": HELD_OUT}
     load_file = datasets.load_csv if kind == ".csv" else datasets.load_npz
     return load_file(arguments.data, **(parts | given))
+
+
+def parts(data: DataSet) -> dict[str, Rows]:
+    """Return the parts of the data that there are, by name."""
+    found = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {part: rows for part, rows in found.items() if rows is not None}
+
+
+def on_images(augmentation: Any, data: DataSet) -> Any:
+    """Return an augmentation, or None, with the shape of the data's images where that is known."""
+    from gradstep import augment
+
+    if augmentation is None or data.train.image_shape is None:
+        return augmentation
+    return augment.on_images(augmentation, data.train.image_shape)
+
+
+def eval_set(data: DataSet) -> tuple[Any, Any] | None:
+    """Return the validation rows as `fit` takes them."""
+    return None if data.validation is None else (data.validation.X, data.validation.y)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradstep
 from gradstep.cli import progress
-from gradstep.cli.train import INTERRUPTED, Outcome, check_writable, fit, write_report
+from gradstep.cli.output import INTERRUPTED, check_writable
+from gradstep.cli.train import Outcome, fit, write_report
 
 # Both reach what they can within their epochs; found by trying a few rates on the validation rows.
 _NETWORKS: dict[str, dict[str, Any]] = {

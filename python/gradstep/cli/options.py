@@ -308,16 +308,20 @@ def add_trainer_options(parser: argparse.ArgumentParser, only: Collection[str] |
         )
 
 
+def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of Trainer that were given."""
+    return {
+        option.name: option.value(getattr(arguments, option.name))
+        for option in TRAINER_OPTIONS
+        if hasattr(arguments, option.name)
+    }
+
+
 def make_trainer(arguments: argparse.Namespace) -> Trainer:
     """Return a Trainer with the parameters that were given, checked before any data is loaded."""
     from gradstep.trainer import Trainer
     from gradstep.validation import check_parameters
 
-    given = {
-        option.name: option.value(getattr(arguments, option.name))
-        for option in TRAINER_OPTIONS
-        if hasattr(arguments, option.name)
-    }
-    trainer = Trainer(**given)
+    trainer = Trainer(**given_options(arguments))
     check_parameters(trainer.get_params(deep=False))
     return trainer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli import options, progress
-from gradstep.cli.train import INTERRUPTED, check_apart, check_writable
+from gradstep.cli.output import INTERRUPTED, check_apart, check_writable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,25 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradstep
 from gradstep.cli import data as data_options
-from gradstep.cli import options, progress
-from gradstep.errors import DivergedError, InvalidParameterError
+from gradstep.cli import options, output, progress
+from gradstep.errors import DivergedError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradstep import Metrics, Trainer
-    from gradstep.datasets import DataSet, Rows
-
-INTERRUPTED = 130
-
+    from gradstep.datasets import DataSet
 
 _EXAMPLES = """examples:
   gradstep train --data digits --hidden 64 --learning-rate 0.1
@@ -38,15 +34,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     data_options.add_data_options(parser)
     options.add_trainer_options(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
-    output.add_argument("--save", type=Path, metavar="FILE", help="write the trained model")
-    output.add_argument(
+    group = parser.add_argument_group("output")
+    group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
+    group.add_argument("--save", type=Path, metavar="FILE", help="write the trained model")
+    group.add_argument(
         "--json",
         action="store_true",
         help="write settings, history and figures as JSON to standard output, progress to standard error",
     )
-    output.add_argument("--quiet", action="store_true", help="show no progress")
+    group.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 @dataclass
@@ -81,12 +77,7 @@ class Outcome:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, show the figures, write what was asked for; return the exit status."""
-    for path in (arguments.report, arguments.save):
-        if path is not None:
-            check_writable(path)
-            check_apart(path, Path(arguments.data), "--data")
-    if arguments.save is not None and arguments.report is not None:
-        check_apart(arguments.report, arguments.save, "--save")
+    output.check_files({"--report": arguments.report, "--save": arguments.save}, arguments.data)
     # With --json, standard output belongs to the machine.
     console = progress.make_console(stderr=arguments.json)
     trainer = options.make_trainer(arguments)
@@ -106,26 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"report  {arguments.report}")
     if outcome.diverged is not None:
         raise outcome.diverged
-    return INTERRUPTED if outcome.interrupted else 0
-
-
-def check_writable(path: Path) -> None:
-    """Raise before any work is done when `path` cannot be written."""
-    folder = path.parent
-    if path.exists() and not path.is_file():
-        raise InvalidParameterError(
-            f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no file'}"
-        )
-    if not folder.is_dir():
-        raise InvalidParameterError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise InvalidParameterError(f"cannot write {path}: permission denied")
-
-
-def check_apart(path: Path, other: Path, option: str) -> None:
-    """Raise when writing `path` would destroy what another option names."""
-    if path.resolve() == other.resolve():
-        raise InvalidParameterError(f"cannot write {path}: {option} names the same file")
+    return output.INTERRUPTED if outcome.interrupted else 0
 
 
 def fit(
@@ -142,11 +114,8 @@ def fit(
     Training that diverges is an outcome too, where the history has a row. `width` is that of
     the longest of several names.
     """
-    parts = _parts(data)
-    if trainer.augment is not None and data.train.image_shape is not None:
-        shape = data.train.image_shape
-        trainer.set_params(augment=gradstep.augment.on_images(trainer.augment, shape))
-    eval_set = None if data.validation is None else (data.validation.X, data.validation.y)
+    trainer.set_params(augment=data_options.on_images(trainer.augment, data))
+    eval_set = data_options.eval_set(data)
     diverged = None
     began = time.perf_counter()
     watch = progress.training_progress(console, name.ljust(width), trainer.epochs, quiet=quiet)
@@ -161,14 +130,13 @@ def fit(
         finally:
             trainer.set_params(callbacks=())
     seconds = time.perf_counter() - began
+    return Outcome(name, trainer, data, seconds, measure(trainer, data), diverged)
+
+
+def measure(trainer: Trainer, data: DataSet) -> dict[str, Metrics]:
+    """Return the figures of all parts of the data."""
     with data_options.plain_errors():
-        figures = {part: trainer.evaluate(rows.X, rows.y) for part, rows in parts.items()}
-    return Outcome(name, trainer, data, seconds, figures, diverged)
-
-
-def _parts(data: DataSet) -> dict[str, Rows]:
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {part: rows for part, rows in parts.items() if rows is not None}
+        return {part: trainer.evaluate(rows.X, rows.y) for part, rows in data_options.parts(data).items()}
 
 
 def describe(outcome: Outcome) -> str:
@@ -192,7 +160,7 @@ def _kind(trainer: Any) -> str:
 def figures_table(outcome: Outcome) -> Any:
     """Return the table of figures, a row for each part of the data."""
     rows = []
-    for part, data in _parts(outcome.data).items():
+    for part, data in data_options.parts(outcome.data).items():
         loss, cost, accuracy = outcome.figures[part]
         figures = (progress.figure(loss), progress.figure(cost), f"{accuracy:.2%}")
         rows.append((part, f"{len(data):,}", *figures))
@@ -205,7 +173,6 @@ def write_report(outcomes: list[Outcome], path: Path) -> None:
     # A run that is alone needs no name to be told apart: what it is says more.
     names = [outcome.name if len(outcomes) > 1 else _kind(outcome.trainer) for outcome in outcomes]
     tests = {n: outcome.figures["test"] for n, outcome in zip(names, outcomes, strict=True) if data.test}
-    counts = ", ".join(f"{len(rows):,} {part}" for part, rows in _parts(data).items())
     gradstep.report(
         {name: outcome.trainer for name, outcome in zip(names, outcomes, strict=True)},
         path,
@@ -213,49 +180,29 @@ def write_report(outcomes: list[Outcome], path: Path) -> None:
         tests=tests,
         image_shape=data.train.image_shape,
         class_names=data.class_names,
-        notes=f"{data.train.X.shape[1]:,} inputs, {len(data.class_names)} classes; rows: {counts}.",
+        notes=data_note(data),
     )
+
+
+def data_note(data: DataSet) -> str:
+    """Return what the data is, in a sentence for the head of a report."""
+    counts = ", ".join(f"{len(rows):,} {part}" for part, rows in data_options.parts(data).items())
+    return f"{data.train.X.shape[1]:,} inputs, {len(data.class_names)} classes; rows: {counts}."
 
 
 def _machine_readable(outcome: Outcome) -> dict[str, Any]:
     from gradstep.history import COLUMNS
 
     trainer, history = outcome.trainer, outcome.trainer.history_
-    settings = trainer.get_params(deep=False)
-    for name in options.NOT_OPTIONS:
-        del settings[name]
     return {
         "gradstep": gradstep.__version__,
-        "data": {
-            "name": outcome.data.name,
-            "rows": {part: len(rows) for part, rows in _parts(outcome.data).items()},
-        },
-        "settings": {name: _plain(value) for name, value in settings.items()},
+        "data": output.data(outcome.data),
+        "settings": output.settings(trainer),
         "backend": trainer.backend_,
         "n_iter": trainer.n_iter_,
         "seconds": outcome.seconds,
         "interrupted": outcome.interrupted,
         "diverged": str(outcome.diverged) if outcome.diverged else None,
-        "figures": {
-            part: {name: _finite(value) for name, value in metrics._asdict().items()}
-            for part, metrics in outcome.figures.items()
-        },
-        "history": {name: [_finite(value) for value in history[name].tolist()] for name in COLUMNS},
+        "figures": output.figures(outcome.figures),
+        "history": {name: [output.finite(value) for value in history[name].tolist()] for name in COLUMNS},
     }
-
-
-def _plain(value: Any) -> Any:
-    from gradstep import augment, init
-
-    if isinstance(value, augment.Augment):
-        return augment.to_dict(value)
-    if callable(value):
-        return gradstep.schedules.to_dict(value)
-    if isinstance(value, init.Init):
-        return init.to_dict(value)
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN (in a column of rows that were not evaluated) and no infinity."""
-    return value if math.isfinite(value) else None

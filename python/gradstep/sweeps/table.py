@@ -96,14 +96,14 @@ class Results(Mapping[str, npt.NDArray[Any]]):
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the table as JSON, a list of objects, in one step; numbers that are not finite are null."""
-        rows = [{name: _plain(value) for name, value in row.items()} for row in self.rows()]
+        rows = [{name: plain(value) for name, value in row.items()} for row in self.rows()]
         write_atomically(path, json.dumps(rows, indent=1, allow_nan=False).encode())
 
     def __str__(self) -> str:
         wanted = ("round", "trial", *self.parameters, *_PRINTED)
         names = [name for name in wanted if name in self and _says_something(self[name])]
         order = self.ranking() if "score" in self else np.arange(self.n_trials)
-        lines = [names] + [[_cell(self[name][row]) for name in names] for row in order[:_SHOWN]]
+        lines = [names] + [[cell(self[name][row]) for name in names] for row in order[:_SHOWN]]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
@@ -145,20 +145,20 @@ def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
     return column if dtype is None else column.astype(dtype)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    plain: Callable[[Any], Any] = repr
+        return [plain(item) for item in value]
+    described: Callable[[Any], Any] = repr
     if isinstance(value, schedules.PLAIN):
-        plain = schedules.to_dict
+        described = schedules.to_dict
     elif isinstance(value, init.Init):
-        plain = init.to_dict
-    return plain(value)
+        described = init.to_dict
+    return described(value)
 
 
 def _is_nan(value: object) -> bool:
@@ -169,7 +169,8 @@ def _says_something(column: npt.NDArray[Any]) -> bool:
     return not all(_is_nan(value) for value in column.tolist())
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as a line of text has it."""
     if _is_nan(value):
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,95 @@
+"""What commands leave behind: files, checked before any work is done, JSON and exit statuses."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradstep.cli.data import parts
+from gradstep.cli.options import NOT_OPTIONS
+from gradstep.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from gradstep import Metrics, Trainer
+    from gradstep.datasets import DataSet
+
+#: Exit status after Ctrl-C.
+INTERRUPTED = 130
+
+
+def check_files(files: Mapping[str, Path | None], source: str) -> None:
+    """Raise when a file cannot be written, or would destroy another one or the data.
+
+    Parameters
+    ----------
+    files : mapping of str to Path or None
+        By the option that names it; None is not written.
+    source : str
+        What ``--data`` says.
+    """
+    given = [(option, path) for option, path in files.items() if path is not None]
+    for _, path in given:
+        check_writable(path)
+        check_apart(path, Path(source), "--data")
+    for (_, path), (option, other) in combinations(given, 2):
+        check_apart(path, other, option)
+
+
+def check_writable(path: Path) -> None:
+    """Raise before any work is done when `path` cannot be written."""
+    folder = path.parent
+    if path.exists() and not path.is_file():
+        raise InvalidParameterError(
+            f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no file'}"
+        )
+    if not folder.is_dir():
+        raise InvalidParameterError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise InvalidParameterError(f"cannot write {path}: permission denied")
+
+
+def check_apart(path: Path, other: Path, option: str) -> None:
+    """Raise when writing `path` would destroy what another option names."""
+    if path.resolve() == other.resolve():
+        raise InvalidParameterError(f"cannot write {path}: {option} names the same file")
+
+
+def data(data: DataSet) -> dict[str, Any]:
+    """Return what the data is, as JSON has it."""
+    return {"name": data.name, "rows": {part: len(rows) for part, rows in parts(data).items()}}
+
+
+def settings(trainer: Trainer) -> dict[str, Any]:
+    """Return the parameters that a command line can give, as JSON has them."""
+    given = trainer.get_params(deep=False)
+    return {name: _plain(value) for name, value in given.items() if name not in NOT_OPTIONS}
+
+
+def figures(of_parts: Mapping[str, Metrics]) -> dict[str, dict[str, float | None]]:
+    """Return the figures of every part of the data, as JSON has them."""
+    return {
+        part: {name: finite(value) for name, value in metrics._asdict().items()}
+        for part, metrics in of_parts.items()
+    }
+
+
+def finite(value: float) -> float | None:
+    """JSON has no NaN (in a column of rows that were not evaluated) and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    from gradstep import augment, init, schedules
+
+    if isinstance(value, augment.Augment):
+        return augment.to_dict(value)
+    if callable(value):
+        return schedules.to_dict(value)
+    if isinstance(value, init.Init):
+        return init.to_dict(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

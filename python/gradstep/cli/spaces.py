@@ -1,0 +1,163 @@
+"""What a search is to try, as words: distributions, lists of values, rules that stop early."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gradstep.cli.options import TRAINER_OPTIONS, Option
+from gradstep.errors import InvalidParameterError
+from gradstep.nested import refuse
+
+if TYPE_CHECKING:
+    from gradstep import MedianStopping, SuccessiveHalving
+
+
+class Spelling(NamedTuple):
+    """How a distribution is written: its class in gradstep, and the type of both its ends."""
+
+    distribution: str
+    end: Callable[[str], Any]
+
+
+#: Distributions by the word that they begin with; LOW and HIGH follow.
+SPELLINGS = {
+    "uniform": Spelling("Uniform", float),
+    "loguniform": Spelling("LogUniform", float),
+    "int": Spelling("IntUniform", int),
+}
+#: How the values of a parameter are written.
+VALUES = ", ".join([*(f"{kind}:LOW:HIGH" for kind in SPELLINGS), "or values with commas between them"])
+
+_OPTIONS = {option.name: option for option in TRAINER_OPTIONS}
+_WORDS: dict[str, Any] = {"yes": True, "no": False, "none": None}
+
+
+def parse_param(text: str) -> tuple[str, Any]:
+    """Read ``NAME=VALUES`` as a parameter of Trainer, or a part of one, and what to try of it.
+
+    >>> parse_param("l2=loguniform:1e-5:1e-1")
+    ('l2', LogUniform(low=1e-05, high=0.1))
+    >>> parse_param("hidden=none,50,50-30")
+    ('hidden', [(), (50,), (50, 30)])
+    >>> parse_param("learning_rate__high=0.1,0.2")
+    ('learning_rate__high', [0.1, 0.2])
+    """
+    name, equals, values = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals or not name or not values:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUES, got {text!r}")
+    parameter, _, part = name.partition("__")
+    try:
+        if parameter not in _OPTIONS:
+            refuse("Trainer", name, _OPTIONS)
+        kind, *ends = values.split(":")
+        if kind in SPELLINGS:
+            return name, _distribution(kind, ends, text)
+        read = _word if part else _reader(_OPTIONS[parameter])
+        return name, [_read(read, name, word.strip(), kind) for word in values.split(",")]
+    except InvalidParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _distribution(kind: str, ends: list[str], text: str) -> Any:
+    import gradstep
+
+    spelling = SPELLINGS[kind]
+    try:
+        low, high = map(spelling.end, ends)
+    except ValueError:
+        numbers = "integers" if spelling.end is int else "numbers"
+        raise argparse.ArgumentTypeError(f"must have {kind}:LOW:HIGH of {numbers}, got {text!r}") from None
+    return getattr(gradstep, spelling.distribution)(low, high)
+
+
+def _read(read: Callable[[str], Any], name: str, word: str, kind: str) -> Any:
+    try:
+        return read(word)
+    except argparse.ArgumentTypeError as error:
+        near = difflib.get_close_matches(kind, SPELLINGS, n=1)
+        hint = f"; did you mean {near[0]}:LOW:HIGH?" if near else ""
+        raise argparse.ArgumentTypeError(f"{name} {error}{hint}") from None
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    """Return what reads one value of a parameter."""
+    if isinstance(option.default, bool):
+        return _flag
+    if option.several:
+        # Layers have dashes between them: a comma is between two values.
+        return lambda word: option.value(map(option.read, [] if word == "none" else word.split("-")))
+    return option.read
+
+
+def _flag(word: str) -> bool:
+    if word not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"must be yes or no, got {word!r}")
+    return bool(_WORDS[word])
+
+
+def _word(word: str) -> Any:
+    """Read a value of a part: a number where it is one."""
+    for parse in (int, float):
+        try:
+            return parse(word)
+        except ValueError:
+            pass
+    return _WORDS.get(word, word)
+
+
+def parse_stopping(text: str) -> SuccessiveHalving | MedianStopping:
+    """Read ``halving``, ``halving:FACTOR`` or ``median``."""
+    from gradstep.sweeps.stopping import MedianStopping, SuccessiveHalving
+
+    kind, *words = text.split(":")
+    if kind == "median" and not words:
+        return MedianStopping()
+    try:
+        if kind != "halving" or len(words) > 1:
+            raise ValueError
+        return SuccessiveHalving(float(words[0])) if words else SuccessiveHalving()
+    except InvalidParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except ValueError:
+        near = difflib.get_close_matches(kind, ("halving", "median"), n=1)
+        hint = f"; did you mean {near[0]}?" if near and near[0] != kind else ""
+        raise argparse.ArgumentTypeError(f"must be halving[:FACTOR] or median, got {text!r}{hint}") from None
+
+
+def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: int | None) -> dict[str, Any]:
+    """Return the space of a search, checked as far as can be without data.
+
+    Parameters
+    ----------
+    params : list of pairs
+        What ``--param`` said, each time.
+    given : dict
+        Parameters of Trainer that have their own options.
+    n_trials : int or None
+    """
+    from gradstep.sweeps.spaces import Distribution
+
+    space: dict[str, Any] = {}
+    for name, values in params:
+        if name in space:
+            raise InvalidParameterError(f"--param must name a parameter once, got {name!r} twice")
+        if name in given:
+            raise InvalidParameterError(
+                f"{_OPTIONS[name].flag} must not be given beside --param {name}=..., which tries values of it"
+            )
+        space[name] = values
+    drawn = [name for name, values in space.items() if isinstance(values, Distribution)]
+    if drawn and n_trials is None:
+        raise InvalidParameterError(
+            f"--trials must be given where --param has a distribution ({', '.join(drawn)}): how many to draw"
+        )
+    if not drawn and n_trials is not None:
+        raise InvalidParameterError(
+            f"--trials goes with a distribution in --param; of lists alone every combination is a trial, "
+            f"got --trials {n_trials}"
+        )
+    return space

@@ -1,0 +1,236 @@
+"""gradstep sweep: try many settings in one pass over the rows, and keep the best."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradstep
+from gradstep.cli import data as data_options
+from gradstep.cli import options, output, progress, search_progress, spaces, train
+from gradstep.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradstep import Sweep, Trainer
+    from gradstep.datasets import DataSet
+
+# Where argparse puts what --validation says.
+_VALIDATION = next(o.destination for o in data_options.DATA_OPTIONS if o.flag == "--validation")
+
+# Trials of the table that the terminal shows.
+_SHOWN = 10
+
+_EXAMPLES = """examples:
+  gradstep sweep --data digits --param l2=loguniform:1e-5:1e-1 --param learning_rate=0.1,0.3 --trials 24
+  gradstep sweep --data cifar10 --hidden 50 --learning-rate cyclic:1e-5:1e-1:500 --trials 30 \\
+      --param l2=loguniform:1e-5:1e-1 --param learning_rate__high=0.05,0.1,0.2 --stopping halving
+  gradstep sweep --data table.csv --param hidden=none,32,64-32 --folds 5 --report search.html
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.usage = "gradstep sweep --data cifar10|digits|FILE --param NAME=VALUES [--param ...] [options]"
+    parser.epilog = _EXAMPLES
+    data_options.add_data_options(parser)
+    search = parser.add_argument_group("search")
+    search.add_argument(
+        "--param",
+        type=spaces.parse_param,
+        metavar="NAME=VALUES",
+        action="append",
+        required=True,
+        dest="params",
+        help=f"parameter to try values of, may be given many times: {spaces.VALUES}; layers as 50-30, parts "
+        "of a schedule as learning_rate__high",
+    )
+    search.add_argument(
+        "--trials",
+        type=options.at_least_one,
+        metavar="N",
+        help="settings to draw; without distributions every combination of the lists is tried",
+    )
+    search.add_argument(
+        "--stopping",
+        type=spaces.parse_stopping,
+        metavar="halving[:FACTOR]|median",
+        help="drop weak models on the way (default: train all to the end)",
+    )
+    search.add_argument(
+        "--folds",
+        type=options.integer,
+        metavar="K",
+        help="cross-validate with so many folds of the train rows; no validation rows are held out then",
+    )
+    search.add_argument(
+        "--figure",
+        default="validation_loss",
+        metavar="COLUMN",
+        help="what trials are ranked by: validation_, train_ or running_ and loss, cost or accuracy "
+        "(default: %(default)s)",
+    )
+    options.add_trainer_options(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
+    group.add_argument("--csv", type=Path, metavar="FILE", help="write the table of all trials")
+    group.add_argument("--save", type=Path, metavar="FILE", help="write the best model")
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="write trials, groups and the best as JSON to standard output, progress to standard error",
+    )
+    group.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, show what was found, write what was asked for; return the exit status."""
+    files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
+    output.check_files(files, arguments.data)
+    console = progress.make_console(stderr=arguments.json)
+    sweep = _make(arguments)
+    data = _load(arguments)
+    began = time.perf_counter()
+    _fit(sweep, data, console, quiet=arguments.quiet)
+    seconds = time.perf_counter() - began
+    model: Trainer | None = getattr(sweep, "best_trainer_", None)
+    best = model and train.Outcome(
+        f"trial {sweep.best_index_}", model, data, seconds, train.measure(model, data), None
+    )
+    if arguments.json:
+        print(json.dumps(_machine_readable(sweep, data, best, seconds), indent=1, allow_nan=False))
+    else:
+        _show(sweep, best, seconds, console)
+    _write(sweep, best, data, arguments, console)
+    if sweep.interrupted_:
+        return output.INTERRUPTED
+    # Where nothing came to its end, this says why.
+    _ = sweep.best_index_
+    return 0
+
+
+def _make(arguments: argparse.Namespace) -> Sweep:
+    """Return the search asked for, checked before any data is loaded."""
+    trainer = options.make_trainer(arguments)
+    space = spaces.make_space(arguments.params, options.given_options(arguments), arguments.trials)
+    if arguments.folds is not None and arguments.folds < 2:
+        raise InvalidParameterError(f"--folds must be >= 2, got {arguments.folds}")
+    return gradstep.Sweep(
+        trainer,
+        space,
+        arguments.trials,
+        trainer.random_state,
+        figure=arguments.figure,
+        stopping=arguments.stopping and replace(arguments.stopping, figure=arguments.figure),
+        folds=arguments.folds,
+        validation_share=None,
+    )
+
+
+def _load(arguments: argparse.Namespace) -> DataSet:
+    """Load the data; where folds take turns at validation, no rows are held out for it."""
+    if arguments.folds is not None:
+        if getattr(arguments, _VALIDATION, None) is not None:
+            raise InvalidParameterError(
+                f"--validation must be none beside --folds, got {getattr(arguments, _VALIDATION)}"
+            )
+        setattr(arguments, _VALIDATION, None)
+    return data_options.load(arguments)
+
+
+def _fit(sweep: Sweep, data: DataSet, console: Console, *, quiet: bool) -> None:
+    sweep.trainer.set_params(augment=data_options.on_images(sweep.trainer.augment, data))
+    if isinstance(tried := sweep.space.get("augment"), list):
+        sweep.set_params(space={**sweep.space, "augment": [data_options.on_images(a, data) for a in tried]})
+    watch = search_progress.search_progress(
+        console, len(data.train), stops_early=sweep.stopping is not None, quiet=quiet
+    )
+    with watch, data_options.plain_errors():
+        sweep.set_params(callbacks=(watch,))
+        sweep.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data))
+
+
+def _show(sweep: Sweep, best: train.Outcome | None, seconds: float, console: Console) -> None:
+    """Print the best trials, and the figures of the best model."""
+    from gradstep.sweeps.table import cell
+
+    found = sweep.results_
+    accuracy = f"{sweep.figure.partition('_')[0]}_accuracy"
+    figures = dict.fromkeys((sweep.figure, accuracy))
+    columns = ("trial", *found.parameters, "status", *figures, "epoch")
+    order = found.ranking().tolist()
+    rows = [row | {sweep.figure: row["score"]} for row in found.rows()]
+    table = progress.make_table(
+        [name.replace("_", " ") if name not in found.parameters else name for name in columns],
+        [[cell(rows[place][name]) for name in columns] for place in order[:_SHOWN]],
+    )
+    statuses = ", ".join(f"{n} {status}" for status, n in _counts(found["status"].tolist()).items())
+    groups = "1 group" if len(sweep.groups_) == 1 else f"{len(sweep.groups_)} groups"
+    console.print(f"{found.n_trials} trials in {groups}, {seconds:.2f} s: {statuses}\n")
+    console.print(table)
+    if len(order) > _SHOWN:
+        console.print(f"... and {len(order) - _SHOWN} more")
+    if best is not None:
+        console.print(f"\nbest: {best.name}, {search_progress.params_words(sweep.best_params_)}\n")
+        console.print(train.figures_table(best))
+
+
+def _counts(values: list[str]) -> dict[str, int]:
+    return {value: values.count(value) for value in dict.fromkeys(values)}
+
+
+def _write(
+    sweep: Sweep, best: train.Outcome | None, data: DataSet, arguments: argparse.Namespace, console: Console
+) -> None:
+    """Write the files that were asked for, and say so."""
+    if arguments.save or arguments.csv or arguments.report:
+        console.print()
+    if arguments.save is not None and best is not None:
+        best.trainer.save(arguments.save)
+        console.print(f"model   {arguments.save}")
+    if arguments.csv is not None:
+        sweep.results_.to_csv(arguments.csv)
+        console.print(f"table   {arguments.csv}")
+    if arguments.report is not None:
+        gradstep.report(
+            sweep,
+            arguments.report,
+            title=f"Search on {data.name}",
+            tests=best.figures.get("test") if best else None,
+            image_shape=data.train.image_shape,
+            class_names=data.class_names,
+            notes=train.data_note(data),
+        )
+        console.print(f"report  {arguments.report}")
+
+
+def _machine_readable(
+    sweep: Sweep, data: DataSet, best: train.Outcome | None, seconds: float
+) -> dict[str, Any]:
+    from gradstep.sweeps.table import plain
+
+    groups = [
+        {"models": [list(model) for model in group.models], "reason": group.reason} for group in sweep.groups_
+    ]
+    return {
+        "gradstep": gradstep.__version__,
+        "data": output.data(data),
+        "settings": output.settings(sweep.trainer),
+        "figure": sweep.figure,
+        "seconds": seconds,
+        "interrupted": sweep.interrupted_,
+        "groups": groups,
+        "best": best
+        and {
+            "trial": sweep.best_index_,
+            "params": {name: plain(value) for name, value in sweep.best_params_.items()},
+            "score": output.finite(sweep.best_score_),
+            "figures": output.figures(best.figures),
+        },
+        "trials": [{name: plain(value) for name, value in row.items()} for row in sweep.results_.rows()],
+    }

@@ -1,0 +1,240 @@
+"""`gradstep sweep` as its users meet it: spellings, errors, output, files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import gradstep as gs
+from gradstep import cli
+from gradstep.cli import search_progress, spaces
+from sweep_cases import HELD_OUT, X, Y, trainer
+
+SWEEP = ("sweep", "--data", "digits", "--random-state", "0", "--epochs", "3", "--backend", "numpy")
+
+MISTAKES = {
+    "": "the following arguments are required: --param",
+    "--param l2": "argument --param: must be NAME=VALUES, got 'l2'",
+    "--param l3=1": "argument --param: Trainer has no parameter 'l3'; did you mean l2?",
+    "--param callbacks=1": "Trainer has no parameter 'callbacks'",
+    "--param learning_rat__high=1": "did you mean learning_rate?",
+    "--param learning_rate__high=1": "trial 0 of Sweep has learning_rate__high=1",
+    "--param l2=logunifrm:1:2": "l2 must be a number, got 'logunifrm:1:2'; did you mean loguniform:LOW:HIGH?",
+    "--param l2=0,,1": "l2 must be a number, got ''",
+    "--param l2=uniform:1": "must have uniform:LOW:HIGH of numbers, got 'l2=uniform:1'",
+    "--param batch_size=int:1.5:3": "must have int:LOW:HIGH of integers, got 'batch_size=int:1.5:3'",
+    "--param l2=uniform:2:1 --trials 2": "`high` of Uniform must be >= low",
+    "--param l2=loguniform:0:1 --trials 2": "`low` of LogUniform must be > 0",
+    "--param l2=uniform:1:2": "--trials must be given where --param has a distribution (l2)",
+    "--param l2=1,2 --trials 2": "--trials goes with a distribution in --param",
+    "--param l2=uniform:1:2 --trials 0": "argument --trials: must be >= 1, got '0'",
+    "--param l2=1 --param l2=2": "--param must name a parameter once, got 'l2' twice",
+    "--param l2=1 --l2 3": "--l2 must not be given beside --param l2=...",
+    "--param l2=0,-1": "trial 1 of Sweep has l2=-1.0: `l2` of Trainer must be >= 0, got -1.0",
+    "--param shuffle=maybe": "shuffle must be yes or no, got 'maybe'",
+    "--param l2=1 --stopping halvin": "got 'halvin'; did you mean halving?",
+    "--param l2=1 --stopping halving:1": "`factor` of SuccessiveHalving must be > 1",
+    "--param l2=1 --stopping median:3": "must be halving[:FACTOR] or median, got 'median:3'",
+    "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
+    "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",
+    "--param l2=1 --figure loss": "`figure` of Sweep must be one of 'validation_loss'",
+    "--param l2=1 --validation none": "`figure` of Sweep is by validation_loss, which needs an eval_set",
+    "--param l2=1 --trails 3": "unknown argument --trails; did you mean --trials?",
+    "--param l2=1 --csv same --report same": "--csv names the same file",
+    "--param l2=1 --csv gone/table.csv": "there is no folder gone",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mistake(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*SWEEP, *line.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("gradstep: error: ")
+    assert err.count("\n") == 1
+    assert MISTAKES[line] in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("l2=uniform:0:1", "l2", gs.Uniform(0, 1)),
+        ("l2=loguniform:1e-5:1e-1", "l2", gs.LogUniform(1e-5, 1e-1)),
+        ("batch-size=int:8:64", "batch_size", gs.IntUniform(8, 64)),
+        ("batch_size=auto,32", "batch_size", ["auto", 32]),
+        ("hidden=none,50,50-30", "hidden", [(), (50,), (50, 30)]),
+        ("shuffle=yes,no", "shuffle", [True, False]),
+        ("learning_rate=0.1,step:0.1", "learning_rate", [0.1, gs.schedules.StepDecay(0.1)]),
+        ("learning_rate__high=loguniform:1:2", "learning_rate__high", gs.LogUniform(1, 2)),
+        ("early_stopping__patience=3,none,x,0.5", "early_stopping__patience", [3, None, "x", 0.5]),
+    ],
+)
+def test_spellings(text, name, values):
+    assert spaces.parse_param(text) == (name, values)
+
+
+def test_stopping_rules():
+    assert spaces.parse_stopping("halving") == gs.SuccessiveHalving()
+    assert spaces.parse_stopping("halving:2.5") == gs.SuccessiveHalving(2.5)
+    assert spaces.parse_stopping("median") == gs.MedianStopping()
+    with pytest.raises(argparse.ArgumentTypeError, match="'halving:x'"):
+        spaces.parse_stopping("halving:x")
+
+
+def test_search_is_that_of_python_and_its_files_are_written(capsys, tmp_path):
+    files = {kind: str(tmp_path / f"search.{kind}") for kind in ("html", "csv", "model")}
+    words = "--param l2=loguniform:1e-4:1e-1 --param learning_rate=0.1,0.5 --trials 6 --stopping halving:2"
+    saved = ["--report", files["html"], "--csv", files["csv"], "--save", files["model"]]
+    assert cli.main([*SWEEP, *words.split(), *saved, "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    data = gs.datasets.load_digits()
+    sweep = gs.Sweep(
+        gs.Trainer(random_state=0, epochs=3, backend="numpy"),
+        {"l2": gs.LogUniform(1e-4, 1e-1), "learning_rate": [0.1, 0.5]},
+        6,
+        0,
+        stopping=gs.SuccessiveHalving(2),
+    ).fit(data.train.X, data.train.y, eval_set=(data.validation.X, data.validation.y))
+    assert [trial["score"] for trial in found["trials"]] == sweep.results_["score"].tolist()
+    assert found["best"]["trial"] == sweep.best_index_
+    assert found["best"]["params"] == sweep.best_params_
+    assert found["best"]["figures"]["test"]["accuracy"] == sweep.best_trainer_.score(data.test.X, data.test.y)
+    assert found["settings"]["epochs"] == 3
+    assert found["groups"] == [
+        {"models": [[trial, 0] for trial in range(6)], "reason": "all models are alike"}
+    ]
+    assert "search" in err
+    rows = csv.DictReader((tmp_path / "search.csv").read_text().splitlines())
+    assert [row["status"] for row in rows] == sweep.results_["status"].tolist()
+    np.testing.assert_array_equal(gs.Trainer.load(files["model"]).coefs_[0], sweep.best_trainer_.coefs_[0])
+    assert "Search on digits" in (tmp_path / "search.html").read_text()
+
+
+def test_best_trials_and_figures_are_shown(capsys):
+    assert cli.main([*SWEEP, "--param", "l2=" + ",".join(map(str, range(12))), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "12 trials in 1 group" in out
+    assert "... and 2 more" in out
+    assert "best: trial 0, l2=0" in out
+    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["train", "validation", "test"]
+
+
+def test_folds_take_all_rows_that_are_not_for_the_test(capsys):
+    assert cli.main([*SWEEP, "--param", "l2=0,0.1", "--folds", "3", "--quiet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["data"]["rows"]) == ["train", "test"]
+    assert {"fold2_score", "score_std"} <= set(found["trials"][0])
+    assert list(found["best"]["figures"]) == ["train", "test"]
+
+
+def test_where_all_diverge_the_table_is_there_and_the_status_is_1(capsys, tmp_path):
+    table = tmp_path / "t.csv"
+    page = tmp_path / "t.html"
+    words = [
+        "--param",
+        "learning_rate=1e30,1e31",
+        "--hidden",
+        "5",
+        "--csv",
+        str(table),
+        "--report",
+        str(page),
+    ]
+    assert cli.main([*SWEEP, *words, "--save", str(tmp_path / "t.model"), "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert "2 diverged" in out
+    assert "no trial of the search came to its end (2 diverged)" in err
+    assert table.read_text().count("diverged") == 2
+    assert "no trial came to its end" in page.read_text()
+    assert not (tmp_path / "t.model").exists()
+
+
+class Told:
+    """Keeps what `standing` says after every evaluation."""
+
+    def __init__(self):
+        self.all = []
+
+    def __call__(self, sweep):
+        self.all.append(search_progress.standing(sweep, 67, 2.0))
+
+
+def test_standing_counts_models_epochs_and_time():
+    told = Told()
+    space = {"learning_rate": [0.1, 1e20], "hidden": [(), (4,)]}
+    gs.Sweep(trainer(), space, callbacks=(told,)).fit(X, Y, eval_set=HELD_OUT)
+    first, last = told.all[0], told.all[-1]
+    assert first.statuses["waiting"] == 2
+    assert sum(first.statuses.values()) == 4
+    # One epoch of 67 rows of every model that has a figure, in two seconds.
+    began = first.statuses["running"]
+    assert first.rows_per_second == began * 67 / 2
+    assert 0 < first.share < 1
+    assert first.seconds_left > 0
+    assert last.statuses["diverged"] >= 1
+    assert (last.share, last.seconds_left) == (1.0, 0.0)
+    assert last.best is not None
+
+
+def test_the_best_so_far_has_the_best_figure_and_has_not_diverged():
+    told = Told()
+    search = gs.Sweep(trainer(), {"l2": [1.0, 0.0, 0.1]}, figure="train_accuracy", callbacks=(told,))
+    search.fit(X, Y, eval_set=HELD_OUT)
+    assert told.all[-1].score == search.best_score_
+    assert told.all[-1].best.number == search.best_index_
+
+
+def test_live_table_tells_all():
+    console = Console(force_terminal=True, width=100, file=io.StringIO())
+    shown = []
+    with search_progress.search_progress(console, 67, stops_early=True) as watch:
+
+        def look(sweep):
+            watch(sweep)
+            shown.append(watch.table(sweep))
+
+        gs.Sweep(trainer(), {"l2": [0.0, 0.1]}, callbacks=(look,)).fit(X, Y, eval_set=HELD_OUT)
+    with console.capture() as capture:
+        console.print(shown[0])
+    for words in ("search  25%", "best so far", "validation loss", "l2=", "2 running", "rows/s", "at most"):
+        assert words in capture.get(), words
+
+
+def test_words():
+    assert search_progress.models_words(Counter(dropped=2, running=3, diverged=0)) == "3 running, 2 dropped"
+    assert search_progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00%"
+    assert search_progress.speed_words(1234) == "1.2 k rows/s"
+    assert search_progress.clock(3725) == "1:02:05"
+
+
+def test_live_table_on_a_terminal_goes_and_leaves_the_results():
+    ours, theirs = pytest.importorskip("pty").openpty()
+    command = [sys.executable, "-m", "gradstep", *SWEEP, "--param", "l2=0,0.1"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment)
+    os.close(theirs)
+    out = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            out += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert b"time left" in out
+    assert b"2 trials in 1 group" in out.rpartition(b"time left")[2]
