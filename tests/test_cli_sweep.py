@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -238,3 +239,24 @@ def test_live_table_on_a_terminal_goes_and_leaves_the_results():
     process.stderr.close()
     assert b"time left" in out
     assert b"2 trials in 1 group" in out.rpartition(b"time left")[2]
+
+
+def test_ctrl_c_ends_with_the_table_and_its_files(tmp_path):
+    command = [sys.executable, "-m", "gradstep", *SWEEP, "--param", "l2=0,0.1", "--epochs", "20000"]
+    command += [
+        "--evaluate-every",
+        "1",
+        "--csv",
+        str(tmp_path / "t.csv"),
+        "--report",
+        str(tmp_path / "t.html"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "2 running" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "2 interrupted" in out
+    assert err == "gradstep: warning: search interrupted after 0 of 2 trials; see `results_`\n"
+    assert (tmp_path / "t.csv").read_text().count("interrupted") == 2
+    assert (tmp_path / "t.html").exists()

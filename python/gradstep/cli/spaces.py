@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradstep.cli.options import TRAINER_OPTIONS, Option
 from gradstep.errors import InvalidParameterError
-from gradstep.nested import refuse
 
 if TYPE_CHECKING:
     from gradstep import MedianStopping, SuccessiveHalving
@@ -52,6 +51,8 @@ def parse_param(text: str) -> tuple[str, Any]:
     parameter, _, part = name.partition("__")
     try:
         if parameter not in _OPTIONS:
+            from gradstep.nested import refuse
+
             refuse("Trainer", name, _OPTIONS)
         kind, *ends = values.split(":")
         if kind in SPELLINGS:
