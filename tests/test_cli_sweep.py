@@ -38,6 +38,7 @@ MISTAKES = {
     "--param l2=loguniform:0:1 --trials 2": "`low` of LogUniform must be > 0",
     "--param l2=uniform:1:2": "--trials must be given where --param has a distribution (l2)",
     "--param l2=1,2 --trials 2": "--trials goes with a distribution in --param",
+    "--param augment=uniform:0:1 --trials 2": "trial 0 of Sweep has augment=",
     "--param l2=uniform:1:2 --trials 0": "argument --trials: must be >= 1, got '0'",
     "--param l2=1 --param l2=2": "--param must name a parameter once, got 'l2' twice",
     "--param l2=1 --l2 3": "--l2 must not be given beside --param l2=...",
@@ -131,6 +132,14 @@ def test_best_trials_and_figures_are_shown(capsys):
     assert "... and 2 more" in out
     assert "best: trial 0, l2=0" in out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["train", "validation", "test"]
+
+
+def test_augmentations_are_tried_on_the_images_of_the_data(capsys):
+    assert cli.main([*SWEEP, "--param", "augment=none,translate:1", "--quiet", "--json"]) == 0
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert trials[0]["augment"] is None
+    assert "(1, 8, 8)" in str(trials[1]["augment"])
+    assert trials[0]["score"] != trials[1]["score"]
 
 
 def test_folds_take_all_rows_that_are_not_for_the_test(capsys):

@@ -145,8 +145,10 @@ def _load(arguments: argparse.Namespace) -> DataSet:
 
 def _fit(sweep: Sweep, data: DataSet, console: Console, *, quiet: bool) -> None:
     sweep.trainer.set_params(augment=data_options.on_images(sweep.trainer.augment, data))
-    if isinstance(tried := sweep.space.get("augment"), list):
-        sweep.set_params(space={**sweep.space, "augment": [data_options.on_images(a, data) for a in tried]})
+    space: Any = sweep.space
+    if isinstance(space.get("augment"), list):
+        tried = [data_options.on_images(augmentation, data) for augmentation in space["augment"]]
+        sweep.set_params(space=space | {"augment": tried})
     watch = search_progress.search_progress(
         console, len(data.train), stops_early=sweep.stopping is not None, quiet=quiet
     )
