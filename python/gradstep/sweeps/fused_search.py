@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import ParameterGrid, ParameterSampler, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,12 +34,12 @@ from gradstep.constraints import (
 from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.schedules import ReduceOnPlateau
 from gradstep.sweeps import cv_results, fold_scores, trials
+from gradstep.sweeps.candidates import candidates
 from gradstep.sweeps.search import Sweep
 from gradstep.sweeps.trials import Trial
 from gradstep.trainer import Trainer
 
 _OWNER = "FusedSearchCV"
-_DRAWN = 10
 
 
 def _is_real(value: object) -> bool:
@@ -224,9 +224,11 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
         self._set_scorer()
-        candidates, base = self._candidates()
+        settings = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        base = trials.seeded(self.estimator, int(seed))
         pairs = self._pairs(X, y, groups)
-        made = trials.make(base, candidates, has_eval_set=False)
+        made = trials.make(base, settings, has_eval_set=False)
         for trial in made:
             if not _is_watched(trial.trainers[0]):
                 trial.trainers[0].evaluate_every = None
@@ -322,33 +324,6 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                 f"`refit` of {_OWNER} must be False, a callable or one of the scorers "
                 f"({', '.join(map(str, names))}) where there are several, got {self.refit!r}"
             )
-
-    def _candidates(self) -> tuple[list[dict[str, Any]], Trainer]:
-        """Return the settings to try, and a Trainer with a seed."""
-        if (self.param_grid is None) == (self.param_distributions is None):
-            raise InvalidParameterError(
-                f"{_OWNER} needs one of `param_grid` and `param_distributions`, got "
-                f"{reprlib.repr(self.param_grid)} and {reprlib.repr(self.param_distributions)}"
-            )
-        name = "param_distributions" if self.param_grid is None else "param_grid"
-        space = getattr(self, name)
-        dicts = [space] if isinstance(space, Mapping) else list(space) if isinstance(space, Iterable) else []
-        if not dicts or not all(isinstance(part, Mapping) for part in dicts):
-            raise InvalidParameterError(
-                f"`{name}` of {_OWNER} must be a dict or a list of dicts, got {reprlib.repr(space)}"
-            )
-        is_drawn = any(hasattr(values, "rvs") for part in dicts for values in part.values())
-        try:
-            if is_drawn or name == "param_distributions" or self.n_iter is not None:
-                settings = list(
-                    ParameterSampler(dicts, self.n_iter or _DRAWN, random_state=self.random_state)
-                )
-            else:
-                settings = list(ParameterGrid(dicts))
-        except (TypeError, ValueError) as error:
-            raise InvalidParameterError(f"`{name}` of {_OWNER}: {error}") from error
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        return settings, trials.seeded(self.estimator, int(seed))
 
     def _pairs(self, X: Any, y: Any, groups: Any) -> list[tuple[Any, Any]]:
         """Return the rows to train and to score on of every fold."""

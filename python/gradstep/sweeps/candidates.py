@@ -1,0 +1,49 @@
+"""The settings that scikit-learn's searches try for a grid or for distributions."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from gradstep.errors import InvalidParameterError
+
+_OWNER = "FusedSearchCV"
+_DRAWN = 10
+
+
+def candidates(
+    param_grid: Any,
+    param_distributions: Any,
+    n_iter: int | None,
+    random_state: int | np.random.RandomState | None,
+) -> list[dict[str, Any]]:
+    """Return the settings to try, the same as scikit-learn's searches have for the same arguments.
+
+    Raises
+    ------
+    InvalidParameterError
+        There are both or neither, or one is not a dict of values or a list of them.
+    """
+    if (param_grid is None) == (param_distributions is None):
+        raise InvalidParameterError(
+            f"{_OWNER} needs one of `param_grid` and `param_distributions`, got "
+            f"{reprlib.repr(param_grid)} and {reprlib.repr(param_distributions)}"
+        )
+    name = "param_distributions" if param_grid is None else "param_grid"
+    space = param_distributions if param_grid is None else param_grid
+    dicts = [space] if isinstance(space, Mapping) else list(space) if isinstance(space, Iterable) else []
+    if not dicts or not all(isinstance(part, Mapping) for part in dicts):
+        raise InvalidParameterError(
+            f"`{name}` of {_OWNER} must be a dict or a list of dicts, got {reprlib.repr(space)}"
+        )
+    is_drawn = any(hasattr(values, "rvs") for part in dicts for values in part.values())
+    try:
+        if is_drawn or name == "param_distributions" or n_iter is not None:
+            return list(ParameterSampler(dicts, n_iter or _DRAWN, random_state=random_state))
+        return list(ParameterGrid(dicts))
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"`{name}` of {_OWNER}: {error}") from error
