@@ -71,20 +71,19 @@ class TrainMany:
 
 
 class CrossValidate:
-    """`Sweep.fit` over folds; the held-out rows are evaluated once, after the last epoch."""
+    """`FusedSearchCV.fit`; nothing is evaluated on the way."""
 
     def __init__(self, task: Task, backend: str, precision: str = "float32") -> None:
         self.train = task.train
-        trainer = trainer_of(task, backend, precision)
-        trainer.set_params(evaluate_every=task.job.epochs * task.updates_per_epoch)
-        space = {name: list(values) for name, values in task.job.grid}
-        self.sweep = gs.Sweep(trainer, space, figure="validation_accuracy", folds=splits(task))
+        grid = {name: list(values) for name, values in task.job.grid}
+        self.search = gs.FusedSearchCV(trainer_of(task, backend, precision), grid, cv=splits(task))
 
     def run(self) -> None:
-        self.sweep.fit(self.train.X, self.train.y)
+        self.search.fit(self.train.X, self.train.y)
 
     def answer(self) -> CrossValidated:
-        return CrossValidated(self.sweep.results_["score"].tolist(), layers_of(self.sweep.best_trainer_))
+        accuracies = self.search.cv_results_["mean_test_score"].tolist()
+        return CrossValidated(accuracies, layers_of(self.search.best_estimator_))
 
 
 class Predict:
