@@ -20,9 +20,9 @@
 #include "group_tests.hpp"
 #include "loss_tests.hpp"
 #include "measure_tests.hpp"
-#include "order_tests.hpp"
 #include "news.hpp"
 #include "oracle.hpp"
+#include "order_tests.hpp"
 
 namespace gradstep::tests {
 namespace {
