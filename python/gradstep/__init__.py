@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from gradstep import augment, datasets, errors, machine, plots, schedules
     from gradstep._build_info import build_info
     from gradstep.callbacks import EarlyStopping
+    from gradstep.ensemble import VotingEnsemble
     from gradstep.gradcheck import gradient_check
     from gradstep.history import History, Metrics
     from gradstep.html_report import report
     from gradstep.init import He, Normal, Xavier
     from gradstep.range_test import learning_rate_range_test
     from gradstep.repeats import Repeats, repeat
+    from gradstep.snapshots import Snapshots
     from gradstep.sweeps.fused_search import FusedSearchCV
     from gradstep.sweeps.refining import coarse_to_fine
     from gradstep.sweeps.search import Sweep
@@ -44,10 +46,12 @@ __all__ = [
     "Normal",
     "Repeats",
     "Results",
+    "Snapshots",
     "SuccessiveHalving",
     "Sweep",
     "Trainer",
     "Uniform",
+    "VotingEnsemble",
     "Xavier",
     "augment",
     "build_info",
@@ -78,10 +82,12 @@ _HOMES = {
     "Normal": "init",
     "Repeats": "repeats",
     "Results": "sweeps.table",
+    "Snapshots": "snapshots",
     "SuccessiveHalving": "sweeps.stopping",
     "Sweep": "sweeps.search",
     "Trainer": "trainer",
     "Uniform": "sweeps.spaces",
+    "VotingEnsemble": "ensemble",
     "Xavier": "init",
     "augment": "",
     "build_info": "_build_info",

@@ -51,6 +51,7 @@ class Course:
         self._plateaus = Plateaus(rate) if isinstance(rate, ReduceOnPlateau) else None
         trainer.backend_, trainer.batch_size_ = run.backend.name, run.plan.batch_size
         trainer.history_, trainer.interrupted_ = History(), False
+        trainer.__dict__.pop("snapshots_", None)  # of an earlier fit
         self._keep(parameters.copy(), {})
 
     def see(

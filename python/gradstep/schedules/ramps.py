@@ -103,6 +103,11 @@ class CyclicTriangular:
         low, high = float(self.low), float(self.high)
         return low + (high - low) * (1 - distance)
 
+    def cycle_ends(self, updates_per_epoch: int, updates: int) -> list[int]:
+        """Return after how many updates each whole cycle ends, in a run of so many."""
+        cycle = 2 * int(self.step_size)
+        return list(range(cycle, updates + 1, cycle))
+
 
 @dataclass(frozen=True)
 class Cosine:
@@ -147,6 +152,16 @@ class Cosine:
                 since -= cycle
                 cycle *= int(self.factor)
         return between(self.high, self.low, (1 - math.cos(math.pi * since / cycle)) / 2)
+
+    def cycle_ends(self, updates_per_epoch: int, updates: int) -> list[int]:
+        """Return after how many updates each whole cycle ends, in a run of so many."""
+        cycle = length("Cosine", self.period, updates_per_epoch, updates)
+        ends, end = [], cycle
+        while end <= updates:
+            ends.append(end)
+            cycle *= int(self.factor)
+            end += cycle
+        return ends
 
 
 @dataclass(frozen=True)

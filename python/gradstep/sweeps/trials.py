@@ -97,6 +97,7 @@ class Trial:
         for trainer in self.trainers:
             if hasattr(trainer, "coefs_"):
                 del trainer.coefs_, trainer.intercepts_
+            trainer.__dict__.pop("snapshots_", None)
 
 
 def seeded(trainer: Trainer, seed: int) -> Trainer:
