@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import Case, only, seen_by
+from cases import CASES, Case, only, seen_by, trained
 from gradstep.backends import Backend
 from gradstep.plan import State
 
@@ -68,3 +68,10 @@ def test_one_of_many_diverges_and_is_told_at_which_update(backend: Backend, prec
     assert not broken[1]
     assert 2 <= broken[0] <= 4
     assert others == [(case.updates, True)] * 2
+
+
+@pytest.mark.parametrize(("m", "n_threads"), [(4, 5), (9, 10), (15, 16)])
+def test_a_thread_more_than_models(backend: Backend, m: int, n_threads: int) -> None:
+    case = replace(CASES[0], l2=(0.01,) * m)
+    alone, many = (trained(backend, case, "float64", n_threads=n).parameters for n in (1, n_threads))
+    np.testing.assert_array_equal(many, alone)

@@ -64,7 +64,7 @@ int lanes_of(Index m, int team) {
         return static_cast<double>(ceiling(m, lanes)) / threads * (threads > 1 ? 1.25 : 1.0);
     };
     int best = 1;
-    for (int lanes = 2; lanes <= team; ++lanes)
+    for (int lanes = 2; lanes <= std::min<Index>(m, team); ++lanes)
         if (team % lanes == 0 && time(lanes) < time(best)) best = lanes;
     return best;
 }

@@ -100,7 +100,7 @@ class NumbaSession:
     def _lay_lanes(self, dtype: npt.DTypeLike) -> list[_Lane]:
         """Give every thread a lane of its own if models are as many, or many enough not to lie uneven."""
         m, team = len(self.plan.objective.l2), self._team.size
-        lanes = team if -(-m // team) * team <= 1.25 * m else 1
+        lanes = team if team <= m and -(-m // team) * team <= 1.25 * m else 1
         shares = [slice(m * lane // lanes, m * (lane + 1) // lanes) for lane in range(lanes)]
         return [_Lane(self.plan, self.problem, dtype, share, team // lanes) for share in shares]
 
