@@ -1,4 +1,4 @@
-// Products of narrow layers, lanes along the inputs: no lane idles however few the outputs are.
+// Products of narrow groups, lanes along the inputs: no lane idles however few the outputs are.
 //
 //     product: M rows by K columns of accumulators; each is summed over its lanes at the end, in a
 //              fixed order
@@ -12,8 +12,9 @@
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
-// Rows of a product's tile and vectors of an update's: twice kGroupOutputs accumulators where they fit.
-constexpr int kNarrowTile = kRegisters == 32 ? 2 : 1;
+// Rows of a product's tile of K columns, vectors of an update's: their accumulators, their inputs of this
+// step and the next, and a weight must fit.
+constexpr int narrow_tile(int K) { return (kRegisters - 1) / (K + 2); }
 
 // Inputs of a product's rows: a tile that has been gathered ...
 template <class T>
@@ -178,35 +179,28 @@ struct NarrowUpdate {
             repeat<V>([&](int v) GRADSTEP_LAMBDA { inputs[v] = next[v]; });
         }
         multiply(inputs);
-        if (scaling.factor)
-            repeat<V>([&](int v) GRADSTEP_LAMBDA { write_scaled<K>(vector + v, acc[v]); });
-        else
-            repeat<V>([&](int v) GRADSTEP_LAMBDA {
-                repeat<K>([&](int o) GRADSTEP_LAMBDA {
-                    const Index place = ((vector + v) * K + o) * kLanes<T>;
-                    store<T>(to + place, a * load(from + place) + c * acc[v][o]);
-                });
-            });
+        repeat<V>([&](int v) GRADSTEP_LAMBDA { write<K>(vector + v, acc[v]); });
     }
 
     template <int K>
-    GRADSTEP_INLINE void write_scaled(Index vector, const Vector<T>* acc) const {
-        const Vector<T> factor = load(scaling.factor + i0 + vector * kLanes<T>);
+    GRADSTEP_INLINE void write(Index vector, const Vector<T>* acc) const {
+        const Vector<T> factor =
+            scaling.factor ? load(scaling.factor + i0 + vector * kLanes<T>) : all_lanes<T>(1);
+        const Vector<T> rate = c * factor;
         repeat<K>([&](int o) GRADSTEP_LAMBDA {
             const Index place = (vector * K + o) * kLanes<T>;
-            const Vector<T> W = a * load(from + place) + c * factor * acc[o];
+            const Vector<T> W = stepped<T>(a, load(from + place), rate * acc[o]);
             store<T>(to + place, W);
             if (scaling.panel) store<T>(scaling.panel + place, factor * W);
         });
     }
 };
 
-// Covers `count` rows or vectors, two at a time where the registers allow it.
-template <int K, class Task>
-void cover_columns(const Task& task, Index count) {
-    Index at = 0;
-    for (; at + kNarrowTile <= count; at += kNarrowTile) task.template tile<K, kNarrowTile>(at);
-    for (; at < count; ++at) task.template tile<K, 1>(at);
+// Covers rows or vectors at <= ... < count, M at a time; what is left by halves of that.
+template <int K, int M, class Task>
+void cover_columns(const Task& task, Index at, Index count) {
+    for (; at + M <= count; at += M) task.template tile<K, M>(at);
+    if constexpr (M > 1) cover_columns<K, M / 2>(task, at, count);
 }
 
 template <int K, class Task>
@@ -214,7 +208,7 @@ inline void cover_narrow(const Task& task, Index columns, Index count) {
     if constexpr (K > 1) {
         if (columns < K) return cover_narrow<K - 1>(task, columns, count);
     }
-    cover_columns<K>(task, count);
+    cover_columns<K, narrow_tile(K)>(task, 0, count);
 }
 
 }  // namespace

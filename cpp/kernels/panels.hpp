@@ -1,13 +1,13 @@
 // Packed weights. The columns of W (in, out) are cut into groups; a group holds all its inputs, one
-// group after the other. Two layouts, chosen by in and out alone:
+// group after the other. A group has one of two layouts:
 //
 //     wide    lanes along the outputs: input by input, a row of up to kGroupVectors whole vectors.
 //             Columns behind `out` are zero.
 //     narrow  lanes along the inputs: a vector of inputs for each of up to kGroupOutputs columns,
 //             then the next inputs. Inputs behind `in` are zero.
 //
-// Narrow is for many inputs and few outputs, where the wide layout would leave a fifth of its lanes idle
-// or more.
+// Wide groups come first. Columns that do not fill a last vector are narrow where there are many inputs and
+// the wide layout would leave a fifth of that vector's lanes idle or more.
 #pragma once
 
 #include "vector.hpp"
@@ -19,11 +19,6 @@ constexpr Index kGroupVectors = kRegisters == 32 ? 4 : 2;
 constexpr Index kGroupOutputs = 10;
 constexpr Index kNarrowFromVectors = 16;
 
-template <class T>
-inline bool is_narrow(Index in, Index out) {
-    return 5 * out < 4 * round_up<T>(out) && in >= kNarrowFromVectors * kLanes<T>;
-}
-
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
 // or one vector of inputs (narrow) to the next.
 struct Group {
@@ -31,6 +26,7 @@ struct Group {
     Index first;
     Index columns;
     Index step;
+    bool narrow;
 };
 
 inline Index ceiling(Index a, Index b) { return (a + b - 1) / b; }
@@ -40,25 +36,36 @@ template <class T>
 struct Panel {
     Index in;
     Index out;
-    bool narrow;
-    Index most_columns;  // of a group
+    Index narrow_out;   // columns of narrow groups, the last ones
+    Index wide_out;     // of wide groups
+    Index wide_groups;
+    Index most_narrow;  // columns of a narrow group
 
-    Panel(Index inputs, Index outputs) : in(inputs), out(outputs), narrow(is_narrow<T>(in, out)) {
-        most_columns = narrow ? ceiling(out, ceiling(out, kGroupOutputs)) : kGroupVectors * kLanes<T>;
+    Panel(Index inputs, Index outputs) : in(inputs), out(outputs) {
+        const Index rest = out % kLanes<T>;
+        narrow_out = 5 * rest < 4 * kLanes<T> && in >= kNarrowFromVectors * kLanes<T> ? rest : 0;
+        wide_out = out - narrow_out;
+        wide_groups = ceiling(wide_out, kMostWide);
+        most_narrow = ceiling(narrow_out, larger(narrow_groups(), 1));
     }
 
-    Index groups() const { return ceiling(out, most_columns); }
-    Index size() const { return narrow ? round_up<T>(in) * out : in * round_up<T>(out); }
+    Index groups() const { return wide_groups + narrow_groups(); }
+    Index size() const { return in * round_up<T>(wide_out) + round_up<T>(in) * narrow_out; }
 
     Group group(Index g) const {
-        const Index first = g * most_columns, columns = smaller(out - first, most_columns);
-        if (narrow) return {first * round_up<T>(in), first, columns, columns * kLanes<T>};
-        return {first * in, first, columns, round_up<T>(columns)};
+        if (g < wide_groups) {
+            const Index first = g * kMostWide, columns = smaller(wide_out - first, kMostWide);
+            return {first * in, first, columns, round_up<T>(columns), false};
+        }
+        const Index before = (g - wide_groups) * most_narrow,
+                    columns = smaller(narrow_out - before, most_narrow);
+        return {wide_out * in + before * round_up<T>(in), wide_out + before, columns, columns * kLanes<T>,
+                true};
     }
 
     // Place of input i of column o of a group.
     Index place(const Group& group, Index i, Index o) const {
-        if (narrow) return group.start + i / kLanes<T> * group.step + o * kLanes<T> + i % kLanes<T>;
+        if (group.narrow) return group.start + i / kLanes<T> * group.step + o * kLanes<T> + i % kLanes<T>;
         return group.start + i * group.step + o;
     }
 
@@ -68,14 +75,19 @@ struct Panel {
     void each_run(F&& f) const {
         for (Index g = 0; g < groups(); ++g) {
             const Group group_g = group(g);
-            for (Index i = 0; i < in; i += narrow ? kLanes<T> : 1)
-                if (narrow)
+            for (Index i = 0; i < in; i += group_g.narrow ? kLanes<T> : 1)
+                if (group_g.narrow)
                     for (Index o = 0; o < group_g.columns; ++o)
                         f(smaller(in - i, kLanes<T>), i * out + group_g.first + o, place(group_g, i, o), out);
                 else
                     f(group_g.columns, i * out + group_g.first, place(group_g, i, 0), Index{1});
         }
     }
+
+private:
+    static constexpr Index kMostWide = kGroupVectors * kLanes<T>;
+
+    Index narrow_groups() const { return ceiling(narrow_out, kGroupOutputs); }
 };
 
 template <class T>
@@ -119,10 +131,9 @@ void unpack(T* W__io, const T* panel, Index in, Index out) {
 template <class T>
 void transpose(T* panel__oi, const T* panel__io, Index in, Index out, Index i0, Index i1) {
     const Panel<T> from(in, out), to(out, in);
-    for (Index h = i0 / to.most_columns; h * to.most_columns < i1; ++h) {
+    for (Index h = 0; h < to.groups(); ++h) {
         const Group columns = to.group(h);
-        const Index begin = columns.first > i0 ? columns.first : i0;
-        const Index end = smaller(columns.first + columns.columns, i1);
+        const Index begin = larger(columns.first, i0), end = smaller(columns.first + columns.columns, i1);
         for (Index g = 0; g < from.groups(); ++g) {
             const Group rows = from.group(g);
             for (Index o = 0; o < rows.columns; ++o)

@@ -1,4 +1,4 @@
-// The two matrix products of a layer, in the layout that its sizes have.
+// The two matrix products of a layer, each column group in its own layout.
 #pragma once
 
 #include "narrow.hpp"
@@ -9,8 +9,7 @@ namespace {
 
 template <class T, class Inputs>
 inline void narrow_product(T* Z__bo, Index ldz, const Inputs& X, Index b, const T* panel,
-                           const Panel<T>& layout, Index i0, Index i1, Index g, bool add) {
-    const Group group = layout.group(g);
+                           const Panel<T>& layout, Index i0, Index i1, const Group& group, bool add) {
     const NarrowProduct<T, Inputs> task{
         Z__bo + group.first, ldz, X, panel + layout.place(group, i0, 0), ceiling(i1 - i0, kLanes<T>), add};
     cover_narrow<kGroupOutputs>(task, group.columns, b);
@@ -21,11 +20,11 @@ void product(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* p
              Index i0, Index i1, Index g0, Index g1, bool add) {
     const Panel<T> layout(in, out);
     for (Index g = g0; g < g1; ++g) {
-        if (layout.narrow) {
-            narrow_product(Z__bo, ldz, GatheredInputs<T>{X__bi, ldx}, b, panel, layout, i0, i1, g, add);
+        const Group group = layout.group(g);
+        if (group.narrow) {
+            narrow_product(Z__bo, ldz, GatheredInputs<T>{X__bi, ldx}, b, panel, layout, i0, i1, group, add);
             continue;
         }
-        const Group group = layout.group(g);
         const WideProduct<T> task{
             Z__bo + group.first, ldz,     X__bi, ldx, panel + layout.place(group, i0, 0),
             group.step,          i1 - i0, add};
@@ -38,14 +37,15 @@ void gather_product(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const R
                     const std::int32_t* which, Index first, Index b, const T* panel, Index in, Index out,
                     Index i0, Index i1, Index ahead, Index g0, Index g1, bool add) {
     const Panel<T> layout(in, out);
+    const Group group = layout.group(g0);
     // The last inputs may be less than a vector, and what lies behind them is not for a product to read.
-    if (!layout.narrow || (i1 - i0) % kLanes<T> != 0) {
+    if (!group.narrow || (i1 - i0) % kLanes<T> != 0) {
         gather(X__bi, ldx, rows, which, first, b, i0, i1, ahead);
     } else {
         with_elements(rows, [&]<class Element>(const Element* X) {
             const IncomingInputs<T, Element> inputs{X,  rows,  {which, first, b},  X__bi, ldx, i0,
                                                     i1, ahead, keep || g0 + 1 < g1};
-            narrow_product(Z__bo, ldz, inputs, b, panel, layout, i0, i1, g0, add);
+            narrow_product(Z__bo, ldz, inputs, b, panel, layout, i0, i1, group, add);
         });
         ++g0;
     }
@@ -55,8 +55,8 @@ void gather_product(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const R
 // Inputs i0 <= i < i1 of a column group; column `column` of X is input i0.
 template <class T, class Columns>
 inline void narrow_update(T* to, const T* from, T a, T c, Scaling<T> scaling, const Columns& X, Index column,
-                          const T* dZ__bo, Index ldz, const Panel<T>& layout, Index i0, Index i1, Index g) {
-    const Group group = layout.group(g);
+                          const T* dZ__bo, Index ldz, const Panel<T>& layout, Index i0, Index i1,
+                          const Group& group) {
     const Index start = layout.place(group, i0, 0);
     if (scaling.panel) scaling.panel += start;
     const NarrowUpdate<T, Columns> task{to + start, from + start,         a,  c, scaling, X, column,
@@ -69,12 +69,12 @@ void update(T* to, const T* from, T a, T c, Scaling<T> scaling, const T* X__bi, 
             Index ldz, Index b, Index in, Index out, Index i0, Index i1, Index g0, Index g1) {
     const Panel<T> layout(in, out);
     for (Index g = g0; g < g1; ++g) {
-        if (layout.narrow) {
+        const Group group = layout.group(g);
+        if (group.narrow) {
             narrow_update(to, from, a, c, scaling, TileColumns<T>{X__bi, ldx, b}, 0, dZ__bo, ldz, layout, i0,
-                          i1, g);
+                          i1, group);
             continue;
         }
-        const Group group = layout.group(g);
         const Index start = layout.place(group, i0, 0);
         const WideUpdate<T> task{to + start, from + start, group.step,           a,   c,
                                  X__bi,      ldx,          dZ__bo + group.first, ldz, b};
@@ -87,7 +87,7 @@ void update(T* to, const T* from, T a, T c, Scaling<T> scaling, const T* X__bi, 
 template <class T>
 bool takes_unscaled(RowType type, Index in, Index out) {
     const Panel<T> layout(in, out);
-    return type == RowType::uint8 && layout.narrow && layout.groups() == 1 && in % kLanes<T> == 0;
+    return type == RowType::uint8 && layout.groups() == 1 && layout.group(0).narrow && in % kLanes<T> == 0;
 }
 
 template <class T>
@@ -95,7 +95,8 @@ void reread_update(T* to, const T* from, T a, T c, Scaling<T> scaling, const Row
                    const std::int32_t* which, const T* dZ__bo, Index ldz, Index b, Index in, Index out,
                    Index i0, Index i1) {
     const RowColumns<T> X{static_cast<const UnscaledByte*>(rows.X), rows, {which, 0, b}, b};
-    narrow_update(to, from, a, c, scaling, X, i0, dZ__bo, ldz, Panel<T>(in, out), i0, i1, 0);
+    const Panel<T> layout(in, out);
+    narrow_update(to, from, a, c, scaling, X, i0, dZ__bo, ldz, layout, i0, i1, layout.group(0));
 }
 
 }  // namespace

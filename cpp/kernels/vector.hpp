@@ -57,6 +57,8 @@ GRADSTEP_INLINE void keep_in_register(V& v) {
     __asm__("" : "+v"(v));
 #elif defined(__x86_64__)
     __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
 #else
     (void)v;
 #endif
@@ -89,6 +91,14 @@ GRADSTEP_INLINE Integers<T> lane_numbers() {
 template <class T>
 GRADSTEP_INLINE Vector<T> all_lanes(T x) {
     return x - Vector<T>{};
+}
+
+// a * x + step, with the step rounded first: of two products a compiler would fuse either one, and not the
+// same in tiles of every size.
+template <class T>
+GRADSTEP_INLINE Vector<T> stepped(T a, Vector<T> x, Vector<T> step) {
+    keep_in_register(step);
+    return a * x + step;
 }
 
 // f(0), ..., f(Count - 1), written out: arrays that only such indices reach live in registers.

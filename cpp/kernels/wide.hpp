@@ -1,4 +1,4 @@
-// Products of wide layers, lanes along the outputs. A tile has M rows and V vectors of columns; all
+// Products of wide groups, lanes along the outputs. A tile has M rows and V vectors of columns; all
 // M * V accumulators live in registers while one chain runs over `length` steps:
 //
 //     product: Z__bo = X__bi W__io      rows are rows of the batch, the chain runs over inputs
@@ -19,20 +19,29 @@ template <class T, int M, int V>
 struct Tile {
     Vector<T> acc[M][V];
 
-    inline void run(const T* left, Index row_stride, Index step_stride, const T* right, Index right_stride,
-                    Index length) {
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) acc[r][v] = Vector<T>{};
+    GRADSTEP_INLINE void run(const T* left, Index row_stride, Index step_stride, const T* right,
+                             Index right_stride, Index length) {
+        each([&](int r, int v) GRADSTEP_LAMBDA { acc[r][v] = Vector<T>{}; });
         for (Index step = 0; step < length; ++step) {
             Vector<T> columns[V];
-            for (int v = 0; v < V; ++v) columns[v] = load(right + v * kLanes<T>);
-            for (int r = 0; r < M; ++r) {
-                const T x = left[r * row_stride];
-                for (int v = 0; v < V; ++v) acc[r][v] += x * columns[v];
-            }
+            repeat<V>([&](int v) GRADSTEP_LAMBDA {
+                columns[v] = load(right + v * kLanes<T>);
+                keep_in_register(columns[v]);
+            });
+            repeat<M>([&](int r) GRADSTEP_LAMBDA {
+                Vector<T> x = all_lanes(left[r * row_stride]);
+                if constexpr (V > 1) keep_in_register(x);
+                repeat<V>([&](int v) GRADSTEP_LAMBDA { acc[r][v] += x * columns[v]; });
+            });
             left += step_stride;
             right += right_stride;
         }
+    }
+
+    // f(row, vector) of every accumulator.
+    template <class F>
+    static GRADSTEP_INLINE void each(F f) {
+        repeat<M>([&](int r) GRADSTEP_LAMBDA { repeat<V>([&](int v) GRADSTEP_LAMBDA { f(r, v); }); });
     }
 };
 
@@ -51,11 +60,10 @@ struct WideProduct {
     inline void tile(Index row) const {
         Tile<T, M, V> t;
         t.run(X + row * ldx, ldx, 1, W, ldw, inputs);
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) {
-                T* z = Z + (row + r) * ldz + v * kLanes<T>;
-                store<T>(z, add ? load(z) + t.acc[r][v] : t.acc[r][v]);
-            }
+        T* z = Z + row * ldz;
+        if (add)
+            t.each([&](int r, int v) GRADSTEP_LAMBDA { t.acc[r][v] += load(z + r * ldz + v * kLanes<T>); });
+        t.each([&](int r, int v) GRADSTEP_LAMBDA { store<T>(z + r * ldz + v * kLanes<T>, t.acc[r][v]); });
     }
 };
 
@@ -76,11 +84,10 @@ struct WideUpdate {
     inline void tile(Index input) const {
         Tile<T, M, V> t;
         t.run(X + input, 1, ldx, dZ, ldz, rows);
-        for (int r = 0; r < M; ++r)
-            for (int v = 0; v < V; ++v) {
-                const Index place = (input + r) * ldw + v * kLanes<T>;
-                store<T>(to + place, a * load(from + place) + c * t.acc[r][v]);
-            }
+        t.each([&](int r, int v) GRADSTEP_LAMBDA {
+            const Index place = (input + r) * ldw + v * kLanes<T>;
+            store<T>(to + place, stepped<T>(a, load(from + place), c * t.acc[r][v]));
+        });
     }
 };
 

@@ -253,9 +253,9 @@ private:
         const LayerShape& shape = network_.shape(0);
         const Index begin = blocks_.begin(block), end = blocks_.end(block);
         const auto [rows, which] = staging_.source(batch, block, thread);
-        const Index slices = (end - begin + kSlice - 1) / kSlice;
+        const Index slices = next.rows ? (end - begin + kSlice - 1) / kSlice : 1;
         for (Index slice = 0; slice < slices; ++slice) {
-            const Index i0 = begin + slice * kSlice, i1 = i0 + kSlice < end ? i0 + kSlice : end;
+            const Index i0 = begin + slice * kSlice, i1 = slice + 1 < slices ? i0 + kSlice : end;
             const Index r0 = next.rows * slice / slices, r1 = next.rows * (slice + 1) / slices;
             k_.prefetch(rows_, next.which + r0, r1 - r0, begin, end);
             T *W = to.panel(0, model), *from = network_.panel(0, model);
