@@ -23,6 +23,7 @@
 #include "news.hpp"
 #include "oracle.hpp"
 #include "order_tests.hpp"
+#include "product_tests.hpp"
 
 namespace gradstep::tests {
 namespace {
@@ -251,6 +252,7 @@ void run() {
         test_a_session_goes_on<float>(isa);
         test_a_session_goes_on<double>(isa);
         test_stop_at_an_update(isa);
+        test_products(isa);
         test_groups(isa);
         test_measure(isa);
         test_augmentation(isa);
