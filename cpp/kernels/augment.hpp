@@ -142,7 +142,7 @@ void stage(void* to__bi, Index ldto, const Rows<T>& rows, const std::int32_t* wh
             else if (dy || dx)
                 stage_row<false>(to, row, images, dy, dx, i0, i1);
             else
-                Lines<Element>{to, 0, row + i0, 0, 1}.template copy<false>(i1 - i0);
+                __builtin_memcpy(to, row + i0, static_cast<unsigned long>(bytes));
         }
     };
     switch (rows.type) {

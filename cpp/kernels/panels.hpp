@@ -17,7 +17,7 @@ namespace {
 
 constexpr Index kGroupVectors = kRegisters == 32 ? 4 : 2;
 constexpr Index kGroupOutputs = 10;
-constexpr Index kNarrowFromVectors = 16;
+constexpr Index kNarrowFromVectors = 16, kRestFromVectors = 4;
 
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
 // or one vector of inputs (narrow) to the next.
@@ -43,7 +43,8 @@ struct Panel {
 
     Panel(Index inputs, Index outputs) : in(inputs), out(outputs) {
         const Index rest = out % kLanes<T>;
-        narrow_out = 5 * rest < 4 * kLanes<T> && in >= kNarrowFromVectors * kLanes<T> ? rest : 0;
+        const Index fewest = (rest == out ? kNarrowFromVectors : kRestFromVectors) * kLanes<T>;
+        narrow_out = 5 * rest < 4 * kLanes<T> && in >= fewest ? rest : 0;
         wide_out = out - narrow_out;
         wide_groups = ceiling(wide_out, kMostWide);
         most_narrow = ceiling(narrow_out, larger(narrow_groups(), 1));
