@@ -49,8 +49,11 @@ def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt
     order = RowOrder(train.n, bool(first.shuffle), int(order_seed))
     rates = np.stack([_rates(trainer, -(-train.n // batch_size)) for trainer in trainers])
     parameters = np.empty((len(trainers), layers.parameters), dtype=first.precision)
-    for block, trainer in zip(parameters, trainers, strict=True):
-        block[:] = init.draw(layers, trainer.init, np.random.default_rng(int(init_seed)), block.dtype)
+    drawn: dict[str | init.Init, npt.NDArray[np.floating]] = {}
+    for block, rule in zip(parameters, (trainer.init for trainer in trainers), strict=True):
+        if rule not in drawn:
+            drawn[rule] = init.draw(layers, rule, np.random.default_rng(int(init_seed)), block.dtype)
+        block[:] = drawn[rule]
     augmentation = None
     if first.augment is not None:
         augmentation = augment.make(first.augment, train.n, train.d, int(order_seed))
