@@ -15,7 +15,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +70,10 @@ def main() -> int:
     parser.add_argument("measure", choices=[*measures, "all", "memory-child"])
     parser.add_argument("--seeds", type=int, default=5, help="runs per row of the accuracy table")
     parser.add_argument("--rounds", type=int, default=5, help="runs of every solver in the time table")
+    parser.add_argument("--of", choices=MEMORY, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure == "memory-child":
-        print(json.dumps(_memory_of_a_fit()))
+        print(json.dumps(_memory_of(MEMORY[arguments.of]())))
         return 0
     names = list(measures) if arguments.measure == "all" else [arguments.measure]
     within = [measures[name](arguments) for name in names]
@@ -143,26 +144,64 @@ def time_to_train(arguments: argparse.Namespace) -> bool:
 
 
 def memory(arguments: argparse.Namespace) -> bool:
-    """Growth of a fresh process while it trains on all 50,000 images."""
-    child = [sys.executable, __file__, "memory-child"]
-    found = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
-    within = found["growth"] <= MEMORY_MB
-    line = (*(f"{found[name]:.1f}" for name in ("before", "peak", "growth")), MEMORY_MB, _yes(within))
-    header = ("resident before fit (MB)", "peak during fit (MB)", "growth (MB)", "at most (MB)", "within?")
-    _print_table("Memory of a fit on 50,000 x 3,072 uint8 with cpp", header, [line])
-    return within
+    """Growth of fresh processes while they train on images that lie in memory."""
+    lines, all_within = [], True
+    for what in MEMORY:
+        child = [sys.executable, __file__, "memory-child", "--of", what]
+        found = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        within = found["growth"] <= found["most"]
+        all_within &= within
+        numbers = (f"{found[name]:.1f}" for name in ("before", "peak", "growth", "most"))
+        lines.append((what, *numbers, _yes(within)))
+    header = ("work", "resident before (MB)", "peak (MB)", "growth (MB)", "at most (MB)", "within?")
+    _print_table("Memory of training on uint8 images with cpp", header, lines)
+    return all_within
 
 
-def _memory_of_a_fit() -> dict[str, float]:
-    """Return megabytes resident before a fit and at its peak; for a process of its own."""
-    data = gs.datasets.load_cifar10(train="all", validation=None)
+def _fit_all() -> Callable[[], int]:
+    """Return a fit on all 50,000 images, which says how many bytes beside `MEMORY_MB` it may take."""
+    data = gs.datasets.load_cifar10(train="all", validation=None, download=False)
     trainer = _trainer(TIMED, backend="cpp", random_state=0).set_params(epochs=2, n_threads=2)
+
+    def fit() -> int:
+        trainer.fit(data.train.X, data.train.y, eval_set=(data.test.X, data.test.y))
+        return 0
+
+    return fit
+
+
+def _search(hidden: tuple[int, ...]) -> Callable[[], int]:
+    """Return a search of 24 models: they may take their parameters once more."""
+    data = _cifar10()
+    trainer = gs.Trainer(
+        hidden=hidden, batch_size=BATCH_SIZE, epochs=2, backend="cpp", n_threads=2, random_state=0
+    )
+    l2s = (10.0 ** np.random.default_rng(0).uniform(-5, -1, 24)).tolist()
+    sweep = gs.Sweep(trainer, {"l2": l2s}, validation_share=None)
+
+    def fit() -> int:
+        sweep.fit(data.train.X, data.train.y, eval_set=(data.validation.X, data.validation.y))
+        best = sweep.best_trainer_
+        return len(l2s) * sum(part.nbytes for part in (*best.coefs_, *best.intercepts_))
+
+    return fit
+
+
+MEMORY = {
+    "one softmax layer, 50,000 rows": _fit_all,
+    "24 softmax layers, 10,000 rows": functools.partial(_search, ()),
+    "24 networks with 50 hidden units, 10,000 rows": functools.partial(_search, (50,)),
+}
+
+
+def _memory_of(fit: Callable[[], int]) -> dict[str, float]:
+    """Return megabytes resident before a fit and at its peak; for a process of its own."""
     # Loading has left a peak behind; "5" resets it, so that the next one is that of the fit.
     Path("/proc/self/clear_refs").write_text("5")
     before = _status_mb("VmRSS")
-    trainer.fit(data.train.X, data.train.y, eval_set=(data.test.X, data.test.y))
+    most = MEMORY_MB + fit() / 2**20
     peak = max(_status_mb("VmHWM"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    return {"before": before, "peak": peak, "growth": peak - before}
+    return {"before": before, "peak": peak, "growth": peak - before, "most": most}
 
 
 def _status_mb(name: str) -> float:

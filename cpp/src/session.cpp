@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 
+#include "digest.hpp"
 #include "forward.hpp"
 #include "track.hpp"
 
@@ -94,20 +95,14 @@ public:
             forward_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                              team_);
         const bool packed = holds(parameters);
-        holds_ = holds_ && packed && !forward_->packs_factor();
+        if (!packed || forward_->packs_factor()) held_.reset();
         forward_->evaluate(parameters, figures, packed);
     }
 
 private:
     // Whether the network still has these parameters, from a training that gave them.
-    bool holds(const T* parameters) const {
-        return holds_ && std::memcmp(held_.data(), parameters, bytes()) == 0;
-    }
-    void hold(const T* parameters) {
-        if (!held_.size()) held_ = Buffer<T>(checked_product(models_.m, models_.layers.parameters));
-        std::memcpy(held_.data(), parameters, bytes());
-        holds_ = true;
-    }
+    bool holds(const T* parameters) const { return held_ && *held_ == digest_of(parameters, bytes()); }
+    void hold(const T* parameters) { held_ = digest_of(parameters, bytes()); }
     std::size_t bytes() const {
         return sizeof(T) * static_cast<std::size_t>(models_.m * models_.layers.parameters);
     }
@@ -171,8 +166,7 @@ private:
     Barrier meeting_;
     Pace pace_;
     std::optional<Forward<T>> forward_;
-    Buffer<T> held_;      // (m, P) what a training gave last,
-    bool holds_ = false;  // and whether the network has it still
+    std::optional<Digest> held_;  // of what a training gave last, while the network has it
 };
 
 template <class T>

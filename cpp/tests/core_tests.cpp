@@ -12,6 +12,7 @@
 
 #include "augment_tests.hpp"
 #include "check.hpp"
+#include "digest_tests.hpp"
 #include "fixture.hpp"
 #include "gradstep/buffer.hpp"
 #include "gradstep/core.hpp"
@@ -262,6 +263,7 @@ void run() {
     test_errors();
     test_losses();
     test_order();
+    test_digest();
 }
 
 }  // namespace
