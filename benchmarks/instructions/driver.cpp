@@ -27,7 +27,7 @@ struct Work {
     Buffer<float> X, Z, panel, W;
     std::vector<std::uint8_t> images;
     std::vector<double> mean, inverse_scale;
-    std::vector<float> mean_T, inverse_scale_T;
+    std::vector<float> mean_T;  // evaluations of bytes have the scale in their weights
     std::vector<std::int32_t> y;
     gradstep::Rows<float> rows;
 
@@ -35,11 +35,19 @@ struct Work {
         : kernels(table), out(outputs), ldz(table.padded(out)), groups(table.column_groups(d, out)),
           X(b * ldx), Z(b * ldz), panel(table.panel_size(d, out)), W(d * out), images(b * d, 7),
           mean(d + gradstep::kBehind, 1.0), inverse_scale(d + gradstep::kBehind, 0.5),
-          mean_T(d + gradstep::kBehind, 1.0f), inverse_scale_T(d + gradstep::kBehind, 0.5f), y(b, 0),
-          rows{
-              images.data(), gradstep::RowType::uint8, b,        d,      d, mean.data(), inverse_scale.data(),
-              mean_T.data(), inverse_scale_T.data(),   y.data(), nullptr} {
-        kernels.pack(panel.data(), W.data(), d, out);
+          mean_T(d + gradstep::kBehind, 1.0f), y(b, 0), rows{images.data(),
+                                                             gradstep::RowType::uint8,
+                                                             b,
+                                                             d,
+                                                             d,
+                                                             mean.data(),
+                                                             inverse_scale.data(),
+                                                             mean_T.data(),
+                                                             nullptr,
+                                                             y.data(),
+                                                             nullptr,
+                                                             0} {
+        kernels.pack(panel.data(), W.data(), nullptr, d, out);
     }
 };
 
@@ -54,8 +62,8 @@ COLLECTED product(Work& w) {
 }
 
 COLLECTED update(Work& w) {
-    w.kernels.update(w.panel.data(), w.panel.data(), 1.0f, -0.1f, w.X.data(), w.ldx, w.Z.data(), w.ldz, b, d,
-                     w.out, 0, d, 0, w.groups);
+    w.kernels.update(w.panel.data(), w.panel.data(), 1.0f, -0.1f, {}, w.X.data(), w.ldx, w.Z.data(), w.ldz, b,
+                     d, w.out, 0, d, 0, w.groups);
 }
 
 COLLECTED gather_and_product(Work& w) {
