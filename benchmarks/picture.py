@@ -23,6 +23,8 @@ def draw(results: Sequence[Result], path: Path) -> None:
     others = [name for name in SOLVERS if name != OURS]
     for number, (colour, name) in enumerate(zip(_COLOURS, others, strict=True)):
         timed = [i for i, result in enumerate(results) if _has(result, name)]
+        if not timed:
+            continue
         ratios = [results[i].times_ours(name) for i in timed]
         # Each solver a little lower than the one before, so that no dot hides another.
         places = [i + 0.6 * (number / (len(others) - 1) - 0.5) for i in timed]
