@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import gradstep as gs
 from benchmarks import tables
 from benchmarks.compare import compare
-from benchmarks.jobs import JOBS
+from benchmarks.jobs import JOBS, Job
 from benchmarks.solvers import OURS
 
 EPOCHS, BATCH_SIZE, STD = 40, 100, 0.01
@@ -170,13 +170,12 @@ def _fit_all() -> Callable[[], int]:
     return fit
 
 
-def _search(hidden: tuple[int, ...]) -> Callable[[], int]:
-    """Return a search of 24 models: they may take their parameters once more."""
+def _search(job: Job) -> Callable[[], int]:
+    """Return the search of a job: its models may take their parameters once more."""
     data = _cifar10()
-    trainer = gs.Trainer(
-        hidden=hidden, batch_size=BATCH_SIZE, epochs=2, backend="cpp", n_threads=2, random_state=0
-    )
-    l2s = (10.0 ** np.random.default_rng(0).uniform(-5, -1, 24)).tolist()
+    trainer = _trainer(TIMED, backend="cpp", random_state=0)
+    trainer.set_params(hidden=job.hidden, epochs=2, n_threads=2)
+    l2s = list(job.searches[0])
     sweep = gs.Sweep(trainer, {"l2": l2s}, validation_share=None)
 
     def fit() -> int:
@@ -189,8 +188,8 @@ def _search(hidden: tuple[int, ...]) -> Callable[[], int]:
 
 MEMORY = {
     "one softmax layer, 50,000 rows": _fit_all,
-    "24 softmax layers, 10,000 rows": functools.partial(_search, ()),
-    "24 networks with 50 hidden units, 10,000 rows": functools.partial(_search, (50,)),
+    "24 softmax layers, 10,000 rows": functools.partial(_search, JOBS["sweep24-softmax"]),
+    "24 networks with 50 hidden units, 10,000 rows": functools.partial(_search, JOBS["sweep24-mlp50"]),
 }
 
 
