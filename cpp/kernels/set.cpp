@@ -9,40 +9,20 @@
 #include "measure.hpp"
 #include "products.hpp"
 
-#define GRADSTEP_STRING_(x) #x
-#define GRADSTEP_STRING(x) GRADSTEP_STRING_(x)
-
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
 template <class T>
 constexpr Kernels<T> kTable{
-    GRADSTEP_STRING(GRADSTEP_ISA),
-    padded<T>,
-    column_groups<T>,
-    panel_size<T>,
-    pack<T>,
-    unpack<T>,
-    transpose<T>,
-    gather<T>,
-    prefetch<T>,
-    stage<T>,
-    product<T>,
-    gather_product<T>,
-    update<T>,
-    takes_unscaled<T>,
-    reread_update<T>,
-    add<T>,
-    finish<T>,
-    mask<T>,
-    loss<T>,
-    multiply_adds<T>,
-    read<T>,
+    GRADSTEP_ISA_NAME, padded<T>,         column_groups<T>, panel_size<T>, pack<T>,    unpack<T>,
+    transpose<T>,      gather<T>,         prefetch<T>,      stage<T>,      product<T>, gather_product<T>,
+    update<T>,         takes_unscaled<T>, reread_update<T>, add<T>,        finish<T>,  mask<T>,
+    loss<T>,           multiply_adds<T>,  read<T>,
 };
 
 }  // namespace
 
-const Kernels<float>& kernels_float() { return kTable<float>; }
-const Kernels<double>& kernels_double() { return kTable<double>; }
+const Kernels<float>& kernels_float() noexcept { return kTable<float>; }
+const Kernels<double>& kernels_double() noexcept { return kTable<double>; }
 
 }  // namespace gradstep::GRADSTEP_ISA

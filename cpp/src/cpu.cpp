@@ -25,18 +25,19 @@ bool has(unsigned registers, int bit) { return (registers >> bit & 1u) != 0; }
 CpuFeatures probe_cpu() {
     constexpr unsigned long long kYmm = 0x06, kZmm = 0xe6;
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return {false, false};
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return {};
     const bool fma = has(ecx, 12), osxsave = has(ecx, 27), avx = has(ecx, 28);
-    if (!fma || !osxsave || !avx || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return {false, false};
+    if (!fma || !osxsave || !avx || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return {};
     const unsigned long long saved = saved_registers();
     const bool avx2 = has(ebx, 5) && (saved & kYmm) == kYmm;
-    const bool avx512 = has(ebx, 16) && has(ebx, 17) && has(ebx, 30) && has(ebx, 31);
-    return {avx2, avx2 && avx512 && (saved & kZmm) == kZmm};
+    const bool avx512 =
+        avx2 && has(ebx, 16) && has(ebx, 17) && has(ebx, 30) && has(ebx, 31) && (saved & kZmm) == kZmm;
+    return {avx2, avx512, avx512 && has(ecx, 11)};
 }
 
 #else
 
-CpuFeatures probe_cpu() { return {false, false}; }
+CpuFeatures probe_cpu() { return {}; }
 
 #endif
 

@@ -5,14 +5,15 @@
 
 namespace gradstep {
 
-#define GRADSTEP_DECLARE_SET(isa)            \
-    namespace isa {                          \
-    const Kernels<float>& kernels_float();   \
-    const Kernels<double>& kernels_double(); \
+#define GRADSTEP_DECLARE_SET(isa)                     \
+    namespace isa {                                   \
+    const Kernels<float>& kernels_float() noexcept;   \
+    const Kernels<double>& kernels_double() noexcept; \
     }
 GRADSTEP_DECLARE_SET(baseline)
 GRADSTEP_DECLARE_SET(avx2)
 GRADSTEP_DECLARE_SET(avx512)
+GRADSTEP_DECLARE_SET(avx512vnni)
 #undef GRADSTEP_DECLARE_SET
 
 namespace {
@@ -26,6 +27,10 @@ struct Set {
 
 // Best first.
 const Set kSets[] = {
+#ifdef GRADSTEP_HAVE_AVX512VNNI
+    {"avx512vnni", avx512vnni::kernels_float, avx512vnni::kernels_double,
+     [](const CpuFeatures& cpu) { return cpu.avx512vnni; }},
+#endif
 #ifdef GRADSTEP_HAVE_AVX512
     {"avx512", avx512::kernels_float, avx512::kernels_double,
      [](const CpuFeatures& cpu) { return cpu.avx512; }},

@@ -8,14 +8,16 @@ template <class T>
 void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Figures figures,
               int n_threads) {
     Network<T> network(models);
-    Forward<T>(models, network, &rows, 1, team_size(n_threads)).evaluate(parameters, &figures);
+    Forward<T>(models, network, &rows, 1, team_size(n_threads), Gives::figures)
+        .evaluate(parameters, &figures);
 }
 
 template <class T>
 void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk,
             int n_threads) {
     Network<T> network(models);
-    Forward<T>(models, network, &rows, 1, team_size(n_threads)).scores(parameters, scores__mnk);
+    Forward<T>(models, network, &rows, 1, team_size(n_threads), Gives::scores)
+        .scores(parameters, scores__mnk);
 }
 
 template <class T>

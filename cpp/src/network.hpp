@@ -144,15 +144,15 @@ private:
     std::vector<Buffer<T>> layers_;
 };
 
-// Rows r0 <= r < r1 of the layers above the first, whose output is in A already.
+// Rows r0 <= r < r1 of the layers above the first, whose output is at `place` of A already.
 template <class T>
-void forward_upper(const Kernels<T>& k, const Network<T>& network, const Activations<T>& A, Index model,
-                   Index r0, Index r1) {
+void forward_upper(const Kernels<T>& k, const Network<T>& network, Index model, const Activations<T>& A,
+                   Index place, Index r0, Index r1) {
     for (Index l = 1; l < network.depth(); ++l) {
         const LayerShape& shape = network.shape(l);
         const Index below = network.shape(l - 1).width;
-        T* Z = A.of(l, model) + r0 * shape.width;
-        k.product(Z, shape.width, A.of(l - 1, model) + r0 * below, below, r1 - r0, network.panel(l, model),
+        T* Z = A.of(l, place) + r0 * shape.width;
+        k.product(Z, shape.width, A.of(l - 1, place) + r0 * below, below, r1 - r0, network.panel(l, model),
                   shape.in, shape.out, 0, shape.in, 0, shape.groups, false);
         k.finish(Z, shape.width, Z, network.bias(l, model), r1 - r0, shape.out, l + 1 < network.depth());
     }

@@ -93,7 +93,7 @@ public:
         prepare_team();
         if (!forward_)
             forward_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
-                             team_);
+                             team_, Gives::figures);
         const bool packed = holds(parameters);
         if (!packed || forward_->packs_factor()) held_.reset();
         forward_->evaluate(parameters, figures, packed);

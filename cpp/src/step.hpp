@@ -113,7 +113,7 @@ public:
                 block_sums_.total(phase(t), thread, model * elements_of_model() + at, count * first.width);
             k_.finish(pass.A.of(0, model) + at, first.width, sums, bias_of(pass, model), count, first.out,
                       network_.depth() > 1);
-            forward_upper(k_, network_, pass.A, model, rows.begin, rows.end);
+            forward_upper(k_, network_, model, pass.A, model, rows.begin, rows.end);
             const Index top = network_.depth() - 1, place = model * most_rows_ + rows.begin;
             k_.loss(network_.loss(), pass.losses.data() + place, pass.correct.data() + place,
                     pass.dZ.of(top, model) + rows.begin * last.width,

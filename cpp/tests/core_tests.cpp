@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "augment_tests.hpp"
+#include "byte_tests.hpp"
 #include "check.hpp"
 #include "digest_tests.hpp"
 #include "fixture.hpp"
@@ -254,6 +255,7 @@ void run() {
         test_a_session_goes_on<double>(isa);
         test_stop_at_an_update(isa);
         test_products(isa);
+        test_bytes(isa);
         test_groups(isa);
         test_measure(isa);
         test_augmentation(isa);

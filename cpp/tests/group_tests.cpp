@@ -164,6 +164,7 @@ void test_groups_of(const std::string& isa) {
     test_a_model_is_itself_in_any_group<T, std::uint8_t>(isa, {19, 273, {21}, 3, 24, 8, Loss::sigmoid});
     test_a_model_is_itself_in_any_group<T, float>(isa, {21, 33, {70, 9}, 4, 37, 8});
     test_a_model_is_itself_in_any_group<T, double>(isa, {11, 2200, {310}, 5, 3, 6});
+    test_a_model_is_itself_in_any_group<T, std::uint8_t>(isa, {11, 2200, {310}, 5, 3, 6});
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 // Lanes of a vector of T.
 template <class T>
 Index lanes(const std::string& isa) {
-    const Index bytes = isa == "avx512" ? 64 : isa == "avx2" ? 32 : 16;
+    const Index bytes = isa.starts_with("avx512") ? 64 : isa == "avx2" ? 32 : 16;
     return bytes / static_cast<Index>(sizeof(T));
 }
 

@@ -11,6 +11,7 @@ namespace gradstep {
 struct CpuFeatures {
     bool avx2;    // with FMA, and the operating system saves 256-bit registers
     bool avx512;  // F, BW, DQ and VL, and the operating system saves 512-bit registers
+    bool avx512vnni;
 };
 
 CpuFeatures probe_cpu();

@@ -17,6 +17,31 @@ struct Scaling {
     T* panel = nullptr;         // factor * W, or null where nobody needs it
 };
 
+// Products of bytes with the weights of `outputs` outputs, several models' or one's, each weight a whole
+// number of its output's steps. Sums are exact; scores are as close as those of other products.
+template <class T>
+struct ByteProducts {
+    struct Sizes {
+        Index panel;  // words of all weights, 0 where there are too many inputs
+        Index sums;   // of a row
+    };
+    Sizes (*sizes)(Index in, Index outputs);
+
+    // The weights W__io * factor as outputs first ... first + out - 1. An output's step, and the sum of its
+    // numbers times `mean`, are left at its place in `step` and `offset`. False, and nothing of use is left,
+    // where no step is both long and fine enough for an output's weights.
+    bool (*pack)(std::int32_t* panel, double* step, double* offset, const T* W__io, const double* factor,
+                 const double* mean, Index in, Index out, Index first, Index outputs);
+
+    // Sums over the inputs of b rows, `stride` bytes apart.
+    void (*product)(std::int32_t* sums, const std::uint8_t* X, Index stride, Index b,
+                    const std::int32_t* panel, Index in, Index outputs);
+
+    // Z__bo = step * (sums - offset) of outputs first ... first + out - 1.
+    void (*scores)(T* Z__bo, Index ldz, const std::int32_t* sums, const double* step, const double* offset,
+                   Index b, Index in, Index out, Index first, Index outputs);
+};
+
 template <class T>
 struct Kernels {
     const char* isa;
@@ -101,6 +126,9 @@ struct Kernels {
 
     // The sum of all elements, each read once.
     T (*read)(const T* from, Index count);
+
+    // Null where a set has no instruction for them.
+    const ByteProducts<T>* bytes = nullptr;
 };
 
 }  // namespace gradstep

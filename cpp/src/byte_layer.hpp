@@ -1,0 +1,65 @@
+// The first layer of several models for rows of bytes, by products of whole numbers.
+#pragma once
+
+#include "network.hpp"
+
+namespace gradstep {
+
+template <class T>
+class ByteLayer {
+public:
+    // Of up to `most` models at once.
+    ByteLayer(const Kernels<T>& kernels, const LayerShape& shape, const Rows<T>& rows, Index most)
+        : bytes_(*kernels.bytes), shape_(shape), mean_(rows.mean), factor_(rows.inverse_scale),
+          sizes_(bytes_.sizes(shape.in, checked_product(most, shape.out))), panel_(sizes_.panel),
+          steps_(most * shape.out), offsets_(most * shape.out), holds_(most) {}
+
+    // How many models to take at once: so many that the numbers stay in a cache. None where there are no
+    // such products.
+    static Index models_at_once(const Kernels<T>& kernels, const LayerShape& shape, Index models) {
+        constexpr Index kMostWords = 1 << 20;
+        if (!kernels.bytes) return 0;
+        const Index words = kernels.bytes->sizes(shape.in, shape.out).panel;
+        return words == 0 ? 0 : std::clamp(kMostWords / words, Index{1}, models);
+    }
+
+    // Elements of a row's sums.
+    Index sums() const { return sizes_.sums; }
+
+    // The weights of `models` out of `parameters` (m, P), by every thread of a team, which meets afterwards.
+    void pack(const T* parameters, Index P, Share models, int thread, int team) {
+        models_ = models.end - models.begin;
+        const Share own(models_, thread, team);
+        for (Index model = own.begin; model < own.end; ++model)
+            holds_[model] = bytes_.pack(panel_.data(), steps_.data(), offsets_.data(),
+                                        parameters + (models.begin + model) * P + shape_.weights_at, factor_,
+                                        mean_, shape_.in, shape_.out, model * shape_.out, outputs());
+    }
+
+    // Whether the model's weights could be taken as whole numbers, and what follows is for it.
+    bool holds(Index model) const { return holds_[model] != 0; }
+
+    void product(std::int32_t* sums, const Rows<T>& rows, Index first, Index b) const {
+        bytes_.product(sums, static_cast<const std::uint8_t*>(rows.X) + first * rows.stride, rows.stride, b,
+                       panel_.data(), shape_.in, outputs());
+    }
+
+    void scores(T* Z__bo, const std::int32_t* sums, Index b, Index model) const {
+        bytes_.scores(Z__bo, shape_.width, sums, steps_.data(), offsets_.data(), b, shape_.in, shape_.out,
+                      model * shape_.out, outputs());
+    }
+
+private:
+    Index outputs() const { return models_ * shape_.out; }
+
+    const ByteProducts<T>& bytes_;
+    const LayerShape shape_;
+    const double *mean_, *factor_;  // (d,)
+    const typename ByteProducts<T>::Sizes sizes_;
+    Buffer<std::int32_t> panel_;
+    Buffer<double> steps_, offsets_;  // (m, out)
+    Buffer<std::uint8_t> holds_;      // (m,)
+    Index models_ = 0;
+};
+
+}  // namespace gradstep
