@@ -13,6 +13,10 @@ GRADSTEP_INLINE Elements reversed(Elements vector, Places<P...>) {
     return __builtin_shufflevector(vector, vector, (static_cast<int>(sizeof...(P)) - 1 - P)...);
 }
 
+typedef std::uint8_t Bytes __attribute__((vector_size(16)));
+constexpr std::uint8_t kInsideThenNot[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                             255, 255, 255, 255, 255, 255, 255, 255};
+
 // A part of several lines: where it goes, and where that of the first one comes from.
 template <class Element>
 struct Lines {
@@ -58,11 +62,25 @@ struct Lines {
                 to[line * to_step + i] = from[line * from_step + (Reversed ? -i : i)];
     }
 
-    // to[i] = value, or from[0] where that is null.
+    // to[i] = value, or from[0] where that is null, for i < count. What lies less than a vector behind is
+    // written as it was.
     inline void fill(Index count, const Element* value) const {
-        for (Index i = 0; i < count; ++i)
-            for (Index line = 0; line < lines; ++line)
-                to[line * to_step + i] = value ? *value : from[line * from_step];
+        constexpr int kCount = static_cast<int>(16 / sizeof(Element));
+        typedef Element Elements __attribute__((vector_size(16)));
+        for (Index i = 0; i < count; i += kCount) {
+            const Index bytes = smaller(count - i, kCount) * static_cast<Index>(sizeof(Element));
+            Bytes inside;
+            __builtin_memcpy(&inside, kInsideThenNot + 16 - bytes, sizeof(inside));
+            for (Index line = 0; line < lines; ++line) {
+                const Element one = value ? *value : from[line * from_step];
+                const Elements values = one - Elements{};
+                Bytes old, wanted;
+                __builtin_memcpy(&wanted, &values, sizeof(values));
+                __builtin_memcpy(&old, to + line * to_step + i, sizeof(old));
+                old = (wanted & inside) | (old & ~inside);
+                __builtin_memcpy(to + line * to_step + i, &old, sizeof(old));
+            }
+        }
     }
 };
 
@@ -81,10 +99,17 @@ struct Moved {
         const Index begin = smaller(larger(dx, x0), x1), end = larger(smaller(width + dx, x1), begin);
         const Index first = Flipped ? width - 1 - (begin - dx) : begin - dx;
         const Element* nearest = line + ((dx > 0) == Flipped ? width - 1 : 0);
+        if (begin < end) {
+            const Lines<Element> moved{to + (begin - x0), width, line + first, step, lines};
+            // Lines that follow each other are moved as one; what comes over their borders is outside.
+            if (!Flipped && x1 - x0 == width && step == width)
+                __builtin_memcpy(
+                    moved.to, moved.from,
+                    sizeof(Element) * static_cast<unsigned long>((lines - 1) * width + end - begin));
+            else
+                moved.template copy<Flipped>(end - begin);
+        }
         Lines<Element>{to, width, nearest, step, lines}.fill(begin - x0, outside);
-        if (begin < end)
-            Lines<Element>{to + (begin - x0), width, line + first, step, lines}.template copy<Flipped>(end -
-                                                                                                       begin);
         Lines<Element>{to + (end - x0), width, nearest, step, lines}.fill(x1 - end, outside);
     }
 

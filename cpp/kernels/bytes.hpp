@@ -74,8 +74,8 @@ struct Rounding {
         Eight squares{};
         for (Index input = 0; input < in; ++input) {
             const Eight w = weights(input), length = w < 0 ? -w : w;
-            most = length <= most ? most : length;  // what is no number stays
-            squares += w * w;
+            most = length > most ? length : most;
+            squares += w * w;  // and where a weight is no number, nor are they
         }
         const Eight allowed = squares * (kMostUneven * kMostUneven / static_cast<double>(in));
         for (Index lane = 0; lane < kEight; ++lane)

@@ -72,7 +72,8 @@ void test_stage(const std::string& isa, const Picture& p) {
                              {d - 1, d}, {d / 4, d / 2}};
     for (const auto& [i0, i1] : cuts) {
         const Index ldto = i1 - i0 + 5;
-        std::vector<Element> to(static_cast<std::size_t>((b - 1) * ldto + i1 - i0), Element(255));
+        std::vector<Element> to(static_cast<std::size_t>((b - 1) * ldto + i1 - i0) + 15 / sizeof(Element),
+                                Element(255));
         kernels_of<T>(isa).stage(to.data(), ldto, rows, which, coins.data(), p.images(), b, i0, i1);
         bool all = true;
         for (Index r = 0; r < b; ++r) {
@@ -80,7 +81,7 @@ void test_stage(const std::string& isa, const Picture& p) {
                 all &= to[static_cast<std::size_t>(r * ldto + i - i0)] ==
                        pixel(X.data() + which[r] * stride, r == 2 ? still : p, i);
             // What lies between two rows is left alone.
-            for (Index gap = i1 - i0; gap < ldto && r + 1 < b; ++gap)
+            for (Index gap = i1 - i0; gap < (r + 1 < b ? ldto : i1 - i0 + Index{15 / sizeof(Element)}); ++gap)
                 all &= to[static_cast<std::size_t>(r * ldto + gap)] == Element(255);
         }
         CHECK(all);

@@ -71,7 +71,8 @@ struct Kernels {
     void (*prefetch)(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1);
 
     // to__bi = inputs i0 <= i < i1 of rows which[0..b) as they lie, elements of their own type, but flipped
-    // and then shifted as coins (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0.
+    // and then shifted as coins (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0. Less than 16 bytes
+    // behind a row are written as they were.
     void (*stage)(void* to__bi, Index ldto, const Rows<T>& rows, const std::int32_t* which,
                   const std::int16_t* coins, const Images& images, Index b, Index i0, Index i1);
 
