@@ -2,6 +2,8 @@
 // extensions. The rest of the kernels is in terms of these few names.
 #pragma once
 
+#include <utility>
+
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -101,13 +103,15 @@ GRADSTEP_INLINE Vector<T> stepped(T a, Vector<T> x, Vector<T> step) {
     return a * x + step;
 }
 
+template <class F, int... I>
+GRADSTEP_INLINE void repeat_at(F& f, std::integer_sequence<int, I...>) {
+    (f(I), ...);
+}
+
 // f(0), ..., f(Count - 1), written out: arrays that only such indices reach live in registers.
 template <int Count, class F>
 GRADSTEP_INLINE void repeat(F f) {
-    if constexpr (Count > 0) {
-        repeat<Count - 1>(f);
-        f(Count - 1);
-    }
+    repeat_at(f, std::make_integer_sequence<int, Count>{});
 }
 
 template <class T>
