@@ -128,6 +128,8 @@ def test_a_search_over_parts_of_a_schedule():
     ("params", "message"),
     [
         ({"l3": 1}, "Trainer has no parameter 'l3'; did you mean l2?"),
+        ({"lr": 1}, "Trainer has no parameter 'lr'; did you mean learning_rate?"),
+        ({"hidden_layer_sizes": (5,)}, "Trainer has no parameter 'hidden_layer_sizes'; did you mean hidden?"),
         ({"lerning_rate__high": 1}, "no parameter 'lerning_rate__high'; did you mean learning_rate"),
         ({"learning_rate__hgh": 1}, "CyclicTriangular.* has no parameter 'hgh'; did you mean high?"),
         ({"init__seed": 1}, "`init` of Trainer, which is 'he', has no parameter 'seed'; it has none"),

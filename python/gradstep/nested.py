@@ -71,8 +71,23 @@ def _has_fields(value: object) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
 
 
+# What other libraries call our parameters.
+_NAMES_ELSEWHERE = {
+    "alpha": "l2",
+    "eta": "learning_rate",
+    "hidden_layer_sizes": "hidden",
+    "learning_rate_init": "learning_rate",
+    "lr": "learning_rate",
+    "max_iter": "epochs",
+    "weight_decay": "l2",
+}
+
+
 def refuse(whose: str, name: str, known: Collection[str]) -> NoReturn:
     """Raise InvalidParameterError for a name that is not known, with the names near it or else all."""
-    near = difflib.get_close_matches(name.partition("__")[0], known, cutoff=0.5)
+    stem = name.partition("__")[0]
+    near = difflib.get_close_matches(stem, known, cutoff=0.5)
+    if _NAMES_ELSEWHERE.get(stem) in known:
+        near = [_NAMES_ELSEWHERE[stem]]
     hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known) or 'none'}"
     raise InvalidParameterError(f"{whose} has no parameter {name!r}; {hint}")
