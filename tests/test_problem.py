@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from gradstep import problem
 from gradstep.errors import InvalidDataError
 from gradstep.problem import ROW_TYPES, Problem, Standardization, as_rows, prepare
 
@@ -202,6 +204,21 @@ def test_the_measure_of_bytes_has_the_same_bits_for_any_number_of_threads() -> N
         many = Standardization.of(X, n_threads=n_threads)
         np.testing.assert_array_equal(many.mean, one.mean)
         np.testing.assert_array_equal(many.scale, one.scale)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_sums_of_bytes_are_those_of_integers_with_a_core_and_without(
+    n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = np.random.default_rng(0).integers(200, 256, (70_001, 13), dtype=np.uint8)
+    wide = np.random.default_rng(1).integers(0, 256, (3, 3100), dtype=np.uint8)
+    for X in (full, full[::-2, 1:], full.T[:, :50], wide, np.broadcast_to(wide[0], (5, 3100)), wide[:0]):
+        integers = X.astype(np.int64)
+        wanted = [integers.sum(axis=0), np.square(integers).sum(axis=0)]
+        np.testing.assert_array_equal(problem._sums_of_bytes(X, n_threads), wanted)
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "gradstep._core", None)
+            np.testing.assert_array_equal(problem._sums_of_bytes(X, n_threads), wanted)
 
 
 def test_the_measure_of_columns_worked_out_by_hand() -> None:

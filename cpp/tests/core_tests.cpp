@@ -22,6 +22,7 @@
 #include "group_tests.hpp"
 #include "loss_tests.hpp"
 #include "measure_tests.hpp"
+#include "moments_tests.hpp"
 #include "news.hpp"
 #include "oracle.hpp"
 #include "order_tests.hpp"
@@ -265,6 +266,7 @@ void run() {
     test_errors();
     test_losses();
     test_order();
+    test_moments();
     test_digest();
 }
 

@@ -186,19 +186,29 @@ def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Mom
 
 
 def _moments_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> Moments:
-    """Return the same in one walk: sums of up to 258 squares of bytes are exact in float32.
-
-    No product does the sums: a BLAS would wake its threads, which then keep ours from their cores.
-    """
+    """Return the same in one walk, from exact sums."""
     n = X.shape[0]
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = list(pool.map(lambda rows: _sums_of_bytes(X[rows]), _shares(n, n_threads)))
-    total, squares = np.sum(parts, axis=0)
+    total, squares = _sums_of_bytes(X, n_threads).astype(np.float64)
     return total / n, np.maximum(squares * n - total * total, 0) / n**2
 
 
-def _sums_of_bytes(X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the sums of the elements and of their squares, (2, d); exact."""
+def _sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+    """Return the sums of every column and of its squares, (2, d); by the compiled core if it is there."""
+    try:
+        from gradstep._core import sums_of_bytes
+    except ImportError:
+        with ThreadPoolExecutor(n_threads) as pool:
+            shares = _shares(X.shape[0], n_threads)
+            parts = list(pool.map(lambda rows: _sums_of_share(X[rows]), shares))
+        return np.asarray(np.sum(parts, axis=0))
+    return sums_of_bytes(as_rows(X), n_threads)
+
+
+def _sums_of_share(X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return them of some rows: sums of up to 258 squares of bytes are exact in float32.
+
+    No product does the sums: a BLAS would wake its threads, which then keep ours from their cores.
+    """
     sums, step = np.zeros((2, X.shape[1])), 128
     for start in range(0, X.shape[0], step):
         chunk = X[start : start + step].astype(np.float32)
