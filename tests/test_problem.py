@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradstep import problem
+from gradstep import backends
 from gradstep.errors import InvalidDataError
-from gradstep.problem import ROW_TYPES, Problem, Standardization, as_rows, prepare
+from gradstep.problem import ROW_TYPES, Problem, Standardization, as_rows, prepare, sums_of_bytes
 
 TYPES = ("uint8", "float32", "float64")
 
@@ -207,18 +206,22 @@ def test_the_measure_of_bytes_has_the_same_bits_for_any_number_of_threads() -> N
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_sums_of_bytes_are_those_of_integers_with_a_core_and_without(
-    n_threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sums_of_bytes_are_those_of_integers_with_a_core_and_without(n_threads: int) -> None:
+    ways = [sums_of_bytes]
+    if backends.availability()["cpp"] is None:
+        from gradstep.backends.cpp import CppBackend
+
+        ways.append(CppBackend().sums_of_bytes)
     full = np.random.default_rng(0).integers(200, 256, (70_001, 13), dtype=np.uint8)
     wide = np.random.default_rng(1).integers(0, 256, (3, 3100), dtype=np.uint8)
     for X in (full, full[::-2, 1:], full.T[:, :50], wide, np.broadcast_to(wide[0], (5, 3100)), wide[:0]):
         integers = X.astype(np.int64)
         wanted = [integers.sum(axis=0), np.square(integers).sum(axis=0)]
-        np.testing.assert_array_equal(problem._sums_of_bytes(X, n_threads), wanted)
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, "gradstep._core", None)
-            np.testing.assert_array_equal(problem._sums_of_bytes(X, n_threads), wanted)
+        for way in ways:
+            np.testing.assert_array_equal(way(X, n_threads), wanted)
+        if len(X):
+            measured = [Standardization.of(X, n_threads=n_threads, sums=way) for way in ways]
+            np.testing.assert_array_equal(measured[0].scale, measured[-1].scale)
 
 
 def test_the_measure_of_columns_worked_out_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -43,16 +43,21 @@ class Standardization:
 
     @classmethod
     def of(
-        cls, X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None = None, *, n_threads: int = 1
+        cls,
+        X: npt.NDArray[Any],
+        weight: npt.NDArray[np.float64] | None = None,
+        *,
+        n_threads: int = 1,
+        sums: Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]] | None = None,
     ) -> Standardization:
         """Measure the (weighted) mean and standard deviation of every column of X.
 
         X is walked in chunks of rows, so a memory-mapped array is never held whole; bytes by
-        `n_threads` threads, which change no bit.
+        `n_threads` threads, which change no bit, and by `sums`, a backend's `sums_of_bytes`, if given.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = (
-                _moments_of_bytes(X, n_threads)
+                _moments_of_bytes(len(X), (sums or sums_of_bytes)(X, n_threads))
                 if X.dtype == np.uint8 and weight is None
                 else _moments(X, weight)
             )
@@ -185,23 +190,17 @@ def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Mom
     return mean, variance / weights.sum()
 
 
-def _moments_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> Moments:
-    """Return the same in one walk, from exact sums."""
-    n = X.shape[0]
-    total, squares = _sums_of_bytes(X, n_threads).astype(np.float64)
+def _moments_of_bytes(n: int, sums: npt.NDArray[Any]) -> Moments:
+    """Return the same from the sums of n rows' bytes, which are exact."""
+    total, squares = sums.astype(np.float64)
     return total / n, np.maximum(squares * n - total * total, 0) / n**2
 
 
-def _sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
-    """Return the sums of every column and of its squares, (2, d); by the compiled core if it is there."""
-    try:
-        from gradstep._core import sums_of_bytes
-    except ImportError:
-        with ThreadPoolExecutor(n_threads) as pool:
-            shares = _shares(X.shape[0], n_threads)
-            parts = list(pool.map(lambda rows: _sums_of_share(X[rows]), shares))
-        return np.asarray(np.sum(parts, axis=0))
-    return sums_of_bytes(as_rows(X), n_threads)
+def sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+    """Return the sums of every column and of its squares, (2, d); exact."""
+    with ThreadPoolExecutor(n_threads) as pool:
+        parts = list(pool.map(lambda rows: _sums_of_share(X[rows]), _shares(X.shape[0], n_threads)))
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def _sums_of_share(X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

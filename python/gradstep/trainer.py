@@ -316,7 +316,12 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         weight = validation.check_weight(sample_weight, indices)
         rows = as_rows(checked)
         self.standardization_ = (
-            Standardization.of(rows, weight, n_threads=threads.choose(self.n_threads, rows.size))
+            Standardization.of(
+                rows,
+                weight,
+                n_threads=threads.choose(self.n_threads, rows.size),
+                sums=getattr(backends.get(self.backend), "sums_of_bytes", None),
+            )
             if self.standardize
             else Standardization.identity(rows.shape[1])
         )

@@ -13,7 +13,7 @@ import gradstep._core as _core
 from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.errors import InvalidParameterError
 from gradstep.plan import Objective, Plan, State
-from gradstep.problem import Problem
+from gradstep.problem import Problem, as_rows
 
 
 class CppBackend:
@@ -70,6 +70,10 @@ class CppBackend:
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         return _core.scores(self._models(objective), _rows(problem), parameters, n_threads)
+
+    def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+        """Return the sums of every column and of its squares, (2, d); exact."""
+        return _core.sums_of_bytes(as_rows(X), n_threads)
 
     def measure(self, n_threads: int) -> tuple[int, float, float, float, float]:
         """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
