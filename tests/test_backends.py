@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cases import CASES, Case, only, relative_error, seen_by, train, trained
@@ -105,18 +105,22 @@ def test_any_shape_agrees_and_keeps_its_bits(
     )
     n_threads = data.draw(st.integers(2, 9), label="n_threads")
     results = everything(compiled_backend, case, "float64", 1)
-    expected = everything(reference, case, "float64", 1)
-    # Many small updates may multiply a rounding: by how much, the reference tells from one rounding beside.
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=expected[0].shape)
-    beside = State.start(case.parameters("float64") * (1 + 2.0**-52 * signs))
-    train(reference, case.plan(), case.problem(), beside, 0, case.updates)
-    drift = relative_error(case.layers, beside.parameters, expected[0])
-    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift)
-    for result, wanted in zip(results[1:], expected[1:], strict=True):
-        np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-11)
     threaded = everything(compiled_backend, case, "float64", n_threads)
     for result, wanted in zip(threaded, results, strict=True):
         np.testing.assert_array_equal(result, wanted)
+    expected = everything(reference, case, "float64", 1)
+    # Many small updates may multiply a rounding: by how much, the reference tells from roundings beside.
+    # Where it is beyond all measure, as in weights of 1e13, there is no trajectory to agree on.
+    rng, drift = np.random.default_rng(0), 0.0
+    for _ in range(4):
+        signs = rng.choice([-1.0, 1.0], size=expected[0].shape)
+        beside = State.start(case.parameters("float64") * (1 + 2.0**-52 * signs))
+        train(reference, case.plan(), case.problem(), beside, 0, case.updates)
+        drift = max(drift, relative_error(case.layers, beside.parameters, expected[0]))
+    assume(np.abs(expected[0]).max() < 1e6)
+    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift)
+    for result, wanted in zip(results[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-11)
 
 
 @few
