@@ -24,13 +24,11 @@ constexpr Index kMostInputs = 65536;
 // a group holds all its inputs.
 struct Digits {
     static constexpr Index kVector = kLanes<float>, kGroup = 2 * kVector;
-    Index outputs;
     Index words;    // of a column
     Index vectors;  // of columns
 
-    Digits(Index in, Index outputs_)
-        : outputs(outputs_), words(ceiling(in, kInputsOfWord)), vectors(ceiling(kDigits * outputs, kVector)) {
-    }
+    Digits(Index in, Index outputs)
+        : words(ceiling(in, kInputsOfWord)), vectors(ceiling(kDigits * outputs, kVector)) {}
 
     Index columns() const { return vectors * kVector; }
     Index vectors_of(Index group) const { return smaller(2, vectors - 2 * group); }
@@ -51,6 +49,9 @@ constexpr Index kEight = kLanes<double>;
 using Eight = Vector<double>;
 using EightWords = VectorOf<std::int32_t, kVectorBytes / 2>::type;
 
+// The first `count` lanes of eight, all if there are more.
+inline __mmask8 first_lanes(Index count) { return static_cast<__mmask8>((1u << smaller(kEight, count)) - 1); }
+
 GRADSTEP_INLINE Eight nearest(Eight x) {
     constexpr double kUnitsOnly = 6755399441055744;  // so large that doubles beside it are whole
     return (x + kUnitsOnly) - kUnitsOnly;
@@ -61,7 +62,7 @@ struct Rounding {
     const float* W__io;
     const double* factor;
     Index in, out, column;
-    __mmask8 inside = static_cast<__mmask8>((1u << smaller(kEight, out - column)) - 1);
+    __mmask8 inside = first_lanes(out - column);
     Eight most{}, steps_of_one{};
 
     GRADSTEP_INLINE Eight weights(Index input) const {
@@ -102,7 +103,7 @@ GRADSTEP_INLINE EightWords word_of(const EightWords* increased) {
 inline void write_words(std::int32_t* panel, const Digits& layout, Index word, Index column, EightWords words,
                         __mmask8 inside) {
     const Index room = smaller(kEight, Digits::kGroup - column % Digits::kGroup);
-    const __mmask8 here = static_cast<__mmask8>(inside & ((1u << room) - 1));
+    const __mmask8 here = static_cast<__mmask8>(inside & first_lanes(room));
     _mm256_mask_storeu_epi32(panel + layout.place(word, column), here, (__m256i)words);
     if (const __mmask8 behind = static_cast<__mmask8>(inside & ~here); behind)
         _mm256_mask_storeu_epi32(panel + layout.place(word, column + room),
@@ -150,10 +151,7 @@ struct ByteProduct {
     template <int M, int V>
     inline void tile(Index row) const {
         Integers<float> acc[M][V];
-        const auto each = [](auto f) GRADSTEP_LAMBDA {
-            repeat<M>([&](int r) GRADSTEP_LAMBDA { repeat<V>([&](int v) GRADSTEP_LAMBDA { f(r, v); }); });
-        };
-        each([&](int r, int v) GRADSTEP_LAMBDA { acc[r][v] = Integers<float>{}; });
+        repeat<M, V>([&](int r, int v) GRADSTEP_LAMBDA { acc[r][v] = Integers<float>{}; });
         const std::int32_t* digits = panel;
         const auto multiply = [&](const std::uint8_t* x, Index ld) GRADSTEP_LAMBDA {
             Integers<float> columns[V];
@@ -183,8 +181,9 @@ struct ByteProduct {
             multiply(last[0], kInputsOfWord);
         }
         std::int32_t* to = sums + row * lds;
-        each([&](int r, int v)
-                 GRADSTEP_LAMBDA { store<std::int32_t>(to + r * lds + v * Digits::kVector, acc[r][v]); });
+        repeat<M, V>([&](int r, int v) GRADSTEP_LAMBDA {
+            store<std::int32_t>(to + r * lds + v * Digits::kVector, acc[r][v]);
+        });
     }
 };
 
@@ -205,7 +204,7 @@ inline void byte_scores(float* Z__bo, Index ldz, const std::int32_t* sums, const
         return __builtin_convertvector((EightWords)_mm256_maskz_loadu_epi32(0xff, from), Eight);
     };
     for (Index column = 0; column < out; column += kEight) {
-        const __mmask8 inside = static_cast<__mmask8>((1u << smaller(kEight, out - column)) - 1);
+        const __mmask8 inside = first_lanes(out - column);
         const Eight steps = _mm512_maskz_loadu_pd(inside, step + first + column),
                     means = _mm512_maskz_loadu_pd(inside, offset + first + column);
         for (Index r = 0; r < b; ++r) {

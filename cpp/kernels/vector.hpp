@@ -114,6 +114,13 @@ GRADSTEP_INLINE void repeat(F f) {
     repeat_at(f, std::make_integer_sequence<int, Count>{});
 }
 
+// f(0, 0), f(0, 1), ..., f(Rows - 1, Columns - 1), likewise.
+template <int Rows, int Columns, class F>
+GRADSTEP_INLINE void repeat(F f) {
+    repeat<Rows>([&](int r)
+                     GRADSTEP_LAMBDA { repeat<Columns>([&](int column) GRADSTEP_LAMBDA { f(r, column); }); });
+}
+
 template <class T>
 inline Index round_up(Index count) {
     return (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;

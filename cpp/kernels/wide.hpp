@@ -21,7 +21,7 @@ struct Tile {
 
     GRADSTEP_INLINE void run(const T* left, Index row_stride, Index step_stride, const T* right,
                              Index right_stride, Index length) {
-        each([&](int r, int v) GRADSTEP_LAMBDA { acc[r][v] = Vector<T>{}; });
+        repeat<M, V>([&](int r, int v) GRADSTEP_LAMBDA { acc[r][v] = Vector<T>{}; });
         for (Index step = 0; step < length; ++step) {
             Vector<T> columns[V];
             repeat<V>([&](int v) GRADSTEP_LAMBDA {
@@ -36,12 +36,6 @@ struct Tile {
             left += step_stride;
             right += right_stride;
         }
-    }
-
-    // f(row, vector) of every accumulator.
-    template <class F>
-    static GRADSTEP_INLINE void each(F f) {
-        repeat<M>([&](int r) GRADSTEP_LAMBDA { repeat<V>([&](int v) GRADSTEP_LAMBDA { f(r, v); }); });
     }
 };
 
@@ -62,8 +56,10 @@ struct WideProduct {
         t.run(X + row * ldx, ldx, 1, W, ldw, inputs);
         T* z = Z + row * ldz;
         if (add)
-            t.each([&](int r, int v) GRADSTEP_LAMBDA { t.acc[r][v] += load(z + r * ldz + v * kLanes<T>); });
-        t.each([&](int r, int v) GRADSTEP_LAMBDA { store<T>(z + r * ldz + v * kLanes<T>, t.acc[r][v]); });
+            repeat<M, V>([&](int r, int v)
+                             GRADSTEP_LAMBDA { t.acc[r][v] += load(z + r * ldz + v * kLanes<T>); });
+        repeat<M, V>([&](int r, int v)
+                         GRADSTEP_LAMBDA { store<T>(z + r * ldz + v * kLanes<T>, t.acc[r][v]); });
     }
 };
 
@@ -84,7 +80,7 @@ struct WideUpdate {
     inline void tile(Index input) const {
         Tile<T, M, V> t;
         t.run(X + input, 1, ldx, dZ, ldz, rows);
-        t.each([&](int r, int v) GRADSTEP_LAMBDA {
+        repeat<M, V>([&](int r, int v) GRADSTEP_LAMBDA {
             const Index place = (input + r) * ldw + v * kLanes<T>;
             store<T>(to + place, stepped<T>(a, load(from + place), c * t.acc[r][v]));
         });

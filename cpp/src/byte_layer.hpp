@@ -1,6 +1,8 @@
 // The first layer of several models for rows of bytes, by products of whole numbers.
 #pragma once
 
+#include <algorithm>
+
 #include "network.hpp"
 
 namespace gradstep {
@@ -26,17 +28,19 @@ public:
     // Elements of a row's sums.
     Index sums() const { return sizes_.sums; }
 
-    // The weights of `models` out of `parameters` (m, P), by every thread of a team, which meets afterwards.
-    void pack(const T* parameters, Index P, Share models, int thread, int team) {
-        models_ = models.end - models.begin;
-        const Share own(models_, thread, team);
+    // What follows is about these models; by one thread, before all of them pack.
+    void take(Share models) { models_ = models; }
+
+    // The models' weights out of `parameters` (m, P), by every thread of a team, which meets afterwards.
+    void pack(const T* parameters, Index P, int thread, int team) const {
+        const Share own(count(), thread, team);
         for (Index model = own.begin; model < own.end; ++model)
             holds_[model] = bytes_.pack(panel_.data(), steps_.data(), offsets_.data(),
-                                        parameters + (models.begin + model) * P + shape_.weights_at, factor_,
+                                        parameters + (models_.begin + model) * P + shape_.weights_at, factor_,
                                         mean_, shape_.in, shape_.out, model * shape_.out, outputs());
     }
 
-    // Whether the model's weights could be taken as whole numbers, and what follows is for it.
+    // Whether the weights of a model, counted from the first, could be taken as whole numbers.
     bool holds(Index model) const { return holds_[model] != 0; }
 
     void product(std::int32_t* sums, const Rows<T>& rows, Index first, Index b) const {
@@ -50,7 +54,8 @@ public:
     }
 
 private:
-    Index outputs() const { return models_ * shape_.out; }
+    Index count() const { return models_.end - models_.begin; }
+    Index outputs() const { return count() * shape_.out; }
 
     const ByteProducts<T>& bytes_;
     const LayerShape shape_;
@@ -59,7 +64,7 @@ private:
     Buffer<std::int32_t> panel_;
     Buffer<double> steps_, offsets_;  // (m, out)
     Buffer<std::uint8_t> holds_;      // (m,)
-    Index models_ = 0;
+    Share models_{0, 0};
 };
 
 }  // namespace gradstep

@@ -150,10 +150,11 @@ private:
     // workspace.A.
     template <class F>
     void each_chunk(const T* parameters, Share models, F&& f) {
+        if (bytes_) bytes_->take(models);
         parallel(team_, [&](int thread, int team) {
             const Workspace& w = workspaces_[static_cast<std::size_t>(thread)];
             if (bytes_) {
-                bytes_->pack(parameters, models_.layers.parameters, models, thread, team);
+                bytes_->pack(parameters, models_.layers.parameters, thread, team);
                 barrier_.wait(team);
             }
             const Share share(chunks_, thread, team);
@@ -236,6 +237,7 @@ private:
             correct_[model * chunks_ + chunk] = correct;
         }
     }
+
     void sum_up(const Figures& figures, Index model, double penalty, Index set) const {
         const Rows<T>& rows = sets_[static_cast<std::size_t>(set)];
         const Index begin = first_chunk_[static_cast<std::size_t>(set)];
