@@ -17,7 +17,7 @@ namespace {
 
 constexpr Index kGroupVectors = kRegisters == 32 ? 4 : 2;
 constexpr Index kGroupOutputs = 10;
-constexpr Index kNarrowFromVectors = 16, kRestFromVectors = 4;
+constexpr Index kNarrowFromVectors = 4;
 
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
 // or one vector of inputs (narrow) to the next.
@@ -43,8 +43,7 @@ struct Panel {
 
     Panel(Index inputs, Index outputs) : in(inputs), out(outputs) {
         const Index rest = out % kLanes<T>;
-        const Index fewest = (rest == out ? kNarrowFromVectors : kRestFromVectors) * kLanes<T>;
-        narrow_out = 5 * rest < 4 * kLanes<T> && in >= fewest ? rest : 0;
+        narrow_out = 5 * rest < 4 * kLanes<T> && in >= kNarrowFromVectors * kLanes<T> ? rest : 0;
         wide_out = out - narrow_out;
         wide_groups = ceiling(wide_out, kMostWide);
         most_narrow = ceiling(narrow_out, larger(narrow_groups(), 1));
@@ -127,6 +126,12 @@ void unpack(T* W__io, const T* panel, Index in, Index out) {
     Panel<T>(in, out).each_run([=](Index elements, Index to, Index from, Index by) {
         for (Index e = 0; e < elements; ++e) W__io[to + e * by] = panel[from + e];
     });
+}
+
+// A layer that is narrow as a whole lies there transposed already.
+template <class T>
+Index transposed_size(Index in, Index out) {
+    return Panel<T>(in, out).wide_groups == 0 ? 0 : Panel<T>(out, in).size();
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // The two matrix products of a layer, each column group in its own layout.
 #pragma once
 
+#include "layers.hpp"
 #include "narrow.hpp"
 #include "wide.hpp"
 
@@ -30,6 +31,24 @@ void product(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* p
             group.step,          i1 - i0, add};
         cover_group(task, group.step / kLanes<T>, b);
     }
+}
+
+template <class T>
+void backward(T* dA__bi, const T* A__bi, Index ld, const T* dZ__bo, Index ldz, Index b, const T* panel,
+              const T* transposed, Index in, Index out) {
+    const Panel<T> layout(in, out);
+    if (layout.wide_groups > 0)
+        product(dA__bi, ld, dZ__bo, ldz, b, transposed, out, in, 0, out, 0, column_groups<T>(out, in), false);
+    else
+        for (Index g = 0; g < layout.groups(); ++g) {
+            const Group group = layout.group(g);
+            // Vector by vector of inputs, a narrow group is a wide one of W^T.
+            for (Index i = 0; i < in; i += kLanes<T>)
+                cover<1>(WideProduct<T>{dA__bi + i, ld, dZ__bo + group.first, ldz,
+                                        panel + layout.place(group, i, 0), kLanes<T>, group.columns, g > 0},
+                         b);
+        }
+    mask(dA__bi, A__bi, ld, b, in);
 }
 
 template <class T>

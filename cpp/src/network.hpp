@@ -17,6 +17,7 @@ struct LayerShape {
     Index biases_at;
     Index width;       // distance between rows of Z and dZ
     Index panel;       // elements of packed W
+    Index transposed;  // of what the backward product needs beside it
     Index groups;      // column groups
 };
 
@@ -27,7 +28,8 @@ std::vector<LayerShape> layer_shapes(const Models<T>& models) {
     for (Index l = 0; l < models.layers.count; ++l) {
         const Index in = models.layers.sizes[l], out = models.layers.sizes[l + 1];
         shapes.push_back({in, out, models.layers.offsets[2 * l], models.layers.offsets[2 * l + 1],
-                          k.padded(out), k.panel_size(in, out), k.column_groups(in, out)});
+                          k.padded(out), k.panel_size(in, out), k.transposed_size(in, out),
+                          k.column_groups(in, out)});
     }
     return shapes;
 }

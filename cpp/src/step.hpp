@@ -50,8 +50,8 @@ public:
         if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
-            // Phase B of the first layer needs no W^T: nothing lies below it.
-            transposed_.emplace_back(l == 0 ? 0 : m_ * k_.panel_size(shape.out, shape.in));
+            // Nothing lies below the first layer.
+            transposed_.emplace_back(l == 0 ? 0 : checked_product(m_, shape.transposed));
         }
         for (int thread = 0; thread < team; ++thread) {
             const Share tasks(first_layer_tasks(), thread, team);
@@ -275,10 +275,9 @@ private:
             const LayerShape& shape = network_.shape(l);
             const Index below = network_.shape(l - 1).width;
             T* dA = pass.dZ.of(l - 1, model) + r0 * below;
-            k_.product(dA, below, pass.dZ.of(l, model) + r0 * shape.width, shape.width, count,
-                       transposed(l, model), shape.out, shape.in, 0, shape.out, 0,
-                       k_.column_groups(shape.out, shape.in), false);
-            k_.mask(dA, pass.A.of(l - 1, model) + r0 * below, below, count, shape.in);
+            k_.backward(dA, pass.A.of(l - 1, model) + r0 * below, below,
+                        pass.dZ.of(l, model) + r0 * shape.width, shape.width, count, network_.panel(l, model),
+                        transposed(l, model), shape.in, shape.out);
         }
     }
 
@@ -312,11 +311,11 @@ private:
     }
 
     T* transposed(Index l, Index model) const {
-        const LayerShape& shape = network_.shape(l);
-        return transposed_[static_cast<std::size_t>(l)].data() + model * k_.panel_size(shape.out, shape.in);
+        return transposed_[static_cast<std::size_t>(l)].data() + model * network_.shape(l).transposed;
     }
     void transpose(Index l, Index model, Index i0, Index i1) {
         const LayerShape& shape = network_.shape(l);
+        if (shape.transposed == 0) return;
         k_.transpose(transposed(l, model), network_.panel(l, model), shape.in, shape.out, i0, i1);
     }
 
@@ -332,7 +331,7 @@ private:
     BlockSums<T> block_sums_;
     Staging<T> staging_;
     std::vector<Pass> passes_;           // one, or one a thread where rows are not shared
-    std::vector<Buffer<T>> transposed_;  // per layer, (m, panel of W^T)
+    std::vector<Buffer<T>> transposed_;  // per layer, (m, transposed)
     std::vector<Buffer<T>> tiles_;       // per thread, (blocks, b, width) gathered rows
     Buffer<T> one_;
 };

@@ -26,7 +26,7 @@ struct Layer {
         std::mt19937 random(5);
         std::normal_distribution<T> normal;
         for (Index r = 0; r < b; ++r) {
-            for (Index i = 0; i < in; ++i) X[r * ldx + i] = normal(random);
+            for (Index i = 0; i < in; ++i) X[r * ldx + i] = i % 5 == 3 ? T(0) : normal(random);
             for (Index o = 0; o < out; ++o) dZ[r * width + o] = normal(random);
         }
         for (Index i = 0; i < in * out; ++i) W[i] = normal(random);
@@ -51,6 +51,18 @@ struct Layer {
                      out, i, std::min(in, i + inputs), 0, groups);
         return to;
     }
+
+    // dA of all rows, `rows` at a time, where X is what came out of the layer below. It holds zeros, too.
+    Buffer<T> backward(Index rows) const {
+        Buffer<T> transposed(k.transposed_size(in, out)), dA(b * ldx);
+        if (transposed.size() > 0)
+            for (Index i = 0; i < in; i += 7)
+                k.transpose(transposed.data(), panel.data(), in, out, i, std::min(in, i + 7));
+        for (Index r = 0; r < b; r += rows)
+            k.backward(dA.data() + r * ldx, X.data() + r * ldx, ldx, dZ.data() + r * width, width,
+                       std::min(rows, b - r), panel.data(), transposed.data(), in, out);
+        return dA;
+    }
 };
 
 template <class T>
@@ -62,8 +74,11 @@ bool same(const Buffer<T>& a, const Buffer<T>& b) {
 template <class T>
 void test_layer(const std::string& isa, Index in, Index out, Index b) {
     const Layer<T> layer(isa, in, out, b);
-    const Buffer<T> Z = layer.product(b, false), to = layer.update(in);
-    for (const Index rows : {1, 2, 3, 5, 7, 13}) CHECK(same(layer.product(rows, rows % 2 != 0), Z));
+    const Buffer<T> Z = layer.product(b, false), to = layer.update(in), dA = layer.backward(b);
+    for (const Index rows : {1, 2, 3, 5, 7, 13}) {
+        CHECK(same(layer.product(rows, rows % 2 != 0), Z));
+        CHECK(same(layer.backward(rows), dA));
+    }
     for (const Index inputs : {16, 64, 112}) CHECK(same(layer.update(inputs), to));
 
     Buffer<T> W(in * out);
@@ -84,9 +99,18 @@ void test_layer(const std::string& isa, Index in, Index out, Index b) {
                 furthest, std::abs(0.9 * double{layer.W[i * out + o]} - 0.1 * sum - double{W[i * out + o]}));
         }
     }
-    CHECK(furthest < (sizeof(T) == 8 ? 1e-12 : 5e-4));
     for (Index r = 0; r < b; ++r)
+        for (Index i = 0; i < in; ++i) {
+            double sum = 0;
+            for (Index o = 0; o < out && layer.X[r * layer.ldx + i] > 0; ++o)
+                sum += double{layer.dZ[r * layer.width + o]} * double{layer.W[i * out + o]};
+            furthest = std::max(furthest, std::abs(sum - double{dA[r * layer.ldx + i]}));
+        }
+    CHECK(furthest < (sizeof(T) == 8 ? 1e-12 : 5e-4));
+    for (Index r = 0; r < b; ++r) {
         for (Index o = out; o < layer.width; ++o) CHECK(Z[r * layer.width + o] == T(0));
+        for (Index i = in; i < layer.ldx; ++i) CHECK(dA[r * layer.ldx + i] == T(0));
+    }
 }
 
 }  // namespace

@@ -58,7 +58,9 @@ struct Kernels {
     void (*pack)(T* panel, const T* W__io, const T* factor, Index in, Index out);
     void (*unpack)(T* W__io, const T* panel, Index in, Index out);
 
-    // The packed transpose: columns i0 <= i < i1 of W^T (out, in), from a packed W (in, out).
+    // Elements of what `backward` needs of a packed W (in, out) beside it: none, or W^T, of which `transpose`
+    // writes columns i0 <= i < i1.
+    Index (*transposed_size)(Index in, Index out);
     void (*transpose)(T* panel__oi, const T* panel__io, Index in, Index out, Index i0, Index i1);
 
     // X__bi = standardised inputs i0 <= i < i1 of rows which[0..b), or of rows first + 0..b when
@@ -109,8 +111,9 @@ struct Kernels {
     // Z__bo = sums__bo + bias, then ReLU where asked; Z may be the sums.
     void (*finish)(T* Z__bo, Index ldz, const T* sums, const T* bias, Index b, Index out, bool relu);
 
-    // dA__bi = 0 wherever A__bi is not positive.
-    void (*mask)(T* dA__bi, const T* A__bi, Index ld, Index b, Index in);
+    // dA__bi = dZ__bo W^T where A__bi is positive, else 0.
+    void (*backward)(T* dA__bi, const T* A__bi, Index ld, const T* dZ__bo, Index ldz, Index b, const T* panel,
+                     const T* transposed, Index in, Index out);
 
     // Loss of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is that of
     // y[r], else 0; where dS is not null, dS__bo = weight * scale * the loss's gradient: softmax(S) - y, or
