@@ -1,8 +1,8 @@
 #include "gradstep/parallel.hpp"
 
 #include <pthread.h>
-#include <sched.h>
 
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -28,6 +28,7 @@ void run_std_threads(int team, void (*body)(void*, int, int), void* context) {
     std::vector<std::thread> others;
     const auto release = [&](int signal) {
         gate.store(signal, std::memory_order_release);
+        gate.notify_all();
         if (signal == go) body(context, 0, team);
         for (std::thread& other : others) other.join();
     };
@@ -35,7 +36,7 @@ void run_std_threads(int team, void (*body)(void*, int, int), void* context) {
         others.reserve(static_cast<std::size_t>(team));
         for (int thread = 1; thread < team; ++thread)
             others.emplace_back([&gate, body, context, thread, team] {
-                while (gate.load(std::memory_order_acquire) == waiting) sched_yield();
+                gate.wait(waiting, std::memory_order_acquire);
                 if (gate.load(std::memory_order_acquire) == go) body(context, thread, team);
             });
     } catch (...) {
@@ -88,19 +89,45 @@ void Barrier::wait(int team) {
     const unsigned generation = generation_.load(std::memory_order_acquire);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == team - 1) {
         arrived_.store(0, std::memory_order_relaxed);
-        generation_.store(generation + 1, std::memory_order_release);
-        return;
-    }
-    constexpr int kSpins = 2000;
-    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
-        if (spin > kSpins) {
-            sched_yield();
-            continue;
+        generation_.store(generation + 1);
+        if (asleep_.load() > 0) {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            wake_.notify_all();
         }
+    } else if (!look(generation)) {
+        sleep(generation);
+    }
+}
+
+// Whether the others came before it seemed better to sleep. A yield that comes back late has let another
+// program have the core: as long as that may be so, whoever has looked in vain sleeps, and is woken in time.
+bool Barrier::look(unsigned generation) {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kSpins = 2000, kSleeps = 128;
+    constexpr auto kLate = std::chrono::microseconds(100);
+    const auto came = [&] { return generation_.load(std::memory_order_acquire) != generation; };
+    for (int spin = 0; spin < kSpins; ++spin) {
+        if (came()) return true;
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();
 #endif
     }
+    while (sleeps_.load(std::memory_order_relaxed) <= 0) {
+        const Clock::time_point before = Clock::now();
+        std::this_thread::yield();
+        if (came()) return true;
+        if (Clock::now() - before > kLate) sleeps_.store(kSleeps, std::memory_order_relaxed);
+    }
+    sleeps_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+}
+
+// Who comes last either sees that somebody sleeps, or has been seen.
+void Barrier::sleep(unsigned generation) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.fetch_add(1);
+    wake_.wait(lock, [&] { return generation_.load() != generation; });
+    asleep_.fetch_sub(1);
 }
 
 }  // namespace gradstep

@@ -1,6 +1,8 @@
 // The core without Python: every instruction set of the machine against plain loops, at sizes that touch
 // every edge of a tile. Arrays are exactly as long as they must be, so a sanitizer sees any step outside.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -8,6 +10,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "augment_tests.hpp"
@@ -208,6 +211,19 @@ void test_teams() {
         });
         CHECK(after_first == team);
     }
+    // One after the other comes so late that the rest have gone to sleep.
+    constexpr int kTeam = 3;
+    Barrier barrier;
+    std::atomic<int> came{0}, wrong{0};
+    parallel(kTeam, [&](int thread, int) {
+        for (int round = 0; round < 2 * kTeam; ++round) {
+            if (thread == round % kTeam) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            came.fetch_add(1);
+            barrier.wait(kTeam);
+            if (came.load() < (round + 1) * kTeam) wrong.fetch_add(1);
+        }
+    });
+    CHECK(came == 2 * kTeam * kTeam && wrong == 0);
     Index covered = 0;
     for (int thread = 0; thread < 7; ++thread) {
         const Share share(23, thread, 7);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 #include "gradstep/types.hpp"
 
@@ -25,14 +27,21 @@ void parallel(int team, F&& f) {
 // "OpenMP 201511" and the like, or "std::thread".
 const char* threading();
 
-// Where all threads of a team meet: spins briefly, then yields.
+// Where all threads of a team meet: who waits spins, then yields, and sleeps where others want the core.
 class Barrier {
 public:
     void wait(int team);
 
 private:
+    bool look(unsigned generation);
+    void sleep(unsigned generation);
+
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> generation_{0};
+    std::atomic<int> sleeps_{0};  // to come before a yield is tried again
+    std::atomic<int> asleep_{0};
+    std::mutex mutex_;
+    std::condition_variable wake_;
 };
 
 // The part [begin, end) of `count` things that falls to `thread`.
