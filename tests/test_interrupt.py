@@ -34,7 +34,7 @@ class PressesAfter:
 
     def __init__(self, press):
         self.inner, self.asked, self.press = backends.get("numpy"), 0, press
-        self.evaluate = self.inner.evaluate
+        self.evaluate, self.sums_of_bytes = self.inner.evaluate, self.inner.sums_of_bytes
 
     def session(self, *arguments, **options):
         session = self.inner.session(*arguments, **options)
@@ -136,7 +136,7 @@ class PressesWithin:
 
     def __init__(self, name):
         self.inner, self.name = backends.get(name), name
-        self.evaluate = self.inner.evaluate
+        self.evaluate, self.sums_of_bytes = self.inner.evaluate, self.inner.sums_of_bytes
 
     def session(self, *arguments, **options):
         session = self.inner.session(*arguments, **options)

@@ -246,6 +246,7 @@ class Spy:
 
     def __init__(self, name: str) -> None:
         self.inner, self.name = backends.get(name), name
+        self.sums_of_bytes = self.inner.sums_of_bytes
         self.evaluated: list[Any] = []
         self.calls = {"train": 0, "evaluate": 0, "backend": 0}
         self.python_calls = 0

@@ -253,6 +253,7 @@ class Spy:
 
     def __init__(self) -> None:
         self.inner, self.name = backends.get("numpy"), "numpy"
+        self.sums_of_bytes = self.inner.sums_of_bytes
         self.problems: list[Any] = []
         self.threads: set[int] = set()
 

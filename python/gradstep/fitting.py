@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends.protocol import Backend, Figures, Running, Session
 from gradstep.errors import DivergedError
-from gradstep.history import Metrics
+from gradstep.history import COLUMNS, Metrics
 from gradstep.plan import Plan, State
 from gradstep.problem import Problem
 
@@ -130,6 +130,7 @@ class Group:
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
             figures = self._evaluate() if self.done > before else {}
             seconds, finite = time.perf_counter() - began, self._finite(running, figures)
+            rows = _rows(self.run.plan, self.state.updates, running, figures, seconds)
             leaving = []
             for place, follower in enumerate(self.followers):
                 done = int(self.state.updates[place])
@@ -137,9 +138,8 @@ class Group:
                     leaving.append(follower)
                     follower.diverge(self._error(place))
                 elif done > before:
-                    row = _row(self.run.plan, place, done, running, figures) | {"seconds": seconds}
                     to_come = self.run.plan.learning_rate[place, done:]
-                    if follower.see(row, self.state.parameters[place].copy(), to_come):
+                    if follower.see(rows[place], self.state.parameters[place].copy(), to_come):
                         leaving.append(follower)
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
@@ -187,22 +187,29 @@ class Group:
         return DivergedError(done, float(self.run.plan.learning_rate[place, max(done - 1, 0)]))
 
 
-def _row(
-    plan: Plan, place: int, done: int, running: Running, evaluated: Mapping[str, Figures]
-) -> dict[str, float]:
-    """Return a model's row of the history, but for the seconds."""
-    row: dict[str, Any] = {
-        "update": done,
-        "epoch": done / plan.updates_per_epoch,
-        "learning_rate": float(plan.learning_rate[place, done - 1]),
-        "running_loss": float(running.loss[place]),
-        "running_accuracy": float(running.accuracy[place]),
+def _rows(
+    plan: Plan,
+    updates: npt.NDArray[np.int64],
+    running: Running,
+    evaluated: Mapping[str, Figures],
+    seconds: float,
+) -> list[dict[str, float]]:
+    """Return the next row of the history of every model."""
+    m = len(updates)
+    nothing = Figures(*np.full((3, m), np.nan))
+    columns = {
+        "update": updates,
+        "epoch": updates / plan.updates_per_epoch,
+        "learning_rate": plan.learning_rate[np.arange(m), updates - 1],
+        "seconds": np.full(m, seconds),
+        "running_loss": running.loss,
+        "running_accuracy": running.accuracy,
     }
     for part in ("train", "validation"):
-        figures = evaluated.get(part)
-        values = metrics(figures, place) if figures else Metrics(np.nan, np.nan, np.nan)
-        row |= {f"{part}_{name}": value for name, value in values._asdict().items()}
-    return row
+        figures = evaluated.get(part, nothing)
+        columns |= {f"{part}_{name}": values for name, values in figures._asdict().items()}
+    values = zip(*(columns[name].tolist() for name in COLUMNS), strict=True)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in values]
 
 
 def metrics(figures: Figures, place: int = 0) -> Metrics:

@@ -33,6 +33,8 @@ COLUMNS = (
     "validation_accuracy",
 )
 
+_NAMES = frozenset(COLUMNS)
+
 #: What figures are of: how their columns begin, and what to call them in a line of text.
 PARTS = {"train": "train", "running": "train (running)", "validation": "validation"}
 
@@ -86,7 +88,7 @@ class History:
 
     def append(self, **row: float) -> None:
         """Add a row; every column must be named."""
-        if row.keys() != set(COLUMNS):
+        if row.keys() != _NAMES:
             raise InvalidDataError(f"a row of a History needs {COLUMNS}, got {tuple(row)}")
         self.rows.append({name: float(row[name]) for name in COLUMNS})
 

@@ -38,28 +38,33 @@ class Layers:
         return len(self.sizes) - 1
 
     @cached_property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """Start of each W and each b, ``(l, 2)``, in parameters."""
+    def _places(self) -> list[tuple[int, int, int]]:
+        """Where W and b of every layer start, and where b ends."""
         table, place = [], 0
         for inputs, outputs in pairwise(self.sizes):
-            table.append((place, place + inputs * outputs))
-            place += (inputs + 1) * outputs
-        return np.array(table, dtype=np.int64)
+            table.append((place, place + inputs * outputs, place + (inputs + 1) * outputs))
+            place = table[-1][2]
+        return table
+
+    @cached_property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Start of each W and each b, ``(l, 2)``, in parameters."""
+        return np.array([places[:2] for places in self._places], dtype=np.int64)
 
     @cached_property
     def parameters(self) -> int:
         """Number of parameters of one model, P."""
-        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
+        return self._places[-1][2]
 
     def weights(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
         """View the weights of a layer in blocks of shape (..., P), as (..., in, out)."""
-        start, end = (int(place) for place in self.offsets[layer])
+        start, end, _ = self._places[layer]
         return block[..., start:end].reshape(*block.shape[:-1], *self.sizes[layer : layer + 2])
 
     def biases(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
         """View the biases of a layer in blocks of shape (..., P), as (..., out)."""
-        start = int(self.offsets[layer, 1])
-        return block[..., start : start + self.sizes[layer + 1]]
+        _, start, end = self._places[layer]
+        return block[..., start:end]
 
 
 @dataclass(frozen=True)

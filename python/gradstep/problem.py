@@ -16,6 +16,9 @@ from gradstep.errors import InvalidDataError
 #: Element types that a backend reads where they lie; anything else is converted once.
 ROW_TYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
+#: What a backend's `sums_of_bytes` is.
+Sums = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]]
+
 # Kernels number rows by int32.
 _MOST_ROWS = 2**31 - 1
 
@@ -48,12 +51,12 @@ class Standardization:
         weight: npt.NDArray[np.float64] | None = None,
         *,
         n_threads: int = 1,
-        sums: Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]] | None = None,
+        sums: Sums | None = None,
     ) -> Standardization:
         """Measure the (weighted) mean and standard deviation of every column of X.
 
         X is walked in chunks of rows, so a memory-mapped array is never held whole; bytes by
-        `n_threads` threads, which change no bit, and by `sums`, a backend's `sums_of_bytes`, if given.
+        `n_threads` threads, which change no bit, and by a backend's `sums_of_bytes` if that is given.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = (

@@ -320,7 +320,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
                 rows,
                 weight,
                 n_threads=threads.choose(self.n_threads, rows.size),
-                sums=getattr(backends.get(self.backend), "sums_of_bytes", None),
+                sums=backends.get(self.backend).sums_of_bytes,
             )
             if self.standardize
             else Standardization.identity(rows.shape[1])

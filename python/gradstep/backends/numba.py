@@ -16,7 +16,7 @@ from gradstep.backends.numba_packing import NO_COINS, Packing, capacity, images_
 from gradstep.backends.numba_team import Team
 from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.plan import Augmentation, Objective, Plan, State
-from gradstep.problem import Problem
+from gradstep.problem import Problem, sums_of_bytes
 
 Array = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.integer]
@@ -73,6 +73,10 @@ class NumbaBackend:
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         return _Forward(objective, parameters.dtype, [problem], Team(n_threads)).scores(parameters)
+
+    def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+        """Return the sums of every column and of its squares, (2, d); exact."""
+        return sums_of_bytes(X, n_threads)
 
 
 class NumbaSession:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.plan import Augmentation, Layers, Objective, Plan, State
-from gradstep.problem import Problem
+from gradstep.problem import Problem, sums_of_bytes
 
 Array = npt.NDArray[np.floating]
 P = ParamSpec("P")
@@ -86,6 +86,10 @@ class NumpyBackend:
         parts = (problem.X[start : start + _EVALUATION_ROWS] for start in starts)
         batches = (_standardized(problem, X, parameters.dtype) for X in parts)
         return np.concatenate([_forward(objective.layers, X, parameters)[-1] for X in batches], axis=1)
+
+    def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+        """Return the sums of every column and of its squares, (2, d); exact."""
+        return sums_of_bytes(X, n_threads)
 
 
 class NumpySession:

@@ -95,3 +95,7 @@ class Backend(Protocol):
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k)."""
         ...
+
+    def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
+        """Return the sums of every column and of its squares, (2, d); exact."""
+        ...

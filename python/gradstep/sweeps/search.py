@@ -309,7 +309,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
             clone(base).set_params(standardize=standardize), X, y, sample_weight, eval_set, self.folds
         )
         for trial in made:
-            trial.trainers = [clone(trial.trainers[0]) for _ in range(rows.folds)]
+            trial.trainers += [clone(trial.trainers[0]) for _ in range(rows.folds - 1)]
         self.trials_, self.groups_, self.interrupted_ = made, self._groups(made, rows), False
         self._refitted: Trainer | None = None
         self._run(rows)
