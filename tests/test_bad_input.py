@@ -253,7 +253,8 @@ def test_bad_eval_set(eval_set, message):
 def test_early_stopping_on_validation_needs_an_eval_set():
     model = trainer(early_stopping=gs.EarlyStopping())
     with pytest.raises(
-        InvalidParameterError, match="monitors validation_loss, which needs an eval_set, got None"
+        InvalidParameterError,
+        match="monitors validation_loss, which needs an eval_set of validation rows",
     ):
         model.fit(X, Y)
     assert trainer(early_stopping=gs.EarlyStopping(monitor="train_cost")).fit(X, Y).n_iter_ == 2

@@ -266,6 +266,6 @@ def test_ctrl_c_ends_with_the_table_and_its_files(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "2 interrupted" in out
-    assert err == "gradstep: warning: search interrupted after 0 of 2 trials; see `results_`\n"
+    assert err == "gradstep: warning: search interrupted after 0 of 2 trials; their table is kept\n"
     assert (tmp_path / "t.csv").read_text().count("interrupted") == 2
     assert (tmp_path / "t.html").exists()

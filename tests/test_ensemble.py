@@ -134,3 +134,11 @@ def test_members_that_do_not_fit_together():
         gs.VotingEnsemble([trainer().fit(X, Y), other]).predict(X)
     with pytest.raises(InvalidDataError, match="X has 67 rows, y has 66"):
         gs.VotingEnsemble([other]).table(X, Y[:-1])
+    with pytest.raises(
+        InvalidDataError, match=r"y of VotingEnsemble.table must have only labels .* got \[0\]"
+    ):
+        gs.VotingEnsemble([other]).table(X, Y)
+    with pytest.raises(
+        InvalidParameterError, match=r"`trainers` of VotingEnsemble must be one or more, .* got none"
+    ):
+        _ = gs.VotingEnsemble([]).n_features_in_

@@ -166,8 +166,11 @@ def test_without_refit_there_is_no_model():
     search = gs.FusedSearchCV(trainer(), {"l2": [0.0, 5.0]}, cv=3, refit=False).fit(X, Y)
     assert search.best_params_ == {"l2": [0.0, 5.0][search.best_index_]}
     assert search.best_score_ == search.cv_results_["mean_test_score"].max()
+    for name in ("predict", "predict_proba", "decision_function"):
+        assert not hasattr(search, name)
+        assert hasattr(clone(search).set_params(refit=True), name)
     with pytest.raises(NoModelError, match="got refit=False"):
-        search.predict(X)
+        search.score(X, Y)
     several = clone(search).set_params(scoring=["accuracy", "neg_log_loss"]).fit(X, Y)
     assert not hasattr(several, "best_index_")
     assert several.cv_results_["rank_test_neg_log_loss"].tolist() in ([1, 2], [2, 1])
@@ -270,5 +273,74 @@ def test_bad_rows():
     with pytest.raises(InvalidDataError, match=r"y of FusedSearchCV\.fit must have one label per row of X"):
         gs.FusedSearchCV(trainer(), {"l2": [0.0]}).fit(X, Y[:-1])
     one_class = [(np.flatnonzero(Y == 0), np.flatnonzero(Y == 1))]
-    with pytest.raises(InvalidDataError, match="fold 0 of Sweep cannot be trained on"):
+    with pytest.raises(InvalidDataError, match="fold 0 of the search must leave rows of two classes"):
         gs.FusedSearchCV(trainer(), {"l2": [0.0]}, cv=one_class).fit(X, Y)
+    for cv, why in (([], "there is no fold"), ([(np.arange(67), [70])], "out of bounds"), ([(1, 2, 3)], "")):
+        with pytest.raises(InvalidParameterError, match=f"`cv` of FusedSearchCV must be an int >= 2.*{why}"):
+            gs.FusedSearchCV(trainer(), {"l2": [0.0]}, cv=cv).fit(X, Y)
+    with pytest.raises(InvalidDataError, match=r"X of FusedSearchCV\.fit must have one row or more"):
+        gs.FusedSearchCV(trainer(), {"l2": [0.0]}).fit(X[:0], Y[:0])
+    with pytest.raises(InvalidParameterError, match="trial 1 of FusedSearchCV has l2=-1"):
+        gs.FusedSearchCV(trainer(), {"l2": [0.0, -1]}).fit(X, Y)
+
+
+def fails_on_30_rows(model, rows, labels):
+    """Score by the last row, unless it has few neighbours."""
+    if len(rows) < 34:
+        raise ZeroDivisionError("too few rows")
+    return float(model.predict(rows[-1:])[0] == labels[-1])
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_scorer_that_fails_costs_its_scores_and_no_more(several):
+    cv = [(np.arange(40), np.arange(30, 67)), (np.arange(40), np.arange(40, 67))]
+    scoring = {"odd": fails_on_30_rows, "accuracy": "accuracy"} if several else fails_on_30_rows
+    search = gs.FusedSearchCV(
+        trainer(),
+        {"l2": [0.0, 0.1]},
+        cv=cv,
+        scoring=scoring,
+        refit="odd" if several else True,
+        error_score=0.25,
+    )
+    with pytest.warns(UserWarning, match="scoring failed 2 times, first with ZeroDivisionError.*are 0.25"):
+        search.fit(X, Y)
+    name = "odd" if several else "score"
+    assert set(search.cv_results_[f"split0_test_{name}"]) <= {0.0, 1.0}
+    np.testing.assert_array_equal(search.cv_results_[f"split1_test_{name}"], 0.25)
+    assert search.predict(X).shape == Y.shape
+    if several:
+        assert np.isfinite(search.cv_results_["mean_test_accuracy"]).all()
+    with pytest.raises(ZeroDivisionError, match="too few rows"):
+        clone(search).set_params(error_score="raise").fit(X, Y)
+
+
+class OnlyAnArray:
+    """Rows that nothing can be asked but to become an array."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.rows, dtype=dtype)
+
+    def __len__(self):
+        return len(self.rows)
+
+
+def test_rows_may_be_whatever_becomes_an_array():
+    plain, wrapped = (
+        gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, cv=3).fit(rows, labels)
+        for rows, labels in ((X, Y), (OnlyAnArray(X), OnlyAnArray(Y)))
+    )
+    np.testing.assert_array_equal(
+        wrapped.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+    assert not hasattr(plain, "feature_names_in_")
+
+
+def test_names_of_columns_are_kept():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X, columns=list("abcde"))
+    search = gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, cv=3).fit(table, Y)
+    assert search.feature_names_in_.tolist() == list("abcde")

@@ -121,7 +121,11 @@ def test_a_fit_that_diverges_names_the_rate_in_force() -> None:
 @pytest.mark.parametrize(
     ("parameters", "monitor", "message"),
     [
-        ({}, "validation_loss", "monitors validation_loss, which needs an eval_set, got None"),
+        (
+            {},
+            "validation_loss",
+            "monitors validation_loss, which needs an eval_set of validation rows",
+        ),
         ({"evaluate_every": None}, "train_loss", "needs figures while training, got evaluate_every=None"),
         ({"evaluate_every": "running"}, "train_cost", "which needs the train rows evaluated"),
     ],

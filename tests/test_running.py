@@ -371,7 +371,7 @@ def test_running_figures_can_be_watched(evaluate_every, monitor):
     [
         ("train_cost", "running", None, "the train rows evaluated, got evaluate_every='running'"),
         ("train_accuracy", "running", (X, Y), "the train rows evaluated, got evaluate_every='running'"),
-        ("validation_loss", "running", None, "an eval_set, got None"),
+        ("validation_loss", "running", None, "an eval_set of validation rows, got none"),
         ("validation_loss", None, (X, Y), "figures while training, got evaluate_every=None"),
         ("train_loss", None, None, "figures while training, got evaluate_every=None"),
         ("running_loss", None, None, "figures while training, got evaluate_every=None"),

@@ -53,6 +53,22 @@ CYCLIC = schedules.CyclicTriangular(0.01, 0.1, step_size=9)
             "trial 1 of Sweep has l2=0, learning_rate__high=0.001: `high` of CyclicTriangular must be >= low",
         ),
         ({"early_stopping": [gs.EarlyStopping()]}, None, "trial 0 of Sweep .* monitors validation_loss"),
+        (
+            {"l2": scipy.stats.loguniform},
+            3,
+            "`l2` in the space of Sweep must be a distribution with its parameters, such as",
+        ),
+        ({"l2": gs.Uniform}, 3, "`l2` in the space of Sweep must be a distribution with its parameters"),
+        (
+            {"l2": [0.0], "augment": [None, gs.augment.HorizontalFlip()]},
+            None,
+            "trial 1 of Sweep has l2=0.0, augment=.*: `image_shape` of HorizontalFlip is needed",
+        ),
+        (
+            {"augment": [gs.augment.Translate(1, image_shape=(2, 3))]},
+            None,
+            "trial 0 of Sweep has augment=.* of Translate must be d = 5, got (1, 2, 3)",
+        ),
     ],
 )
 def test_bad_spaces(space, n_trials, message):
@@ -89,6 +105,7 @@ def test_bad_parameters(name, value):
         (lambda: gs.Uniform("0", 1), "`low` of Uniform must be a finite number, got '0'"),
         (lambda: gs.LogUniform(0, 1), "`low` of LogUniform must be > 0, got 0"),
         (lambda: gs.IntUniform(0, 1.5), "`high` of IntUniform must be an int, got 1.5"),
+        (lambda: gs.IntUniform(0, 2**63), "`high` of IntUniform must be <= "),
         (lambda: gs.Choice([]), "`values` of Choice must be a list of one value or more, got []"),
         (lambda: gs.Choice("ab"), "`values` of Choice must be a list of one value or more, got 'ab'"),
     ],
@@ -133,6 +150,29 @@ def test_bad_rows():
         InvalidDataError, match=r"must have enough rows of every class for `validation_share` 0.2"
     ):
         sweep.fit(X[:4], [0, 0, 0, 1])
+    for weight in (np.ones(66), np.ones(5), np.ones((67, 1))):
+        with pytest.raises(InvalidDataError, match=r"sample_weight of Trainer.fit must have shape \(67,\)"):
+            sweep.fit(X, Y, weight)
+    with pytest.raises(
+        InvalidDataError, match=r"sample_weight of Trainer.fit must be numbers, got 'balanced'"
+    ):
+        sweep.fit(X, Y, "balanced")
+    for name, rows, labels in (("X", None, Y), ("y", X, None), ("X", "abc", Y)):
+        with pytest.raises(InvalidDataError, match=rf"{name} of Sweep.fit must be an array, got"):
+            sweep.fit(rows, labels)
+    with pytest.raises(InvalidDataError, match=r"X of Sweep.fit must have one row or more, got none"):
+        sweep.fit(X[:0], Y[:0])
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        sweep.fit(X, X[:, 0])
+    with pytest.raises(InvalidDataError, match=r"y of Trainer.fit must have two classes or more"):
+        sweep.fit(X, np.zeros(67))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        sweep.fit(X, np.array([1, "a", *Y[2:]], dtype=object))
+    for folds in ([], [(np.arange(60), np.arange(60, 68))]):
+        with pytest.raises(
+            InvalidParameterError, match="`folds` of Sweep must be an int >= 2, a splitter or"
+        ):
+            gs.Sweep(trainer(), {"l2": [0.0]}, folds=folds).fit(X, Y)
     with pytest.raises(InvalidDataError, match=r"eval_set of Trainer.fit must be a pair"):
         sweep.fit(X, Y, eval_set=X)
     with pytest.raises(
@@ -176,7 +216,7 @@ def test_ctrl_c_keeps_the_table_of_what_was_done():
 
     space = {"hidden": [(), (3,), (4,)], "l2": [0.0, 0.1]}
     sweep = gs.Sweep(trainer(callbacks=(press,)), space, random_state=0)
-    with pytest.warns(RuntimeWarning, match="search interrupted after 2 of 6 trials; see `results_`"):
+    with pytest.warns(RuntimeWarning, match="search interrupted after 2 of 6 trials; their table is kept"):
         sweep.fit(X, Y, eval_set=HELD_OUT)
     expected = ["finished"] * 2 + ["interrupted"] * 2 + ["waiting"] * 2
     assert sweep.results_["status"].tolist() == expected

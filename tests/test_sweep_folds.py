@@ -138,10 +138,11 @@ def test_bad_folds():
         gs.Sweep(trainer(), SPACE, folds=3).fit(X, Y, eval_set=HELD_OUT)
     one_class = [(np.flatnonzero(Y == 0), np.flatnonzero(Y == 1))]
     with pytest.raises(
-        InvalidDataError, match=r"fold 0 of Sweep cannot be trained on: .* two classes or more"
+        InvalidDataError,
+        match=r"fold 0 of the search must leave rows of two classes or more to train on, got 1",
     ):
         gs.Sweep(trainer(), SPACE, folds=one_class).fit(X, Y)
-    with pytest.raises(InvalidDataError, match="fold 0 of Sweep must hold out one row or more"):
+    with pytest.raises(InvalidDataError, match="fold 0 of the search must hold out one row or more"):
         gs.Sweep(trainer(), SPACE, folds=[(np.arange(len(Y)), np.arange(0))]).fit(X, Y)
     with pytest.raises(InvalidParameterError, match=r"`folds` of Sweep must be an int >= 2, .* got 1"):
         gs.Sweep(trainer(), SPACE, folds=1).fit(X, Y)

@@ -194,6 +194,16 @@ def test_columns_of_a_table():
     assert list(table.rows())[1]["hidden"] == (6,)
     assert table.ranking().tolist() == [2, 0, 1]
     assert gs.Results(columns, ["l2"], larger_is_better=True).ranking().tolist() == [0, 2, 1]
+
+
+def test_trials_that_came_to_their_ends_stand_first():
+    columns = {
+        "l2": [1, 2, 3, 4, 5, 6],
+        "status": ["dropped", "finished", "diverged", "stopped", "interrupted", "dropped"],
+        "score": [0.1, 0.9, np.nan, 0.5, 0.6, 0.05],
+    }
+    assert gs.Results(columns, ["l2"]).ranking().tolist() == [3, 1, 4, 5, 0, 2]
+    assert gs.Results(columns, ["l2"], larger_is_better=True).ranking().tolist() == [1, 3, 4, 0, 5, 2]
     with pytest.raises(InvalidDataError, match="the columns of Results must have one length, got"):
         gs.Results(columns | {"trial": [0]}, ["l2"])
 

@@ -55,9 +55,16 @@ def test_options_go_to_every_round():
     assert found.results_["fold2_score"].shape == (6,)
 
 
+def test_rounds_say_how_many_trials():
+    with pytest.raises(
+        InvalidParameterError, match=r"`n_trials` of coarse_to_fine must be left out, .* got 3"
+    ):
+        gs.coarse_to_fine(trainer(), {"l2": gs.Uniform(0, 1)}, X, Y, rounds=ROUNDS, n_trials=3)
+
+
 def test_nothing_left_alive_is_an_error_that_keeps_the_table():
     space = {"learning_rate": gs.LogUniform(1e30, 1e35)}
-    with pytest.raises(NoModelError, match="no trial of the 1 rounds of coarse_to_fine so far") as caught:
+    with pytest.raises(NoModelError, match=r"1 rounds of coarse_to_fine so far .* learning rate") as caught:
         gs.coarse_to_fine(trainer(hidden=(3,)), space, X, Y, rounds=ROUNDS)
     assert caught.value.results["status"].tolist() == ["diverged"] * 6
     assert caught.value.results["round"].tolist() == [1] * 6

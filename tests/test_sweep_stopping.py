@@ -96,19 +96,35 @@ def test_evaluations_within_an_epoch_are_not_disturbed():
     assert_same_model(sweep.trainers_[best], alone(base, sweep.best_params_, X, Y, **EVAL))
 
 
-@given(curves=CURVES, factor=st.sampled_from([1.5, 2, 3, 4]), pause=st.integers(0, 3))
-def test_halving_keeps_the_best_last_figures(curves, factor, pause):
-    arrays = [np.array(curve) for curve in curves]
-    alive = gs.SuccessiveHalving(factor).survivors(pause, arrays)
-    assert alive.sum() == math.ceil(len(curves) / factor ** (pause + 1))
-    lasts = [curve[-1] for curve in curves]
-    assert max(np.array(lasts)[alive]) <= min(np.array(lasts)[~alive], default=math.inf)
+@given(curves=CURVES, factor=st.sampled_from([1.5, 2, 3, 4]), pause=st.integers(0, 3), data=st.data())
+def test_halving_keeps_the_best_last_figures_of_those_not_dropped(curves, factor, pause, data):
+    arrays, m = [np.array(curve) for curve in curves], len(curves)
+    dropped = np.array(data.draw(st.lists(st.booleans(), min_size=m, max_size=m)))
+    alive = gs.SuccessiveHalving(factor).survivors(pause, arrays, dropped)
+    assert alive.sum() == min(math.ceil(m / factor ** (pause + 1)), (~dropped).sum())
+    assert not (alive & dropped).any()
+    lasts = np.array([curve[-1] for curve in curves])
+    assert max(lasts[alive], default=0) <= min(lasts[~alive & ~dropped], default=math.inf)
+
+
+@pytest.mark.parametrize("stopping", [gs.SuccessiveHalving(2), gs.SuccessiveHalving(3), gs.MedianStopping()])
+def test_where_figures_become_worse_somebody_goes_on_to_the_end(stopping):
+    # Noise is learned by heart: the validation loss of every model rises, that of the dropped ones stays.
+    random = np.random.default_rng(0)
+    rows, labels = random.normal(size=(120, 40)), random.integers(3, size=120)
+    sweep = gs.Sweep(
+        trainer(epochs=30), {"l2": np.geomspace(1e-6, 1e-2, 12).tolist()}, stopping=stopping, random_state=0
+    ).fit(rows, labels)
+    loss = sweep.best_trainer_.history_["validation_loss"]
+    assert loss[-1] > 1.5 * loss[0]
+    assert sweep.results_["status"][sweep.best_index_] == "finished"
+    assert len(sweep.best_trainer_.history_) == 30
 
 
 @given(curves=CURVES)
 def test_the_median_lets_at_least_half_go_on(curves):
     arrays = [np.array(curve) for curve in curves]
-    alive = gs.MedianStopping().survivors(0, arrays)
+    alive = gs.MedianStopping().survivors(0, arrays, np.zeros(len(arrays), dtype=bool))
     assert 2 * alive.sum() >= len(curves)
     means = sorted(sum(curve) / len(curve) for curve in curves)
     middle = (means[(len(means) - 1) // 2] + means[len(means) // 2]) / 2

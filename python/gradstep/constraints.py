@@ -50,7 +50,11 @@ NUMBER = Constraint("a finite number", _is_number, ("1", True, None, math.nan, m
 WHOLE = Constraint("an int", _is_whole, (1.5, "1", True, math.nan))
 FLAG = Constraint("True or False", _is_bool, (1, "yes", None))
 NONE = Constraint("None", lambda value: value is None, (0, "none"))
-CALLABLE = Constraint("a callable", callable, (0, "f", None))
+CALLABLE = Constraint(
+    "a callable, not a class of them",
+    lambda value: callable(value) and not isinstance(value, type),
+    (0, "f", None, dict),
+)
 
 
 def at_least(low: float) -> Constraint:

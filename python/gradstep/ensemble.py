@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from gradstep import validation
 from gradstep.constraints import NUMBER, WHOLE, Constraint, at_least, check, instance, one_of, sequence_of
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.sweeps.search import Sweep
@@ -95,7 +96,7 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def n_features_in_(self) -> int:
         """Number of features, d."""
-        return int(self.trainers[0].n_features_in_)
+        return int(self._members()[0].n_features_in_)
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the weighted mean of the members' probabilities, shape (n, k), or of their votes."""
@@ -118,6 +119,7 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"y of {_OWNER}.table must have one label per row of X: X has {len(found[0])} rows, "
                 f"y has {len(labels)}"
             )
+        validation.encode_as(self.classes_, labels, f"y of {_OWNER}.table")
         every = [*found, self._mean(found)]
         shares = [float((self.classes_[p.argmax(axis=1)] == labels).mean()) for p in every]
         names = [*map(str, range(len(members))), "best single", "ensemble"]

@@ -97,7 +97,7 @@ def check_monitored(whose: str, column: str, evaluate_every: str | int | None, h
     elif column.startswith("train") and evaluate_every == "running":
         needs = "the train rows evaluated, got evaluate_every='running'"
     elif column.startswith("validation") and not has_eval_set:
-        needs = "an eval_set, got None"
+        needs = "an eval_set of validation rows, got none"
     if needs:
         raise InvalidParameterError(f"{whose} {column}, which needs {needs}")
 

@@ -34,7 +34,7 @@ class Standing:
     Attributes
     ----------
     best : Trial or None
-        The best so far, whether or not it still runs.
+        The best so far of those that run or came to their end.
     score : float
         Its figure; NaN without one.
     statuses : Counter of str
@@ -70,7 +70,7 @@ def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
             statuses[status] += 1
             done += seen
             left += trainer.epochs - seen if status in ("running", "waiting") else 0.0
-        found = trial.score(sweep.figure)
+        found = math.nan if trial.status == "dropped" else trial.score(sweep.figure)
         if not math.isnan(found) and not sign(sweep.figure) * found >= sign(sweep.figure) * score:
             best, score = trial, found
     speed = done / seconds if seconds > 0 else 0.0

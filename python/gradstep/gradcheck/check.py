@@ -34,7 +34,7 @@ def gradient_check(
     backend: str | None = None,
     differences: Sequence[str] = ("forward", "central"),
     step: float | None = None,
-    entries: int | None = None,
+    entries: int | None = 500,
     eps: float = 1e-3,
     random_state: int = 0,
 ) -> GradientCheck:
@@ -59,9 +59,9 @@ def gradient_check(
     step : float, optional
         How far a parameter is moved; 1e-8 for forward and 1e-5 for central differences by default.
         Weights of large inputs are moved less; see `GradientCheckRow.size`.
-    entries : int, optional
-        Number of entries to draw from every parameter array; all of them by default, which takes two
-        to three forward passes each.
+    entries : int or None, default=500
+        Number of entries to draw from every parameter array; None takes all of them. Each takes two to three
+        forward passes.
     eps : float, default=1e-3
         Floor of the denominator in ``|a - n| / max(eps, |a| + |n|)``: smaller entries are judged by
         their absolute error, at ``tolerance * eps``. A central difference cannot tell a slope better

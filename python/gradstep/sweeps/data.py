@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import check_cv, train_test_split
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, column_or_1d, indexable
 
 from gradstep import validation
 from gradstep.errors import InvalidDataError, InvalidParameterError
@@ -95,7 +95,7 @@ def read(
     learned = {name: getattr(trainer, name) for name in _LEARNED if hasattr(trainer, name)}
     if folds is None:
         return Data(learned, train, held_out)
-    pairs = _pairs(folds, train.y)
+    pairs = pairs_of(folds, np.zeros(train.n), train.y, None, "`folds` of Sweep")
     masks = np.zeros((2, len(pairs), train.n))
     for fold, parts in enumerate(pairs):
         for mask, rows in zip(masks[:, fold], parts, strict=True):
@@ -106,21 +106,28 @@ def read(
         trained *= weight
     for fold in range(len(pairs)):
         if not validated[fold].any():
-            raise InvalidDataError(f"fold {fold} of Sweep must hold out one row or more, got none")
-        try:
-            validation.check_weight(trained[fold], train.y)
-        except InvalidDataError as error:
-            raise InvalidDataError(f"fold {fold} of Sweep cannot be trained on: {error}") from error
+            raise InvalidDataError(f"fold {fold} of the search must hold out one row or more, got none")
+        classes = np.unique(train.y[trained[fold] > 0])
+        if len(classes) < 2:
+            raise InvalidDataError(
+                f"fold {fold} of the search must leave rows of two classes or more to train on, "
+                f"got {len(classes)}"
+            )
     return Data(learned, train, None, trained, validated)
 
 
-def _pairs(folds: Any, y: npt.NDArray[np.int32]) -> list[tuple[Any, Any]]:
-    """Return the rows to train and to validate on of every fold."""
+def pairs_of(folds: Any, X: Any, y: Any, groups: Any, whose: str) -> list[tuple[Any, Any]]:
+    """Return the numbers of the rows to train and to hold out of every fold."""
+    numbers = np.arange(len(y))
     try:
-        return list(check_cv(folds, y, classifier=True).split(np.zeros(len(y)), y))
-    except (TypeError, ValueError) as error:
+        split = check_cv(folds, y, classifier=True).split(X, y, groups)
+        pairs = [(numbers[train], numbers[held_out]) for train, held_out in split]
+        if not pairs:
+            raise ValueError("there is no fold")
+        return pairs
+    except (TypeError, ValueError, IndexError) as error:
         raise InvalidParameterError(
-            f"`folds` of Sweep must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
+            f"{whose} must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
             f"got {reprlib.repr(folds)}: {error}"
         ) from error
 
@@ -135,19 +142,37 @@ def hold_out(
     Raises
     ------
     InvalidDataError
-        There are too few rows of a class.
+        There are too few rows of a class, or X, y and the weights do not fit each other.
+    ValueError
+        Values that are no labels; scikit-learn's own check.
     """
-    validation.check_lengths(X, y, "Sweep.fit")
-    labels = np.asarray(y)
+    X, y = rows_of(X, y, "Sweep.fit")
+    labels = column_or_1d(y, warn=True)
+    _, indices = validation.encode(labels)
+    weight = validation.check_weight(sample_weight, indices)
     try:
         parts = train_test_split(
-            np.arange(len(labels)), test_size=float(share), stratify=labels, random_state=random_state
+            np.arange(len(labels)), test_size=float(share), stratify=indices, random_state=random_state
         )
     except ValueError as error:
         raise InvalidDataError(
             f"y of Sweep.fit must have enough rows of every class for `validation_share` {share}: {error}"
         ) from error
     train, held = (np.sort(rows) for rows in parts)
-    weight = None if sample_weight is None else _safe_indexing(np.asarray(sample_weight), train)
-    kept = (_safe_indexing(X, train), labels[train], weight)
+    kept = (_safe_indexing(X, train), labels[train], None if weight is None else weight[train])
     return kept, (_safe_indexing(X, held), labels[held])
+
+
+def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
+    """Return rows and labels as what can be indexed, if they are as many; a Trainer checks the rest."""
+    for name, value in (("X", X), ("y", y)):
+        if value is None or isinstance(value, (str, bytes)):
+            raise InvalidDataError(f"{name} of {whose} must be an array, got {reprlib.repr(value)}")
+    validation.check_lengths(X, y, whose)
+    try:
+        X, y = indexable(X, y)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"X and y of {whose} must be arrays of as many rows: {error}") from error
+    if not len(y):
+        raise InvalidDataError(f"X of {whose} must have one row or more, got none")
+    return X, y

@@ -23,7 +23,8 @@ def measure(
     X: Any,
     y: npt.NDArray[Any],
     error_score: float,
-) -> tuple[dict[str, Table], Table]:
+    raises: bool = False,
+) -> tuple[dict[str, Table], Table, list[str]]:
     """Score every model on its fold's rows.
 
     Parameters
@@ -37,19 +38,23 @@ def measure(
     X, y
         All rows.
     error_score : float
-        Score of a setting's folds that have no model because one of them diverged. What Ctrl-C ended
-        has NaN.
+        Score of a setting's folds that have no model because one of them diverged, and of a model whose
+        scorer fails. What Ctrl-C ended has NaN.
+    raises : bool, default=False
+        Whether what a scorer raises is raised here.
 
     Returns
     -------
     scores : dict of str to ndarray of shape (trials, folds)
         By the names of the scorers, "score" if there is one; empty where there is no model at all.
     seconds : ndarray of shape (trials, folds)
+    failures : list of str
+        What went wrong in scorers.
     """
     nothing = np.full((len(trials), len(rows)), np.nan)
     nothing[[trial.status == "diverged" for trial in trials]] = error_score
     scores: dict[str, Table] = {}
-    seconds = np.zeros_like(nothing)
+    seconds, failures = np.zeros_like(nothing), []
     for fold, of_fold in enumerate(rows):
         given = _safe_indexing(X, of_fold), y[of_fold]
         for place, trial in enumerate(trials):
@@ -57,11 +62,24 @@ def measure(
             if course is None or course.status not in ("finished", "stopped"):
                 continue
             began = time.perf_counter()
-            found = scorer(trial.trainers[fold], *given)
+            try:
+                found = scorer(trial.trainers[fold], *given)
+            except Exception as error:
+                if raises:
+                    raise
+                failures.append(repr(error))
+                found, nothing[place, fold] = {}, error_score
+                for table in scores.values():
+                    table[place, fold] = error_score
             seconds[place, fold] = time.perf_counter() - began
             for name, value in (found if isinstance(found, Mapping) else {"score": found}).items():
-                scores.setdefault(name, nothing.copy())[place, fold] = value
-    return scores, seconds
+                # Of several scorers scikit-learn gives the traceback of one that failed.
+                if isinstance(value, str):
+                    failures.append(value.strip().rpartition("\n")[2])
+                scores.setdefault(name, nothing.copy())[place, fold] = (
+                    error_score if isinstance(value, str) else value
+                )
+    return scores, seconds, failures
 
 
 def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Table:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import reprlib
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -14,9 +13,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from gradstep import validation
 from gradstep.constraints import (
@@ -34,7 +31,9 @@ from gradstep.constraints import (
 from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.schedules import ReduceOnPlateau
 from gradstep.sweeps import cv_results, fold_scores, trials
+from gradstep.sweeps.best_model import BestModel
 from gradstep.sweeps.candidates import candidates
+from gradstep.sweeps.data import pairs_of, rows_of
 from gradstep.sweeps.search import Sweep
 from gradstep.sweeps.trials import Trial
 from gradstep.trainer import Trainer
@@ -63,7 +62,7 @@ FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
 }
 
 
-class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """`GridSearchCV` and `RandomizedSearchCV` of scikit-learn for a `Trainer`, in shared passes.
 
     All settings times folds that can train in one pass over the rows do so, as in `Sweep`; parameters,
@@ -102,8 +101,9 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
     pre_dispatch : object
         Ignored.
     error_score : float or "raise", default=nan
-        Score of a model whose training diverged, with a warning; "raise" raises DivergedError. The other
-        folds of its setting are given up at the next evaluation, if there is one, with the same score.
+        Score of a model whose training diverged or whose scorer failed, with a warning; "raise" raises
+        DivergedError, or what the scorer raised. Where a fold diverged, the other folds of its setting are
+        given up at the next evaluation, if there is one, with the same score.
     return_train_score : bool, default=False
         Whether `cv_results_` has scores of the rows that were trained on.
     param_distributions : dict or list of dicts, optional
@@ -133,6 +133,8 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         Seconds to train `best_estimator_`.
     classes_ : ndarray of shape (k,)
     n_features_in_ : int
+    feature_names_in_ : ndarray of shape (d,)
+        Where X was a table with names.
     sweep_ : Sweep
         What trained: its groups, and histories of all models; the models themselves are not kept.
 
@@ -227,8 +229,9 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         settings = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         base = trials.seeded(self.estimator, int(seed))
-        pairs = self._pairs(X, y, groups)
-        made = trials.make(base, settings, has_eval_set=False)
+        X, y = rows_of(X, y, f"{_OWNER}.fit")
+        pairs = pairs_of(self.cv, X, y, groups, f"`cv` of {_OWNER}")
+        made = trials.make(base, settings, has_eval_set=False, whose=_OWNER)
         for trial in made:
             if not _is_watched(trial.trainers[0]):
                 trial.trainers[0].evaluate_every = None
@@ -241,7 +244,7 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             max_memory=self.max_memory,
             verbose=self.verbose,
         )
-        self.sweep_._search(base, made, X, y, sample_weight)
+        self.sweep_._search(base, made, X, y, sample_weight, whose=_OWNER)
         self._check_diverged(made)
         self._score(made, pairs, X, np.asarray(y))
         if self._choose(made) and self.refit and not self.sweep_.interrupted_:
@@ -251,60 +254,18 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             self.refit_time_ = time.perf_counter() - began
         return self
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the class of every row by `best_estimator_`, shape (n,)."""
-        return self._best().predict(X)
-
-    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the probabilities by `best_estimator_`, shape (n, k)."""
-        return self._best().predict_proba(X)
-
-    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the scores by `best_estimator_`, shape (n, k); of two classes (n,)."""
-        return self._best().decision_function(X)
-
-    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
-        """Return the score of `best_estimator_` by the scorer that chose it.
-
-        Where a callable `refit` chose among several, the accuracy.
-        """
-        best = self._best()
-        scorer: Any = self.scorer_
-        if self.multimetric_:
-            scorer = scorer[self.refit] if isinstance(self.refit, str) else type(best).score
-        found = scorer(best, X, y)
-        return float(found[self.refit] if isinstance(found, Mapping) else found)
-
-    @property
-    def classes_(self) -> npt.NDArray[Any]:
-        """The labels, sorted."""
-        classes: npt.NDArray[Any] = self._best().classes_
-        return classes
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features, d."""
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"{_OWNER} has no `n_features_in_` before it has a best_estimator_")
-        return int(self.best_estimator_.n_features_in_)
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cv_results_")
 
-    def _best(self) -> Trainer:
-        check_is_fitted(self)
-        if not hasattr(self, "best_estimator_"):
-            why = "the search was interrupted" if self.refit else f"got refit={self.refit!r}"
-            raise NoModelError(f"`best_estimator_` of {_OWNER} needs refit and a search that ended; {why}")
-        best: Trainer = self.best_estimator_
-        return best
+    def _raises(self) -> bool:
+        return isinstance(self.error_score, str)
 
     def _set_scorer(self) -> None:
         """Set `scorer_` and `multimetric_`, and forget what an earlier fit found."""
         for name in ("cv_results_", "best_estimator_", "best_index_", "best_params_", "best_score_"):
             self.__dict__.pop(name, None)
         try:
-            self._scorer = check_scoring(self.estimator, self.scoring)
+            self._scorer = check_scoring(self.estimator, self.scoring, raise_exc=self._raises())
         except (TypeError, ValueError) as error:
             raise InvalidParameterError(f"`scoring` of {_OWNER}: {error}") from error
         self.multimetric_ = isinstance(self.scoring, (list, tuple, set, dict))
@@ -325,21 +286,10 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                 f"({', '.join(map(str, names))}) where there are several, got {self.refit!r}"
             )
 
-    def _pairs(self, X: Any, y: Any, groups: Any) -> list[tuple[Any, Any]]:
-        """Return the rows to train and to score on of every fold."""
-        validation.check_lengths(X, y, f"{_OWNER}.fit")
-        try:
-            return list(check_cv(self.cv, y, classifier=True).split(X, y, groups))
-        except (TypeError, ValueError) as error:
-            raise InvalidParameterError(
-                f"`cv` of {_OWNER} must be an int >= 2, a splitter or pairs of row numbers that fit the "
-                f"rows, got {reprlib.repr(self.cv)}: {error}"
-            ) from error
-
     def _check_diverged(self, made: Sequence[Trial]) -> None:
         courses = [course for trial in made for course in trial.courses.values()]
         errors = [course.error for course in courses if course.error]
-        if errors and self.error_score == "raise":
+        if errors and self._raises():
             raise errors[0]
         if errors:
             warnings.warn(
@@ -352,10 +302,22 @@ class FusedSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
     def _score(self, made: Sequence[Trial], pairs: Sequence[tuple[Any, Any]], X: Any, y: Any) -> None:
         """Score the models of all folds, forget them, and make the table."""
         train_rows, held_out = zip(*pairs, strict=True)
-        failed = np.nan if isinstance(self.error_score, str) else float(self.error_score)
-        score = partial(fold_scores.measure, self._scorer, made, X=X, y=y, error_score=failed)
-        test, seconds = score(rows=held_out)
-        train = score(rows=train_rows)[0] if self.return_train_score else None
+        failed = np.nan if self._raises() else float(self.error_score)
+        score = partial(
+            fold_scores.measure, self._scorer, made, X=X, y=y, error_score=failed, raises=self._raises()
+        )
+        test, seconds, failures = score(rows=held_out)
+        train = None
+        if self.return_train_score:
+            train, _, more = score(rows=train_rows)
+            failures += more
+        if failures:
+            warnings.warn(
+                f"scoring failed {len(failures)} times, first with {failures[0]}. "
+                f"Those scores are {self.error_score}.",
+                UserWarning,
+                stacklevel=3,
+            )
         for trial in made:
             trial.forget()
         if not test:

@@ -62,13 +62,20 @@ class Refinement:
         NoModelError
             No trial of any round came to its end.
         """
-        alive = [sweep for sweep in self.sweeps if hasattr(sweep, "best_index_")]
+        alive: list[tuple[float, int, Sweep]] = []
+        error: NoModelError | None = None
+        for sweep in self.sweeps:
+            try:
+                alive.append((sign(sweep.figure) * sweep.best_score_, len(alive), sweep))
+            except NoModelError as nothing:
+                error = error or nothing
         if not alive:
             raise NoModelError(
-                f"no trial of the {len(self.sweeps)} rounds of {_OWNER} so far came to its end",
+                f"no trial of the {len(self.sweeps)} rounds of {_OWNER} so far came to its end; "
+                f"of the first: {error}",
                 self.results_,
-            )
-        return min(alive, key=lambda sweep: sign(sweep.figure) * sweep.best_score_)
+            ) from error
+        return min(alive)[-1]
 
     @property
     def best_params_(self) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def coarse_to_fine(
     >>> found.results_["round"].tolist()
     [1, 1, 1, 1, 1, 2, 2, 2]
     """
-    _check(trainer, space, rounds)
+    _check(trainer, space, rounds, options)
     generator = check_random_state(random_state)
     seeds = generator.randint(2**31 - 1, size=2)
     first = Sweep(trials.seeded(trainer, int(seeds[0])), space, random_state=generator, **options)
@@ -162,7 +169,12 @@ def coarse_to_fine(
     return found
 
 
-def _check(trainer: Any, space: Any, rounds: Any) -> None:
+def _check(trainer: Any, space: Any, rounds: Any, options: Mapping[str, Any]) -> None:
+    if "n_trials" in options:
+        raise InvalidParameterError(
+            f"`n_trials` of {_OWNER} must be left out, since `rounds` says how many, "
+            f"got {options['n_trials']!r}"
+        )
     check(_OWNER, "trainer", trainer, (instance(Trainer, "a Trainer"),))
     if not isinstance(space, Mapping) or not any(isinstance(of, NARROWED) for of in space.values()):
         raise InvalidParameterError(

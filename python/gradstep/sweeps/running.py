@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from gradstep import backends, fitting, planning
 from gradstep.courses import Course
 from gradstep.sweeps.data import Data
@@ -116,7 +118,9 @@ class Runner:
 
     def _compare(self, stopping: Stopping, number: int) -> None:
         """Drop the trials that do not go on."""
-        alive = stopping.survivors(number, [trial.curve(stopping.figure) for trial in self._trials])
+        curves = [trial.curve(stopping.figure) for trial in self._trials]
+        dropped = np.array([trial.status == "dropped" for trial in self._trials])
+        alive = stopping.survivors(number, curves, dropped)
         self._drop([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
 
     def _drop(self, trials: Sequence[Trial]) -> None:

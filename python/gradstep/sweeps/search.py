@@ -301,7 +301,14 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
                 validation.check_monitored(f"`{name}` of Sweep is by", column, every, has_rows)
 
     def _search(
-        self, base: Trainer, made: list[Trial], X: Any, y: Any, sample_weight: Any, eval_set: Any = None
+        self,
+        base: Trainer,
+        made: list[Trial],
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any = None,
+        whose: str = "Sweep",
     ) -> None:
         """Train all trials on the rows, a model for every fold."""
         standardize = any(trial.trainers[0].standardize for trial in made)
@@ -310,6 +317,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         )
         for trial in made:
             trial.trainers += [clone(trial.trainers[0]) for _ in range(rows.folds - 1)]
+        trials.check_images(made, rows.train.d, whose)
         self.trials_, self.groups_, self.interrupted_ = made, self._groups(made, rows), False
         self._refitted: Trainer | None = None
         self._run(rows)
@@ -352,7 +360,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         if stop.requested:
             done = sum(trial.is_whole for trial in self.trials_)
             warnings.warn(
-                f"search interrupted after {done} of {len(self.trials_)} trials; see `results_`",
+                f"search interrupted after {done} of {len(self.trials_)} trials; their table is kept",
                 RuntimeWarning,
                 stacklevel=4,
             )

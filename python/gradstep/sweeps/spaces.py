@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from sklearn.utils import check_random_state
 
-from gradstep.constraints import NONE, NUMBER, WHOLE, above, at_least, check, either
+from gradstep.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
 from gradstep.errors import InvalidParameterError
 from gradstep.nested import refuse
 
@@ -89,7 +89,7 @@ class IntUniform:
     high: int
 
     def __post_init__(self) -> None:
-        _check_ends(self, WHOLE)
+        _check_ends(self, WHOLE, at_least(-(2**63)), at_most(2**63 - 2))
 
     def rvs(self, *, random_state: Seed = None) -> int:
         """Return a value."""
@@ -192,6 +192,11 @@ def _check_space(space: Any, known: Collection[str]) -> None:
     for name, values in space.items():
         if not isinstance(name, str) or name.partition("__")[0] not in known:
             refuse("`space` of Sweep: Trainer", str(name), known)
+        if isinstance(values, Distribution) and (isinstance(values, type) or hasattr(values, "freeze")):
+            raise InvalidParameterError(
+                f"`{name}` in the space of Sweep must be a distribution with its parameters, such as "
+                f"loguniform(1e-5, 1e-1), got {reprlib.repr(values)}"
+            )
         is_list = isinstance(values, (list, tuple, range)) or (isinstance(values, np.ndarray) and values.ndim)
         if not isinstance(values, Distribution) and not (is_list and len(values)):
             raise InvalidParameterError(

@@ -28,7 +28,7 @@ class Stopping(Protocol):
         """Return the epochs after which models are compared, rising, in a training of so many."""
         ...
 
-    def survivors(self, pause: int, curves: Curves) -> npt.NDArray[np.bool_]:
+    def survivors(self, pause: int, curves: Curves, dropped: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Say which models go on.
 
         Parameters
@@ -37,7 +37,9 @@ class Stopping(Protocol):
             Number of the comparison, from 0.
         curves : sequence of n_trials ndarrays of shape (evaluations so far,), float64
             The figure of every model of the search, turned so that less is better, infinite from
-            where it diverged on. Those that left before are compared too, by the figures they had.
+            where it diverged on; of one that has ended, up to there.
+        dropped : ndarray of shape (n_trials,), bool
+            Which models an earlier comparison has dropped.
 
         Returns
         -------
@@ -51,7 +53,8 @@ class SuccessiveHalving:
     """The best of the models go on after `min_epochs` epochs, the best of those `factor` times later, ...
 
     After ``min_epochs * factor**i`` epochs the ``ceil(n / factor**(i + 1))`` best of n models go on
-    from where they are.
+    from where they are. A model that an earlier comparison has dropped is out, however good its figure was
+    then; one that ended by its Trainer's own rules is compared by its last.
 
     Parameters
     ----------
@@ -86,11 +89,11 @@ class SuccessiveHalving:
             epoch *= self.factor
         return list(dict.fromkeys(found))
 
-    def survivors(self, pause: int, curves: Curves) -> npt.NDArray[np.bool_]:
+    def survivors(self, pause: int, curves: Curves, dropped: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Say which models go on: those whose last figures are the best."""
         count = math.ceil(len(curves) / self.factor ** (pause + 1))
-        best = np.argsort([curve[-1] for curve in curves], kind="stable")[:count]
-        return np.isin(np.arange(len(curves)), best)
+        order = np.argsort([curve[-1] for curve in curves], kind="stable")
+        return np.isin(np.arange(len(curves)), order[~dropped[order]][:count])
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class MedianStopping:
     """After every epoch from `min_epochs` on, models worse than the median of all leave.
 
     A model goes on while its best figure so far is at least as good as the median, over all models
-    of the search, of the means of their figures so far.
+    of the search, of the means of their figures so far; of a dropped model, up to where it was.
 
     Parameters
     ----------
@@ -125,7 +128,7 @@ class MedianStopping:
         """Return the epochs after which models are compared."""
         return list(range(int(self.min_epochs), epochs))
 
-    def survivors(self, pause: int, curves: Curves) -> npt.NDArray[np.bool_]:
+    def survivors(self, pause: int, curves: Curves, dropped: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Say which models go on: those that were at least once as good as the median of the means."""
         median = np.median([curve.mean() for curve in curves])
         alive: npt.NDArray[np.bool_] = np.array([curve.min() for curve in curves]) <= median

@@ -20,6 +20,10 @@ from gradstep.files import write_atomically
 if TYPE_CHECKING:
     import pandas
 
+#: Statuses of trials that came to their own ends.
+WHOLE = ("finished", "stopped")
+_PARTS = {**dict.fromkeys(WHOLE, 0), "interrupted": 1}
+
 # Rows that a printed table has at most, and its columns after the parameters.
 _SHOWN = 30
 _PRINTED = (
@@ -29,7 +33,7 @@ _PRINTED = (
 
 
 class Results(Mapping[str, npt.NDArray[Any]]):
-    """Columns by name; printing shows the most telling ones, and the best trials first.
+    """Columns by name; printing shows the most telling ones, in the order of `ranking`.
 
     Parameters
     ----------
@@ -75,9 +79,17 @@ class Results(Mapping[str, npt.NDArray[Any]]):
             yield dict(zip(self._columns, values, strict=True))
 
     def ranking(self) -> npt.NDArray[np.intp]:
-        """Return the rows' numbers, best score first; those without a score come last."""
+        """Return the rows' numbers, best first.
+
+        Trials that came to their own ends stand first, then what was interrupted, then all others: figures
+        of a model that was dropped are those of fewer epochs. Among each of them the best score is
+        first, and who has none last.
+        """
         score = -self["score"] if self.larger_is_better else self["score"]
-        return np.argsort(score, kind="stable")
+        if "status" not in self:
+            return np.argsort(score, kind="stable")
+        parts = np.array([_PARTS.get(status, 2) for status in self["status"].tolist()])
+        return np.lexsort((score, parts))
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the table as a pandas DataFrame."""

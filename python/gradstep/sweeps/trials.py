@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-from gradstep import validation
+from gradstep import augment, validation
 from gradstep.courses import Course
 from gradstep.errors import InvalidParameterError
 from gradstep.history import COLUMNS
 from gradstep.monitors import sign
-from gradstep.sweeps.table import Results
+from gradstep.sweeps.table import WHOLE, Results
 from gradstep.trainer import Trainer
 
 _FIGURES = ("loss", "cost", "accuracy")
@@ -58,7 +59,7 @@ class Trial:
     @property
     def is_whole(self) -> bool:
         """Whether it was trained to its own end."""
-        return self.status in ("finished", "stopped")
+        return self.status in WHOLE
 
     def score(self, figure: str) -> float:
         """Return the figure of the model that is kept, the mean over folds; NaN where there is none."""
@@ -110,7 +111,9 @@ def seeded(trainer: Trainer, seed: int) -> Trainer:
     return copy
 
 
-def make(trainer: Trainer, settings: Sequence[dict[str, Any]], has_eval_set: bool) -> list[Trial]:
+def make(
+    trainer: Trainer, settings: Sequence[dict[str, Any]], has_eval_set: bool, whose: str = "Sweep"
+) -> list[Trial]:
     """Return a trial for every setting, each with a Trainer of its own.
 
     Raises
@@ -120,13 +123,29 @@ def make(trainer: Trainer, settings: Sequence[dict[str, Any]], has_eval_set: boo
     """
     trials = []
     for number, params in enumerate(settings):
-        try:
+        with _named(number, params, whose):
             own = clone(trainer).set_params(**params)
             validation.check_trainer(own, has_eval_set)
-        except InvalidParameterError as error:
-            raise InvalidParameterError(f"trial {number} of Sweep has {_words(params)}: {error}") from error
         trials.append(Trial(number, params, [own]))
     return trials
+
+
+def check_images(trials: Sequence[Trial], d: int, whose: str = "Sweep") -> None:
+    """Raise InvalidParameterError where a trial augments images that rows of d inputs are not."""
+    for trial in trials:
+        augmentation = trial.trainers[0].augment
+        if augmentation is not None:
+            with _named(trial.number, trial.params, whose):
+                augment.make(augmentation, 1, d, 0)
+
+
+@contextmanager
+def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
+    """Say which trial has what is refused."""
+    try:
+        yield
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"trial {number} of {whose} has {_words(params)}: {error}") from error
 
 
 def tabulate(trials: Sequence[Trial], figure: str) -> Results:
