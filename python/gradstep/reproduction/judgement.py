@@ -101,7 +101,8 @@ def verdicts(results: Sequence[ReportResult]) -> tuple[int, int]:
 def summary(results: Sequence[ReportResult], *, judged: bool, seconds: float) -> str:
     """Return how it went in a sentence or two."""
     settings = sum(len(group.outcomes) for result in results for group in result.groups)
-    took = f"{settings} settings of {len(results)} reports in {seconds:.0f} s."
+    reports = "1 report" if len(results) == 1 else f"{len(results)} reports"
+    took = f"{settings} settings of {reports} in {seconds:.0f} s."
     if not judged:
         return f"{took} A quick run: trained for too short a time to be judged."
     count, outside = verdicts(results)
