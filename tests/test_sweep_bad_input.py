@@ -157,11 +157,15 @@ def test_bad_rows():
         InvalidDataError, match=r"sample_weight of Trainer.fit must be numbers, got 'balanced'"
     ):
         sweep.fit(X, Y, "balanced")
-    for name, rows, labels in (("X", None, Y), ("y", X, None), ("X", "abc", Y)):
+    with pytest.raises(InvalidDataError, match=r"Sweep.fit requires y to be passed, but the target"):
+        sweep.fit(X, None)
+    for name, rows, labels in (("X", None, Y), ("y", X, "abc"), ("X", "abc", Y)):
         with pytest.raises(InvalidDataError, match=rf"{name} of Sweep.fit must be an array, got"):
             sweep.fit(rows, labels)
     with pytest.raises(InvalidDataError, match=r"X of Sweep.fit must have one row or more, got none"):
         sweep.fit(X[:0], Y[:0])
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        sweep.fit(X, np.where(Y == 0, np.nan, Y))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         sweep.fit(X, X[:, 0])
     with pytest.raises(InvalidDataError, match=r"y of Trainer.fit must have two classes or more"):

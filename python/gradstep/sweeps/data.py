@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import check_cv, train_test_split
-from sklearn.utils import _safe_indexing, column_or_1d, indexable
+from sklearn.utils import _safe_indexing, assert_all_finite, column_or_1d, indexable
 
 from gradstep import validation
 from gradstep.errors import InvalidDataError, InvalidParameterError
@@ -165,6 +165,8 @@ def hold_out(
 
 def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
     """Return rows and labels as what can be indexed, if they are as many; a Trainer checks the rest."""
+    if y is None:
+        raise InvalidDataError(f"{whose} requires y to be passed, but the target y is None")
     for name, value in (("X", X), ("y", y)):
         if value is None or isinstance(value, (str, bytes)):
             raise InvalidDataError(f"{name} of {whose} must be an array, got {reprlib.repr(value)}")
@@ -175,4 +177,5 @@ def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
         raise InvalidDataError(f"X and y of {whose} must be arrays of as many rows: {error}") from error
     if not len(y):
         raise InvalidDataError(f"X of {whose} must have one row or more, got none")
+    assert_all_finite(np.asarray(y), input_name="y")
     return X, y
