@@ -115,9 +115,9 @@ class TestOverParameter:
     def test_names_are_spaced_evenly_and_not_joined(self) -> None:
         table = {"hidden": [(50,), (), (50, 30)], "test_loss": [1.0, 2.0, 1.5]}
         (axes,) = plots.over_parameter(table, "hidden", "test_loss").axes
-        assert tick_names(axes) == ["50", "none", "50-30"]
+        assert tick_names(axes) == ["none", "50", "50-30"]
         assert [line.get_linestyle() for line in axes.lines] == ["None"] * 2
-        np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0, 1, 2])
+        np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 0, 2])
 
     def test_a_data_frame_is_a_table(self) -> None:
         (ours,), (theirs,) = (
@@ -254,3 +254,22 @@ class TestHeatMap:
 )
 def test_values_are_written_short(value: object, written: str) -> None:
     assert results.text(value) == written
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "places"),
+    [
+        ([(10,), (30, 20), (), (9, 80), (10,)], ["none", "10", "9-80", "30-20"], [1, 3, 0, 2, 1]),
+        ([[100], (20,), []], ["none", "20", "100"], [2, 1, 0]),
+        ([3, 1, 3.0], ["1", "3"], [1, 0, 1]),
+        (["b", "a", "b"], ["b", "a"], [0, 1, 0]),
+        ([(10,), None, ()], ["10", "None", "none"], [0, 1, 2]),
+        ([("b",), ("a",)], ["b", "a"], [0, 1]),
+    ],
+    ids=str,
+)
+def test_numbers_and_layer_sizes_ascend_and_others_stay_as_they_come(
+    values: list[object], names: list[str], places: list[int]
+) -> None:
+    found = results.levels(values)
+    assert (found.names, found.places.tolist()) == (names, places)

@@ -1,6 +1,8 @@
-"""Pictures of searches: lines through parameters, and the best runs before many others."""
+"""Pictures of searches: which trainings count, lines through parameters, the best before many others."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
@@ -19,12 +21,156 @@ TABLE = {
 }
 NAMES = ["l2", "batch_size", "loss"]
 
+# Only the first two came to their own end; the last three were better on their way, or worse.
+HALVED = {
+    "l2": [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e-3],
+    "batch_size": [10, 20, 10, 20, 10, 20],
+    "status": ["finished", "stopped", "dropped", "diverged", "interrupted", "running"],
+    "validation_accuracy": [0.3, 0.4, 0.5, np.nan, 0.45, 0.1],
+}
+NONE_ENDED = HALVED | {"status": ["dropped", "waiting", "dropped", "diverged", "interrupted", "running"]}
+
 
 def history(epochs: int, **figures: float) -> gs.History:
     found = gs.History()
     for epoch in range(1, epochs + 1):
         found.append(**(dict.fromkeys(COLUMNS, 1 / epoch) | {"epoch": epoch, "update": epoch} | figures))
     return found
+
+
+def notes(figure: object) -> str:
+    return figure.get_supxlabel().replace("\n", " ")
+
+
+class TestNotTrainedToTheEnd:
+    def test_their_dots_are_hollow_and_neither_joined_nor_the_best(self) -> None:
+        figure = plots.over_parameter(HALVED)
+        hollow, dots, line, ring = figure.axes[0].lines
+        assert (hollow.get_markerfacecolor(), hollow.get_linestyle()) == ("none", "None")
+        np.testing.assert_array_equal(hollow.get_xdata(), [1e-2, 1e-1, 1.0, 1e-3])
+        np.testing.assert_array_equal(hollow.get_ydata(), [0.5, np.nan, 0.45, 0.1])
+        assert dots.get_markerfacecolor() == dots.get_color() == hollow.get_markeredgecolor()
+        for drawn in (dots, line):
+            np.testing.assert_array_equal(drawn.get_xydata(), [[1e-4, 0.3], [1e-3, 0.4]])
+        np.testing.assert_array_equal(ring.get_xydata(), [[1e-3, 0.4]])
+        assert notes(figure) == (
+            "best validation accuracy: 40.00 % at 1e-3; hollow: not trained to the end; "
+            "1 of 6 without a result"
+        )
+
+    def test_they_are_in_no_mean(self) -> None:
+        figure = plots.over_parameter(HALVED, "batch_size")
+        assert "means" not in notes(figure)
+        table = {"l2": [0.1, 0.1, 0.1, 0.2], "test_accuracy": [0.3, 0.5, 0.9, 0.45]}
+        table["status"] = ["finished", "finished", "dropped", "stopped"]
+        figure = plots.over_parameter(table, figure="test_accuracy")
+        _, _, line, bars, ring = figure.axes[0].lines
+        for means in (line, bars):
+            np.testing.assert_allclose(means.get_ydata(), [0.4, 0.45])
+        np.testing.assert_array_equal(ring.get_xydata(), [[0.2, 0.45]])
+        assert "dots: single trainings, bars: their means; hollow: not" in notes(figure)
+
+    def test_their_lines_are_thin_and_dashed_and_neither_good_nor_the_best(self) -> None:
+        figure = plots.parallel_coordinates(HALVED, ["l2", "batch_size"])
+        *rest, other, best = figure.axes[0].lines[3:]
+        # Half of what came to its end would be more than a quarter.
+        assert (best.get_color(), other.get_color()) == (plots.PALETTE[1], plots.MUTED)
+        assert (best.get_linestyle(), other.get_linestyle()) == ("-", "-")
+        np.testing.assert_allclose([best.get_ydata()[-1], other.get_ydata()[-1]], [0.75, 0.5])
+        assert [line.get_linestyle() for line in rest] == ["--"] * 3
+        for line in rest:
+            assert line.get_color() == plots.MUTED
+            assert line.get_linewidth() < other.get_linewidth()
+            assert line.get_alpha() < other.get_alpha()
+        assert sorted(line.get_ydata()[-1] for line in rest) == pytest.approx([0, 0.875, 1])
+        assert notes(figure) == (
+            "orange: the best, 40.00 %; dashed: not trained to the end; 1 of 6 without a result"
+        )
+
+    def test_the_best_quarter_is_one_of_what_came_to_its_end(self) -> None:
+        table = {"l2": [0.1] * 16, "status": ["finished"] * 8 + ["dropped"] * 8}
+        figure = plots.parallel_coordinates(
+            table | {"test_accuracy": np.linspace(0, 1, 16)}, ["l2"], "test_accuracy"
+        )
+        colours = [line.get_color() for line in figure.axes[0].lines[2:]]
+        assert colours == [plots.MUTED] * 14 + [plots.PALETTE[0], plots.PALETTE[1]]
+        assert "blue: the rest of the best quarter" in notes(figure)
+
+    def test_cells_leave_them_out_and_count_them(self) -> None:
+        figure = plots.heat_map(HALVED, "batch_size", "l2")
+        axes = figure.axes[0]
+        assert [text.get_text() for text in axes.texts] == ["30.0", *["-"] * 5, "40.0", *["-"] * 3]
+        assert axes.images[0].get_clim() == (0.3, 0.4)
+        (frame,) = axes.patches
+        assert frame.get_xy() == pytest.approx((1 - 0.47, 1 - 0.46))
+        assert notes(figure) == (
+            "framed: best, 40.00 %; 3 of 6 left out: not trained to the end; 1 of 6 without a result"
+        )
+
+    def test_where_none_came_to_its_end_there_is_no_best(self) -> None:
+        over = plots.over_parameter(NONE_ENDED)
+        hollow, *rest = over.axes[0].lines
+        assert (hollow.get_markerfacecolor(), len(hollow.get_xdata())) == ("none", 6)
+        assert all(len(line.get_xdata()) == 0 for line in rest)
+        assert notes(over) == "hollow: not trained to the end; 1 of 6 without a result"
+        parallel = plots.parallel_coordinates(NONE_ENDED, ["l2"])
+        assert {line.get_linestyle() for line in parallel.axes[0].lines[2:]} == {"--"}
+        assert notes(parallel) == "dashed: not trained to the end; 1 of 6 without a result"
+        cells = plots.heat_map(NONE_ENDED, "batch_size", "l2")
+        assert [text.get_text() for text in cells.axes[0].texts if text.get_text() != "-"] == [
+            *("30.0", "50.0", "45.0", "25.0"),
+        ]
+        assert len(cells.axes[0].patches) == 0
+        assert notes(cells) == (
+            "cells: means of several trainings; none was trained to the end; 1 of 6 without a result"
+        )
+        for figure in (over, parallel, cells):
+            figure.draw_without_rendering()
+
+    def test_nothing_is_said_where_all_that_is_drawn_came_to_its_end(self) -> None:
+        status = ["finished", "stopped", "diverged", "finished"]
+        for draw in (
+            lambda table: plots.over_parameter(table, "batch_size"),
+            lambda table: plots.parallel_coordinates(table, NAMES),
+            lambda table: plots.heat_map(table, "l2", "batch_size"),
+        ):
+            with_status, without = draw(TABLE | {"status": status}), draw(TABLE)
+            assert notes(with_status) == notes(without)
+            looks = [
+                [(line.get_color(), line.get_alpha(), line.get_linestyle()) for line in figure.axes[0].lines]
+                for figure in (with_status, without)
+            ]
+            assert looks[0][-3:] == looks[1][-3:]
+
+    def test_the_column_must_be_as_long_as_the_others(self) -> None:
+        with pytest.raises(InvalidParameterError, match=r"columns of one length, got .*'status': 1"):
+            plots.over_parameter(TABLE | {"status": ["finished"]})
+
+
+class TestEqualFigures:
+    """Of equal figures, all pictures take that which comes first in the table for the best."""
+
+    TABLE = {  # noqa: RUF012
+        "l2": [0.1, 0.3, 0.2, 0.1],
+        "batch_size": [10, 30, 20, 30],
+        "status": ["dropped", "finished", "finished", "finished"],
+        "validation_accuracy": [0.4] * 4,
+        "validation_loss": [2.0] * 4,
+    }
+
+    @pytest.mark.parametrize("figure", ["validation_accuracy", "validation_loss"])
+    def test_all_pictures_agree(self, figure: str) -> None:
+        over = plots.over_parameter(self.TABLE, "l2", figure)
+        assert over.axes[0].lines[-1].get_xdata().tolist() == [0.3]
+        best = plots.parallel_coordinates(self.TABLE, ["l2", "batch_size"], figure).axes[0].lines[-1]
+        assert (best.get_color(), best.get_ydata()[:2].tolist()) == (plots.PALETTE[1], [1, 1])
+        (frame,) = plots.heat_map(self.TABLE, "l2", "batch_size", figure).axes[0].patches
+        assert frame.get_xy() == pytest.approx((2 - 0.47, 2 - 0.46))
+
+    def test_of_means_that_whose_first_row_comes_first(self) -> None:
+        table = {"l2": [0.2, 0.1, 0.1, 0.2], "test_accuracy": [0.25, 0.5, 0.5, 0.75]}
+        ring = plots.over_parameter(table, "l2", "test_accuracy").axes[0].lines[-1]
+        np.testing.assert_array_equal(ring.get_xydata(), [[0.2, 0.5]])
 
 
 class TestParallelCoordinates:
@@ -102,9 +248,11 @@ class TestBestOfManyCurves:
         assert (top, low < 0.25) == (10, True)
         assert plots.curves(self.RUNS, best="b").axes[0].get_ylim()[1] < 2
 
-    def test_unknown_name(self) -> None:
-        with pytest.raises(InvalidParameterError, match=r"`best` of curves must name runs .*, got d"):
-            plots.curves(self.RUNS, best="d")
+    @pytest.mark.parametrize("bad", ["d", "ab", 0, True, ["a", "d"], ["a", 3], [["a"]]], ids=str)
+    def test_what_is_no_name(self, bad: object) -> None:
+        words = f"`best` of curves must be a name, or several, of the runs ['a', 'b', 'c'], got {bad!r}"
+        with pytest.raises(InvalidParameterError, match=f"^{re.escape(words)}$"):
+            plots.curves(self.RUNS, best=bad)
 
 
 def test_dots_may_be_left_alone() -> None:

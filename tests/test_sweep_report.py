@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 import gradstep as gs
+from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.history import Metrics
 from gradstep.html_report import text
@@ -21,6 +25,17 @@ def wide():
     """Draw three parameters, drop models on the way, and let some diverge."""
     space = {"l2": gs.LogUniform(1e-5, 1e-1), "learning_rate": [0.1, 1e20], "hidden": [(), (4,)]}
     return search(space, 9, stopping=gs.SuccessiveHalving(2))
+
+
+@pytest.fixture(scope="module")
+def halved():
+    """Try a grid of which all but two of twelve models are dropped after an epoch or two."""
+    space = {"l2": [0.0, 1e-3, 0.1], "learning_rate": [1e-4, 1e-3, 0.01, 0.1]}
+    return search(space, stopping=gs.SuccessiveHalving(3))
+
+
+def words(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.source))
 
 
 def labels(page):
@@ -83,6 +98,63 @@ def test_a_grid_of_two_parameters_is_a_heat_map(tmp_path):
     drawn = search({"l2": gs.Uniform(0, 1), "learning_rate": gs.Uniform(0, 1)}, 5)
     page = Page(gs.report(drawn, tmp_path / "drawn.html"))
     assert "orange: the best" in page.source
+
+
+def test_pictures_tell_what_was_not_trained_to_its_end(halved, tmp_path):
+    assert halved.results_["status"].tolist().count("dropped") > 8
+    page = Page(gs.report(halved, tmp_path / "halved.html"))
+    assert words(page).count("hollow: not trained to the end") == 2
+    # A heat map of the few that are left would be all but empty.
+    assert "dashed: not trained to the end" in words(page)
+    assert "framed: best" not in page.source
+    assert "Trials trained to their own ends stand first" in words(page)
+
+
+def test_of_equally_accurate_trials_the_pictures_take_the_one_that_scored_best(halved, tmp_path, monkeypatch):
+    drawn, over_parameter = [], plots.over_parameter
+
+    def spy(table, *arguments, **more):
+        drawn.append(table)
+        return over_parameter(table, *arguments, **more)
+
+    monkeypatch.setattr(plots, "over_parameter", spy)
+    gs.report(halved, tmp_path / "halved.html")
+    found = halved.results_
+    order = found.ranking()
+    assert order.tolist() != sorted(order.tolist())
+    for name in ("l2", "learning_rate", "status", "validation_accuracy"):
+        np.testing.assert_array_equal(drawn[0][name], found[name][order])
+
+
+def test_the_heading(halved, tmp_path):
+    headings = {"Search report": {}, "Training report": {"title": "Training report"}, "": {"title": ""}}
+    for heading, given in headings.items():
+        page = Page(gs.report(halved, tmp_path / "page.html", **given))
+        assert f"<h1>{heading}</h1>" in page.source
+    page = Page(gs.report(halved.best_trainer_, tmp_path / "page.html"))
+    assert "<h1>Training report</h1>" in page.source
+
+
+def test_what_is_no_search_yet_is_told_what_a_report_is_about(halved, tmp_path):
+    space = {"learning_rate": gs.LogUniform(0.01, 0.1)}
+    rounds = gs.coarse_to_fine(trainer(), space, X, Y, eval_set=HELD_OUT, rounds=[(2, 1.0)], random_state=0)
+    kinds = (
+        "`trainers` of report must be a fitted Trainer, a mapping of names to fitted Trainers, or a fitted"
+    )
+    for given, end in [
+        (gs.Sweep(trainer(), space, 2), r"Sweep, got Sweep\("),
+        (halved.best_trainer_.history_, r"Sweep, got .*History"),
+        (trainer(), r"Sweep, got Trainer\("),
+        (rounds, r"Sweep \(its `best_sweep_` is one\), got Refinement\("),
+    ]:
+        with pytest.raises(InvalidParameterError, match=f"^{kinds} {end}"):
+            gs.report(given, tmp_path / "none.html")
+    with pytest.raises(
+        InvalidParameterError, match=r"^run 'a' of report must be a fitted Trainer, got Sweep"
+    ):
+        gs.report({"a": halved}, tmp_path / "none.html")
+    assert "Search report" in gs.report(rounds.best_sweep_, tmp_path / "best.html").read_text("utf-8")
+    assert not (tmp_path / "none.html").exists()
 
 
 def test_one_parameter_and_folds(tmp_path):

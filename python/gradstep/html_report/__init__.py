@@ -27,7 +27,7 @@ def report(
     trainers: Trainer | Mapping[str, Trainer] | Sweep,
     path: str | os.PathLike[str],
     *,
-    title: str = "Training report",
+    title: str | None = None,
     tests: Metrics | Mapping[str, Metrics] | None = None,
     image_shape: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
@@ -48,8 +48,8 @@ def report(
         The keys are the names of the runs.
     path : str or path
         The file to write; its folder must exist, a file of that name is replaced.
-    title : str
-        Heading of the page.
+    title : str, optional
+        Heading of the page; by default "Training report", or "Search report".
     tests : Metrics, or mapping of str to Metrics, optional
         What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only Trainer, or those of
         any of the runs by name; of a search those of `best_trainer_`.
@@ -69,9 +69,9 @@ def report(
     Raises
     ------
     InvalidParameterError
-        A run is not a fitted Trainer, a search has no model for `tests`, `tests` names a run that is
-        not there, `image_shape` or `class_names` do not fit, or `path` is a folder or lies in one that
-        does not exist.
+        `trainers` is none of those above, a search has no model for `tests`, `tests` names a run that
+        is not there, `image_shape` or `class_names` do not fit, or `path` is a folder or lies in one
+        that does not exist.
     OSError
         The file cannot be written; the message names the path and the reason.
 
@@ -85,7 +85,8 @@ def report(
     target = page.checked(path, "report")
     subject: Any = trainers
     # A search is told by what it has learned: its class lies further up.
-    if hasattr(subject, "trials_"):
+    is_search = hasattr(subject, "trials_")
+    if is_search:
         sections, foot = searches.content(subject, tests, image_shape, class_names)
     else:
         runs = collect(subject, tests)
@@ -98,5 +99,7 @@ def report(
             page.section("Settings", tables.settings(runs)),
         ]
         foot = tables.build_line(__version__, runs)
+    if title is None:
+        title = "Search report" if is_search else "Training report"
     page.write(target, title=title, notes=notes, sections=sections, foot=foot)
     return target

@@ -93,16 +93,27 @@ def collect(
         if isinstance(trainers, Mapping)
         else {"": trainers}
     )
-    histories = plots.histories(named, whose="report")
     for name, trainer in named.items():
-        if not hasattr(trainer, "coefs_"):
-            raise InvalidParameterError(f"run {name!r} of report must be a fitted Trainer, got {trainer!r}")
+        if not (hasattr(trainer, "coefs_") and isinstance(getattr(trainer, "history_", None), History)):
+            what = f"run {name!r} of report must be a fitted Trainer"
+            raise InvalidParameterError(
+                f"{what if isinstance(trainers, Mapping) else _wanted(trainer)}, got {trainer!r}"
+            )
+    histories = plots.histories(named, whose="report")
     figures = _by_name(tests, list(named))
     colours = [css(colour) if len(named) > 1 else "" for colour, _ in plots.line_colours(len(named))]
     return [
         Run(name or _describe(trainer), trainer, histories[name], colour, figures.get(name))
         for (name, trainer), colour in zip(named.items(), colours, strict=True)
     ]
+
+
+def _wanted(given: object) -> str:
+    """Return what `report` takes, where it was given one thing alone."""
+    # A search in rounds is told by the property: its class lies further up.
+    hint = " (its `best_sweep_` is one)" if hasattr(type(given), "best_sweep_") else ""
+    kinds = "a fitted Trainer, a mapping of names to fitted Trainers, or a fitted Sweep"
+    return f"`trainers` of report must be {kinds}{hint}"
 
 
 def _by_name(tests: Metrics | Mapping[str, Metrics] | None, names: list[str]) -> Mapping[str, Metrics]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _cell(column: str, value: float) -> str:
 
 
 def _trials(found: Results, figure: str, best: int | None) -> str:
-    """Return the table of trials, best first."""
+    """Return the table of trials in the order of their ranking."""
     figures = [name for name in _FIGURES if name != figure and np.isfinite(found[name]).any()]
     rows = list(found.rows())
     scores = ["score", *(["score_std"] if "score_std" in found else [])]
@@ -129,9 +130,9 @@ def _trials(found: Results, figure: str, best: int | None) -> str:
         body.append(tables.row(_name(row["trial"]), cells))
     hidden = found.n_trials - len(body)
     caption = (
-        f"Best first; tinted: the best of those trained to their own ends. {results.heading(figure)} is that "
-        "of the model kept. Of a trial that was dropped, figures are those it had then; of one that "
-        "diverged, updates is the one that failed."
+        "Trials trained to their own ends stand first, the best of them at the top and tinted, then the "
+        f"others. {results.heading(figure)} is that of the model kept. Of a trial that was dropped, figures "
+        "are those it had then; of one that diverged, updates is the one that failed."
     ) + (f" {hidden} more trials are not shown." if hidden else "")
     head = f'<tr><th class="name" scope="col">Trial</th>{heads}</tr>'
     return f'{tables.table("Trials", head, body)}<p class="caption">{escape(caption)}</p>'
@@ -144,36 +145,48 @@ def _status(status: str) -> str:
 
 def _parameters(found: Results, figure: str) -> str:
     """Return accuracy over every parameter that was varied, and a picture of all of them together."""
-    table: dict[str, Any] = {name: found[name].tolist() for name in found.parameters}
-    varied = [name for name in found.parameters if len({results.text(value) for value in table[name]}) > 1]
     accuracy = f"{figure.partition('_')[0]}_accuracy"
-    table[accuracy] = np.where(found["status"] == "diverged", np.nan, found[accuracy])
+    # Of trials that are equally accurate, all pictures take the one with the best score for the best.
+    order = found.ranking()
+    table: dict[str, Any] = {name: found[name][order].tolist() for name in (*found.parameters, "status")}
+    table[accuracy] = np.where(found["status"] == "diverged", np.nan, found[accuracy])[order]
+    varied = [name for name in found.parameters if len(_different(table[name])) > 1]
+    whole = results.whole(table)
     if not varied or not np.isfinite(table[accuracy]).any():
         return ""
     pieces = []
     for place, name in enumerate(varied):
         # A line would join what other parameters have set apart, unless every value was tried often.
-        join = len(varied) == 1 or len({results.text(value) for value in table[name]}) <= found.n_trials // 2
+        tried = list(compress(table[name], whole))
+        join = len(varied) == 1 or len(_different(tried)) <= len(tried) // 2
         drawn = plots.over_parameter(table, name, accuracy, join=join)
         label = f"{results.words(accuracy)} over {results.words(name)}"
         pieces.append(pictures.figure(drawn, label, f"parameter-{place}-"))
     shown = f'<div class="figures">{"".join(pieces)}</div>'
     if len(varied) == 1:
         return shown
-    if _is_grid(table, varied):
+    if _is_grid(table, varied, whole):
         drawn = plots.heat_map(table, varied[0], varied[1], accuracy)
     else:
         drawn = plots.parallel_coordinates(table, varied, accuracy)
     return shown + pictures.figure(drawn, f"{results.words(accuracy)} by all parameters", "parameters-")
 
 
-def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str]) -> bool:
-    """Tell whether most pairs of the values of two parameters were tried, few enough for a heat map."""
+def _different(values: Iterable[Any]) -> set[str]:
+    return {results.text(value) for value in values}
+
+
+def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], whole: Iterable[bool]) -> bool:
+    """Tell whether a heat map would show most pairs of the values of two parameters, and not too many.
+
+    It shows those of which a trial was trained to its end.
+    """
     if len(varied) != 2:
         return False
-    pairs = list(zip(*([results.text(value) for value in table[name]] for name in varied), strict=True))
-    sides = [len(set(values)) for values in zip(*pairs, strict=True)]
-    return max(sides) <= plots.MOST_LEVELS and 2 * len(set(pairs)) > math.prod(sides)
+    sides = [len(_different(table[name])) for name in varied]
+    pairs = zip(*([results.text(value) for value in table[name]] for name in varied), strict=True)
+    shown = set(compress(pairs, whole))
+    return max(sides) <= plots.MOST_LEVELS and 2 * len(shown) > math.prod(sides)
 
 
 def _curves(sweep: Sweep, best: int | None) -> str:

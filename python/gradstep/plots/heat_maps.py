@@ -42,16 +42,23 @@ def heat_map(
 ) -> Figure:
     """Draw a figure, such as the validation accuracy, over a grid of two parameters, or of three.
 
-    Every cell has its number written in it, in percent if it is an accuracy; the best is framed, and
-    the lighter a cell, the better. Rows of the table that share a cell are shown by their mean,
-    whatever else they differ in. A cell without a finite figure has a dash.
+    Every cell has its number written in it, in percent if it is an accuracy; the best is framed, of
+    equal ones that which comes first in the table, and the lighter a cell, the better. Rows of the
+    table that share a cell are shown by their mean, whatever else they differ in. A cell without a
+    finite figure has a dash.
+
+    Where the table has a column `status`, as that of a search does, rows whose status is neither
+    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    epoch on the way: they are left out and counted. Where no row at all came to its end, as after
+    Ctrl-C, all are shown, but none is the best.
 
     Parameters
     ----------
     table : mapping of str to sequence of length n, or pandas DataFrame
         Columns of parameters and figures, a row per training.
     rows, columns : str
-        Columns of the table whose values go down and across: numbers ascending, others as they come.
+        Columns of the table whose values go down and across: numbers ascending, layer sizes by depth
+        and then by size, others in the order in which they come.
     figure : str, default="validation_accuracy"
         Column of numbers to show.
     panels : str, optional
@@ -90,14 +97,18 @@ def heat_map(
     constant = [""] * len(values)
     deep = _levels("panels", panels or "", constant if panels is None else read[panels], _MOST_PANELS)
     shape = (len(deep.names), len(down.names), len(across.names))
-    cells = np.full(shape, np.nan)
     places = np.ravel_multi_index((deep.places, down.places, across.places), shape)
-    found = results.means(values, places)
+    whole = results.whole(read)
+    any_ended = bool(np.isfinite(values[whole]).any())
+    counted = whole if any_ended else np.ones_like(whole)
+    shown = np.where(counted, values, np.nan)
+    best = results.best(figure, shown, places) if any_ended else None
+    cells = np.full(shape, np.nan)
+    found = results.means(shown, places)
     cells.ravel()[: found.size] = found
 
     picture, grid = _grid(shape)
     colours = _colours(figure, cells)
-    best = results.best(figure, cells)
     for number, (axes, name, panel) in enumerate(zip(grid, deep.names, cells, strict=True)):
         best_here = None if best is None else best - number * panel.size
         _draw(axes, panel, down, across, figure, colours, best_here)
@@ -108,8 +119,12 @@ def heat_map(
         axes.set_ylabel(results.label(rows), color=MUTED, fontsize=11)
     _add_scale(picture, grid, figure, colours)
     notes = [] if best is None else [f"framed: best, {results.figure_text(figure, cells.ravel()[best])}"]
-    if len(values) > len(np.unique(places)):
+    if results.is_repeated(places[counted]):
         notes.append("cells: means of several trainings")
+    if left_out := np.count_nonzero(np.isfinite(values[~counted])):
+        notes.append(f"{left_out} of {len(values)} left out: not trained to the end")
+    if not any_ended:
+        notes.append("none was trained to the end")
     add_notes(picture, [*notes, results.count_missing([values.tolist()])])
     add_title(picture, title)
     return picture

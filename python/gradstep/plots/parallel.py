@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,11 @@ Array = npt.NDArray[np.float64]
 _WRITTEN = 6
 # This share of the trainings, the best, is in colour.
 _GOOD_SHARE = 0.25
+# How lines look: that of the best, of other good ones, of all others, and of what never came to its end.
+_BEST: dict[str, Any] = {"color": PALETTE[1], "linewidth": 2.6, "zorder": 3}
+_GOOD: dict[str, Any] = {"color": PALETTE[0], "linewidth": 1.3, "alpha": 0.75}
+_OTHER: dict[str, Any] = {"color": MUTED, "linewidth": 1.3, "alpha": 0.35}
+_UNENDED: dict[str, Any] = {"color": MUTED, "linewidth": 0.7, "alpha": 0.35, "linestyle": (0, (6, 4))}
 
 
 class _Rail(NamedTuple):
@@ -42,9 +47,14 @@ def parallel_coordinates(
 ) -> Figure:
     """Draw every training as a line through its parameters to its figure, such as the validation accuracy.
 
-    The best is drawn in orange, the rest of the best quarter in blue, all others in grey. The axis of
-    the figure has its best at the top; that of a parameter is logarithmic where the values are positive
-    and span more than a factor of 10, a zero among them then stands half a decade below the smallest.
+    The best is drawn in orange, the rest of the best quarter in blue, all others in grey; of equal ones
+    the best is that which comes first in the table. The axis of the figure has its best at the top;
+    that of a parameter is logarithmic where the values are positive and span more than a factor of 10,
+    a zero among them then stands half a decade below the smallest.
+
+    Where the table has a column `status`, as that of a search does, rows whose status is neither
+    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    epoch on the way. Their lines are thin and dashed, and neither the best nor of the best quarter.
 
     Parameters
     ----------
@@ -52,7 +62,8 @@ def parallel_coordinates(
         Columns of parameters and figures, a row per training. Rows whose figure is not finite are
         left out and counted.
     parameters : sequence of str
-        Columns, from left to right; what are no numbers is spaced evenly.
+        Columns, from left to right; what are no numbers is spaced evenly, layer sizes by depth and then
+        by size, others in the order in which they come.
     figure : str, default="validation_accuracy"
         Column of the last axis; accuracies are shown in percent.
     title : str, optional
@@ -61,7 +72,7 @@ def parallel_coordinates(
     Returns
     -------
     matplotlib.figure.Figure
-        One axes; the best training is its last line.
+        One axes; the best training, if there is one, is its last line.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def parallel_coordinates(
     rails.append(_figure_rail(figure, values[measured]))
     picture = Figure(figsize=(max(7.0, 1.9 * len(rails)), 4.6), layout="constrained")
     axes = picture.subplots()
-    notes = _draw(axes, rails, figure, values[measured])
+    notes = _draw(axes, rails, figure, values[measured], results.whole(read)[measured])
     axes.set_title(results.heading(figure), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
     add_notes(picture, [*notes, results.count_missing([values.tolist()])])
     add_title(picture, title)
@@ -145,34 +156,33 @@ def _ticks_between(low: float, high: float) -> list[float]:
     return [float(tick) for tick in ticks if low <= tick <= high] or [low]
 
 
-def _draw(axes: Axes, rails: Sequence[_Rail], figure: str, values: Array) -> list[str]:
-    """Draw the axes and a line per row, the best last; return what the colours mean."""
-    better = np.argsort(-values if results.higher_is_better(figure) else values, kind="stable")
-    judged = results.higher_is_better(figure) is not None
-    good = set(better[: max(1, round(_GOOD_SHARE * len(values)))].tolist()) if judged else set()
-    paths = np.array([rail.places for rail in rails])
+def _draw(
+    axes: Axes, rails: Sequence[_Rail], figure: str, values: Array, whole: npt.NDArray[np.bool_]
+) -> list[str]:
+    """Draw the axes and a line per row, the best last; return what the lines' looks mean."""
     for place in range(len(rails)):
         axes.axvline(place, color=GRID, linewidth=1.2, zorder=1)
-    for row in better[::-1].tolist():
-        is_best = judged and row == better[0]
-        axes.plot(
-            range(len(rails)),
-            paths[:, row],
-            color=PALETTE[1] if is_best else PALETTE[0] if row in good else MUTED,
-            linewidth=2.6 if is_best else 1.3,
-            alpha=1.0 if is_best else 0.75 if row in good else 0.35,
-            zorder=3 if is_best else 2,
-        )
+    order = np.argsort(-values if results.higher_is_better(figure) else values, kind="stable")
+    better = order[whole[order]].tolist()
+    best = results.best(figure, np.where(whole, values, np.nan), np.arange(len(values)))
+    good = [] if best is None else better[: max(1, round(_GOOD_SHARE * len(better)))]
+    paths = np.array([rail.places for rail in rails])
+    # Dashed lines that lie on one another look like a pale one.
+    other = _OTHER if whole.all() else _OTHER | {"alpha": 0.8}
+    for row in [*order[~whole[order]].tolist(), *better[::-1]]:
+        look = _BEST if row == best else _GOOD if row in good else other if whole[row] else _UNENDED
+        axes.plot(range(len(rails)), paths[:, row], **look)
     for place, rail in enumerate(rails):
         _write_ticks(axes, place, rail, last=place == len(rails) - 1)
     axes.set_xticks(range(len(rails)), [shorten(results.label(rail.name), 24) for rail in rails])
     axes.tick_params(axis="x", length=0, colors=INK, labelsize=11, top=True, labeltop=True, labelbottom=False)
     axes.set(xlim=(-0.45, len(rails) - 0.55), ylim=(-0.05, 1.05), yticks=[])
     axes.spines[:].set_visible(False)
-    if not judged:
-        return []
-    best = f"orange: the best, {results.figure_text(figure, values[better[0]])}"
-    return [best] + ["blue: the rest of the best quarter"] * (len(good) > 1)
+    return [
+        "" if best is None else f"orange: the best, {results.figure_text(figure, values[best])}",
+        "blue: the rest of the best quarter" if len(good) > 1 else "",
+        "" if whole.all() else "dashed: not trained to the end",
+    ]
 
 
 def _write_ticks(axes: Axes, place: int, rail: _Rail, *, last: bool) -> None:

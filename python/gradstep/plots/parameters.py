@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,12 @@ def over_parameter(
     """Draw a figure, such as the validation accuracy, over one parameter that was varied.
 
     Every row of the table is a dot. Where several have the same value of the parameter, as with
-    several seeds, the line goes through their means. The best mean is ringed and written below.
+    several seeds, the line goes through their means. The best mean is ringed and written below; of
+    equal ones that which comes first in the table.
+
+    Where the table has a column `status`, as that of a search does, rows whose status is neither
+    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    epoch on the way. Their dots are hollow, not joined, in no mean and never the best.
 
     The axis is logarithmic where the values are positive and span more than a factor of 10. A zero
     among them then stands apart at the left, behind a break of the axis and not joined to the rest.
@@ -53,7 +59,8 @@ def over_parameter(
         Columns of parameters and figures, a row per training. Rows whose figure is not finite are
         left out and counted.
     parameter : str, default="l2"
-        Column of numbers; values of other kinds, such as names, are spaced evenly and not joined.
+        Column of numbers; values of other kinds, such as names, are spaced evenly and not joined:
+        layer sizes by depth and then by size, others in the order in which they come.
     figure : str or sequence of str, default="validation_accuracy"
         Column to draw; several must be of one quantity, such as the accuracies of train and
         validation rows. Accuracies are shown in percent.
@@ -84,25 +91,28 @@ def over_parameter(
     wanted = [("parameter", parameter), *(("figure", name) for name in names)]
     read = results.read(table, "over_parameter", wanted)
     quantity = _quantity(names)
-    levels = results.levels(read[parameter])
+    levels, whole = results.levels(read[parameter]), results.whole(read)
     scale = scale_of(levels)
+    columns = [results.figures(read[name], name, "over_parameter") for name in names]
     several = len(names) > 1
     picture = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
     axes = picture.subplots()
     colours = [colour for colour, _ in line_colours(len(names))]
     notes = []
-    for name, colour in zip(names, colours, strict=True):
-        values = results.figures(read[name], name, "over_parameter")
-        means = results.means(values, levels.places)
-        _draw(axes, scale, levels.places, values, means, colour, join and levels.numbers is not None)
-        best = results.best(name, means)
+    for name, values, colour in zip(names, columns, colours, strict=True):
+        ended = np.where(whole, values, np.nan)
+        means = results.means(ended, levels.places)
+        _draw(axes, scale, levels.places, values, whole, means, colour, join and levels.numbers is not None)
+        best = results.best(name, ended, levels.places)
         if best is not None:
             spot = scale.places[best], means[best]
             axes.plot(*spot, "o", markersize=13, markerfacecolor="none", color=colour)
             found = results.figure_text(name, means[best])
             notes.append(f"best {results.words(name)}: {found} at {levels.names[best]}")
-    if len(levels.places) > len(levels.names):
+    if results.is_repeated(levels.places[whole]):
         notes.append("dots: single trainings, bars: their means")
+    if np.isfinite(np.array(columns)[:, ~whole]).any():
+        notes.append("hollow: not trained to the end")
     notes.append(results.count_missing([read[name] for name in names]))
     style(axes, results.heading(quantity), results.label(parameter), results.label(quantity))
     _set_ticks(axes, levels, scale)
@@ -132,14 +142,21 @@ def _draw(
     scale: Scale,
     levels: npt.NDArray[np.intp],
     values: Array,
+    whole: npt.NDArray[np.bool_],
     means: Array,
     colour: str,
     join: bool,
 ) -> None:
-    """Draw a dot per row, whose `levels` are given, and if wished a line through the means of the levels."""
-    repeated = len(values) > len(means)
+    """Draw a dot per row, whose `levels` are given, and if wished a line through the means of the levels.
+
+    Dots of rows that are not `whole` are hollow.
+    """
+    repeated = results.is_repeated(levels[whole])
     dots = scale.places[levels]
-    axes.plot(dots, values, "o", color=colour, markersize=4.5, alpha=0.4 if repeated else 1.0)
+    look: dict[str, Any] = {"color": colour, "markersize": 4.5, "alpha": 0.4 if repeated else 1.0}
+    if not whole.all():
+        axes.plot(dots[~whole], values[~whole], "o", markerfacecolor="none", **look)
+    axes.plot(dots[whole], values[whole], "o", **look)
     if join:
         joined = np.isfinite(means)
         joined[0] &= not scale.has_zero

@@ -23,11 +23,15 @@ _NAMES = {
 _PARTS = {"train": "training", "running": "training (running)", "validation": "validation", "test": "test"}
 _UNITS = {"loss": "nats", "cost": "nats", "accuracy": "%", "size": "rows", "seconds": "s"}
 _HIGHER_IS_BETTER = {"accuracy": True, "loss": False, "cost": False}
+# What the column `status` says of a training that came to its own end.
+_WHOLE = ("finished", "stopped")
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The different values of a column: numbers ascending, anything else as they come.
+    """The different values of a column: numbers ascending, layer sizes by depth and then by size.
+
+    Anything else stands in the order in which it comes.
 
     Attributes
     ----------
@@ -47,6 +51,8 @@ class Levels:
 def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[str, list[Any]]:
     """Return columns of a table; `wanted` gives pairs of what one is wanted for and its name.
 
+    The column `status`, by which `whole` judges, is among them where the table has one.
+
     Raises
     ------
     InvalidParameterError
@@ -57,7 +63,7 @@ def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[st
     # Iterating over a History gives rows.
     there = list(table.keys())
     columns = {}
-    for role, name in wanted:
+    for role, name in [*wanted, *([("status", "status")] if "status" in there else [])]:
         if name not in there:
             raise InvalidParameterError(
                 f"`{role}` of {whose} must be a column of the table, got {name!r}; "
@@ -70,6 +76,17 @@ def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[st
     if not min(lengths.values()):
         raise InvalidParameterError(f"`table` of {whose} must have at least one row, got none")
     return columns
+
+
+def whole(columns: Mapping[str, Sequence[Any]]) -> npt.NDArray[np.bool_]:
+    """Tell which rows of columns that were read were trained to their own end.
+
+    Without a column `status` all were. A training that was dropped, say, has figures of an epoch on
+    its way, which must not be compared with those that others ended with.
+    """
+    if "status" not in columns:
+        return np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    return np.array([status in _WHOLE for status in columns["status"]])
 
 
 def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64] | None:
@@ -97,10 +114,16 @@ def levels(values: Sequence[Any]) -> Levels:
     if found is not None:
         distinct, places = np.unique(found, return_inverse=True)
         return Levels([text(value) for value in distinct.tolist()], places, distinct)
-    names: dict[str, int] = {}
-    for value in values:
-        names.setdefault(text(value), len(names))
-    return Levels(list(names), np.array([names[text(value)] for value in values]), None)
+    if all(map(_is_sizes, values)):
+        names = [text(value) for value in sorted(values, key=lambda sizes: (len(sizes), tuple(sizes)))]
+    else:
+        names = [text(value) for value in values]
+    numbered = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return Levels(list(numbered), np.array([numbered[text(value)] for value in values]), None)
+
+
+def _is_sizes(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(map(_is_number, value))
 
 
 def means(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -111,6 +134,11 @@ def means(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.
     counts = np.bincount(places[finite], minlength=size)
     found: npt.NDArray[np.float64] = np.divide(totals, counts, out=np.full(size, np.nan), where=counts > 0)
     return found
+
+
+def is_repeated(places: npt.NDArray[np.intp]) -> bool:
+    """Tell whether several rows share a place."""
+    return len(places) > len(np.unique(places))
 
 
 def count_missing(columns: Iterable[Sequence[float]]) -> str:
@@ -148,10 +176,17 @@ def higher_is_better(figure: str) -> bool | None:
     return _HIGHER_IS_BETTER.get(figure.rpartition("_")[2])
 
 
-def best(figure: str, values: npt.NDArray[np.float64]) -> int | None:
-    """Return where a figure is best; None where nobody knows."""
-    higher = higher_is_better(figure)
-    return None if higher is None else int(np.nanargmax(values) if higher else np.nanargmin(values))
+def best(figure: str, values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> int | None:
+    """Return the place whose mean is best, of equal ones that which comes first in the table.
+
+    Rows whose value is not finite do not count. None where no row counts, or nobody knows what is
+    better.
+    """
+    higher, found = higher_is_better(figure), means(values, places)
+    if higher is None or np.isnan(found).all():
+        return None
+    top = np.nanmax(found) if higher else np.nanmin(found)
+    return int(places[np.argmax(np.isfinite(values) & (found[places] == top))])
 
 
 def figure_text(figure: str, value: float) -> str:

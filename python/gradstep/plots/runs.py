@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ def curves(
     ------
     InvalidParameterError
         `history` is of another type, a Trainer is not fitted, there is no evaluation to draw, or
-        `best` names a run that is not there.
+        `best` is no name of a run that is there.
 
     Examples
     --------
@@ -105,11 +105,7 @@ def curves(
     ['epoch', 'epoch', 'epoch']
     """
     runs = histories(history)
-    named = None if best is None else {best} if isinstance(best, str) else set(best)
-    if unknown := sorted((named or set()) - set(runs)):
-        raise InvalidParameterError(
-            f"`best` of curves must name runs ({reprlib.repr(list(runs))}), got {', '.join(unknown)}"
-        )
+    named = None if best is None else _named(best, list(runs))
     entries = legend_entries(runs, named)
     figure = Figure(figsize=(11, 3.75 + legend_height(len(entries))), layout="constrained")
     shown = panels(runs)
@@ -119,6 +115,16 @@ def curves(
     lines = [Line2D([], [], color=color, linestyle=DASHES[dash], linewidth=2.2) for _, color, dash in entries]
     add_legend(figure, lines, [text for text, _, _ in entries])
     return figure
+
+
+def _named(best: object, runs: list[str]) -> list[str]:
+    """Return `best` of `curves` as names of runs."""
+    names: list[Any] = list(best) if isinstance(best, Iterable) and not isinstance(best, str) else [best]
+    if any(name not in runs for name in names):
+        raise InvalidParameterError(
+            f"`best` of curves must be a name, or several, of the runs {reprlib.repr(runs)}, got {best!r}"
+        )
+    return names
 
 
 def histories(
