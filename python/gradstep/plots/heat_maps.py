@@ -47,8 +47,8 @@ def heat_map(
     table that share a cell are shown by their mean, whatever else they differ in. A cell without a
     finite figure has a dash.
 
-    Where the table has a column `status`, as that of a search does, rows whose status is neither
-    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "dropped",
+    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
     epoch on the way: they are left out and counted. Where no row at all came to its end, as after
     Ctrl-C, all are shown, but none is the best.
 

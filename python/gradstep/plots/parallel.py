@@ -52,8 +52,8 @@ def parallel_coordinates(
     that of a parameter is logarithmic where the values are positive and span more than a factor of 10,
     a zero among them then stands half a decade below the smallest.
 
-    Where the table has a column `status`, as that of a search does, rows whose status is neither
-    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "dropped",
+    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
     epoch on the way. Their lines are thin and dashed, and neither the best nor of the best quarter.
 
     Parameters

@@ -46,8 +46,8 @@ def over_parameter(
     several seeds, the line goes through their means. The best mean is ringed and written below; of
     equal ones that which comes first in the table.
 
-    Where the table has a column `status`, as that of a search does, rows whose status is neither
-    "finished" nor "stopped" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "dropped",
+    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
     epoch on the way. Their dots are hollow, not joined, in no mean and never the best.
 
     The axis is logarithmic where the values are positive and span more than a factor of 10. A zero

@@ -23,8 +23,8 @@ _NAMES = {
 _PARTS = {"train": "training", "running": "training (running)", "validation": "validation", "test": "test"}
 _UNITS = {"loss": "nats", "cost": "nats", "accuracy": "%", "size": "rows", "seconds": "s"}
 _HIGHER_IS_BETTER = {"accuracy": True, "loss": False, "cost": False}
-# What the column `status` says of a training that came to its own end.
-_WHOLE = ("finished", "stopped")
+# What the column `status` says of a training that did not come to its own end.
+_UNFINISHED = ("waiting", "running", "dropped", "diverged", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def whole(columns: Mapping[str, Sequence[Any]]) -> npt.NDArray[np.bool_]:
     """
     if "status" not in columns:
         return np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
-    return np.array([status in _WHOLE for status in columns["status"]])
+    return np.array([status not in _UNFINISHED for status in columns["status"]])
 
 
 def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64] | None:
