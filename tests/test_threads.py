@@ -13,12 +13,12 @@ def test_threads_by_default(monkeypatch):
 
 
 def test_available_threads_respect_the_environment(monkeypatch):
-    monkeypatch.setattr(threads, "cgroup_quota", lambda: None)
+    monkeypatch.setattr(threads, "_quota_of_second", lambda second: None)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     for value, count in (("3", 3), ("2,4", 2), ("64", 8), ("0", 8), ("many", 8)):
         monkeypatch.setenv("OMP_NUM_THREADS", value)
         assert threads.available() == count
-    monkeypatch.setattr(threads, "cgroup_quota", lambda: 0.5)
+    monkeypatch.setattr(threads, "_quota_of_second", lambda second: 0.5)
     assert threads.available() == 1
 
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr Index kGroupVectors = kRegisters == 32 ? 4 : 2;
 constexpr Index kGroupOutputs = 10;
-constexpr Index kNarrowFromVectors = 4;
+constexpr Index kNarrowFromVectors = 2;
 
 // One column group: where it starts in the panel, its columns, and the elements from one input (wide)
 // or one vector of inputs (narrow) to the next.

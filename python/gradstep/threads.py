@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import lru_cache
 from pathlib import Path
 
 #: Multiply-adds of one forward pass below which starting and joining threads costs more than they save.
@@ -26,10 +28,17 @@ def available() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if wanted.isdecimal() and int(wanted) >= 1:
         limits.append(int(wanted))
-    quota = cgroup_quota()
+    quota = _quota_of_second(int(time.monotonic()))
     if quota is not None:
         limits.append(max(1, int(quota)))
     return min(limits)
+
+
+# A prediction on some hundred rows takes less time than to read three files.
+@lru_cache(maxsize=1)
+def _quota_of_second(second: int) -> float | None:
+    """Return `cgroup_quota`, read anew in every second."""
+    return cgroup_quota()
 
 
 def cgroup_quota(
