@@ -14,11 +14,10 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> kTable{
-    GRADSTEP_ISA_NAME, padded<T>,          column_groups<T>, panel_size<T>,     pack<T>,
-    unpack<T>,         transposed_size<T>, transpose<T>,     gather<T>,         prefetch<T>,
-    stage<T>,          product<T>,         gather_product<T>, update<T>,        takes_unscaled<T>,
-    reread_update<T>,  add<T>,             finish<T>,        backward<T>,       loss<T>,
-    multiply_adds<T>,  read<T>,
+    GRADSTEP_ISA_NAME,  padded<T>,    column_groups<T>,  panel_size<T>,    pack<T>,  unpack<T>,
+    transposed_size<T>, transpose<T>, gather<T>,         prefetch<T>,      stage<T>, product<T>,
+    gather_product<T>,  update<T>,    takes_unscaled<T>, reread_update<T>, add<T>,   finish<T>,
+    backward<T>,        loss<T>,      multiply_adds<T>,  read<T>,
 };
 
 }  // namespace
