@@ -55,6 +55,10 @@ def parse_param(text: str) -> tuple[str, Any]:
 
             refuse("Trainer", name, _OPTIONS)
         kind, *ends = values.split(":")
+        if kind in SPELLINGS and _OPTIONS[parameter].several:
+            raise argparse.ArgumentTypeError(
+                f"{name} takes sizes of layers, as in {name}=20,50,50-30, and no distribution, got {text!r}"
+            )
         if kind in SPELLINGS:
             return name, _distribution(kind, ends, text)
         read = _word if part else _reader(_OPTIONS[parameter])
