@@ -34,7 +34,7 @@ MISTAKES = {
     "--param l2=0,,1": "l2 must be a number, got ''",
     "--param l2=uniform:1": "must have uniform:LOW:HIGH of numbers, got 'l2=uniform:1'",
     "--param batch_size=int:1.5:3": "must have int:LOW:HIGH of integers, got 'batch_size=int:1.5:3'",
-    "--param hidden=int:4:20 --trials 2": "hidden takes sizes of layers, as in hidden=20,50,50-30, and no distr",
+    "--param hidden=int:4:20 --trials 2": "takes sizes of layers, as in hidden=20,50,50-30, and no distr",
     "--param l2=uniform:2:1 --trials 2": "`high` of Uniform must be >= low",
     "--param l2=loguniform:0:1 --trials 2": "`low` of LogUniform must be > 0",
     "--param l2=uniform:1:2": "--trials must be given where --param has a distribution (l2)",
