@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gradstep.trainer import Trainer
 
 
+#: Statuses of trainings that came to their own ends.
+COMPLETE = ("finished", "stopped")
+
+
 class Course:
     """Follows the training of one Trainer's model, under that Trainer's own rules.
 

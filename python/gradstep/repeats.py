@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from gradstep.constraints import WHOLE, at_least, check, either, instance, sequence_of
+from gradstep.courses import COMPLETE
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
 from gradstep.history import Metrics
 from gradstep.trainer import Trainer
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import pandas
 
 _OWNER = "repeat"
-# What a row that counts has as its status.
-_COMPLETE = ("finished", "stopped")
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +50,7 @@ class Repeats(Mapping[str, npt.NDArray[Any]]):
     @property
     def complete(self) -> npt.NDArray[np.bool_]:
         """Which rows count: those that finished or were stopped by a rule, shape (seeds,)."""
-        return np.isin(self["status"], _COMPLETE)
+        return np.isin(self["status"], COMPLETE)
 
     @property
     def mean(self) -> dict[str, float]:
@@ -173,7 +172,7 @@ def repeat(
         except DivergedError as error:
             errors.append(error)
             row |= {"status": "diverged", "update": error.update, "seconds": np.nan}
-        rows.append(row | _figures(trainers[-1], sets, row["status"] in _COMPLETE))
+        rows.append(row | _figures(trainers[-1], sets, row["status"] in COMPLETE))
         if row["status"] == "interrupted":
             break
     if len(errors) == len(rows):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import _safe_indexing
 
+from gradstep.courses import COMPLETE
 from gradstep.sweeps.running import Group
 from gradstep.sweeps.trials import Trial
 
@@ -51,15 +52,15 @@ def measure(
     failures : list of str
         What went wrong in scorers.
     """
-    nothing = np.full((len(trials), len(rows)), np.nan)
-    nothing[[trial.status == "diverged" for trial in trials]] = error_score
-    scores: dict[str, Table] = {}
-    seconds, failures = np.zeros_like(nothing), []
+    missing = np.full((len(trials), len(rows)), np.nan)
+    missing[[trial.status == "diverged" for trial in trials]] = error_score
+    given_scores: dict[str, dict[tuple[int, int], float]] = {}
+    seconds, failures = np.zeros_like(missing), []
     for fold, of_fold in enumerate(rows):
         given = _safe_indexing(X, of_fold), y[of_fold]
         for place, trial in enumerate(trials):
             course = trial.courses.get(fold)
-            if course is None or course.status not in ("finished", "stopped"):
+            if course is None or course.status not in COMPLETE:
                 continue
             began = time.perf_counter()
             try:
@@ -68,18 +69,23 @@ def measure(
                 if raises:
                     raise
                 failures.append(repr(error))
-                found, nothing[place, fold] = {}, error_score
-                for table in scores.values():
-                    table[place, fold] = error_score
+                found, missing[place, fold] = {}, error_score
             seconds[place, fold] = time.perf_counter() - began
             for name, value in (found if isinstance(found, Mapping) else {"score": found}).items():
                 # Of several scorers scikit-learn gives the traceback of one that failed.
                 if isinstance(value, str):
                     failures.append(value.strip().rpartition("\n")[2])
-                scores.setdefault(name, nothing.copy())[place, fold] = (
-                    error_score if isinstance(value, str) else value
-                )
-    return scores, seconds, failures
+                    value = error_score
+                given_scores.setdefault(name, {})[place, fold] = value
+    return {name: _table(missing, cells) for name, cells in given_scores.items()}, seconds, failures
+
+
+def _table(missing: Table, cells: Mapping[tuple[int, int], float]) -> Table:
+    """Return the scores that were given, and elsewhere what stands for those that were not."""
+    table = missing.copy()
+    for cell, score in cells.items():
+        table[cell] = score
+    return table
 
 
 def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Table:

@@ -30,6 +30,7 @@ from gradstep.constraints import (
     one_of,
     sequence_of,
 )
+from gradstep.courses import COMPLETE
 from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.history import History
 from gradstep.monitors import MONITORS, sign
@@ -403,7 +404,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
 
 def _best_of(of: Sequence[Trial], figure: str) -> Trial | None:
     """Return the best trial trained to its own end; or else the best of those that were interrupted."""
-    for statuses in (("finished", "stopped"), ("interrupted",)):
+    for statuses in (COMPLETE, ("interrupted",)):
         found = [trial for trial in of if trial.status in statuses and not np.isnan(trial.score(figure))]
         if found:
             return min(found, key=lambda trial: sign(figure) * trial.score(figure))

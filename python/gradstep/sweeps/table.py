@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep import init, schedules
+from gradstep.courses import COMPLETE
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas
 
-#: Statuses of trials that came to their own ends.
-WHOLE = ("finished", "stopped")
-_PARTS = {**dict.fromkeys(WHOLE, 0), "interrupted": 1}
+# What comes before what in a ranking.
+_PARTS = {**dict.fromkeys(COMPLETE, 0), "interrupted": 1}
 
 # Rows that a printed table has at most, and its columns after the parameters.
 _SHOWN = 30

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from gradstep import augment, validation
-from gradstep.courses import Course
+from gradstep.courses import COMPLETE, Course
 from gradstep.errors import InvalidParameterError
 from gradstep.history import COLUMNS
 from gradstep.monitors import sign
-from gradstep.sweeps.table import WHOLE, Results
+from gradstep.sweeps.table import Results
 from gradstep.trainer import Trainer
 
 _FIGURES = ("loss", "cost", "accuracy")
@@ -59,7 +59,7 @@ class Trial:
     @property
     def is_whole(self) -> bool:
         """Whether it was trained to its own end."""
-        return self.status in WHOLE
+        return self.status in COMPLETE
 
     def score(self, figure: str) -> float:
         """Return the figure of the model that is kept, the mean over folds; NaN where there is none."""
