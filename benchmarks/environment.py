@@ -47,8 +47,8 @@ def peak(threads: int) -> dict[str, float] | None:
     The best of a few tries: a neighbour on the machine makes a figure smaller, nothing makes it larger.
     """
     try:
+        from gradstep.diagnostics.machine import measure
         from gradstep.errors import BackendUnavailableError
-        from gradstep.machine import measure
     except ImportError:
         return None
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import gradstep as gs
 from benchmarks.jobs import CLASSES, SHAPES, Job
 from gradstep.datasets import Rows
-from gradstep.problem import Standardization
+from gradstep.plan.rows import Standardization
 
 #: W (in, out) and b (out,) of every layer.
 LayerList = list[tuple[np.ndarray, np.ndarray]]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradstep import backends, threads
-from gradstep.plan import Layers, Objective
-from gradstep.problem import Problem, Standardization, prepare
+from gradstep import backends
+from gradstep.plan.plan import Layers, Objective
+from gradstep.plan.rows import Problem, Standardization, prepare
+from gradstep.utils import threads
 
 pytest.importorskip("pytest_benchmark")
 

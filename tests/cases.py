@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 import oracle
 from gradstep.backends import Backend, Running
-from gradstep.plan import Layers, Objective, Plan, RowOrder, State
-from gradstep.problem import Problem, Standardization, prepare
+from gradstep.plan.plan import Layers, Objective, Plan, RowOrder, State
+from gradstep.plan.rows import Problem, Standardization, prepare
 
 
 @dataclass(frozen=True)

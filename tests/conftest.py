@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,12 @@ def numpy_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 def cifar10_folder() -> Path:
     """Return the folder of the CIFAR-10 files; tests that use it carry the mark ``cifar10``."""
     return Path(os.environ["GRADSTEP_CIFAR10"])
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name values by what they are and not where they lie: processes that share the tests must agree."""
+    text = repr(val)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text) if " at 0x" in text else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

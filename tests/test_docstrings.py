@@ -20,7 +20,9 @@ WITH_EXAMPLES = [
 
 
 def test_there_are_examples() -> None:
-    assert {"gradstep.plan", "gradstep.schedules", "gradstep.trainer"} <= set(WITH_EXAMPLES)
+    assert {"gradstep.plan.plan", "gradstep.nn.schedules", "gradstep.estimators.trainer"} <= set(
+        WITH_EXAMPLES
+    )
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

@@ -37,7 +37,7 @@ def test_it_imports_no_heavy_package() -> None:
 
 def test_it_imports_without_a_warning() -> None:
     run_in_new_process(
-        "import gradstep, gradstep.datasets, gradstep.history, gradstep.backends", "-W", "error"
+        "import gradstep, gradstep.datasets, gradstep.training.history, gradstep.backends", "-W", "error"
     )
 
 

@@ -11,27 +11,29 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gradstep._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from gradstep import augment, datasets, errors, machine, plots, schedules
-    from gradstep._build_info import build_info
-    from gradstep.callbacks import EarlyStopping
-    from gradstep.ensemble import VotingEnsemble
-    from gradstep.gradcheck import gradient_check
-    from gradstep.history import History, Metrics
-    from gradstep.html_report import report
-    from gradstep.init import He, Normal, Xavier
-    from gradstep.range_test import learning_rate_range_test
-    from gradstep.repeats import Repeats, repeat
-    from gradstep.snapshots import Snapshots
-    from gradstep.sweeps.fused_search import FusedSearchCV
-    from gradstep.sweeps.refining import coarse_to_fine
-    from gradstep.sweeps.search import Sweep
-    from gradstep.sweeps.spaces import Choice, IntUniform, LogUniform, Uniform
-    from gradstep.sweeps.stopping import MedianStopping, SuccessiveHalving
-    from gradstep.sweeps.table import Results
-    from gradstep.trainer import Trainer
+    from gradstep import datasets, errors, plots
+    from gradstep.diagnostics import machine
+    from gradstep.diagnostics.build_info import build_info
+    from gradstep.diagnostics.gradcheck import gradient_check
+    from gradstep.diagnostics.lr_range import learning_rate_range_test
+    from gradstep.diagnostics.repeats import Repeats, repeat
+    from gradstep.estimators.ensemble import VotingEnsemble
+    from gradstep.estimators.snapshots import Snapshots
+    from gradstep.estimators.trainer import Trainer
+    from gradstep.nn import augment, schedules
+    from gradstep.nn.initializers import He, Normal, Xavier
+    from gradstep.reports import report
+    from gradstep.search.coarse_to_fine import coarse_to_fine
+    from gradstep.search.fused_search import FusedSearchCV
+    from gradstep.search.pruners import MedianStopping, SuccessiveHalving
+    from gradstep.search.results import Results
+    from gradstep.search.spaces import Choice, IntUniform, LogUniform, Uniform
+    from gradstep.search.sweep import Sweep
+    from gradstep.training.history import History, Metrics
+    from gradstep.training.observers import EarlyStopping
 
 __all__ = [
     "Choice",
@@ -67,40 +69,40 @@ __all__ = [
     "schedules",
 ]
 
-# Where each public name lives; an empty string is a module of its own. Loaded on first use, so that
-# `import gradstep` stays light.
+# Where each public name lives; behind a colon, the module that is the name itself. Loaded on first use, so
+# that `import gradstep` stays light.
 _HOMES = {
-    "Choice": "sweeps.spaces",
-    "EarlyStopping": "callbacks",
-    "FusedSearchCV": "sweeps.fused_search",
-    "He": "init",
-    "History": "history",
-    "IntUniform": "sweeps.spaces",
-    "LogUniform": "sweeps.spaces",
-    "MedianStopping": "sweeps.stopping",
-    "Metrics": "history",
-    "Normal": "init",
-    "Repeats": "repeats",
-    "Results": "sweeps.table",
-    "Snapshots": "snapshots",
-    "SuccessiveHalving": "sweeps.stopping",
-    "Sweep": "sweeps.search",
-    "Trainer": "trainer",
-    "Uniform": "sweeps.spaces",
-    "VotingEnsemble": "ensemble",
-    "Xavier": "init",
-    "augment": "",
-    "build_info": "_build_info",
-    "coarse_to_fine": "sweeps.refining",
-    "datasets": "",
-    "errors": "",
-    "gradient_check": "gradcheck",
-    "learning_rate_range_test": "range_test",
-    "machine": "",
-    "plots": "",
-    "repeat": "repeats",
-    "report": "html_report",
-    "schedules": "",
+    "Choice": "search.spaces",
+    "EarlyStopping": "training.observers",
+    "FusedSearchCV": "search.fused_search",
+    "He": "nn.initializers",
+    "History": "training.history",
+    "IntUniform": "search.spaces",
+    "LogUniform": "search.spaces",
+    "MedianStopping": "search.pruners",
+    "Metrics": "training.history",
+    "Normal": "nn.initializers",
+    "Repeats": "diagnostics.repeats",
+    "Results": "search.results",
+    "Snapshots": "estimators.snapshots",
+    "SuccessiveHalving": "search.pruners",
+    "Sweep": "search.sweep",
+    "Trainer": "estimators.trainer",
+    "Uniform": "search.spaces",
+    "VotingEnsemble": "estimators.ensemble",
+    "Xavier": "nn.initializers",
+    "augment": ":nn.augment",
+    "build_info": "diagnostics.build_info",
+    "coarse_to_fine": "search.coarse_to_fine",
+    "datasets": ":datasets",
+    "errors": ":errors",
+    "gradient_check": "diagnostics.gradcheck",
+    "learning_rate_range_test": "diagnostics.lr_range",
+    "machine": ":diagnostics.machine",
+    "plots": ":plots",
+    "repeat": "diagnostics.repeats",
+    "report": "reports",
+    "schedules": ":nn.schedules",
 }
 
 
@@ -108,8 +110,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'gradstep' has no attribute {name!r}")
     home = _HOMES[name]
-    module = importlib.import_module(f"gradstep.{home or name}")
-    value = getattr(module, name) if home else module
+    module = importlib.import_module(f"gradstep.{home.removeprefix(':')}")
+    value = module if home.startswith(":") else getattr(module, name)
     globals()[name] = value
     return value
 

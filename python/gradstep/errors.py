@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradstep.sweeps.table import Results
+    from gradstep.search.results import Results
 
 
 class GradstepError(Exception):

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import gradstep._core as _core
 from gradstep.backends.protocol import Figures, Running, never, running
 from gradstep.errors import InvalidParameterError
-from gradstep.plan import Objective, Plan, State
-from gradstep.problem import Problem, as_rows
+from gradstep.plan.plan import Objective, Plan, State
+from gradstep.plan.rows import Problem, as_rows
 
 
 class CppBackend:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends.protocol import Figures, Running, never, running
-from gradstep.plan import Augmentation, Layers, Objective, Plan, State
-from gradstep.problem import Problem, sums_of_bytes
+from gradstep.plan.plan import Augmentation, Layers, Objective, Plan, State
+from gradstep.plan.rows import Problem, sums_of_bytes
 
 Array = npt.NDArray[np.floating]
 P = ParamSpec("P")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.plan import Objective, Plan, State
-from gradstep.problem import Problem
+from gradstep.plan.plan import Objective, Plan, State
+from gradstep.plan.rows import Problem
 
 
 class Figures(NamedTuple):

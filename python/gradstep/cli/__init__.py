@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-import gradstep
+from gradstep._version import __version__
 from gradstep.cli import demo, gradcheck, info, reproduce, sweep, train
 from gradstep.errors import DivergedError, GradstepError, NoModelError
 
@@ -94,7 +94,7 @@ def _build_parser() -> argparse.ArgumentParser:
         epilog="Start with `gradstep demo`.",
         formatter_class=_HelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"gradstep {gradstep.__version__}")
+    parser.add_argument("--version", action="version", version=f"gradstep {__version__}")
     commands = parser.add_subparsers(dest="command", title="commands")
     for module in _COMMANDS:
         summary = (module.__doc__ or "").partition("\n")[0].partition(": ")[2]

@@ -191,7 +191,7 @@ def parts(data: DataSet) -> dict[str, Rows]:
 
 def on_images(augmentation: Any, data: DataSet) -> Any:
     """Return an augmentation, or None, with the shape of the data's images where that is known."""
-    from gradstep import augment
+    from gradstep.nn import augment
 
     if augmentation is None or data.train.image_shape is None:
         return augmentation

@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table of the check; 0 when it passes, else 1."""
-    from gradstep.gradcheck import gradient_check
+    from gradstep.diagnostics.gradcheck import gradient_check
 
     trainer = options.make_trainer(arguments)
     rows = data_options.load(arguments).train

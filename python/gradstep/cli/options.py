@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradstep.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from gradstep.trainer import Trainer
+    from gradstep.estimators.trainer import Trainer
 
 #: Parameters of Trainer that are no option: functions have no spelling on a command line, and
 #: the progress display stands in for `verbose` (`--quiet` turns it off).
@@ -126,7 +126,7 @@ _AUGMENTATIONS = "flip[:P], translate:PIXELS[:zero|edge], several with commas be
 
 def parse_learning_rate(text: str) -> Any:
     """Read a number, one of SPELLINGS, or ``piecewise:RATE[:EPOCH:RATE]...``."""
-    from gradstep import schedules
+    from gradstep.nn import schedules
 
     kind, *words = text.split(":")
     if not words:
@@ -150,14 +150,14 @@ def parse_augment(text: str) -> Any:
     """Read ``flip[:P]``, ``translate:PIXELS[:FILL]``, several of them with commas between, or ``none``."""
     if text == "none":
         return None
-    from gradstep.augment import Compose
+    from gradstep.nn.augment import Compose
 
     steps = [_augmentation(word, text) for word in text.split(",")]
     return steps[0] if len(steps) == 1 else Compose(steps)
 
 
 def _augmentation(word: str, text: str) -> Any:
-    from gradstep.augment import HorizontalFlip, Translate
+    from gradstep.nn.augment import HorizontalFlip, Translate
 
     kind, *words = word.split(":")
     if kind == "flip" and len(words) <= 1:
@@ -173,7 +173,7 @@ def parse_init(text: str) -> Any:
     kind, _, number = text.partition(":")
     if kind != "normal":
         return text
-    from gradstep.init import Normal
+    from gradstep.nn.initializers import Normal
 
     return Normal(_read(float, number, "he, xavier or normal:STD"))
 
@@ -194,7 +194,7 @@ def parse_early_stopping(text: str) -> Any:
     """Read ``PATIENCE`` or ``MONITOR:PATIENCE`` (patience in evaluations), or ``never``."""
     if text == "never":
         return None
-    from gradstep.callbacks import EarlyStopping
+    from gradstep.training.observers import EarlyStopping
 
     monitor, _, patience = text.rpartition(":")
     count = _read(int, patience, "PATIENCE, MONITOR:PATIENCE or never")
@@ -319,8 +319,8 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def make_trainer(arguments: argparse.Namespace) -> Trainer:
     """Return a Trainer with the parameters that were given, checked before any data is loaded."""
-    from gradstep.trainer import Trainer
-    from gradstep.validation import check_parameters
+    from gradstep.estimators.trainer import Trainer
+    from gradstep.plan.settings import check_parameters
 
     trainer = Trainer(**given_options(arguments))
     check_parameters(trainer.get_params(deep=False))

@@ -84,12 +84,12 @@ def finite(value: float) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    from gradstep import augment, init, schedules
+    from gradstep.nn import augment, initializers, schedules
 
     if isinstance(value, augment.Augment):
         return augment.to_dict(value)
     if callable(value):
         return schedules.to_dict(value)
-    if isinstance(value, init.Init):
-        return init.to_dict(value)
+    if isinstance(value, initializers.Init):
+        return initializers.to_dict(value)
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -122,13 +122,13 @@ def counter(console: Console, label: str, total: int) -> Iterator[Callable[[str,
 
 
 def _accuracies(row: Mapping[str, float]) -> str:
-    from gradstep.history import PARTS, measured
+    from gradstep.training.history import PARTS, measured
 
     return "  ".join(f"{PARTS[part]} {row[f'{part}_accuracy']:.1%}" for part in measured(row))
 
 
 def _loss(row: Mapping[str, float]) -> str:
-    from gradstep.history import measured
+    from gradstep.training.history import measured
 
     name, part = ("running loss", "running") if "running" in measured(row) else ("loss", "train")
     return f"{name} {figure(row[f'{part}_loss'])}"

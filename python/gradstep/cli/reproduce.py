@@ -133,8 +133,8 @@ def _finish(
     interrupted: bool,
 ) -> int:
     """Write what was asked for and say how it went; return how many numbers are outside their bounds."""
-    from gradstep.files import write_atomically
     from gradstep.reproduction import judgement, markdown, page
+    from gradstep.utils.files import write_atomically
 
     judged = not arguments.quick
     summary = judgement.summary(results, judged=judged, seconds=seconds)

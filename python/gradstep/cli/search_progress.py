@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradstep import Sweep
-    from gradstep.sweeps.trials import Trial
+    from gradstep.search.trials import Trial
 
 # Plain lines of a search in all, evenly spread, and seconds between two states of the live table.
 _PLAIN_LINES, _REFRESH = 10, 0.1
@@ -57,7 +57,7 @@ class Standing:
 
 def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
     """Return how far a search is that trains on so many rows and began so many seconds ago."""
-    from gradstep.monitors import sign
+    from gradstep.nn.metrics import sign
 
     statuses: Counter[str] = Counter()
     done = left = 0.0
@@ -184,7 +184,7 @@ def score_words(column: str, value: float) -> str:
 
 def params_words(params: Mapping[str, Any]) -> str:
     """Return parameters in one line."""
-    from gradstep.sweeps.table import cell
+    from gradstep.search.results import cell
 
     return ", ".join(f"{name}={cell(value)}" for name, value in params.items())
 

@@ -51,7 +51,7 @@ def parse_param(text: str) -> tuple[str, Any]:
     parameter, _, part = name.partition("__")
     try:
         if parameter not in _OPTIONS:
-            from gradstep.nested import refuse
+            from gradstep.utils.nested_params import refuse
 
             refuse("Trainer", name, _OPTIONS)
         kind, *ends = values.split(":")
@@ -116,7 +116,7 @@ def _word(word: str) -> Any:
 
 def parse_stopping(text: str) -> SuccessiveHalving | MedianStopping:
     """Read ``halving``, ``halving:FACTOR`` or ``median``."""
-    from gradstep.sweeps.stopping import MedianStopping, SuccessiveHalving
+    from gradstep.search.pruners import MedianStopping, SuccessiveHalving
 
     kind, *words = text.split(":")
     if kind == "median" and not words:
@@ -144,7 +144,7 @@ def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: i
         Parameters of Trainer that have their own options.
     n_trials : int or None
     """
-    from gradstep.sweeps.spaces import Distribution
+    from gradstep.search.spaces import Distribution
 
     space: dict[str, Any] = {}
     for name, values in params:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradstep
+from gradstep._version import __version__
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, progress, search_progress, spaces, train
 from gradstep.errors import InvalidParameterError
@@ -159,7 +160,7 @@ def _fit(sweep: Sweep, data: DataSet, console: Console, *, quiet: bool) -> None:
 
 def _show(sweep: Sweep, best: train.Outcome | None, seconds: float, console: Console) -> None:
     """Print the best trials, and the figures of the best model."""
-    from gradstep.sweeps.table import cell
+    from gradstep.search.results import cell
 
     found = sweep.results_
     accuracy = f"{sweep.figure.partition('_')[0]}_accuracy"
@@ -214,13 +215,13 @@ def _write(
 def _machine_readable(
     sweep: Sweep, data: DataSet, best: train.Outcome | None, seconds: float
 ) -> dict[str, Any]:
-    from gradstep.sweeps.table import plain
+    from gradstep.search.results import plain
 
     groups = [
         {"models": [list(model) for model in group.models], "reason": group.reason} for group in sweep.groups_
     ]
     return {
-        "gradstep": gradstep.__version__,
+        "gradstep": __version__,
         "data": output.data(data),
         "settings": output.settings(sweep.trainer),
         "figure": sweep.figure,

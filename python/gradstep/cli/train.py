@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradstep
+from gradstep._version import __version__
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, progress
 from gradstep.errors import DivergedError
@@ -191,11 +192,11 @@ def data_note(data: DataSet) -> str:
 
 
 def _machine_readable(outcome: Outcome) -> dict[str, Any]:
-    from gradstep.history import COLUMNS
+    from gradstep.training.history import COLUMNS
 
     trainer, history = outcome.trainer, outcome.trainer.history_
     return {
-        "gradstep": gradstep.__version__,
+        "gradstep": __version__,
         "data": output.data(outcome.data),
         "settings": output.settings(trainer),
         "backend": trainer.backend_,

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.constraints import FLAG, check
 from gradstep.datasets.cifar10_files import (
     BINARY_FOLDER,
     CIFAR10,
@@ -26,6 +25,7 @@ from gradstep.datasets.cifar10_files import (
 from gradstep.datasets.download import cache_folder, fetch, how_to_get
 from gradstep.datasets.sets import DataSet, Rows, as_path, held_out
 from gradstep.errors import DatasetNotFoundError, InvalidParameterError
+from gradstep.utils.constraints import FLAG, check
 
 _OWNER = "load_cifar10"
 _Images = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]

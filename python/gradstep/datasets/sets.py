@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
+from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.constraints import Constraint, check
 from gradstep.datasets.sets import DataSet, Rows, existing_file, split
 from gradstep.errors import CorruptFileError, InvalidDataError, InvalidParameterError
+from gradstep.utils.constraints import Constraint, check
 
 _DELIMITER = Constraint(
     "one character, no quote and no line end",

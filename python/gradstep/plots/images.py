@@ -14,7 +14,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.plots.style import GRID, INK, MUTED, shorten
 
 if TYPE_CHECKING:
-    from gradstep.trainer import Trainer
+    from gradstep.estimators.trainer import Trainer
 
 
 class Pictures(NamedTuple):

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from gradstep.constraints import WHOLE, at_least, check
 from gradstep.errors import InvalidParameterError
 from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, style
+from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
-    from gradstep.trainer import Trainer
+    from gradstep.estimators.trainer import Trainer
 
 # Panels in a row, and how the two kinds of rows are drawn: hatched, so that grey prints tell them apart.
 _PANEL_COLUMNS = 3

@@ -10,17 +10,17 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from gradstep import schedules
-from gradstep.constraints import WHOLE, at_least, check
 from gradstep.errors import InvalidParameterError
-from gradstep.history import History
+from gradstep.nn import schedules
+from gradstep.nn.schedules import ReduceOnPlateau, Schedule
 from gradstep.plots.runs import line_colours
 from gradstep.plots.style import PALETTE, add_legend, add_title, legend_height, style
-from gradstep.schedules import ReduceOnPlateau, Schedule
+from gradstep.training.history import History
+from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
-    from gradstep.range_test import RangeTest
-    from gradstep.trainer import Trainer
+    from gradstep.diagnostics.lr_range import RangeTest
+    from gradstep.estimators.trainer import Trainer
 
     Rated: TypeAlias = Trainer | History | Schedule | Callable[[int], float] | float
 
@@ -65,7 +65,7 @@ def learning_rate(
 
     Examples
     --------
-    >>> from gradstep.schedules import CyclicTriangular
+    >>> from gradstep.nn.schedules import CyclicTriangular
     >>> cycle = CyclicTriangular(1e-5, 1e-1, step_size=500)
     >>> (line,) = learning_rate(cycle, updates=2000, updates_per_epoch=100).axes[0].lines
     >>> float(line.get_ydata().max()), int(line.get_ydata().argmax())

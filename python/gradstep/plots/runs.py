@@ -16,11 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
-from gradstep.history import COLUMNS, History, measured
 from gradstep.plots.style import MUTED, PALETTE, add_legend, add_title, as_percent, legend_height, style
+from gradstep.training.history import COLUMNS, History, measured
 
 if TYPE_CHECKING:
-    from gradstep.trainer import Trainer
+    from gradstep.estimators.trainer import Trainer
 
 #: Dash patterns by part of the history, in line widths: training is solid.
 DASHES: dict[str, Literal["-"] | tuple[float, tuple[float, ...]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradstep.init import Normal
+from gradstep.nn.initializers import Normal
 from gradstep.reproduction.entries import Check, Claim, Finding, largest, told
 
 CHECK_000 = Check(

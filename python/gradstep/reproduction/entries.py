@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gradstep.init import Normal
-from gradstep.schedules import CyclicTriangular, Schedule, StepDecay
+from gradstep.nn.initializers import Normal
+from gradstep.nn.schedules import CyclicTriangular, Schedule, StepDecay
 
 if TYPE_CHECKING:
-    from gradstep.augment import HorizontalFlip
-    from gradstep.gradcheck import GradientCheck
+    from gradstep.diagnostics.gradcheck import GradientCheck
+    from gradstep.nn.augment import HorizontalFlip
     from gradstep.reproduction.runner import Outcome
 
     Measure = Callable[[Sequence[Outcome]], float]

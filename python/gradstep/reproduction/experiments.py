@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gradstep.augment import HorizontalFlip
-from gradstep.init import Normal
+from gradstep.nn.augment import HorizontalFlip
+from gradstep.nn.initializers import Normal
+from gradstep.nn.schedules import CyclicTriangular, StepDecay
 from gradstep.reproduction import checks
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49
 from gradstep.reproduction.entries import (
@@ -28,7 +29,6 @@ from gradstep.reproduction.entries import (
     spread,
     told,
 )
-from gradstep.schedules import CyclicTriangular, StepDecay
 
 TEST, VALIDATION, TRAIN = "test_accuracy", "validation_accuracy", "train_accuracy"
 

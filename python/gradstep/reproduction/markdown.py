@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import unescape
 
-from gradstep import __version__
-from gradstep.html_report import tables
+from gradstep._version import __version__
+from gradstep.reports import tables
 from gradstep.reproduction import judgement
 from gradstep.reproduction.page import runs
 from gradstep.reproduction.runner import ReportResult

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from gradstep import __version__
-from gradstep.html_report import page, tables
-from gradstep.html_report.runs import Run
+from gradstep._version import __version__
+from gradstep.reports import page, tables
+from gradstep.reports.runs import Run
 from gradstep.reproduction import judgement
 from gradstep.reproduction.pictures import of_group
 from gradstep.reproduction.runner import ReportResult

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gradstep import plots
-from gradstep.html_report import pictures as html
-from gradstep.html_report.runs import Run, collect
+from gradstep.nn.schedules import StepDecay
+from gradstep.reports import pictures as html
+from gradstep.reports.runs import Run, collect
 from gradstep.reproduction.runner import GroupResult
-from gradstep.schedules import StepDecay
 
 
 def of_group(result: GroupResult, prefix: str) -> str:

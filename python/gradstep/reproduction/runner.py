@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.datasets import DataSet
-from gradstep.gradcheck import GradientCheck, gradient_check
-from gradstep.history import Metrics
+from gradstep.diagnostics.gradcheck import GradientCheck, gradient_check
+from gradstep.estimators.trainer import Trainer
 from gradstep.reproduction.data import BATCH_1
 from gradstep.reproduction.entries import PARTS, Check, Experiment, Group, Report
-from gradstep.sweeps.search import Sweep
-from gradstep.sweeps.trials import Trial
-from gradstep.trainer import Trainer
+from gradstep.search.sweep import Sweep
+from gradstep.search.trials import Trial
+from gradstep.training.history import Metrics
 
 #: Told what is trained, and how many trainings have been done since it was told last.
 Tell = Callable[[str, int], None]

@@ -1,0 +1,115 @@
+"""What threads that run one kernel together need: atomic numbers, and a barrier made of them.
+
+numba has no atomics for the CPU, so three of LLVM's are written out here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from gradstep.backends.numba.kernels.arrays import Array, Index
+from gradstep.backends.numba.kernels.compiling import call_llvm, compiled, emitted
+
+# Places in a gate, an int64 array of GATE elements; each number has a cache line of its own.
+ARRIVED, GENERATION, GIVEN_UP, NEXT, GATE = 0, 16, 32, 48, 64
+
+# Looks at a number before the processor is offered to others.
+SPINS = 2000
+
+
+def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Return the address of ``array[place]``, the first two arguments."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+@emitted
+def add(typing: Any, array: Any, place: Any, value: Any) -> Any:
+    """Add to ``array[place]``, and return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _element(context, builder, signature, arguments)
+        return builder.atomic_rmw("add", pointer, arguments[2], "acq_rel")
+
+    return types.int64(array, types.int64, types.int64), generate
+
+
+@emitted
+def load(typing: Any, array: Any, place: Any) -> Any:
+    """Return ``array[place]``; what was written before it was stored can be seen from then on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_element(context, builder, signature, arguments), "acquire", 8)
+
+    return types.int64(array, types.int64), generate
+
+
+@emitted
+def store(typing: Any, array: Any, place: Any, value: Any) -> Any:
+    """Set ``array[place]``, after all that was written before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _element(context, builder, signature, arguments)
+        builder.store_atomic(arguments[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
+@emitted
+def pause(typing: Any) -> Any:
+    """Tell the processor that this is a loop that waits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if context.codegen().magic_tuple()[0].startswith(("x86_64", "i686")):
+            call_llvm(builder, "llvm.x86.sse2.pause", ir.VoidType())
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+if os.name == "posix":
+    _sched_yield = types.ExternalFunction("sched_yield", types.int32())
+
+    @compiled
+    def offer() -> None:
+        """Offer the processor to other threads."""
+        _sched_yield()
+
+else:
+
+    @compiled
+    def offer() -> None:
+        """Wait on: here no function that offers the processor is sure to be found."""
+        pause()
+
+
+@compiled
+def meet(gate: Array, team: Index) -> bool:
+    """Wait until all threads of the team are here; tell whether they came.
+
+    False when one of them has given up, which it does before its first meeting or never.
+    """
+    if team == 1:
+        return True
+    generation = load(gate, GENERATION)
+    if add(gate, ARRIVED, 1) == np.int64(team) - 1:
+        store(gate, ARRIVED, 0)
+        store(gate, GENERATION, generation + 1)
+        return True
+    looks = 0
+    while load(gate, GENERATION) == generation:
+        # All may have met and one be back in Python by now, where it can fail.
+        if load(gate, GIVEN_UP) != 0:
+            return bool(load(gate, GENERATION) != generation)
+        looks += 1
+        if looks < SPINS:
+            pause()
+        else:
+            offer()
+    return True

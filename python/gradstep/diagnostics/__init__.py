@@ -1,0 +1,1 @@
+"""What tells whether something is right, fast or stable: gradients, rates, seeds, machine, build."""

@@ -1,0 +1,184 @@
+"""The check of a Trainer: which model, which rows, which entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils.validation import validate_data
+
+from gradstep import backends
+from gradstep.backends import Backend
+from gradstep.diagnostics.gradcheck.result import GradientCheck, GradientCheckRow
+from gradstep.diagnostics.gradcheck.slopes import Array, Neighbourhood
+from gradstep.errors import InvalidParameterError
+from gradstep.plan import build, settings
+from gradstep.plan.plan import Layers, Objective
+from gradstep.plan.rows import Problem, prepare
+from gradstep.utils import constraints, threads
+
+if TYPE_CHECKING:
+    from gradstep.estimators.trainer import Trainer
+
+#: Step of each kind of difference: where truncation and rounding are about equal.
+STEPS = {"forward": 1e-8, "central": 1e-5}
+
+
+def gradient_check(
+    trainer: Trainer,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    backend: str | None = None,
+    differences: Sequence[str] = ("forward", "central"),
+    step: float | None = None,
+    entries: int | None = 500,
+    eps: float = 1e-3,
+    random_state: int = 0,
+) -> GradientCheck:
+    """Compare the analytic gradient of a Trainer's cost with differences of the cost, in float64.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Fitted: the check is made at what it has learned, with its standardization. Not fitted: at
+        the first parameters that `fit` would draw, with mean and scale of these rows. The trainer
+        itself is not changed.
+    X : array-like of shape (n, d)
+        The cost is that of all these rows as one batch; a few dozen rows will do.
+    y : array-like of shape (n,)
+        Labels.
+    sample_weight : array-like of shape (n,), optional
+        Weights of the rows; only their ratios count.
+    backend : str, optional
+        Another backend than the trainer's.
+    differences : sequence of {"forward", "central"}
+        Kinds of difference.
+    step : float, optional
+        How far a parameter is moved; 1e-8 for forward and 1e-5 for central differences by default.
+        Weights of large inputs are moved less; see `GradientCheckRow.size`.
+    entries : int or None, default=500
+        Number of entries to draw from every parameter array; None takes all of them. Each takes two to three
+        forward passes.
+    eps : float, default=1e-3
+        Floor of the denominator in ``|a - n| / max(eps, |a| + |n|)``: smaller entries are judged by
+        their absolute error, at ``tolerance * eps``. A central difference cannot tell a slope better
+        than to about 1e-11, since a cost near 1 is rounded to 1e-16 and divided by the step: against
+        a tolerance of 1e-7, entries below 1e-4 would be judged by that rounding and not by the
+        gradient. The default leaves a factor of 10 for costs of other sizes.
+    random_state : int, default=0
+        Draws the entries.
+
+    Returns
+    -------
+    GradientCheck
+        Prints as a table; ``passed()`` judges it, and its columns say more.
+
+    Raises
+    ------
+    InvalidParameterError
+        A parameter of this function or of the trainer breaks its constraint.
+    InvalidDataError
+        X, y or `sample_weight` cannot be used; scikit-learn's own checks raise its ValueError.
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> train = gs.datasets.load_digits().train
+    >>> trainer = gs.Trainer(hidden=(5,), init=gs.Normal(0.1), random_state=0)
+    >>> check = gs.gradient_check(trainer, train.X[:20], train.y[:20], entries=30)
+    >>> check.passed(), check.almost_equal(decimal=6)
+    (True, True)
+    >>> check.by("central")["array"].tolist()
+    ['W1', 'b1', 'W2', 'b2']
+    >>> bool((check.by("central")["norm_ratio"] < 1e-7).all())
+    True
+    """
+    _check_parameters(differences=differences, step=step, entries=entries, eps=eps, random_state=random_state)
+    settings.check_parameters(trainer.get_params(deep=False))
+    objective, problem, parameters = _model(trainer, X, y, sample_weight)
+    return compare(
+        objective,
+        problem,
+        parameters,
+        backends.get(trainer.backend if backend is None else backend),
+        steps={kind: STEPS[kind] if step is None else float(step) for kind in differences},
+        entries=entries,
+        eps=float(eps),
+        random=np.random.default_rng(random_state),
+        n_threads=threads.choose(trainer.n_threads, problem.n * parameters.size),
+    )
+
+
+def _check_parameters(**given: object) -> None:
+    wanted = {
+        "differences": (constraints.sequence_of(constraints.one_of(*STEPS)),),
+        "step": (constraints.either(constraints.NUMBER, constraints.NONE), constraints.above(0)),
+        "entries": (constraints.either(constraints.WHOLE, constraints.NONE), constraints.at_least(1)),
+        "eps": (constraints.NUMBER, constraints.above(0)),
+        "random_state": (constraints.WHOLE, constraints.at_least(0)),
+    }
+    for name, value in given.items():
+        constraints.check("gradient_check", name, value, wanted[name])
+    if not given["differences"]:
+        raise InvalidParameterError("`differences` of gradient_check must not be empty, got ()")
+
+
+def _model(
+    trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Objective, Problem, Array]:
+    """Return objective, rows and parameters (P,) of a fitted trainer, or of one about to be fitted."""
+    if hasattr(trainer, "coefs_"):
+        rows, given = validate_data(trainer, X, y, reset=False)
+        labels = settings.encode_as(trainer.classes_, given, "y of gradient_check")
+        weight = settings.check_weight(sample_weight, labels)
+        problem = prepare(rows, labels, weight, trainer.standardization_)
+        objective, parameters = trainer._model()
+    else:
+        trainer = clone(trainer).set_params(precision="float64", learning_rate=1.0, epochs=1)
+        problem = trainer._train_problem(X, y, sample_weight)
+        plan, parameters = build.make([trainer], problem, len(trainer.classes_))
+        objective = plan.objective
+    return objective, problem, parameters[0].astype(np.float64)
+
+
+def compare(
+    objective: Objective,
+    problem: Problem,
+    parameters: Array,
+    backend: Backend,
+    *,
+    steps: dict[str, float],
+    entries: int | None,
+    eps: float,
+    random: np.random.Generator,
+    n_threads: int = 1,
+) -> GradientCheck:
+    """Compare the gradient of one model, at parameters (P,), with slopes; see `gradient_check`."""
+    around = Neighbourhood(objective, problem, parameters, backend, n_threads)
+    figures, gradient = backend.loss_and_gradient(objective, problem, parameters[None], n_threads=n_threads)
+    cost = around.cost()
+    rows = []
+    for layer, name, first, count in _arrays(objective.layers):
+        places = first + np.arange(count)
+        if entries is not None and entries < count:
+            places = first + np.sort(random.choice(count, entries, replace=False))
+        size = around.input_size(layer) if name.startswith("W") else 1.0
+        for kind, step in steps.items():
+            slopes, smooth = around.slopes(layer, places, kind, step / size)
+            a, n = gradient[0, places][smooth], slopes[smooth]
+            skipped = places.size - a.size
+            rows.append(GradientCheckRow.of(name, kind, a, n, skipped=skipped, eps=eps, size=size))
+    cost_error = abs(float(figures.cost[0]) - cost) / max(abs(cost), np.finfo(np.float64).tiny)
+    return GradientCheck(rows, backend.name, eps, dict(steps), cost_error)
+
+
+def _arrays(layers: Layers) -> Iterator[tuple[int, str, int, int]]:
+    """Yield layer, name, place in a block and size of every parameter array."""
+    for layer, (W, b) in enumerate(layers.offsets.tolist()):
+        yield layer, f"W{layer + 1}", W, b - W
+        yield layer, f"b{layer + 1}", b, layers.sizes[layer + 1]

@@ -1,0 +1,124 @@
+"""Which learning rates a network can be trained with: one short run with a rising rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from gradstep.backends.protocol import never
+from gradstep.errors import DivergedError, InvalidParameterError
+from gradstep.estimators.trainer import Trainer
+from gradstep.nn.schedules import Geometric
+from gradstep.training import loop
+from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, check, instance
+
+# At most so many points, and the multiple of the lowest loss so far after which no rate will do.
+_POINTS, _TOO_MUCH = 100, 4.0
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What `learning_rate_range_test` measured, a point for every few updates.
+
+    Attributes
+    ----------
+    learning_rate : ndarray of shape (points,), float64
+        Rate of the last of these updates.
+    loss : ndarray of shape (points,), float64
+        Running loss: the mean over their batches, each as it was before its update.
+    """
+
+    learning_rate: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float64]
+
+
+def learning_rate_range_test(
+    trainer: Trainer,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    low: float = 1e-5,
+    high: float = 1.0,
+    epochs: int = 1,
+) -> RangeTest:
+    """Train once with a rate that rises geometrically from `low` to `high`.
+
+    Good rates are those where the loss falls: for a cyclic schedule, from where it begins to fall
+    to where it becomes rough or rises again. The run ends early once the loss is no longer finite
+    or exceeds 4 times the lowest so far.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its parameters but for `learning_rate`, `epochs`, `evaluate_every`, `early_stopping`,
+        `callbacks` and `verbose` are those of the run. It is cloned, never changed.
+    X, y : array-like of shape (n, d) and (n,)
+        Rows to train on, and their labels.
+    low, high : float, default=1e-5 and 1.0
+        Rate of the first update, and of the one after the last; ``0 < low < high``.
+    epochs : int, default=1
+        Length of the run, >= 1.
+
+    Returns
+    -------
+    RangeTest
+        Of 100 points or fewer; `gradstep.plots.range_test` draws it.
+
+    Raises
+    ------
+    InvalidParameterError
+        A value breaks its constraint.
+    InvalidDataError
+        X or y cannot be used, as in `Trainer.fit`.
+
+    References
+    ----------
+    L. N. Smith, "Cyclical learning rates for training neural networks", arXiv 1506.01186 (2015).
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> train = gs.datasets.load_digits().train
+    >>> found = gs.learning_rate_range_test(gs.Trainer(random_state=0), train.X, train.y, high=100)
+    >>> best = found.learning_rate[found.loss.argmin()]
+    >>> bool(0.01 < best < 10)
+    True
+    """
+    owner = "learning_rate_range_test"
+    check(owner, "trainer", trainer, (instance(Trainer, "a Trainer"),))
+    for name, rate in (("low", low), ("high", high)):
+        check(owner, name, rate, (NUMBER, above(0)))
+    if not low < high:
+        raise InvalidParameterError(f"`high` of {owner} must be > low, got {(low, high)!r}")
+    check(owner, "epochs", epochs, (WHOLE, at_least(1)))
+    settings = trainer.get_params(deep=False) | {"learning_rate": Geometric(low, high), "epochs": epochs}
+    settings |= {"evaluate_every": None, "early_stopping": None, "callbacks": (), "verbose": 0}
+    # The copy has a RandomState of its own.
+    run, parameters = clone(type(trainer)(**settings))._prepare(X, y)
+    points = _Points()
+    group = loop.Group(replace(run, every=-(-run.plan.updates // _POINTS)), parameters, [points])
+    group.advance(run.plan.updates, never)
+    rates, losses = np.array(points.seen, dtype=np.float64).reshape(-1, 2).T.copy()
+    return RangeTest(rates, losses)
+
+
+class _Points:
+    """Collects rate and loss until the loss says that the rate is too high."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, float]] = []
+        self._lowest = np.inf
+
+    def see(
+        self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
+    ) -> bool:
+        """Take in a point and say whether it is the last."""
+        loss = row["running_loss"]
+        self.seen.append((row["learning_rate"], loss))
+        self._lowest = min(self._lowest, loss)
+        return loss > _TOO_MUCH * self._lowest
+
+    def diverge(self, error: DivergedError) -> None:
+        """Take in that there are no more points."""

@@ -1,0 +1,175 @@
+"""`VotingEnsemble`: several fitted models that vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.estimators.trainer import Trainer
+from gradstep.plan import settings
+from gradstep.search.results import Results
+from gradstep.search.sweep import Sweep
+from gradstep.utils.constraints import (
+    NUMBER,
+    WHOLE,
+    Constraint,
+    at_least,
+    check,
+    instance,
+    one_of,
+    sequence_of,
+)
+
+_OWNER = "VotingEnsemble"
+
+#: Constraints of the parameters of VotingEnsemble; `weights` may be None, too.
+ENSEMBLE: dict[str, tuple[Constraint, ...]] = {
+    "trainers": (sequence_of(instance(Trainer, "a Trainer")),),
+    "voting": (one_of("soft", "hard"),),
+    "weights": (sequence_of(NUMBER, at_least(0)),),
+}
+
+
+class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier of several fitted Trainers, such as `snapshots_` or a sweep's best models.
+
+    Parameters
+    ----------
+    trainers : list of Trainer
+        Fitted, on the same labels and number of features.
+    voting : {"soft", "hard"}, default="soft"
+        The class of the largest weighted mean of the probabilities, or that with the most votes; the
+        first of several in `classes_`.
+    weights : list of float, optional
+        Of the members, >= 0; equal by default.
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> data = gs.datasets.load_digits()
+    >>> trainers = [gs.Trainer(epochs=3, random_state=s).fit(data.train.X, data.train.y) for s in (0, 1)]
+    >>> ensemble = VotingEnsemble(trainers)
+    >>> ensemble.table(data.test.X, data.test.y)["member"].tolist()
+    ['0', '1', 'best single', 'ensemble']
+    """
+
+    def __init__(
+        self, trainers: Sequence[Trainer], voting: str = "soft", weights: Sequence[float] | None = None
+    ) -> None:
+        self.trainers = trainers
+        self.voting = voting
+        self.weights = weights
+
+    @classmethod
+    def of_sweep(
+        cls, sweep: Sweep, best: int = 5, voting: str = "soft", weights: Sequence[float] | None = None
+    ) -> Self:
+        """Return the ensemble of the best trials of a sweep with `keep_trainers`, best first.
+
+        Only trials that came to their end count; with folds, the models of all folds of each.
+
+        Raises
+        ------
+        NoModelError
+            The sweep has not kept its models.
+        InvalidParameterError
+            `best` is not in 1 to the number of trials that came to their end.
+        """
+        check(_OWNER, "best", best, (WHOLE, at_least(1)))
+        trainers, results = sweep.trainers_, sweep.results_
+        ranked = [trial for trial in results.ranking().tolist() if sweep.trials_[trial].is_whole]
+        if best > len(ranked):
+            raise InvalidParameterError(
+                f"`best` of {_OWNER} must be <= {len(ranked)}, the trials that came to their end, got {best}"
+            )
+        chosen = [trainers[trial] for trial in ranked[:best]]
+        members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
+        return cls(members, voting, weights)
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Check the members, which are trained already; X and y are not looked at."""
+        self._members()
+        return self
+
+    @property
+    def classes_(self) -> npt.NDArray[Any]:
+        """The labels, sorted."""
+        classes: npt.NDArray[Any] = self._members()[0].classes_
+        return classes
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, d."""
+        return int(self._members()[0].n_features_in_)
+
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the weighted mean of the members' probabilities, shape (n, k), or of their votes."""
+        return self._mean([member.predict_proba(X) for member in self._members()])
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the class of every row, shape (n,)."""
+        labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def table(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Results:
+        """Return the `accuracy` on these rows of every member, the best single one and the ensemble.
+
+        The best is chosen on these rows, which favours it.
+        """
+        members, labels = self._members(), np.asarray(y)
+        found = [member.predict_proba(X) for member in members]
+        if len(labels) != len(found[0]):
+            raise InvalidDataError(
+                f"y of {_OWNER}.table must have one label per row of X: X has {len(found[0])} rows, "
+                f"y has {len(labels)}"
+            )
+        settings.encode_as(self.classes_, labels, f"y of {_OWNER}.table")
+        every = [*found, self._mean(found)]
+        shares = [float((self.classes_[p.argmax(axis=1)] == labels).mean()) for p in every]
+        names = [*map(str, range(len(members))), "best single", "ensemble"]
+        shares.insert(len(members), max(shares[:-1]))
+        return Results({"member": names, "accuracy": shares}, ["member", "accuracy"])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> VotingEnsemble:
+        # Clones of the members would be without their models.
+        return VotingEnsemble(self.trainers, self.voting, self.weights)
+
+    def _mean(self, found: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        values = np.stack(found)
+        if self.voting == "hard":
+            values = np.eye(values.shape[2])[values.argmax(axis=2)]
+        mean: npt.NDArray[np.float64] = np.average(values, axis=0, weights=self.weights)
+        return mean
+
+    def _members(self) -> Sequence[Trainer]:
+        """Return the members, if they fit together."""
+        for name, constraints in ENSEMBLE.items():
+            if name != "weights" or self.weights is not None:
+                check(_OWNER, name, getattr(self, name), constraints)
+        count = len(self.trainers)
+        if self.weights is not None and (len(self.weights) != count or not any(self.weights)):
+            raise InvalidParameterError(
+                f"`weights` of {_OWNER} must be one for each of the {count} trainers, with a sum > 0, "
+                f"got {self.weights!r}"
+            )
+        unfitted = [place for place, member in enumerate(self.trainers) if not hasattr(member, "coefs_")]
+        if unfitted or not count:
+            what = f"trainer {unfitted[0]} without a model" if unfitted else "none"
+            raise InvalidParameterError(f"`trainers` of {_OWNER} must be one or more, all fitted, got {what}")
+        first = self.trainers[0]
+        for place, member in enumerate(self.trainers):
+            same = np.array_equal(member.classes_, first.classes_)
+            if not same or member.n_features_in_ != first.n_features_in_:
+                raise InvalidParameterError(
+                    f"`trainers` of {_OWNER} must have the same labels and number of features, "
+                    f"trainer {place} has not those of trainer 0"
+                )
+        return self.trainers

@@ -1,0 +1,105 @@
+"""One self-contained HTML file that tells what was trained, how, and what came out.
+
+No script, no external request: the curves are inline SVG, the weight images inline PNG. `report`
+is the one public name; functions of this package that return HTML have escaped what they were given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradstep._version import __version__
+from gradstep.reports import page, pictures, searches, tables
+from gradstep.reports.runs import collect
+from gradstep.training.history import Metrics
+
+if TYPE_CHECKING:
+    from gradstep.estimators.trainer import Trainer
+    from gradstep.search.sweep import Sweep
+
+__all__ = ["report"]
+
+
+def report(
+    trainers: Trainer | Mapping[str, Trainer] | Sweep,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    tests: Metrics | Mapping[str, Metrics] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    class_names: Sequence[str] | None = None,
+    notes: str = "",
+) -> Path:
+    """Write one self-contained HTML file about one or several trained networks, or about a search.
+
+    It holds a summary, tables of figures and settings, the curves, the first layer's weights as
+    images, and what it was trained with. That of a search has the table of all trials, accuracy over
+    every parameter and over all of them together, the curves of all models with the best in colour,
+    which models trained together and why, and then the same about the best alone. It needs no network
+    and no JavaScript, and reads well on a phone, in dark mode and on paper. At any moment `path` holds
+    its old content or all of the new.
+
+    Parameters
+    ----------
+    trainers : fitted Trainer, mapping of str to fitted Trainer, or fitted Sweep
+        The keys are the names of the runs.
+    path : str or path
+        The file to write; its folder must exist, a file of that name is replaced.
+    title : str, optional
+        Heading of the page; by default "Training report", or "Search report".
+    tests : Metrics, or mapping of str to Metrics, optional
+        What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only Trainer, or those of
+        any of the runs by name; of a search those of `best_trainer_`.
+    image_shape : tuple of int, optional
+        ``(height, width)`` or ``(3, height, width)`` of a row of X, channels first. When None,
+        weights are drawn where d makes a square image of at least 8 x 8 pixels, grey or colour.
+    class_names : sequence of str of length k, optional
+        Names for the class images; the labels by default.
+    notes : str
+        Plain text under the title; an empty line begins a new paragraph.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    InvalidParameterError
+        `trainers` is none of those above, a search has no model for `tests`, `tests` names a run that
+        is not there, `image_shape` or `class_names` do not fit, or `path` is a folder or lies in one
+        that does not exist.
+    OSError
+        The file cannot be written; the message names the path and the reason.
+
+    Examples
+    --------
+    >>> import gradstep as gs
+    >>> data = gs.datasets.load_digits()
+    >>> trainer = gs.Trainer(epochs=5, random_state=0).fit(data.train.X, data.train.y)
+    >>> path = gs.report(trainer, "report.html", title="Digits")  # doctest: +SKIP
+    """
+    target = page.checked(path, "report")
+    subject: Any = trainers
+    # A search is told by what it has learned: its class lies further up.
+    is_search = hasattr(subject, "trials_")
+    if is_search:
+        sections, foot = searches.content(subject, tests, image_shape, class_names)
+    else:
+        runs = collect(subject, tests)
+        sections = [
+            tables.cards(runs),
+            page.section("Results", tables.results(runs)),
+            page.section("Curves", pictures.curves({run.name: run.history for run in runs})),
+            page.section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
+            page.section("Training", tables.training(runs)),
+            page.section("Settings", tables.settings(runs)),
+        ]
+        foot = tables.build_line(__version__, runs)
+    if title is None:
+        title = "Search report" if is_search else "Training report"
+    page.write(target, title=title, notes=notes, sections=sections, foot=foot)
+    return target

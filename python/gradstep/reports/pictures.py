@@ -1,0 +1,123 @@
+"""The report's curves as inline SVG, and its weight images as inline PNG."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps, style
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+from gradstep import plots
+from gradstep.reports.runs import Run, css
+from gradstep.training.history import History
+
+# Without an image shape, smaller squares than this are taken for tables, not for pictures.
+_SMALLEST_SIDE = 8
+
+# How SVG is written is a matter of matplotlib's global settings: one thread at a time changes them.
+_SETTINGS_LOCK = threading.Lock()
+_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep", "font.sans-serif": ["DejaVu Sans"]}
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[str] | None = None) -> str:
+    """Return the legend and one SVG for each panel of `plots.curves`.
+
+    Ids within them begin with `prefix`, which must be another for every call on a page.
+    """
+    entries = "".join(
+        f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4h28" stroke-width="2.6" '
+        f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
+        for entry in plots.legend_entries(histories, best)
+    )
+    panels = "".join(_panel(panel, histories, prefix, best) for panel in plots.panels(histories))
+    return f'<ul class="legend">{entries}</ul>\n<div class="panels">{panels}</div>'
+
+
+def weights(
+    runs: Sequence[Run], image_shape: tuple[int, ...] | None, class_names: Sequence[str] | None
+) -> str:
+    """Return the first layer's weights of every run whose rows are images, else nothing."""
+    pieces = []
+    for run in runs:
+        if image_shape is None and not _looks_like_image(run.sizes[0]):
+            continue
+        images = plots.weight_pictures(run.trainer, image_shape, class_names, whose="report")
+        height, width = images.pixels.shape[1:3]
+        figures = "".join(
+            f'<figure><img alt="Weights of {escape(name)}" width="{width}" height="{height}" '
+            f'src="{_png(pixels)}"><figcaption title="{escape(name)}">{escape(name)}</figcaption></figure>'
+            for name, pixels in zip(images.names, images.pixels, strict=True)
+        )
+        heading = f"<h3>{run.label}</h3>" if len(runs) > 1 else ""
+        pieces.append(
+            f'{heading}<p class="caption above">{images.caption}</p><div class="pictures">{figures}</div>'
+        )
+    return "\n".join(pieces)
+
+
+def figure(drawn: Figure, label: str, prefix: str) -> str:
+    """Return a whole figure of `plots` as SVG; `label` says what it shows, `prefix` is as in `curves`."""
+    drawn.patch.set_visible(False)
+    for axes in drawn.axes:
+        axes.patch.set_visible(False)
+    return f'<div class="figure">{_svg(drawn, label, prefix)}</div>'
+
+
+def _panel(
+    panel: plots.Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None
+) -> str:
+    with _settings():
+        drawn = Figure(figsize=(4.6, 3.3))
+        drawn.patch.set_visible(False)
+        # The same frame for every panel, so that they line up.
+        axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
+        plots.draw_panel(axes, panel, histories, best)
+        axes.yaxis.set_label_coords(-0.145, 0.5)
+    return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.column}-")
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with _SETTINGS_LOCK, style.context(["default", _SETTINGS]):
+        yield
+
+
+def _svg(drawn: Figure, label: str, prefix: str) -> str:
+    """Return a figure as SVG that takes colours and font from the page; its ids are its own."""
+    buffer = io.StringIO()
+    with _settings():
+        drawn.savefig(buffer, format="svg", metadata=_NO_METADATA)
+    svg = buffer.getvalue()
+    head = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"[^>]*?(viewBox="[^"]*")[^>]*>', svg)
+    assert head is not None
+    svg = svg[head.end() :]
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda colour: css(colour[0]), svg)
+    # In points as matplotlib counts them, 72 to the inch, of which a page shows 96 pixels.
+    width = f'width="{float(head[1]) * 96 / 72:.0f}"'
+    return f'<svg {width} {head[2]} role="img" aria-label="{escape(label)}">{svg}'
+
+
+def _png(pixels: npt.NDArray[np.float64]) -> str:
+    """Return one image of `plots.Pictures` as the data URI of a PNG."""
+    colour = pixels if pixels.ndim == 3 else colormaps["RdBu_r"](0.5 + 0.5 * pixels)[..., :3]
+    buffer = io.BytesIO()
+    imsave(buffer, colour, format="png", metadata={"Software": "gradstep"})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _looks_like_image(d: int) -> bool:
+    sides = {channels: math.isqrt(d // channels) for channels in (1, 3)}
+    return any(channels * side**2 == d and side >= _SMALLEST_SIDE for channels, side in sides.items())

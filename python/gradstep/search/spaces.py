@@ -1,0 +1,225 @@
+"""What a search tries: lists of values, and distributions that values are drawn from."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from gradstep.errors import InvalidParameterError
+from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
+from gradstep.utils.nested_params import refuse
+
+Seed = int | np.random.RandomState | None
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """What values can be drawn from; the frozen distributions of scipy.stats are such, too."""
+
+    def rvs(self, *, random_state: Seed = None) -> Any:
+        """Return a value."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Numbers between `low` and `high`, all equally likely.
+
+    >>> 2 <= Uniform(2, 3).rvs(random_state=0) <= 3
+    True
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_ends(self, NUMBER)
+
+    def rvs(self, *, random_state: Seed = None) -> float:
+        """Return a value."""
+        return float(check_random_state(random_state).uniform(self.low, self.high))
+
+    def around(self, value: float, share: float) -> Uniform:
+        """Return the part of this range around a value that is so long, relative to the whole."""
+        return Uniform(*_window(self.low, self.high, value, share))
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Numbers between `low` and `high`, both > 0, whose logarithms are equally likely.
+
+    >>> 1e-5 <= LogUniform(1e-5, 1e-1).rvs(random_state=0) <= 1e-1
+    True
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_ends(self, NUMBER, above(0))
+
+    def rvs(self, *, random_state: Seed = None) -> float:
+        """Return a value."""
+        power = check_random_state(random_state).uniform(math.log(self.low), math.log(self.high))
+        return min(max(math.exp(power), float(self.low)), float(self.high))
+
+    def around(self, value: float, share: float) -> LogUniform:
+        """Return the part of this range around a value that is so long, relative to the whole (in logs)."""
+        ends = _window(math.log(self.low), math.log(self.high), math.log(value), share)
+        low, high = (min(max(math.exp(end), float(self.low)), float(self.high)) for end in ends)
+        return LogUniform(low, high)
+
+
+@dataclass(frozen=True)
+class IntUniform:
+    """Integers from `low` to `high`, both included, all equally likely.
+
+    >>> IntUniform(1, 3).rvs(random_state=0) in (1, 2, 3)
+    True
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        _check_ends(self, WHOLE, at_least(-(2**63)), at_most(2**63 - 2))
+
+    def rvs(self, *, random_state: Seed = None) -> int:
+        """Return a value."""
+        return int(check_random_state(random_state).randint(self.low, self.high + 1))
+
+    def around(self, value: int, share: float) -> IntUniform:
+        """Return the part of this range around a value that is so long, relative to the whole."""
+        low, high = _window(self.low, self.high, value, share)
+        return IntUniform(math.floor(low), math.ceil(high))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these values, all equally likely.
+
+    >>> Choice(["softmax", "sigmoid"]).rvs(random_state=0) in ("softmax", "sigmoid")
+    True
+    """
+
+    values: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, (list, tuple, range)) or not self.values:
+            raise InvalidParameterError(
+                f"`values` of Choice must be a list of one value or more, got {reprlib.repr(self.values)}"
+            )
+
+    def rvs(self, *, random_state: Seed = None) -> Any:
+        """Return a value."""
+        return self.values[check_random_state(random_state).randint(len(self.values))]
+
+
+def draw(
+    space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    known: Collection[str],
+    n_trials: int | None,
+    random_state: Seed,
+) -> list[dict[str, Any]]:
+    """Return the parameters of every trial.
+
+    Without `n_trials` the space has lists alone, and every combination is a trial, the last
+    parameter varying fastest. With it, so many values are drawn of every parameter, a list's
+    elements being equally likely. Of several spaces all have the same names, and their grids follow
+    each other.
+
+    Parameters
+    ----------
+    space : mapping of str to list or distribution, or a sequence of them
+    known : collection of str
+        Names that parameters may have, before any two underscores.
+    n_trials : int, optional
+    random_state : int, RandomState or None
+
+    Raises
+    ------
+    InvalidParameterError
+        The space is empty, has an unknown name or what is neither list nor distribution, or does
+        not fit `n_trials`.
+    """
+    spaces = list(space) if isinstance(space, (list, tuple)) and space else [space]
+    if len({frozenset(each) if isinstance(each, Mapping) else None for each in spaces}) > 1:
+        raise InvalidParameterError(
+            f"`space` of Sweep must have the same parameters in each of its dicts, got {reprlib.repr(space)}"
+        )
+    generator = check_random_state(random_state)
+    return [trial for each in spaces for trial in _draw(each, known, n_trials, generator)]
+
+
+def _draw(
+    space: Any, known: Collection[str], n_trials: int | None, generator: np.random.RandomState
+) -> list[dict[str, Any]]:
+    _check_space(space, known)
+    check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
+    distributions = [name for name, values in space.items() if isinstance(values, Distribution)]
+    if distributions and n_trials is None:
+        raise InvalidParameterError(
+            f"`n_trials` of Sweep must be given where the space has a distribution "
+            f"({', '.join(distributions)}), got None"
+        )
+    if not distributions and n_trials is not None:
+        raise InvalidParameterError(
+            f"`n_trials` of Sweep must be None where the space has lists alone, each combination of which "
+            f"is one trial, got {n_trials}; Choice draws from a list"
+        )
+    if n_trials is None:
+        lists = [[_plain(value) for value in values] for values in space.values()]
+        return [dict(zip(space, values, strict=True)) for values in product(*lists)]
+    samplers = {name: v if isinstance(v, Distribution) else Choice(list(v)) for name, v in space.items()}
+    return [
+        {name: _plain(sampler.rvs(random_state=generator)) for name, sampler in samplers.items()}
+        for _ in range(n_trials)
+    ]
+
+
+def _check_space(space: Any, known: Collection[str]) -> None:
+    if not isinstance(space, Mapping) or not space:
+        raise InvalidParameterError(
+            f"`space` of Sweep must be a dict of one parameter of Trainer or more, got {reprlib.repr(space)}"
+        )
+    for name, values in space.items():
+        if not isinstance(name, str) or name.partition("__")[0] not in known:
+            refuse("`space` of Sweep: Trainer", str(name), known)
+        if isinstance(values, Distribution) and (isinstance(values, type) or hasattr(values, "freeze")):
+            raise InvalidParameterError(
+                f"`{name}` in the space of Sweep must be a distribution with its parameters, such as "
+                f"loguniform(1e-5, 1e-1), got {reprlib.repr(values)}"
+            )
+        is_list = isinstance(values, (list, tuple, range)) or (isinstance(values, np.ndarray) and values.ndim)
+        if not isinstance(values, Distribution) and not (is_list and len(values)):
+            raise InvalidParameterError(
+                f"`{name}` in the space of Sweep must be a list of one value or more or a distribution, "
+                f"got {reprlib.repr(values)}"
+            )
+
+
+def _check_ends(range_: Uniform | LogUniform | IntUniform, *constraints: Any) -> None:
+    owner = type(range_).__name__
+    for name in ("low", "high"):
+        check(owner, name, getattr(range_, name), constraints)
+    if range_.low > range_.high:
+        raise InvalidParameterError(f"`high` of {owner} must be >= low, got {(range_.low, range_.high)!r}")
+
+
+def _window(low: float, high: float, centre: float, share: float) -> tuple[float, float]:
+    """Return the ends of a window of so long a share of a range, moved inside where it would stick out."""
+    length = (high - low) * share
+    start = min(max(centre - length / 2, low), high - length)
+    return start, start + length
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers of NumPy, which scipy's distributions give, as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

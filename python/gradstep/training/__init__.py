@@ -1,0 +1,1 @@
+"""The loop that drives a backend, and what is recorded while it runs."""

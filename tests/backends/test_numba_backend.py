@@ -1,0 +1,351 @@
+"""What the Numba backend promises beyond what every backend is tested for."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cases import CASES, Case, only, relative_error, train, trained
+from gradstep.backends import Backend, availability, get
+from gradstep.errors import BackendUnavailableError
+from gradstep.plan.plan import State
+from gradstep.plan.rows import Problem, Standardization, prepare
+
+if availability()["numba"] is not None:
+    pytest.skip("numba is not here", allow_module_level=True)
+
+from gradstep.backends.numba import kernels as kernels
+from gradstep.backends.numba.backend import Pace
+from gradstep.backends.numba.kernels.compiling import SOURCES, digest
+
+WEIGHTED = Case("weighted-uint8", n=53, d=300, hidden=(7,), weighted=True, dtype="uint8", row_gap=3)
+SEVERAL_PANELS = Case("several-panels", d=600, hidden=(9,))
+# Sizes around a panel's 256 inputs and a vector's 16, odd and even, in every place of a network.
+BORDERS = (
+    Case("one-panel", d=256, k=2, batch_size=7),
+    Case("panel-and-one", d=257, k=5, hidden=(6, 5), batch_size=7),
+    Case("two-panels-and-vector", d=528, k=9, batch_size=2),
+    Case("hidden-panel-and-one", d=3, k=10, n=23, hidden=(257,), epochs=2),
+    Case("hidden-between", d=17, k=7, n=23, hidden=(15, 300), batch_size=23, epochs=2),
+)
+
+
+@pytest.fixture(scope="module")
+def numba() -> Backend:
+    return get("numba")
+
+
+@pytest.mark.parametrize("case", [*BORDERS, WEIGHTED], ids=lambda case: case.name)
+def test_same_trajectory_as_the_reference(numba: Backend, reference: Backend, case: Case) -> None:
+    ours, theirs = trained(numba, case, "float64"), trained(reference, case, "float64")
+    assert relative_error(case.layers, ours.parameters, theirs.parameters) < 1e-10
+    assert (ours.updates == case.updates).all()
+    assert ours.finite.all()
+
+
+@pytest.mark.parametrize("case", [*BORDERS, WEIGHTED], ids=lambda case: case.name)
+def test_first_epoch_in_float32_is_within_rounding_of_float64(
+    numba: Backend, reference: Backend, case: Case
+) -> None:
+    until = case.updates // case.epochs
+    exact = State.start(case.parameters("float32").astype("float64"))
+    train(reference, case.plan(), case.problem(), exact, 0, until)
+    ours = trained(numba, case, "float32", until=until)
+    assert ours.parameters.dtype == np.float32
+    np.testing.assert_allclose(ours.parameters, exact.parameters, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("case", [*BORDERS, WEIGHTED], ids=lambda case: case.name)
+def test_same_figures_gradient_and_scores_as_the_reference(
+    numba: Backend, reference: Backend, case: Case
+) -> None:
+    problem, parameters = case.problem(), case.parameters("float64")
+    objective = case.plan().objective
+    (ours, dW), (theirs, dV) = (
+        each.loss_and_gradient(objective, problem, parameters) for each in (numba, reference)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert relative_error(case.layers, dW, dV) < 1e-10
+    scores = [each.scores(objective, problem, parameters) for each in (numba, reference)]
+    np.testing.assert_allclose(*scores, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", [*BORDERS, WEIGHTED], ids=lambda case: case.name)
+def test_a_model_alone_gets_the_bits_it_gets_in_a_group(numba: Backend, case: Case, precision: str) -> None:
+    group = trained(numba, case, precision)
+    for model in range(len(case.l2)):
+        alone = State.start(case.parameters(precision)[[model]])
+        train(numba, only(case.plan(), [model]), case.problem(), alone, 0, case.updates)
+        assert alone.parameters.tobytes() == group.parameters[model].tobytes()
+
+
+def test_scores_do_not_depend_on_a_rows_place(numba: Backend, precision: str) -> None:
+    case = Case("places", n=67, d=300, k=7, hidden=(5,))
+    problem, objective, parameters = case.problem(), case.plan().objective, case.parameters(precision)
+    scores = numba.scores(objective, problem, parameters)
+    for rows in (np.arange(66, -1, -1), np.arange(1, 67), np.array([40])):
+        there = numba.scores(objective, taken(problem, rows), parameters)
+        assert there.tobytes() == np.ascontiguousarray(scores[:, rows]).tobytes()
+
+
+def taken(problem: Problem, rows: npt.NDArray[Any]) -> Problem:
+    return prepare(problem.X[rows], problem.y[rows], None, problem.standardization)
+
+
+@pytest.mark.parametrize("until", [1, 4, 11, 20])
+def test_training_in_pieces_walks_the_same_way(numba: Backend, precision: str, until: int) -> None:
+    case = WEIGHTED
+    whole, pieces = trained(numba, case, precision), trained(numba, case, precision, until=until)
+    assert (pieces.updates == until).all()
+    train(numba, case.plan(), case.problem(), pieces, until, case.updates)
+    assert pieces.parameters.tobytes() == whole.parameters.tobytes()
+
+
+@pytest.mark.parametrize("model", [0, 1, 2])
+@pytest.mark.parametrize("hidden", [(), (9, 4)])
+def test_a_model_that_diverges_stops_alone(
+    numba: Backend, reference: Backend, hidden: tuple[int, ...], model: int
+) -> None:
+    # The sixth batch has 5 rows, not 8: what a diverged model left in the scratch lies behind them.
+    case = Case("diverging", n=45, hidden=hidden)
+    plan, state = case.plan(), State.start(case.parameters("float64"))
+    plan.learning_rate[model, 3] = np.inf
+    others = [other for other in range(3) if other != model]
+    train(numba, plan, case.problem(), state, 0, case.updates)
+    expected = State.start(case.parameters("float64"))
+    train(reference, plan, case.problem(), expected, 0, case.updates)
+    assert not state.finite[model]
+    assert state.finite[others].all()
+    assert state.updates.tolist() == expected.updates.tolist()
+    assert state.updates[model] < case.updates
+    alone = State.start(case.parameters("float64")[others])
+    train(numba, only(plan, others), case.problem(), alone, 0, case.updates)
+    assert alone.parameters.tobytes() == state.parameters[others].tobytes()
+    left = state.parameters.copy()
+    train(numba, plan, case.problem(), state, 0, case.updates)
+    assert state.parameters[model].tobytes() == left[model].tobytes()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_figures_of_parameters_that_are_not_finite_are_those_of_the_reference(
+    numba: Backend, reference: Backend, precision: str, bad: float
+) -> None:
+    case = Case("bad", hidden=(4,))
+    objective, problem, parameters = case.plan().objective, case.problem(), case.parameters(precision)
+    parameters[0, 0], parameters[1, -1] = bad, bad  # a weight of the first layer, a bias of the last
+    ours = numba.evaluate(objective, problem, parameters)
+    theirs = reference.evaluate(objective, problem, parameters)
+    np.testing.assert_allclose(ours.loss, theirs.loss, rtol=1e-5)
+    np.testing.assert_allclose(ours.cost, theirs.cost, rtol=1e-5)
+    np.testing.assert_array_equal(ours.accuracy, theirs.accuracy)
+
+
+@pytest.fixture
+def one_update_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask before every update, however fast the machine is."""
+    monkeypatch.setattr("gradstep.backends.numba.backend._SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("one_update_at_a_time")
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_should_stop_leaves_all_models_at_the_same_boundary(numba: Backend, n_threads: int) -> None:
+    case = SEVERAL_PANELS
+    answers = iter([False, False, True])
+    state = State.start(case.parameters("float64"))
+    options: dict[str, Any] = {"should_stop": lambda: next(answers), "n_threads": n_threads}
+    train(numba, case.plan(), case.problem(), state, 0, case.updates, **options)
+    assert state.updates.tolist() == [2, 2, 2]
+    assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
+
+
+@pytest.mark.usefixtures("one_update_at_a_time")
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_interrupt_leaves_the_state_at_a_boundary(numba: Backend, n_threads: int) -> None:
+    case = SEVERAL_PANELS
+    state, asked = State.start(case.parameters("float64")), []
+
+    def interrupt() -> bool:
+        asked.append(1)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    options: dict[str, Any] = {"should_stop": interrupt, "n_threads": n_threads}
+    with pytest.raises(KeyboardInterrupt):
+        train(numba, case.plan(), case.problem(), state, 0, case.updates, **options)
+    assert state.updates.tolist() == [2, 2, 2]
+    assert state.parameters.tobytes() == trained(numba, case, "float64", until=2).parameters.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes", "later"),
+    [
+        # Of an update, against a portion's 0.03: eight times the size at most, and 1 at least.
+        (1e-9, [1, 8, 64, 512, 415], 8 * 415),
+        (0.007, [1, 4, 4, 4, 4, 3], 4),
+        (1.0, [1] * 5, 1),
+    ],
+)
+def test_portions_take_about_the_same_time(
+    seconds: float, sizes: list[int], later: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    ends, total = [0], sum(sizes)
+    pace = Pace()
+    for first, last in pace.portions(total):
+        assert first == ends[-1]
+        ends.append(last)
+        now += seconds * (last - first)
+    assert np.diff(ends).tolist() == sizes
+    assert next(pace.portions(total * 1000)) == (0, later)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_rows_are_read_where_they_lie(numba: Backend, precision: str, dtype: str) -> None:
+    case = Case("dense", d=9, dtype=dtype)
+    dense = case.problem()
+    expected = numba.scores(case.plan().objective, dense, case.parameters(precision))
+    gapped = replace(case, row_gap=2).problem()
+    assert not gapped.X.flags.c_contiguous
+    frozen = prepare(dense.X.copy(), dense.y, None, dense.standardization)
+    frozen.X.flags.writeable = False
+    for problem in (gapped, frozen):
+        scores = numba.scores(case.plan().objective, problem, case.parameters(precision))
+        assert scores.tobytes() == expected.tobytes()
+
+
+def test_float64_rows_are_standardised_in_float64(numba: Backend) -> None:
+    case = Case("far", n=4, d=1, k=2, l2=(0.0,))
+    X = 1e9 + np.arange(4.0)[:, None]  # one float32 for all four
+    problem = prepare(X, np.array([0, 1, 0, 1]), None, Standardization.of(X))
+    scores = numba.scores(case.plan().objective, problem, np.array([[1, 0, 0, 0]], dtype=np.float32))
+    np.testing.assert_allclose(scores[0, :, 0], (np.arange(4) - 1.5) / 1.25**0.5, rtol=1e-6)
+
+
+def test_there_is_one_compiled_form_for_each_precision(numba: Backend, precision: str) -> None:
+    for case in CASES[:2] + CASES[12:16]:
+        problem = case.problem()
+        problem.y.flags.writeable = False
+        state = State.start(case.parameters(precision))
+        train(numba, case.plan(), problem, state, 0, 1)
+        numba.loss_and_gradient(case.plan().objective, problem, state.parameters)
+        numba.scores(case.plan().objective, problem, state.parameters)
+    for kernel in (kernels.train, kernels.add_gradient, kernels.figures, kernels.write_scores):
+        assert len(kernel.signatures) <= 2  # type: ignore[attr-defined]
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = {tests!r}
+from cases import CASES, train, trained
+from gradstep.backends import get
+from gradstep.backends.numba.kernels import compiling, passes, write_scores
+backend = get("numba")
+print(compiling.CACHE)
+"""
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = program.replace("{tests!r}", repr([str(folder) for folder in Path(__file__).parents[:2]]))
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def test_code_is_cached_where_a_folder_can_be_written(tmp_path: Path) -> None:
+    done = run(PROGRAM, NUMBA_CACHE_DIR=str(tmp_path))
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_nothing_is_cached_where_no_folder_can_be_written(tmp_path: Path) -> None:
+    """No locator finds a place: numba's own answer is an exception."""
+    program = "from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n" + PROGRAM
+    program += "print(backend.scores is not None)\nassert passes.share(10, 1, 4) == (2, 5)\n"
+    done = run(program)
+    assert (done.stdout, done.stderr) == ("False\nTrue\n", "")
+
+
+NARROW = """
+PROGRAM
+import numpy as np
+from cases import relative_error
+from test_numba_backend import BORDERS
+from dataclasses import replace
+from numba.core.registry import cpu_target
+for case in (BORDERS[2], BORDERS[4]):
+    case = replace(case, rate=0.01)  # batches of two rows make much of rounding at higher rates
+    ours, theirs = (trained(each, case, PRECISION).parameters for each in (backend, get("numpy")))
+    assert relative_error(case.layers, ours, theirs) < LIMIT
+print(cpu_target.target_context.codegen().magic_tuple()[1:])
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="the features are those of x86")
+@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
+def test_fewer_and_shorter_registers_walk_the_same_way(features: str) -> None:
+    for precision, limit in (("float64", "1e-10"), ("float32", "5e-4")):
+        program = NARROW.replace("PROGRAM", PROGRAM)
+        program = program.replace("PRECISION", repr(precision)).replace("LIMIT", limit)
+        done = run(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES=features)
+        assert (done.stdout.splitlines()[1:], done.stderr) == ([str(("generic", features))], "")
+
+
+SCORES_WITH_CHANGES = """
+from pathlib import Path
+read = Path.read_bytes
+Path.read_bytes = lambda path: read(path) + (b"# changed" if path.name == CHANGED else b"")
+PROGRAM
+case = CASES[0]
+backend.scores(case.plan().objective, case.problem(), case.parameters("float32"))
+print(len(write_scores.stats.cache_hits), len(write_scores.stats.cache_misses))
+"""
+
+
+def test_cached_code_is_not_used_after_a_change_in_what_it_calls(tmp_path: Path) -> None:
+    found = []
+    for changed in ("", "", "vectors.py", "vectors.py", ""):
+        program = SCORES_WITH_CHANGES.replace("PROGRAM", PROGRAM).replace("CHANGED", repr(changed))
+        done = run(program, NUMBA_CACHE_DIR=str(tmp_path))
+        assert done.stderr == ""
+        found.append(done.stdout.split())
+    hit, miss = ["True", "1", "0"], ["True", "0", "1"]
+    assert found == [miss, hit, miss, hit, hit]
+
+
+def test_every_cached_function_knows_all_files(tmp_path: Path) -> None:
+    folder = Path(kernels.__file__).parent
+    assert digest(folder) == SOURCES
+    for path in folder.glob("*.py"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert digest(tmp_path) == SOURCES
+    for path in tmp_path.glob("*.py"):
+        text = path.read_bytes()
+        path.write_bytes(text + b"\n")
+        assert digest(tmp_path) != SOURCES
+        path.write_bytes(text)
+    for module in (kernels.passes, kernels.layers, kernels.threads):  # type: ignore[attr-defined]
+        for name, function in vars(module).items():
+            if hasattr(function, "enable_caching") and type(function._cache).__name__ != "NullCache":
+                assert function.py_func.__defaults__ == (SOURCES,), name
+
+
+def test_without_numba_the_backend_says_why() -> None:
+    program = """
+import sys
+sys.modules["numba"] = None
+from gradstep.backends import availability, get
+print(availability()["numba"])
+get("numba")
+"""
+    done = run(program)
+    assert "numba" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith(f"gradstep.errors.{BackendUnavailableError.__name__}: ")

@@ -1,0 +1,99 @@
+"""Callbacks, early stopping and the lines of `verbose`."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+
+import gradstep as gs
+from gradstep.training.observers import Watch
+
+X, Y = make_blobs(n_samples=130, centers=4, n_features=3, cluster_std=1.5, random_state=3)
+
+
+def trainer(**parameters: Any) -> gs.Trainer:
+    """Make a Trainer that is quick and the same every time."""
+    return gs.Trainer(
+        **{"backend": "numpy", "random_state": 0, "epochs": 10, "learning_rate": 0.1, "batch_size": 100}
+        | parameters
+    )
+
+
+def test_callbacks_see_every_row_and_the_model_of_that_moment():
+    seen = []
+
+    def callback(model, row):
+        assert row == model.history_.rows[-1]
+        assert model.evaluate(X, Y).loss == row["train_loss"]
+        seen.append((row["update"], model.n_iter_, model.coefs_[0]))
+
+    model = trainer(callbacks=[callback], epochs=3).fit(X, Y)
+    assert [entry[:2] for entry in seen] == [(2, 1), (4, 2), (6, 3)]
+    np.testing.assert_array_equal(seen[-1][2], model.coefs_[0])
+    assert (seen[0][2] != model.coefs_[0]).any()
+
+
+def test_a_callback_that_returns_true_stops():
+    calls = []
+    callbacks = (lambda model, row: row["epoch"] == 3, lambda model, row: calls.append(row["epoch"]))
+    model = trainer(callbacks=callbacks).fit(X, Y)
+    assert len(model.history_) == model.n_iter_ == 3
+    assert calls == [1, 2, 3]
+    assert not model.interrupted_
+
+
+def test_an_exception_of_a_callback_leaves_the_model():
+    model = trainer(callbacks=(lambda model, row: 1 / (row["epoch"] - 2) > 0,))
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, Y)
+    assert len(model.history_) == 2
+    assert model.evaluate(X, Y).loss == model.history_["train_loss"][-1]
+
+
+def _watched(figures, **rule):
+    watch = Watch(gs.EarlyStopping(**rule))
+    for update, figure in enumerate(figures):
+        if watch.is_over({watch.rule.monitor: figure, "update": update}, np.array([update])):
+            return update, watch.row["update"]
+    return None, watch.row["update"]
+
+
+@pytest.mark.parametrize(
+    "rule, figures, expected",
+    [
+        ({"patience": 2}, [3, 2, 2, 2, 1], (3, 1)),
+        ({"patience": 1}, [3, 2, 1, 1], (3, 2)),
+        ({"patience": 2}, [3, 4, 2, 3, 1], (None, 4)),
+        ({"patience": 2, "min_delta": 0.5}, [3.0, 2.6, 2.5, 2.4], (2, 0)),
+        ({"patience": 2, "monitor": "validation_accuracy"}, [0.5, 0.6, 0.6, 0.4], (3, 1)),
+        ({"patience": 2}, [np.inf, np.inf, 1, np.nan, np.nan], (4, 2)),
+    ],
+)
+def test_early_stopping_rule(rule, figures, expected):
+    assert _watched(figures, **rule) == expected
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_early_stopping_keeps_the_best_or_the_last_model(restore_best):
+    # A rate that explodes late: the validation loss falls first and then rises for good.
+    rule = gs.EarlyStopping(patience=3, restore_best=restore_best)
+    model = trainer(learning_rate=lambda t: 0.5 if t < 10 else 100.0, early_stopping=rule, epochs=40)
+    model.fit(X[:90], Y[:90], eval_set=(X[90:], Y[90:]))
+    losses = model.history_["validation_loss"]
+    best = int(losses.argmin())
+    assert len(losses) == best + 4 < 40
+    kept = best if restore_best else len(losses) - 1
+    assert model.evaluate(X[90:], Y[90:]).loss == losses[kept]
+    assert model.n_iter_ == kept + 1
+
+
+def test_verbose_prints_a_line_per_evaluation(capsys):
+    trainer(epochs=3, verbose=1).fit(X, Y, eval_set=(X, Y))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("epoch 2  update 4  seconds")
+    assert re.search("train loss .* validation loss", lines[1])
+    trainer(epochs=3).fit(X, Y)
+    assert capsys.readouterr().out == ""
