@@ -28,27 +28,29 @@ struct Work {
     std::vector<std::uint8_t> images;
     std::vector<double> mean, inverse_scale;
     std::vector<float> mean_T;  // evaluations of bytes have the scale in their weights
-    std::vector<std::int32_t> y;
+    std::vector<std::int32_t> labels;
     gradstep::Rows<float> rows;
 
     Work(const gradstep::Kernels<float>& table, Index outputs)
         : kernels(table), out(outputs), ldz(table.padded(out)), groups(table.column_groups(d, out)),
           X(b * ldx), Z(b * ldz), panel(table.panel_size(d, out)), W(d * out), images(b * d, 7),
-          mean(d + gradstep::kBehind, 1.0), inverse_scale(d + gradstep::kBehind, 0.5),
-          mean_T(d + gradstep::kBehind, 1.0f), y(b, 0), rows{images.data(),
-                                                             gradstep::RowType::uint8,
-                                                             b,
-                                                             d,
-                                                             d,
-                                                             mean.data(),
-                                                             inverse_scale.data(),
-                                                             mean_T.data(),
-                                                             nullptr,
-                                                             y.data(),
-                                                             nullptr,
-                                                             0} {
-        kernels.pack(panel.data(), W.data(), nullptr, d, out);
+          mean(d + gradstep::kReadPadding, 1.0), inverse_scale(d + gradstep::kReadPadding, 0.5),
+          mean_T(d + gradstep::kReadPadding, 1.0f), labels(b, 0), rows{
+                                                                      .X = images.data(),
+                                                                      .type = gradstep::RowType::uint8,
+                                                                      .n = b,
+                                                                      .d = d,
+                                                                      .stride = d,
+                                                                      .mean = mean.data(),
+                                                                      .inverse_scale = inverse_scale.data(),
+                                                                      .mean_T = mean_T.data(),
+                                                                      .inverse_scale_T = nullptr,
+                                                                      .labels = labels.data(),
+                                                                  } {
+        kernels.pack({panel.data(), d, out}, W.data(), nullptr);
     }
+
+    gradstep::Weights<float> weights() const { return {panel.data(), d, out}; }
 };
 
 }  // namespace
@@ -57,18 +59,17 @@ struct Work {
 #define COLLECTED extern "C" __attribute__((noinline)) void
 
 COLLECTED product(Work& w) {
-    w.kernels.product(w.Z.data(), w.ldz, w.X.data(), w.ldx, b, w.panel.data(), d, w.out, 0, d, 0, w.groups,
-                      false);
+    w.kernels.product({w.Z.data(), w.ldz}, {w.X.data(), w.ldx}, b, w.weights(), {0, d}, {0, w.groups}, false);
 }
 
 COLLECTED update(Work& w) {
-    w.kernels.update(w.panel.data(), w.panel.data(), 1.0f, -0.1f, {}, w.X.data(), w.ldx, w.Z.data(), w.ldz, b,
-                     d, w.out, 0, d, 0, w.groups);
+    w.kernels.update(w.panel.data(), w.weights(), {1.0f, -0.1f}, {{w.X.data(), w.ldx}}, {w.Z.data(), w.ldz},
+                     b, {0, d}, {0, w.groups});
 }
 
 COLLECTED gather_and_product(Work& w) {
-    w.kernels.gather_product(w.Z.data(), w.ldz, w.X.data(), w.ldx, true, w.rows, nullptr, 0, b,
-                             w.panel.data(), d, w.out, 0, d, 0, 0, w.groups, false);
+    w.kernels.gather_product({w.Z.data(), w.ldz}, {w.X.data(), w.ldx}, true, {w.rows, {nullptr, 0, b}},
+                             w.weights(), {0, d}, {0, w.groups}, false);
 }
 
 int main(int argc, char** argv) {

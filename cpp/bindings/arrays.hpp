@@ -39,22 +39,29 @@ inline void require(bool holds, const std::string& message) {
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
 class PyRows {
 public:
-    PyRows(py::array X, Array<std::int32_t> y, std::optional<Array<double>> weight, const Array<double>& mean,
+    // `targets` are class indices (n,) int32, or values (n, k) of the arithmetic's type.
+    PyRows(py::array X, py::array targets, std::optional<Array<double>> weight, const Array<double>& mean,
            const Array<double>& inverse_scale);
 
+    // Throws for values of another type.
     template <class T>
     Rows<T> as() const;
 
     Index n() const { return X_.shape(0); }
     Index d() const { return X_.shape(1); }
-    Index classes() const { return classes_; }
+    TargetKind target_kind() const { return targets_.ndim() == 1 ? TargetKind::labels : TargetKind::values; }
+    Index classes() const { return classes_; }           // of labels
+    Index values() const { return targets_.shape(1); }  // of a row
     bool weights_apart() const { return weight_ && weight_->ndim() == 2; }
     Index weighted_models() const { return weight_->shape(0); }
 
 private:
+    void take_labels();
+    void take_values() const;
+
     py::array X_;
     RowType type_;
-    Array<std::int32_t> y_;
+    py::array targets_;
     std::optional<Array<double>> weight_;
     std::vector<double> mean_;
     std::vector<double> inverse_scale_;
@@ -63,10 +70,12 @@ private:
     Index classes_ = 0;
 };
 
-// What m models have in common, and their l2.
+// What m models have in common, and their own numbers.
 class PyModels {
 public:
-    PyModels(std::string isa, Array<Index> sizes, Array<double> l2, const std::string& loss);
+    PyModels(std::string isa, const Array<Index>& sizes, Array<double> l2, std::string loss,
+             Array<double> loss_numbers, std::vector<std::string> activations,
+             Array<double> activation_numbers, std::string rule);
 
     template <class T>
     Models<T> as() const;
@@ -75,18 +84,41 @@ public:
     Index parameters() const { return parameters_; }
     Index inputs() const { return sizes_.front(); }
     Index outputs() const { return sizes_.back(); }
+    const std::string& loss() const { return loss_; }
+    TargetKind target_kind() const { return floats_.loss->targets; }
+    Index slots() const { return floats_.rule->slots; }
+    Index rule_numbers() const { return floats_.rule->numbers; }
 
 private:
+    // The entries of the kernel table of one type that the names stand for.
+    template <class T>
+    struct Named {
+        const Loss<T>* loss = nullptr;
+        std::vector<const Activation<T>*> activations;
+        const Rule<T>* rule = nullptr;
+    };
+
+    template <class T>
+    Named<T> named(const std::string& rule) const;
+
     std::string isa_;
     std::vector<Index> sizes_;
     std::vector<Index> offsets_;
     Array<double> l2_;
-    Loss loss_;
+    std::string loss_;
+    Array<double> loss_numbers_;
+    std::vector<std::string> activations_;
+    Array<double> activation_numbers_;
     Index parameters_ = 0;
+    Named<float> floats_;
+    Named<double> doubles_;
 };
 
-// Throws unless the rows fit the models: as many inputs, no label beyond the outputs, and weights for all
-// models at once or for each.
+// Throws unless rows have as many inputs as the models: scores need nothing else of them.
+void require_inputs(const PyModels& models, const PyRows& rows);
+
+// Throws unless the rows fit the models: as many inputs, targets as the loss takes them for as many outputs,
+// and weights for all models at once or for each.
 void require_fit(const PyModels& models, const PyRows& rows);
 
 }  // namespace gradstep::bindings

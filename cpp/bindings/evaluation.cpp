@@ -13,20 +13,20 @@ py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Ar
     require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
     const Models<T> models = py_models.as<T>();
     const Rows<T> rows = py_rows.as<T>();
-    Array<double> loss(models.m), cost(models.m), accuracy(models.m);
-    const Figures figures{loss.mutable_data(), cost.mutable_data(), accuracy.mutable_data()};
+    Array<double> loss(models.m), cost(models.m), hits(models.m);
+    const Metrics metrics{loss.mutable_data(), cost.mutable_data(), hits.mutable_data()};
     const T* parameters_at = parameters.data();
     {
         py::gil_scoped_release no_gil;
-        evaluate(models, rows, parameters_at, figures, n_threads);
+        evaluate(models, rows, parameters_at, metrics, n_threads);
     }
-    return py::make_tuple(loss, cost, accuracy);
+    return py::make_tuple(loss, cost, hits);
 }
 
 template <class T>
 Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
                    int n_threads) {
-    require_fit(py_models, py_rows);
+    require_inputs(py_models, py_rows);
     require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
     const Models<T> models = py_models.as<T>();
     const Rows<T> rows = py_rows.as<T>();
@@ -64,7 +64,7 @@ void define(py::module_& module) {
         module.def(name, function, doc, py::arg("models"), py::arg("rows"), py::arg("parameters").noconvert(),
                    py::arg("n_threads"));
     };
-    define_one("evaluate", &evaluate_as<T>, "Loss, cost and accuracy over all rows, each (m,).");
+    define_one("evaluate", &evaluate_as<T>, "Loss, cost and hits, means over all rows, each (m,).");
     define_one("scores", &scores_as<T>, "The last layer's output of every row, (m, n, k).");
     define_one("gradient", &gradient_as<T>, "Gradient of the cost over all rows as one batch, (m, P).");
 }

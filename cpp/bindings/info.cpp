@@ -2,15 +2,37 @@
 
 #include "gradstep/build_config.hpp"
 #include "gradstep/dispatch.hpp"
-#include "gradstep/measure.hpp"
 #include "gradstep/parallel.hpp"
+#include "gradstep/peak.hpp"
 #include "module.hpp"
 
 namespace gradstep::bindings {
 
 namespace py = pybind11;
 
+namespace {
+
+// Every loss with its kind of targets and its count of numbers, every activation with its count, every rule
+// with its slots and its count, as the kernels' own lists have them.
+py::dict names() {
+    const Kernels<float>& kernels = kernels_of<float>("baseline");
+    py::dict losses, activations, rules;
+    for (const auto& loss : kernels.losses)
+        losses[loss.name] =
+            py::make_tuple(loss.targets == TargetKind::labels ? "labels" : "values", loss.numbers);
+    for (const auto& activation : kernels.activations) activations[activation.name] = activation.numbers;
+    for (const auto& rule : kernels.rules) rules[rule.name] = py::make_tuple(rule.slots, rule.numbers);
+    py::dict all;
+    all["losses"] = losses;
+    all["activations"] = activations;
+    all["rules"] = rules;
+    return all;
+}
+
+}  // namespace
+
 void register_info(py::module_& module) {
+    module.def("names", &names, "Losses, activations and rules, and what each of them takes.");
     module.def("isas", &isas_usable, "Instruction sets that this machine can run, best first.");
     module.def(
         "build_config",

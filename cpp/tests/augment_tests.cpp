@@ -1,24 +1,16 @@
-#include "augment_tests.hpp"
-
 #include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
 
 #include "check.hpp"
+#include "fixture.hpp"
 #include "gradstep/buffer.hpp"
 #include "gradstep/core.hpp"
 #include "gradstep/dispatch.hpp"
 
 namespace gradstep::tests {
 namespace {
-
-bool never(void*) { return false; }
-
-template <class Element>
-constexpr RowType kType = sizeof(Element) == 1   ? RowType::uint8
-                          : sizeof(Element) == 4 ? RowType::float32
-                                                 : RowType::float64;
 
 struct Picture {
     int channels, height, width, flip, dy, dx;
@@ -52,21 +44,21 @@ Element pixel(const Element* image, const Picture& p, Index i) {
 
 // Arrays are exactly as long as they must be, so a sanitizer sees any step outside.
 template <class T, class Element>
-void test_stage(const std::string& isa, const Picture& p) {
+void test_augment_rows(const std::string& isa, const Picture& p) {
     const Index d = p.inputs(), n = 7, stride = d + 3, b = 6;
     std::vector<Element> X(static_cast<std::size_t>((n - 1) * stride + d));
     for (std::size_t i = 0; i < X.size(); ++i) X[i] = static_cast<Element>(1 + i * 7919 % 251);
     Rows<T> rows{};
     rows.X = X.data();
-    rows.type = kType<Element>;
+    rows.type = kRowType<Element>;
     rows.n = n;
     rows.d = d;
     rows.stride = stride;
-    const std::int32_t which[] = {6, 0, 3, 3, 5, 1};
-    std::vector<std::int16_t> coins;
+    const std::int32_t row_indices[] = {6, 0, 3, 3, 5, 1};
+    std::vector<std::int16_t> draws;
     for (Index r = 0; r < b; ++r)
-        for (const int coin : {p.flip, p.dy, p.dx})
-            coins.push_back(static_cast<std::int16_t>(r == 2 ? 0 : coin));
+        for (const int draw : {p.flip, p.dy, p.dx})
+            draws.push_back(static_cast<std::int16_t>(r == 2 ? 0 : draw));
     const Picture still{p.channels, p.height, p.width, 0, 0, 0, p.edge};
     const Index cuts[][2] = {{0, d},     {0, (d + 1) / 2}, {d / 3, d}, {d / 3, d / 3 + 1},
                              {d - 1, d}, {d / 4, d / 2}};
@@ -74,12 +66,13 @@ void test_stage(const std::string& isa, const Picture& p) {
         const Index ldto = i1 - i0 + 5;
         std::vector<Element> to(static_cast<std::size_t>((b - 1) * ldto + i1 - i0) + 15 / sizeof(Element),
                                 Element(255));
-        kernels_of<T>(isa).stage(to.data(), ldto, rows, which, coins.data(), p.images(), b, i0, i1);
+        kernels_of<T>(isa).augment_rows({to.data(), ldto}, rows, {row_indices, 0, b}, draws.data(),
+                                        p.images(), {i0, i1});
         bool all = true;
         for (Index r = 0; r < b; ++r) {
             for (Index i = i0; i < i1; ++i)
                 all &= to[static_cast<std::size_t>(r * ldto + i - i0)] ==
-                       pixel(X.data() + which[r] * stride, r == 2 ? still : p, i);
+                       pixel(X.data() + row_indices[r] * stride, r == 2 ? still : p, i);
             // What lies between two rows is left alone.
             for (Index gap = i1 - i0; gap < (r + 1 < b ? ldto : i1 - i0 + Index{15 / sizeof(Element)}); ++gap)
                 all &= to[static_cast<std::size_t>(r * ldto + gap)] == Element(255);
@@ -97,54 +90,66 @@ void test_session(const std::string& isa, const Picture& p, Index classes) {
     std::mt19937 random(3);
     std::vector<Element> X(static_cast<std::size_t>(n * d)), moved;
     for (Element& x : X) x = static_cast<Element>(random() % 200);
-    std::vector<std::int32_t> which, in_order, y;
-    std::vector<std::int16_t> coins;
+    std::vector<std::int32_t> row_indices, in_order, y;
+    std::vector<std::int16_t> draws;
     for (Index r = 0; r < n; ++r) {
-        which.push_back(static_cast<std::int32_t>((r * 7 + 3) % n));
+        row_indices.push_back(static_cast<std::int32_t>((r * 7 + 3) % n));
         in_order.push_back(static_cast<std::int32_t>(r));
         y.push_back(static_cast<std::int32_t>(r % classes));
-        Picture coin = p;
-        coin.flip = static_cast<int>(r % 2);
-        coin.dy = r % 3 ? static_cast<int>(r % 5) - 2 : 0;
-        coin.dx = r % 3 ? static_cast<int>(r % 7) - 3 : 0;
-        for (const int value : {coin.flip, coin.dy, coin.dx})
-            coins.push_back(static_cast<std::int16_t>(value));
-        for (Index i = 0; i < d; ++i) moved.push_back(pixel(X.data() + which.back() * d, coin, i));
+        Picture draw = p;
+        draw.flip = static_cast<int>(r % 2);
+        draw.dy = r % 3 ? static_cast<int>(r % 5) - 2 : 0;
+        draw.dx = r % 3 ? static_cast<int>(r % 7) - 3 : 0;
+        for (const int value : {draw.flip, draw.dy, draw.dx})
+            draws.push_back(static_cast<std::int16_t>(value));
+        for (Index i = 0; i < d; ++i) moved.push_back(pixel(X.data() + row_indices.back() * d, draw, i));
     }
     std::vector<std::int32_t> y_moved;
-    for (const std::int32_t row : which) y_moved.push_back(y[static_cast<std::size_t>(row)]);
-    const std::size_t room = static_cast<std::size_t>(d + kBehind);
-    const std::vector<double> mean(room, 90.0), inverse_scale(room, 0.02), rates(3, 0.1);
+    for (const std::int32_t row : row_indices) y_moved.push_back(y[static_cast<std::size_t>(row)]);
+    const std::size_t room = static_cast<std::size_t>(d + kReadPadding);
+    const std::vector<double> mean(room, 90.0), inverse_scale(room, 0.02),
+        numbers{0.998, -0.1, 1, -0.1, 0.998, -0.1, 1, -0.1, 0.998, -0.1, 1, -0.1};
     const std::vector<T> mean_T(room, T(90)), inverse_scale_T(room, static_cast<T>(0.02));
     const auto rows_of = [&](const std::vector<Element>& data, const std::vector<std::int32_t>& labels) {
-        return Rows<T>{data.data(),
-                       kType<Element>,
-                       n,
-                       d,
-                       d,
-                       mean.data(),
-                       inverse_scale.data(),
-                       mean_T.data(),
-                       inverse_scale_T.data(),
-                       labels.data(),
-                       nullptr,
-                       0};
+        return Rows<T>{
+            .X = data.data(),
+            .type = kRowType<Element>,
+            .n = n,
+            .d = d,
+            .stride = d,
+            .mean = mean.data(),
+            .inverse_scale = inverse_scale.data(),
+            .mean_T = mean_T.data(),
+            .inverse_scale_T = inverse_scale_T.data(),
+            .labels = labels.data(),
+        };
     };
-    const double l2 = 0.01;
-    const Models<T> models{&kernels_of<T>(isa), Layers{1, sizes, offsets, P}, 1, &l2, Loss::softmax};
+    const double l2 = 0.01, smoothing = 0;
+    const Kernels<T>& kernels = kernels_of<T>(isa);
+    const Models<T> models{
+        .kernels = &kernels,
+        .layers = {1, sizes, offsets, P},
+        .m = 1,
+        .l2 = &l2,
+        .loss = find(kernels.losses, "softmax"),
+        .loss_numbers = &smoothing,
+        .activations = nullptr,
+        .activation_numbers = nullptr,
+        .rule = find(kernels.rules, "descent"),
+    };
     const auto train = [&](const Rows<T>& rows, std::optional<Images> images,
-                           const std::vector<std::int32_t>& numbers, const std::int16_t* thrown,
+                           const std::vector<std::int32_t>& chosen, const std::int16_t* drawn,
                            int n_threads) {
         std::vector<T> parameters(static_cast<std::size_t>(P), T(0));
         Index updates = 0, seen = 0;
         std::uint8_t finite = 1;
-        double loss = 0, correct = 0;
+        double loss = 0, hits = 0;
         Session<T> session(models, rows, b, nullptr, 0, n_threads, images);
         for (int epoch = 0; epoch < 2; ++epoch) {
             const Index taken = buffers_taken.load();
-            session.train(Stretch{3, numbers.data(), starts, rates.data(), thrown},
-                          Progress<T>{parameters.data(), &updates, &finite, &loss, &correct, &seen},
-                          Poll{never, nullptr});
+            session.train({3, chosen.data(), starts, numbers.data(), drawn},
+                          {parameters.data(), nullptr, &updates, &finite, &loss, &hits, &seen},
+                          {never, nullptr});
             CHECK((buffers_taken.load() == taken) == (epoch == 1));
         }
         CHECK(updates == 6 && finite == 1);
@@ -152,20 +157,18 @@ void test_session(const std::string& isa, const Picture& p, Index classes) {
     };
     const std::vector<T> wanted = train(rows_of(moved, y_moved), std::nullopt, in_order, nullptr, 1);
     for (const int n_threads : {1, 2, 3, 7})
-        CHECK(train(rows_of(X, y), p.images(), which, coins.data(), n_threads) == wanted);
+        CHECK(train(rows_of(X, y), p.images(), row_indices, draws.data(), n_threads) == wanted);
 }
 
 template <class T, class Element>
 void test_both(const std::string& isa) {
-    for (const Picture& p : kPictures) test_stage<T, Element>(isa, p);
+    for (const Picture& p : kPictures) test_augment_rows<T, Element>(isa, p);
     for (const bool edge : {false, true}) {
         test_session<T, Element>(isa, {3, 32, 32, 0, 0, 0, edge}, 10);
         test_session<T, Element>(isa, {3, 32, 32, 0, 0, 0, edge}, 70);
         test_session<T, Element>(isa, {2, 7, 29, 0, 0, 0, edge}, 3);
     }
 }
-
-}  // namespace
 
 void test_augmentation(const std::string& isa) {
     test_both<float, std::uint8_t>(isa);
@@ -175,4 +178,9 @@ void test_augmentation(const std::string& isa) {
     test_both<double, double>(isa);
 }
 
+TEST(images_are_flipped_and_shifted) {
+    for (const std::string& isa : isas_usable()) test_augmentation(isa);
+}
+
+}  // namespace
 }  // namespace gradstep::tests

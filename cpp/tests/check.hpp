@@ -1,7 +1,8 @@
-// A check that counts, prints where it failed, and lets the others run.
+// Tests that register themselves, and a check that counts, prints where it failed, and lets the others run.
 #pragma once
 
 #include <cstdio>
+#include <vector>
 
 namespace gradstep::tests {
 
@@ -15,7 +16,28 @@ inline Tally& tally() {
     return the_tally;
 }
 
+struct Test {
+    const char* file;
+    const char* name;
+    void (*run)();
+};
+
+inline std::vector<Test>& all_tests() {
+    static std::vector<Test> the_tests;
+    return the_tests;
+}
+
+struct Registration {
+    explicit Registration(Test test) { all_tests().push_back(test); }
+};
+
 }  // namespace gradstep::tests
+
+// TEST(name) { ... } in any file; main runs those of the files that it is asked for.
+#define TEST(name)                                                                         \
+    static void name();                                                                    \
+    static const gradstep::tests::Registration name##_registered({__FILE__, #name, name}); \
+    static void name()
 
 #define CHECK(condition)                                                                 \
     do {                                                                                 \

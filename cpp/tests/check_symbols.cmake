@@ -2,7 +2,7 @@
 # weak function for all of them, and constructors run before the instruction set is chosen; so an
 # object exports its tables alone and has nothing to run at load.
 #
-#   cmake -DISA=avx2 -DNM=nm -DOBJDUMP=objdump -DOBJECTS=set.cpp.o -P check_symbols.cmake
+#   cmake -DISA=avx2 -DNM=nm -DOBJDUMP=objdump -DOBJECTS=table.cpp.o -P check_symbols.cmake
 set(wrong "")
 set(tables 0)
 foreach(object ${OBJECTS})

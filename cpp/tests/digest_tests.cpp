@@ -1,15 +1,15 @@
-#include "digest_tests.hpp"
-
 #include <cstddef>
 #include <utility>
 #include <vector>
 
-#include "../src/digest.hpp"
 #include "check.hpp"
+#include "engine/digest.hpp"
 
 namespace gradstep::tests {
 
-void test_digest() {
+namespace {
+
+TEST(a_digest_sees_every_change) {
     for (const std::size_t count : {1u, 4u, 7u, 8u, 31u, 32u, 33u, 100u}) {
         std::vector<unsigned char> bytes(count, 0);
         const Digest whole = digest_of(bytes.data(), count);
@@ -31,4 +31,5 @@ void test_digest() {
     }
 }
 
+}  // namespace
 }  // namespace gradstep::tests

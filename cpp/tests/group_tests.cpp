@@ -1,5 +1,4 @@
-#include "group_tests.hpp"
-
+// A model has the bits that it has alone, whoever trains beside it and on however many threads.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -15,10 +14,10 @@ namespace {
 // All that is known of a model behind its training.
 template <class T>
 struct Trained {
-    std::vector<T> parameters;
+    std::vector<T> parameters, slots;
     Index updates, rows;
     bool finite;
-    std::vector<double> sums;  // loss and correct weight of the batches, figures of two sets
+    std::vector<double> sums;  // loss and hits of the batches, metrics of two sets
 
     bool operator==(const Trained&) const = default;
 };
@@ -32,29 +31,29 @@ struct Group {
     explicit Group(const Case& c) : f(c) {
         std::mt19937 random(5);
         for (int i = 0; i < c.m * c.n; ++i) weight.push_back(0.5 * static_cast<double>(random() % 5));
-        for (double& rate : f.learning_rate) rate *= 0.5 + 0.01 * static_cast<double>(random() % 100);
+        f.set_rates([&](int, Index) { return 0.03 * (0.5 + 0.01 * static_cast<double>(random() % 100)); });
         const auto third = f.parameters.begin() + 2 * f.P;
         std::fill(third, third + f.P, std::numeric_limits<T>::max());
     }
 
     // Some of the models, trained together.
     std::vector<Trained<T>> trained(const std::string& isa, const std::vector<Index>& chosen, int n_threads,
-                                    Index updates, Poll poll = {never, nullptr}) const {
-        const Index m = static_cast<Index>(chosen.size());
-        std::vector<double> weights, rates, l2;
+                                    Index updates, StopCallback should_stop = {never, nullptr}) {
+        const Index m = static_cast<Index>(chosen.size()), r = 2 * f.rule().numbers;
+        const Index hidden = static_cast<Index>(f.c.hidden.size());
+        std::vector<double> weights, numbers, l2, loss_numbers, activation_numbers;
         std::vector<T> parameters;
-        const auto add = [](auto& to, const auto& from, Index model, Index count) {
-            to.insert(to.end(), from.begin() + model * count, from.begin() + (model + 1) * count);
+        // The first `count` of a model's `stride` elements.
+        const auto add = [](auto& to, const auto& from, Index model, Index stride, Index count) {
+            to.insert(to.end(), from.begin() + model * stride, from.begin() + model * stride + count);
         };
         for (const Index model : chosen) {
-            add(weights, weight, model, f.c.n);
-            add(rates, f.learning_rate, model, f.updates());
-            add(l2, f.l2, model, 1);
-            add(parameters, f.parameters, model, f.P);
-        }
-        for (Index model = m; updates < f.updates() && model-- > 0;) {
-            const auto behind = rates.begin() + model * f.updates() + updates;
-            rates.erase(behind, behind + f.updates() - updates);
+            add(weights, weight, model, f.c.n, f.c.n);
+            add(numbers, f.numbers, model, f.updates() * r, updates * r);
+            add(l2, f.l2, model, 1, 1);
+            add(loss_numbers, f.loss_numbers, model, f.loss().numbers, f.loss().numbers);
+            add(activation_numbers, f.activation_numbers, model, hidden, hidden);
+            add(parameters, f.parameters, model, f.P, f.P);
         }
         Rows<T> rows = f.rows();
         rows.weight = weights.data();
@@ -62,18 +61,21 @@ struct Group {
         Models<T> models = f.models(isa);
         models.m = m;
         models.l2 = l2.data();
+        models.loss_numbers = loss_numbers.data();
+        models.activation_numbers = activation_numbers.data();
         const Rows<T> sets[] = {rows, rows};
         Session<T> session(models, rows, f.c.b, sets, 2, n_threads);
-        Outcome<T> result(parameters, static_cast<int>(m));
-        session.train({updates, f.which.data(), f.starts.data(), rates.data()}, result.progress(), poll);
-        std::vector<double> numbers(static_cast<std::size_t>(6 * m));
-        const auto figures_at = [&](Index set) {
-            double* at = numbers.data() + 3 * set * m;
-            return Figures{at, at + m, at + 2 * m};
+        Outcome<T> result(parameters, static_cast<int>(m), f.rule().slots);
+        session.train({updates, f.row_indices.data(), f.starts.data(), numbers.data()}, result.state(),
+                      should_stop);
+        std::vector<double> metrics_of_sets(static_cast<std::size_t>(6 * m));
+        const auto metrics_at = [&](Index set) {
+            double* at = metrics_of_sets.data() + 3 * set * m;
+            return Metrics{at, at + m, at + 2 * m};
         };
-        const Figures figures[] = {figures_at(0), figures_at(1)};
-        session.evaluate(result.parameters.data(), figures);
-        return apart(result, numbers, m);
+        const Metrics metrics[] = {metrics_at(0), metrics_at(1)};
+        session.evaluate(result.parameters.data(), metrics);
+        return apart(result, metrics_of_sets, m);
     }
 
     std::vector<Trained<T>> apart(const Outcome<T>& result, const std::vector<double>& numbers,
@@ -82,12 +84,12 @@ struct Group {
         for (Index model = 0; model < m; ++model) {
             const std::size_t place = static_cast<std::size_t>(model);
             const auto block = result.parameters.begin() + model * f.P;
-            Trained<T> one{{block, block + f.P},
-                           result.updates[place],
-                           result.rows[place],
-                           result.finite[place] != 0,
-                           {result.loss[place], result.correct[place]}};
-            // Figures of a model that broke are no numbers, and so equal nothing.
+            const Index slots = f.rule().slots * f.P;
+            const auto slots_at = result.slots.begin() + model * slots;
+            Trained<T> one{{block, block + f.P},      {slots_at, slots_at + slots},
+                           result.updates[place],     result.rows[place],
+                           result.finite[place] != 0, {result.loss[place], result.hits[place]}};
+            // Metrics of a model that broke are no numbers, and so equal nothing.
             for (Index kind = 0; one.finite && kind < 6; ++kind)
                 one.sums.push_back(numbers[static_cast<std::size_t>(kind * m + model)]);
             models.push_back(one);
@@ -98,7 +100,7 @@ struct Group {
 
 template <class T, class Element>
 void test_a_model_is_itself_in_any_group(const std::string& isa, const Case& c) {
-    const Group<T, Element> group(c);
+    Group<T, Element> group(c);
     std::vector<Trained<T>> alone;
     for (Index model = 0; model < c.m; ++model)
         alone.push_back(group.trained(isa, {model}, 1, group.f.updates()).front());
@@ -126,54 +128,71 @@ void test_a_stop_leaves_all_at_one_update(const std::string& isa) {
     Group<double, double> group(Case{16, 700, {60}, 10, 5, 16});
     std::fill_n(group.f.parameters.begin() + 2 * group.f.P, group.f.P, 0.01);
     constexpr Index updates = 20000;
-    std::vector<std::int32_t> which;
+    std::vector<std::int32_t> row_indices;
     group.f.starts.assign(1, 0);
     for (Index t = 1; t <= updates; ++t) {
-        which.insert(which.end(), group.f.which.begin(), group.f.which.begin() + 16);
+        row_indices.insert(row_indices.end(), group.f.row_indices.begin(), group.f.row_indices.begin() + 16);
         group.f.starts.push_back(16 * t);
     }
-    group.f.which = which;
-    group.f.learning_rate.assign(5 * updates, 1e-3);
+    group.f.row_indices = row_indices;
+    group.f.set_rates([](int, Index) { return 1e-3; });
     for (const int n_threads : {1, 2, 4}) {
         const std::vector<Index> chosen{0, 1, 2, 3, 4};
-        const auto stopped = group.trained(isa, chosen, n_threads, updates, Poll{at_once, nullptr});
+        const auto stopped = group.trained(isa, chosen, n_threads, updates, StopCallback{at_once, nullptr});
         CHECK(stopped[0].updates > 0 && stopped[0].updates < updates);
         CHECK(stopped == group.trained(isa, chosen, 1, stopped[0].updates));
     }
 }
 
-// In several lanes, and more than one track in each of them.
+// In several lanes, and more than one shard in each of them.
 void test_a_group_takes_memory_once(const std::string& isa) {
-    const Fixture<float, std::uint8_t> f(Case{12, 2200, {310}, 5, 5, 6});
+    Fixture<float, std::uint8_t> f(Case{12, 2200, {310}, 5, 5, 6});
     const Rows<float> rows = f.rows();
     Session<float> session(f.models(isa), rows, f.c.b, &rows, 1, 2);
-    Outcome<float> result(f.parameters, f.c.m);
+    Outcome<float> result(f);
     std::vector<double> numbers(15);
-    const Figures figures{numbers.data(), numbers.data() + 5, numbers.data() + 10};
+    const Metrics metrics{numbers.data(), numbers.data() + 5, numbers.data() + 10};
     for (int epoch = 0; epoch < 2; ++epoch) {
         const Index taken = buffers_taken.load();
-        session.train(f.stretch(), result.progress(), Poll{never, nullptr});
-        session.evaluate(result.parameters.data(), &figures);
+        session.train(f.range(), result.state(), StopCallback{never, nullptr});
+        session.evaluate(result.parameters.data(), &metrics);
         CHECK((buffers_taken.load() == taken) == (epoch == 1));
     }
 }
 
+// Losses, activations and rules dealt out in turn.
 template <class T>
 void test_groups_of(const std::string& isa) {
+    using Strings = std::vector<std::string>;
     test_a_model_is_itself_in_any_group<T, std::uint8_t>(isa, {21, 400, {}, 10, 37, 8});
-    test_a_model_is_itself_in_any_group<T, std::uint8_t>(isa, {19, 273, {21}, 3, 24, 8, Loss::sigmoid});
+    test_a_model_is_itself_in_any_group<T, std::uint8_t>(
+        isa, {21, 384, {}, 10, 5, 8, "softmax", Strings{}, "adam"});
+    test_a_model_is_itself_in_any_group<T, std::uint8_t>(
+        isa, {19, 273, {21}, 3, 24, 8, "sigmoid", Strings{"tanh"}, "momentum"});
+    test_a_model_is_itself_in_any_group<T, float>(
+        isa, {21, 33, {70, 9}, 4, 5, 8, "multilabel", Strings{"leaky_relu", "selu"}, "adam"});
+    test_a_model_is_itself_in_any_group<T, float>(isa,
+                                                  {21, 33, {}, 3, 5, 8, "squared", Strings{}, "momentum"});
     test_a_model_is_itself_in_any_group<T, float>(isa, {21, 33, {70, 9}, 4, 37, 8});
     test_a_model_is_itself_in_any_group<T, double>(isa, {11, 2200, {310}, 5, 3, 6});
-    test_a_model_is_itself_in_any_group<T, std::uint8_t>(isa, {11, 2200, {310}, 5, 3, 6});
+    test_a_model_is_itself_in_any_group<T, std::uint8_t>(
+        isa, {11, 2200, {310}, 5, 3, 6, "poisson", Strings{"logistic"}, "adam"});
+}
+
+TEST(a_model_is_itself_in_any_group) {
+    for (const std::string& isa : isas_usable()) {
+        test_groups_of<float>(isa);
+        test_groups_of<double>(isa);
+    }
+}
+
+TEST(a_stop_leaves_all_models_at_one_update) {
+    for (const std::string& isa : isas_usable()) test_a_stop_leaves_all_at_one_update(isa);
+}
+
+TEST(a_group_takes_memory_once) {
+    for (const std::string& isa : isas_usable()) test_a_group_takes_memory_once(isa);
 }
 
 }  // namespace
-
-void test_groups(const std::string& isa) {
-    test_groups_of<float>(isa);
-    test_groups_of<double>(isa);
-    test_a_stop_leaves_all_at_one_update(isa);
-    test_a_group_takes_memory_once(isa);
-}
-
 }  // namespace gradstep::tests

@@ -1,5 +1,3 @@
-#include "moments_tests.hpp"
-
 #include <random>
 #include <vector>
 
@@ -28,12 +26,11 @@ void check_sums(Index n, Index d, unsigned least) {
     }
 }
 
-}  // namespace
-
-void test_moments() {
+TEST(sums_of_bytes_are_exact) {
     for (const Index n : {0, 1, 3, 1000})
         for (const Index d : {1, 16, 3071, 3072, 3073}) check_sums(n, d, 0);
     for (const Index n : {65535, 65536, 65537, 140000}) check_sums(n, 3, 254);
 }
 
+}  // namespace
 }  // namespace gradstep::tests

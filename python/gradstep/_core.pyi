@@ -12,7 +12,7 @@ class Rows:
     def __init__(
         self,
         X: npt.NDArray[Any],
-        y: npt.NDArray[np.int32],
+        targets: npt.NDArray[Any],
         weight: npt.NDArray[np.float64] | None,
         mean: npt.NDArray[np.float64],
         inverse_scale: npt.NDArray[np.float64],
@@ -20,7 +20,15 @@ class Rows:
 
 class Models:
     def __init__(
-        self, isa: str, sizes: npt.NDArray[np.int64], l2: npt.NDArray[np.float64], loss: str
+        self,
+        isa: str,
+        sizes: npt.NDArray[np.int64],
+        l2: npt.NDArray[np.float64],
+        loss: str,
+        loss_numbers: npt.NDArray[np.float64],
+        activations: list[str],
+        activation_numbers: npt.NDArray[np.float64],
+        rule: str,
     ) -> None: ...
 
 class Session:
@@ -36,16 +44,19 @@ class Session:
     ) -> None: ...
     def train(
         self,
-        which: npt.NDArray[np.int32],
+        row_indices: npt.NDArray[np.int32],
         starts: npt.NDArray[np.int64],
-        learning_rate: npt.NDArray[np.float64],
+        numbers: npt.NDArray[np.float64],
         parameters: npt.NDArray[Any],
+        slots: npt.NDArray[Any],
         updates: npt.NDArray[np.int64],
         finite: npt.NDArray[np.bool_],
-        coins: npt.NDArray[np.int16] | None,
+        draws: npt.NDArray[np.int16] | None,
         should_stop: Callable[[], bool],
     ) -> npt.NDArray[np.float64]: ...
-    def evaluate(self, parameters: npt.NDArray[Any]) -> npt.NDArray[np.float64]: ...
+    def evaluate(
+        self, parameters: npt.NDArray[Any], with_scores: bool
+    ) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[Any]]]: ...
 
 def evaluate(
     models: Models, rows: Rows, parameters: npt.NDArray[Any], n_threads: int
@@ -54,6 +65,7 @@ def scores(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: i
 def gradient(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
 def sort(words: npt.NDArray[np.uint64]) -> None: ...
 def sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[np.uint64]: ...
+def names() -> dict[str, dict[str, Any]]: ...
 def isas() -> list[str]: ...
 def build_config() -> dict[str, Any]: ...
 def measure(isa: str, n_threads: int) -> tuple[int, float, float, float, float]: ...

@@ -9,18 +9,18 @@
 
 namespace gradstep {
 
-// Consecutive updates: batch t is rows which[starts[t]] ... which[starts[t + 1]].
-struct Stretch {
-    Index updates;                // T
-    const std::int32_t* which;    // (starts[T],)
-    const Index* starts;          // (T + 1,) from 0
-    const double* learning_rate;  // (m, T)
+// Consecutive updates: batch t is rows row_indices[starts[t]] ... row_indices[starts[t + 1]].
+struct UpdateRange {
+    Index updates;                    // T
+    const std::int32_t* row_indices;  // (starts[T],)
+    const Index* starts;              // (T + 1,) from 0
+    const double* numbers;            // (m, T, 2, r) of the rule: those for weights, then those for biases
     // (starts[T], 3) flip, dy and dx of each row, or null to leave all as they are
-    const std::int16_t* coins = nullptr;
+    const std::int16_t* draws = nullptr;
 };
 
 // Asked by the calling thread about every 50 ms; true stops at the next update's boundary.
-struct Poll {
+struct StopCallback {
     bool (*ask)(void* context);
     void* context;
 };
@@ -31,24 +31,35 @@ struct Models {
     Layers layers;
     Index m;
     const double* l2;  // (m,)
-    Loss loss;
+    const Loss<T>* loss;
+    const double* loss_numbers;               // (m, p), p being the loss's own count
+    const Activation<T>* const* activations;  // (l - 1,)
+    const double* activation_numbers;         // (m, l - 1)
+    const Rule<T>* rule;
+
+    const double* loss_numbers_of(Index model) const { return loss_numbers + model * loss->numbers; }
+    // Of the activation behind a hidden layer.
+    T activation_number(Index model, Index layer) const {
+        return static_cast<T>(activation_numbers[model * (layers.count - 1) + layer]);
+    }
 };
 
-// Mean loss and share of correct rows, weighted, and loss + l2 * sum(W^2); each (m,).
-struct Figures {
+// Means over the rows of loss and hits, weighted, and loss + l2 * sum(W^2); each (m,).
+struct Metrics {
     double* loss;
     double* cost;
-    double* accuracy;
+    double* hits;
 };
 
 // What training changes. A model whose batch loss is not finite has finite set to 0 and stops there.
 template <class T>
-struct Progress {
+struct TrainingState {
     T* parameters;         // (m, P)
+    T* slots;              // (m, s, P), or null where the rule has none
     Index* updates;        // (m,) counts up by what was done
     std::uint8_t* finite;  // (m,)
     double* loss;          // (m,) grows by the loss of every row of a batch, times its weight,
-    double* correct;       // (m,) by the weight of every row that is answered right,
+    double* hits;       // (m,) by the weight of every row that is answered right,
     Index* rows;           // (m,) and by the rows
 };
 
@@ -57,7 +68,7 @@ struct Progress {
 template <class T>
 class Session {
 public:
-    // `evaluated` are `count` sets of rows; batches have at most `most_rows`. Stretches have coins if
+    // `evaluated` are `count` sets of rows; batches have at most `most_rows`. Update ranges have draws if
     // `images` are given, and only then.
     Session(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
             Index count, int n_threads, std::optional<Images> images = std::nullopt);
@@ -66,18 +77,19 @@ public:
     Session& operator=(const Session&) = delete;
 
     // Trains in place.
-    void train(const Stretch& stretch, const Progress<T>& progress, Poll poll);
+    void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop);
 
-    // Writes the figures of each set of evaluated rows.
-    void evaluate(const T* parameters, const Figures* figures);
+    // Writes the metrics of each set of evaluated rows and, where `scores` is not null, to scores[set] the
+    // scores (m, n, k) that they come from.
+    void evaluate(const T* parameters, const Metrics* metrics, T* const* scores = nullptr);
 
 private:
-    class Parts;
-    std::unique_ptr<Parts> parts_;
+    class Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 template <class T>
-void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Figures figures,
+void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Metrics metrics,
               int n_threads);
 
 // Scores of every row, (m, n, k).

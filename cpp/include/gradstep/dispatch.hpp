@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gradstep/kernels.hpp"
@@ -23,5 +24,13 @@ std::vector<std::string> isas_usable();
 // The table of a usable set; throws std::invalid_argument for any other name.
 template <class T>
 const Kernels<T>& kernels_of(const std::string& isa);
+
+// The loss, activation or rule of a name, or null.
+template <class Entry>
+const Entry* find(List<Entry> list, std::string_view name) {
+    for (const Entry& entry : list)
+        if (entry.name == name) return &entry;
+    return nullptr;
+}
 
 }  // namespace gradstep

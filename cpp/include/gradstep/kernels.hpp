@@ -1,127 +1,268 @@
-// The table of functions that every instruction set fills. Nothing outside cpp/kernels/ knows how a
-// set lays out weights; the rest of the core only asks for sizes and column groups.
+// The table of functions that every instruction set fills. Nothing outside cpp/kernels/ knows how a set lays
+// out weights, or which losses, activations and rules there are; the rest of the core asks for sizes, column
+// groups and names.
 //
 // Suffixes name the axes: b rows of a batch, i inputs, o outputs. Rows of X, Z and dZ are padded:
 // `padded(out)` elements apart or more, the padding of Z and dZ being zero.
+//
+// Why so: docs/adr/0004 and docs/adr/0017.
 #pragma once
+
+#include <type_traits>
 
 #include "gradstep/types.hpp"
 
 namespace gradstep {
 
-// Of a first layer whose inputs come unscaled, x - mean: what they are to be multiplied by, and the packed
-// weights that have been. Both null for inputs as they should be.
+// Rows of a matrix, `ld` elements apart.
+template <class T>
+struct Tile {
+    T* data;
+    Index ld;
+
+    operator Tile<const T>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {data, ld};
+    }
+};
+
+// Inputs i0 <= i < i1 of a layer. i0 is the first of a vector.
+struct Span {
+    Index i0;
+    Index i1;
+};
+
+// Columns of W (in, out) are worked on in groups; no result depends on how groups are shared out. Here those
+// with g0 <= g < g1.
+struct Groups {
+    Index g0;
+    Index g1;
+};
+
+// A packed W (in, out).
+template <class T>
+struct Weights {
+    T* panel;
+    Index in;
+    Index out;
+
+    operator Weights<const T>() const
+        requires(!std::is_const_v<T>)
+    {
+        return {panel, in, out};
+    }
+};
+
+// Elements of a panel that lie together.
+struct Run {
+    Index start;
+    Index count;  // whole vectors
+};
+
+// Rows indices[0..count) of a data set, or first + 0..count where that is null.
+struct RowNumbers {
+    const std::int32_t* indices;
+    Index first;
+    Index count;
+};
+
+// Rows on their way into a batch. What lies `ahead` elements behind a row's inputs is asked for, if not 0.
+template <class T>
+struct Incoming {
+    const Rows<T>& rows;
+    RowNumbers numbers;
+    Index ahead = 0;
+};
+
+// Of a first layer whose inputs come unscaled, x - mean (ADR 0016): what they are to be multiplied by, and
+// the packed weights that have been. Both null for inputs as they should be.
 template <class T>
 struct Scaling {
     const T* factor = nullptr;  // (in,)
     T* panel = nullptr;         // factor * W, or null where nobody needs it
 };
 
-// Products of bytes with the weights of `outputs` outputs, several models' or one's, each weight a whole
-// number of its output's steps. Sums are exact; scores are as close as those of other products.
+// a * W + c * factor * dW.
 template <class T>
-struct ByteProducts {
+struct LinearStep {
+    T a;
+    T c;
+    Scaling<T> scaling{};
+};
+
+// Inputs of a layer: a tile, or where that is null rows that are read anew, unscaled and column by column.
+template <class T>
+struct Inputs {
+    Tile<const T> tile;  // column 0 is the first input of the span
+    const Rows<T>* rows = nullptr;
+    RowNumbers numbers{};
+};
+
+// What is left of every row that a loss has seen.
+template <class T>
+struct Judged {
+    double* losses;  // weight * loss
+    double* hits;    // weight if the row is answered right, else 0
+    T* dS;           // weight * scale * the loss's gradient, as far apart as the scores; or null
+};
+
+// A loss: one struct of cpp/kernels/losses.hpp.
+template <class T>
+struct Loss {
+    const char* name;
+    TargetKind targets;
+    Index numbers;  // that it takes
+
+    // Scores S__bo (b, k) of the rows `of`. `weight` (n,) is 1 where null.
+    void (*judge)(Judged<T> to, Tile<const T> S__bo, Index k, const Rows<T>& rows, const double* weight,
+                  RowNumbers of, const double* numbers, double scale);
+};
+
+// An activation: one struct of cpp/kernels/activations.hpp. It takes one number at most.
+template <class T>
+struct Activation {
+    const char* name;
+    Index numbers;
+
+    // Z__bo = of(sums__bo + bias); Z may be the sums, and has their distance between rows.
+    void (*add_bias_activate)(Tile<T> Z__bo, const T* sums, const T* bias, Index b, Index out, T number);
+
+    // dA__bi times the slope where the output is A__bi, which has the same distance between rows.
+    void (*times_slope)(Tile<T> dA__bi, const T* A__bi, Index b, Index in, T number);
+};
+
+// A rule by which weights are updated: one struct of cpp/kernels/rules.hpp.
+template <class T>
+struct Rule {
+    const char* name;
+    Index slots;
+    Index numbers;
+
+    // Weights, slots (slot s lies (s + 1) * stride behind W) and g = dW + numbers[0] * W, element by
+    // element. Null where the rule is no more than a LinearStep {numbers[0], numbers[1]}, which `update`
+    // takes together with the product.
+    void (*step)(T* W, Index stride, const T* g, Index count, const T* numbers);
+};
+
+// All losses, say, that a set has.
+template <class Entry>
+struct List {
+    const Entry* entries;
+    Index count;
+
+    const Entry* begin() const { return entries; }
+    const Entry* end() const { return entries + count; }
+};
+
+// Products of bytes with the weights of `outputs` outputs, several models' or one's, each weight a whole
+// number of its output's steps (ADR 0018). Sums are exact; scores are as close as those of other products.
+template <class T>
+struct Int8Products {
     struct Sizes {
         Index panel;  // words of all weights, 0 where there are too many inputs
         Index sums;   // of a row
     };
+    // Outputs first ... first + out - 1 of a layer (in, outputs).
+    struct Part {
+        Index in;
+        Index out;
+        Index first;
+        Index outputs;
+    };
+    // By output: the length of a step, and the sum of its numbers times `mean`.
+    struct Steps {
+        double* step;
+        double* offset;
+    };
     Sizes (*sizes)(Index in, Index outputs);
 
-    // The weights W__io * factor as outputs first ... first + out - 1. An output's step, and the sum of its
-    // numbers times `mean`, are left at its place in `step` and `offset`. False, and nothing of use is left,
-    // where no step is both long and fine enough for an output's weights.
-    bool (*pack)(std::int32_t* panel, double* step, double* offset, const T* W__io, const double* factor,
-                 const double* mean, Index in, Index out, Index first, Index outputs);
+    // The weights W__io * factor of a part, whose steps are left at its places. False, and nothing of use is
+    // left, where no step is both long and fine enough for an output's weights.
+    bool (*pack)(std::int32_t* panel, Steps steps, const T* W__io, const double* factor, const double* mean,
+                 Part part);
 
-    // Sums over the inputs of b rows, `stride` bytes apart.
-    void (*product)(std::int32_t* sums, const std::uint8_t* X, Index stride, Index b,
-                    const std::int32_t* panel, Index in, Index outputs);
+    // Sums over the inputs of b rows.
+    void (*product)(std::int32_t* sums, Tile<const std::uint8_t> X, Index b, const std::int32_t* panel,
+                    Index in, Index outputs);
 
-    // Z__bo = step * (sums - offset) of outputs first ... first + out - 1.
-    void (*scores)(T* Z__bo, Index ldz, const std::int32_t* sums, const double* step, const double* offset,
-                   Index b, Index in, Index out, Index first, Index outputs);
+    // Z__bo = step * (sums - offset) of a part.
+    void (*scores)(Tile<T> Z__bo, const std::int32_t* sums, Steps steps, Index b, Part part);
 };
 
 template <class T>
 struct Kernels {
     const char* isa;
 
+    List<Loss<T>> losses;
+    List<Activation<T>> activations;
+    List<Rule<T>> rules;
+
     // out rounded up to whole vectors: the least distance between rows of Z and dZ.
     Index (*padded)(Index out);
 
-    // Columns of W (in, out) are worked on in groups; no result depends on how groups are shared out.
     Index (*column_groups)(Index in, Index out);
 
     // Elements of a packed W (in, out).
     Index (*panel_size)(Index in, Index out);
     // `factor` (in,) of the inputs' weights, or null.
-    void (*pack)(T* panel, const T* W__io, const T* factor, Index in, Index out);
-    void (*unpack)(T* W__io, const T* panel, Index in, Index out);
+    void (*pack)(Weights<T> to, const T* W__io, const T* factor);
+    void (*unpack)(T* W__io, Weights<const T> from);
+
+    // Where the weights of a span of inputs and of one column group lie.
+    Run (*run)(Index in, Index out, Span inputs, Index group);
 
     // Elements of what `backward` needs of a packed W (in, out) beside it: none, or W^T, of which `transpose`
-    // writes columns i0 <= i < i1.
+    // writes some columns (ADR 0019).
     Index (*transposed_size)(Index in, Index out);
-    void (*transpose)(T* panel__oi, const T* panel__io, Index in, Index out, Index i0, Index i1);
+    void (*transpose)(T* panel__oi, Weights<const T> from, Span inputs);
 
-    // X__bi = standardised inputs i0 <= i < i1 of rows which[0..b), or of rows first + 0..b when
-    // `which` is null; column i0 lands in column 0 of X. Behind the last input a row is zero up to
-    // the next whole vector. What lies `ahead` elements behind a row's inputs is asked for, if not 0.
-    void (*gather)(T* X__bi, Index ldx, const Rows<T>& rows, const std::int32_t* which, Index first, Index b,
-                   Index i0, Index i1, Index ahead);
+    // X__bi = standardised inputs of rows; column i0 lands in column 0 of X. Behind the last input a row is
+    // zero up to the next whole vector.
+    void (*gather)(Tile<T> X__bi, const Incoming<T>& from, Span inputs);
 
-    // Ask for inputs i0 <= i < i1 of rows which[0..b) before they are gathered.
-    void (*prefetch)(const Rows<T>& rows, const std::int32_t* which, Index b, Index i0, Index i1);
+    // Ask for inputs of rows before they are gathered.
+    void (*prefetch)(const Rows<T>& rows, RowNumbers numbers, Span inputs);
 
-    // to__bi = inputs i0 <= i < i1 of rows which[0..b) as they lie, elements of their own type, but flipped
-    // and then shifted as coins (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0. Less than 16 bytes
-    // behind a row are written as they were.
-    void (*stage)(void* to__bi, Index ldto, const Rows<T>& rows, const std::int32_t* which,
-                  const std::int16_t* coins, const Images& images, Index b, Index i0, Index i1);
+    // to__bi = inputs of rows as they lie, elements of their own type, but flipped and then shifted as draws
+    // (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0. Less than 16 bytes behind a row are written as
+    // they were.
+    void (*augment_rows)(Tile<void> to__bi, const Rows<T>& rows, RowNumbers numbers,
+                         const std::int16_t* draws, const Images& images, Span inputs);
 
-    // Z__bo (+)= X__bi W__io over inputs i0 <= i < i1, for column groups g0 <= g < g1; i0 is the first of
-    // a vector, and rows of X are zero behind i1 up to the next whole vector. An element is summed in an
-    // order that depends on in, out, i0 and i1 alone, wherever it lies in its tile.
-    void (*product)(T* Z__bo, Index ldz, const T* X__bi, Index ldx, Index b, const T* panel, Index in,
-                    Index out, Index i0, Index i1, Index g0, Index g1, bool add);
+    // Z__bo (+)= X__bi W__io; rows of X are zero behind i1 up to the next whole vector. An element is summed
+    // in an order that depends on in, out, i0 and i1 alone, wherever it lies in its tile (ADR 0004).
+    void (*product)(Tile<T> Z__bo, Tile<const T> X__bi, Index b, Weights<const T> W, Span inputs,
+                    Groups groups, bool add);
 
     // Both at once: gather into X__bi, and product. Where `keep` is false, what X holds afterwards is
     // nobody's business.
-    void (*gather_product)(T* Z__bo, Index ldz, T* X__bi, Index ldx, bool keep, const Rows<T>& rows,
-                           const std::int32_t* which, Index first, Index b, const T* panel, Index in,
-                           Index out, Index i0, Index i1, Index ahead, Index g0, Index g1, bool add);
+    void (*gather_product)(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& from,
+                           Weights<const T> W, Span inputs, Groups groups, bool add);
 
-    // to__io = a * from__io + c * factor * X^T dZ for inputs i0 <= i < i1 and column groups g0 <= g < g1;
-    // column 0 of X is input i0. `to` may be `from`: then this is the step of gradient descent.
-    void (*update)(T* to, const T* from, T a, T c, Scaling<T> scaling, const T* X__bi, Index ldx,
-                   const T* dZ__bo, Index ldz, Index b, Index in, Index out, Index i0, Index i1, Index g0,
-                   Index g1);
+    // to = the linear step of W with dW = X^T dZ, a panel likewise, which may be W itself.
+    void (*update)(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo,
+                   Index b, Span inputs, Groups groups);
 
-    // Whether a first layer had better take its rows unscaled, which its weights make up for ...
-    bool (*takes_unscaled)(RowType type, Index in, Index out);
+    // The same of one column group, but `to` is no panel: its run alone.
+    void (*gradient)(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo,
+                     Index b, Span inputs, Index group);
 
-    // ... and then, for one model, read them anew than keep their tile: the update with rows which[0..b), or
-    // 0..b when `which` is null.
-    void (*reread_update)(T* to, const T* from, T a, T c, Scaling<T> scaling, const Rows<T>& rows,
-                          const std::int32_t* which, const T* dZ__bo, Index ldz, Index b, Index in, Index out,
-                          Index i0, Index i1);
+    // Whether a first layer had better take its rows unscaled, which its weights make up for, and then, for
+    // one model, read them anew than keep their tile.
+    bool (*prefers_unscaled)(RowType type, Index in, Index out);
+
+    // The panel factor * W of such a layer, anew after a step.
+    void (*rescale)(Scaling<T> to, Weights<const T> W, Span inputs);
 
     // to = a + b; `count` is whole vectors, and `to` may be a or b.
     void (*add)(T* to, const T* a, const T* b, Index count);
 
-    // Z__bo = sums__bo + bias, then ReLU where asked; Z may be the sums.
-    void (*finish)(T* Z__bo, Index ldz, const T* sums, const T* bias, Index b, Index out, bool relu);
+    // Z__bo = sums__bo + bias, of a last layer; Z may be the sums, and has their distance between rows.
+    void (*add_bias)(Tile<T> Z__bo, const T* sums, const T* bias, Index b, Index out);
 
-    // dA__bi = dZ__bo W^T where A__bi is positive, else 0.
-    void (*backward)(T* dA__bi, const T* A__bi, Index ld, const T* dZ__bo, Index ldz, Index b, const T* panel,
-                     const T* transposed, Index in, Index out);
-
-    // Loss of rows 0..b. losses[r] = weight * loss, correct[r] = weight if the highest score is that of
-    // y[r], else 0; where dS is not null, dS__bo = weight * scale * the loss's gradient: softmax(S) - y, or
-    // (sigmoid(S) - y) / k. y and weight, which is 1 where null, are indexed by which[r], or by first + r
-    // when `which` is null.
-    void (*loss)(Loss kind, double* losses, double* correct, T* dS__bo, const T* S__bo, Index lds, Index b,
-                 Index k, const std::int32_t* y, const double* weight, const std::int32_t* which, Index first,
-                 double scale);
+    // dA__bi = dZ__bo W^T.
+    void (*backward)(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, Weights<const T> W, const T* transposed);
 
     // x = a * x + b, `rounds` times, on values that stay in registers and do not wait for each other; the
     // first vector of them starts at 0, the next at 1 and so on. Returns how many operations that were, a
@@ -132,7 +273,7 @@ struct Kernels {
     T (*read)(const T* from, Index count);
 
     // Null where a set has no instruction for them.
-    const ByteProducts<T>* bytes = nullptr;
+    const Int8Products<T>* int8 = nullptr;
 };
 
 }  // namespace gradstep

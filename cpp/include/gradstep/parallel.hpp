@@ -1,5 +1,6 @@
 // Threads, always by an explicit count. OpenMP where it was found, std::thread elsewhere; only
 // parallel.cpp knows which.
+// Why so: docs/adr/0020.
 #pragma once
 
 #include <atomic>
@@ -45,12 +46,12 @@ private:
 };
 
 // The part [begin, end) of `count` things that falls to `thread`.
-struct Share {
+struct Slice {
     Index begin;
     Index end;
 
-    Share(Index first, Index last) : begin(first), end(last) {}
-    Share(Index count, int thread, int team)
+    Slice(Index first, Index last) : begin(first), end(last) {}
+    Slice(Index count, Index thread, Index team)
         : begin(count * thread / team), end(count * (thread + 1) / team) {}
 };
 

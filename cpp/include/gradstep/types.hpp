@@ -8,25 +8,29 @@ namespace gradstep {
 using Index = std::int64_t;
 
 // Elements behind an array that a kernel may read, and does not look at: less than a vector.
-constexpr Index kBehind = 16;
+constexpr Index kReadPadding = 16;
 
 enum class RowType : int { uint8, float32, float64 };
+
+// What the scores (k,) of a row are judged by: the index of its class, or k values.
+enum class TargetKind : int { labels, values };
 
 // Rows of a data set, read where they lie, with what turns them into network inputs.
 template <class T>
 struct Rows {
-    const void* X;            // (n, d) elements of `type`; adjacent within a row
+    const void* X;  // (n, d) elements of `type`; adjacent within a row
     RowType type;
     Index n;
     Index d;
-    Index stride;             // elements from one row to the next
-    const double* mean;       // (d,), and readable for kBehind elements more, as are the next three
+    Index stride;                         // elements from one row to the next
+    const double* mean;  // (d,), readable for kReadPadding elements more, like the next three
     const double* inverse_scale;  // (d,)
-    const T* mean_T;          // (d,) the same, rounded to T
-    const T* inverse_scale_T; // (d,), or null for bytes whose scale is in the weights already
-    const std::int32_t* y;    // (n,) class indices
-    const double* weight;     // (n,) of mean 1, or null when every row counts the same
-    Index weight_stride;      // elements from one model's weights to the next; 0 where all share them
+    const T* mean_T;  // (d,) the same, rounded to T
+    const T* inverse_scale_T;  // (d,), or null for bytes whose scale is in the weights already
+    const std::int32_t* labels = nullptr;  // (n,) class indices, or else
+    const T* values = nullptr;  // (n, k)
+    const double* weight = nullptr;  // (n,) of mean 1, or null when every row counts the same
+    Index weight_stride = 0;  // elements from one model's weights to the next; 0 where all share them
 
     const double* weight_of(Index model) const { return weight ? weight + model * weight_stride : nullptr; }
 };
@@ -40,16 +44,12 @@ struct Images {
     bool edge;
 };
 
-// What a row's scores (k,) are judged by: cross-entropy of their softmax, or the mean over the classes of the
-// binary cross-entropies of their sigmoids.
-enum class Loss : int { softmax, sigmoid };
-
-// A fully connected network; hidden layers are ReLU, the last one gives scores.
+// A fully connected network; an activation follows each hidden layer, the last layer gives scores.
 struct Layers {
-    Index count;              // layers of weights, l
-    const Index* sizes;       // (l + 1,) d, h, ..., k
-    const Index* offsets;     // (l, 2) start of W (in, out) and of b (out,) in a model's block
-    Index parameters;         // length of a model's block, P
+    Index count;  // layers of weights, l
+    const Index* sizes;  // (l + 1,) d, h, ..., k
+    const Index* offsets;  // (l, 2) start of W (in, out) and of b (out,) in a model's block
+    Index parameters;  // length of a model's block, P
 };
 
 }  // namespace gradstep

@@ -1,0 +1,53 @@
+// Single answers: metrics, scores and gradients of parameters that are given.
+#include "engine/evaluator.hpp"
+#include "engine/step.hpp"
+
+namespace gradstep {
+
+template <class T>
+void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Metrics metrics,
+              int n_threads) {
+    Network<T> network(models);
+    Evaluator<T>(models, network, &rows, 1, team_size(n_threads), Output::metrics)
+        .evaluate(parameters, &metrics);
+}
+
+template <class T>
+void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk,
+            int n_threads) {
+    Network<T> network(models);
+    Evaluator<T>(models, network, &rows, 1, team_size(n_threads), Output::scores)
+        .scores(parameters, scores__mnk);
+}
+
+template <class T>
+void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* dparameters,
+              int n_threads) {
+    Network<T> network(models, &rows), dnetwork(models);
+    network.pack(parameters);
+    const int team = team_size(n_threads);
+    Step<T> step(models, rows, network, rows.n, team);
+    step.begin();
+    const Buffer<std::uint8_t> active(models.m);
+    for (Index model = 0; model < models.m; ++model) active[model] = 1;
+    const CostGradient<T> to_gradient{*models.kernels, network, dnetwork, models.l2};
+    const Batch all{nullptr, rows.n};
+    Barrier barrier;
+    parallel(team, [&](int thread, int) {
+        step.forward_first(0, all, active.data(), thread);
+        barrier.wait(team);
+        step.forward_backward(0, all, active.data(), thread);
+        if (step.shares_rows()) barrier.wait(team);
+        step.update(to_gradient, all, Batch{}, active.data(), thread);
+    });
+    dnetwork.unpack(dparameters);
+}
+
+#define GRADSTEP_INSTANTIATE(T)                                                          \
+    template void evaluate<T>(const Models<T>&, const Rows<T>&, const T*, Metrics, int); \
+    template void scores<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);        \
+    template void gradient<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);
+GRADSTEP_INSTANTIATE(float)
+GRADSTEP_INSTANTIATE(double)
+
+}  // namespace gradstep

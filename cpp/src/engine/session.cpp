@@ -1,0 +1,136 @@
+// A training: who trains which models, and what is kept between calls. A team of threads is cut into groups,
+// each of which has models of its own, in one shard or several:
+//
+//     until all updates are done, or somebody wants to stop:
+//         for each shard of my group:  train up to the next meeting       one update after the other
+//         meet                                                            all threads, after about 20 ms
+//
+// Why so: docs/adr/0012 and docs/adr/0015.
+#include <deque>
+#include <optional>
+
+#include "engine/digest.hpp"
+#include "engine/evaluator.hpp"
+#include "engine/stop_timer.hpp"
+#include "engine/thread_groups.hpp"
+
+namespace gradstep {
+
+template <class T>
+class Session<T>::Impl {
+public:
+    Impl(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated, Index count,
+         int n_threads, std::optional<Images> images)
+        : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
+          n_threads_(n_threads), images_(images), network_(models_, &rows_, models.rule->slots) {}
+
+    void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
+        prepare_team();
+        if (thread_groups_.empty()) form_groups();
+        timer_.begin(should_stop, range.updates);
+        const Packed packed{parameters_.are(state.parameters, elements()),
+                            slots_.are(state.slots, elements_of_slots())};
+        parallel(team_, [&](int thread, int) { run(range, state, packed, thread); });
+        parameters_.hold(state.parameters, elements());
+        slots_.hold(state.slots, elements_of_slots());
+    }
+
+    void evaluate(const T* parameters, const Metrics* metrics, T* const* scores) {
+        prepare_team();
+        if (!evaluator_)
+            evaluator_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
+                               team_, Output::metrics);
+        const bool packed = parameters_.are(parameters, elements());
+        if (!packed || evaluator_->packs_factor()) parameters_.forget();
+        evaluator_->evaluate(parameters, metrics, scores, packed);
+    }
+
+private:
+    // What a training gave last, and the network still has.
+    class Held {
+    public:
+        bool are(const T* numbers, Index count) const { return digest_ && *digest_ == of(numbers, count); }
+        void hold(const T* numbers, Index count) { digest_ = of(numbers, count); }
+        void forget() { digest_.reset(); }
+
+    private:
+        static Digest of(const T* numbers, Index count) {
+            return digest_of(numbers, sizeof(T) * static_cast<std::size_t>(count));
+        }
+        std::optional<Digest> digest_;
+    };
+
+    Index elements() const { return models_.m * models_.layers.parameters; }
+    Index elements_of_slots() const { return elements() * network_.slots(); }
+
+    // A forked child has a team of one, whatever its parent had.
+    void prepare_team() {
+        const int team = team_size(n_threads_);
+        if (team == team_) return;
+        thread_groups_.clear();
+        evaluator_.reset();
+        team_ = team;
+    }
+
+    void form_groups() {
+        const int groups = thread_groups_of(models_.m, team_);
+        std::deque<ThreadGroup<T>> formed;
+        for (int group = 0; group < groups; ++group)
+            formed.emplace_back(models_, rows_, network_, Slice(models_.m, group, groups), most_rows_,
+                                team_ / groups, images_);
+        thread_groups_.swap(formed);
+    }
+
+    void run(const UpdateRange& range, const TrainingState<T>& state, Packed packed, int thread) {
+        const int threads = thread_groups_.front().threads(), member = thread % threads;
+        ThreadGroup<T>& group = thread_groups_[static_cast<std::size_t>(thread / threads)];
+        if (member == 0) group.begin(state, packed);
+        meeting_.wait(team_);
+        for (Index t = 0; t < timer_.end();) {
+            const Index end = timer_.end();
+            group.train(range, Slice(t, end), member);
+            t = end;
+            meeting_.wait(team_);
+            if (thread == 0) timer_.meet();
+            meeting_.wait(team_);
+        }
+        if (member == 0) group.end(state);
+    }
+
+    const Models<T> models_;
+    const Rows<T> rows_;
+    const std::vector<Rows<T>> evaluated_;
+    const Index most_rows_;
+    const int n_threads_;
+    const std::optional<Images> images_;
+    int team_ = 0;
+    Network<T> network_;
+    std::deque<ThreadGroup<T>> thread_groups_;
+    Barrier meeting_;
+    StopTimer timer_;
+    std::optional<Evaluator<T>> evaluator_;
+    Held parameters_, slots_;
+};
+
+template <class T>
+Session<T>::Session(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated,
+                    Index count, int n_threads, std::optional<Images> images)
+    : impl_(std::make_unique<Impl>(models, rows, most_rows, evaluated, count, n_threads, images)) {}
+
+template <class T>
+Session<T>::~Session() = default;
+
+template <class T>
+void Session<T>::train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
+    impl_->train(range, state, should_stop);
+}
+
+template <class T>
+void Session<T>::evaluate(const T* parameters, const Metrics* metrics, T* const* scores) {
+    impl_->evaluate(parameters, metrics, scores);
+}
+
+template class Session<float>;
+template class Session<double>;
+
+}  // namespace gradstep

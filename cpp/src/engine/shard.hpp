@@ -1,0 +1,144 @@
+// Models that some threads train update by update, beside other threads with other models.
+// Why so: docs/adr/0006 and docs/adr/0015.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/step.hpp"
+
+namespace gradstep {
+
+// None behind the last.
+inline Batch batch_of(const UpdateRange& range, Index t) {
+    if (t >= range.updates) return {};
+    const Index start = range.starts[t];
+    return {range.row_indices + start, range.starts[t + 1] - start,
+            range.draws ? range.draws + 3 * start : nullptr};
+}
+
+// What a thread knows of the models; every thread of a shard derives the same.
+template <class T>
+struct ThreadState {
+    Buffer<std::uint8_t> active;  // (m,)
+    Buffer<Index> updates, rows;  // (m,)
+    Buffer<double> loss, hits;    // (m,)
+    Index numbers_of_model;       // 2 r
+    Buffer<T> numbers;            // (m, 2, r) of the rule at this update
+
+    ThreadState(Index m, Index r)
+        : active(m), updates(m), rows(m), loss(m), hits(m), numbers_of_model(2 * r), numbers(2 * r * m) {}
+
+    void begin(const std::uint8_t* finite) {
+        std::copy(finite, finite + active.size(), active.data());
+        for (Buffer<Index>* counts : {&updates, &rows}) std::fill_n(counts->data(), counts->size(), Index{0});
+        for (Buffer<double>* sums : {&loss, &hits}) std::fill_n(sums->data(), sums->size(), 0.0);
+    }
+
+    bool any_active() const {
+        return std::any_of(active.data(), active.data() + active.size(),
+                           [](std::uint8_t a) { return a != 0; });
+    }
+
+    // A batch was seen: a model goes on if its loss is finite, by these numbers (2, r).
+    void see(Index model, BatchSums sums, Index count, const double* of_update) {
+        active[model] = std::isfinite(sums.loss);
+        if (!active[model]) return;
+        ++updates[model];
+        rows[model] += count;
+        loss[model] += sums.loss;
+        hits[model] += sums.hits;
+        std::transform(of_update, of_update + numbers_of_model, numbers.data() + model * numbers_of_model,
+                       [](double number) { return static_cast<T>(number); });
+    }
+};
+
+// What the network has of a training's state.
+struct Packed {
+    bool parameters;
+    bool slots;
+};
+
+template <class T>
+class ModelShard {
+public:
+    // The models `share` of all; of the whole network it works on their part.
+    ModelShard(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Slice share,
+               Index most_rows, int team, std::optional<Images> images)
+        : first_(share.begin), models_(part_of(models, share)), rows_(part_of(rows, share)),
+          network_(network, share), step_(models_, rows_, network_, most_rows, team, images), team_(team) {
+        for (int thread = 0; thread < team; ++thread)
+            thread_states_.emplace_back(models_.m, models_.rule->numbers);
+    }
+    ModelShard(const ModelShard&) = delete;
+    ModelShard& operator=(const ModelShard&) = delete;
+
+    // By one thread, before all the others begin. The network may have parameters and slots already.
+    void begin(const TrainingState<T>& state, Packed packed) {
+        if (!packed.parameters) network_.pack(state.parameters + first_ * models_.layers.parameters);
+        if (!packed.slots) network_.pack_slots(slots_of(state));
+        step_.begin();
+        for (ThreadState<T>& each : thread_states_) each.begin(state.finite + first_);
+    }
+
+    // Some updates, by every thread of the team.
+    void train(const UpdateRange& range, Slice updates, int thread) {
+        ThreadState<T>& known = thread_states_[static_cast<std::size_t>(thread)];
+        for (Index t = updates.begin; t < updates.end && known.any_active(); ++t) {
+            const Batch batch = batch_of(range, t);
+            step_.forward_first(t, batch, known.active.data(), thread);
+            barrier_.wait(team_);
+            step_.forward_backward(t, batch, known.active.data(), thread);
+            if (step_.shares_rows()) barrier_.wait(team_);
+            for (Index model = 0; model < models_.m; ++model)
+                if (known.active[model])
+                    known.see(
+                        model, step_.sums(model, batch.rows, thread), batch.rows,
+                        range.numbers + ((first_ + model) * range.updates + t) * known.numbers_of_model);
+            step_.update(step_.by_rule(known.numbers.data(), thread), batch, batch_of(range, t + 1),
+                         known.active.data(), thread);
+        }
+    }
+
+    // By one thread, after all the others ended.
+    void end(const TrainingState<T>& state) const {
+        network_.unpack(state.parameters + first_ * models_.layers.parameters);
+        network_.unpack_slots(slots_of(state));
+        const ThreadState<T>& known = thread_states_.front();
+        for (Index model = 0; model < models_.m; ++model) {
+            const Index place = first_ + model;
+            state.updates[place] += known.updates[model];
+            state.finite[place] = known.active[model];
+            state.loss[place] += known.loss[model];
+            state.hits[place] += known.hits[model];
+            state.rows[place] += known.rows[model];
+        }
+    }
+
+private:
+    T* slots_of(const TrainingState<T>& state) const {
+        return state.slots + first_ * network_.slots() * models_.layers.parameters;
+    }
+    static Models<T> part_of(Models<T> models, Slice share) {
+        models.m = share.end - share.begin;
+        models.l2 += share.begin;
+        models.loss_numbers = models.loss_numbers_of(share.begin);
+        models.activation_numbers += share.begin * (models.layers.count - 1);
+        return models;
+    }
+    static Rows<T> part_of(Rows<T> rows, Slice share) {
+        rows.weight = rows.weight_of(share.begin);
+        return rows;
+    }
+
+    const Index first_;
+    const Models<T> models_;
+    const Rows<T> rows_;
+    const Network<T> network_;
+    Step<T> step_;
+    const int team_;
+    Barrier barrier_;
+    std::vector<ThreadState<T>> thread_states_;  // by thread
+};
+
+}  // namespace gradstep
