@@ -5,10 +5,8 @@ A message says what is wrong, whose value it is, which constraint it breaks and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gradstep.search.results import Results
+from collections.abc import Mapping
+from typing import Any
 
 
 class GradstepError(Exception):
@@ -32,11 +30,11 @@ class NoModelError(GradstepError, AttributeError):
 
     Attributes
     ----------
-    results : Results, or None
+    results : mapping of str to ndarray, or None
         The table of what was tried.
     """
 
-    def __init__(self, message: str, results: Results | None = None) -> None:
+    def __init__(self, message: str, results: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.results = results
 

@@ -7,15 +7,11 @@ the rows as they lie.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from gradstep.errors import CorruptFileError, InvalidParameterError
-from gradstep.plan.plan import Augmentation
+from gradstep.errors import InvalidParameterError
+from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import (
     NONE,
     NUMBER,
@@ -28,9 +24,9 @@ from gradstep.utils.constraints import (
     one_of,
 )
 
-__all__ = ["Augment", "Compose", "HorizontalFlip", "Translate", "from_dict", "make", "on_images", "to_dict"]
+__all__ = ["Augment", "Compose", "HorizontalFlip", "Translate", "flatten", "image_shape", "on_images"]
 
-#: Coins are int16.
+#: Draws are int16.
 MOST_PIXELS = 2**15 - 1
 
 
@@ -52,8 +48,22 @@ IMAGE_SHAPE = either(
 )
 
 
+class Augment(Concept):
+    """Base of all augmentations.
+
+    Attributes
+    ----------
+    image_shape : tuple of int, or None
+        Of the images that rows are.
+    """
+
+    family = "augment"
+    home = "gradstep.augment"
+    image_shape: tuple[int, ...] | None
+
+
 @dataclass(frozen=True)
-class HorizontalFlip:
+class HorizontalFlip(Augment):
     """Left and right change places, in some of the rows.
 
     Parameters
@@ -71,6 +81,7 @@ class HorizontalFlip:
     HorizontalFlip(p=0.5, image_shape=(3, 32, 32))
     """
 
+    name = "flip"
     p: float = 0.5
     image_shape: tuple[int, ...] | None = None
 
@@ -80,7 +91,7 @@ class HorizontalFlip:
 
 
 @dataclass(frozen=True)
-class Translate:
+class Translate(Augment):
     """The image moves by up to some pixels down or up and to the right or left.
 
     Parameters
@@ -124,7 +135,7 @@ class Translate:
 
 
 @dataclass(frozen=True)
-class Compose:
+class Compose(Augment):
     """Several augmentations of each row; their order makes no difference.
 
     Parameters
@@ -147,12 +158,7 @@ class Compose:
         check("Compose", "steps", self.steps, (STEPS, ONE_TRANSLATE))
         check("Compose", "image_shape", self.image_shape, (IMAGE_SHAPE,))
         object.__setattr__(self, "steps", tuple(self.steps))
-        _shape(self)
-
-
-Augment = HorizontalFlip | Translate | Compose
-
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (HorizontalFlip, Translate, Compose)}
+        image_shape(self)
 
 
 def _are_steps(value: object) -> bool:
@@ -166,84 +172,30 @@ STEPS = Constraint(
 )
 ONE_TRANSLATE = Constraint(
     "of one Translate at most",
-    lambda value: not _are_steps(value) or sum(isinstance(s, Translate) for s in _all(value)) <= 1,
+    lambda value: not _are_steps(value) or sum(isinstance(s, Translate) for s in flatten(value)) <= 1,
     ([Translate(1), Translate(2)],),
 )
 
 
-def on_images(augment: Augment, image_shape: tuple[int, ...]) -> Augment:
+def on_images(augment: Augment, shape: tuple[int, ...]) -> Augment:
     """Return the same for images of this shape, unless it knows one already."""
-    return augment if _shape(augment) else replace(augment, image_shape=image_shape)
+    if image_shape(augment):
+        return augment
+    shaped: Augment = replace(augment, image_shape=shape)  # type: ignore[type-var]
+    return shaped
 
 
-def make(augment: Augment, n: int, d: int, seed: int) -> Augmentation:
-    """Return what a plan holds, for n rows of d inputs.
-
-    Raises
-    ------
-    InvalidParameterError
-        There is no image shape, or it does not fit d inputs or a translation.
-    """
-    name, shape = type(augment).__name__, _shape(augment)
-    if shape is None:
-        raise InvalidParameterError(
-            f"`image_shape` of {name} is needed to train: it is never guessed, got None"
-        )
-    if math.prod(shape) != d:
-        raise InvalidParameterError(
-            f"the product of `image_shape` of {name} must be d = {d}, got {shape}, "
-            f"whose product is {math.prod(shape)}"
-        )
-    flip, pixels, edge = 0.0, 0, False
-    for step in _all([augment]):
-        if isinstance(step, HorizontalFlip):
-            # Of two flips only one alone is seen.
-            flip = flip * (1 - step.p) + (1 - flip) * step.p
-        elif isinstance(step, Translate):
-            step.check_fits(shape)
-            pixels, edge = int(step.pixels), step.fill == "edge"
-    return Augmentation(n, seed, shape, float(flip), pixels, edge)
-
-
-def to_dict(augment: Augment) -> dict[str, Any]:
-    """Return an augmentation as plain data, for a model file."""
-    values: dict[str, Any] = {field.name: getattr(augment, field.name) for field in fields(augment)}
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
-    if isinstance(augment, Compose):
-        plain["steps"] = [to_dict(step) for step in augment.steps]
-    if plain["image_shape"] is not None:
-        plain["image_shape"] = [int(size) for size in plain["image_shape"]]
-    return {"augment": type(augment).__name__, **plain}
-
-
-def from_dict(data: dict[str, Any]) -> Augment:
-    """Return the augmentation that `to_dict` described; unknown names are an error, nothing is run."""
-    values = dict(data)
-    name = values.pop("augment", None)
-    if name not in _KINDS:
-        raise CorruptFileError(f"an augmentation must be one of {', '.join(_KINDS)}, got {name!r}")
-    try:
-        if values["image_shape"] is not None:
-            values["image_shape"] = tuple(values["image_shape"])
-        if name == "Compose":
-            values["steps"] = [from_dict(step) for step in values["steps"]]
-        augment: Augment = _KINDS[name](**values)
-    except (InvalidParameterError, LookupError, RecursionError, TypeError) as error:
-        raise CorruptFileError(f"{name} cannot have these parameters: {error}") from error
-    return augment
-
-
-def _all(steps: Sequence[Augment]) -> Iterator[Augment]:
+def flatten(steps: Sequence[Augment]) -> Iterator[Augment]:
     """Yield augmentations and what they are composed of."""
     for step in steps:
         yield step
         if isinstance(step, Compose):
-            yield from _all(step.steps)
+            yield from flatten(step.steps)
 
 
-def _shape(augment: Augment) -> tuple[int, int, int] | None:
+def image_shape(augment: Augment) -> tuple[int, int, int] | None:
     """Return the one (channels, height, width) that an augmentation and its steps know, or None."""
-    given = [tuple(map(int, step.image_shape)) for step in _all([augment]) if step.image_shape is not None]
+    given = [tuple(map(int, step.image_shape)) for step in flatten([augment]) if step.image_shape is not None]
     shapes = {(1,) * (3 - len(shape)) + shape for shape in given}
     if len(shapes) > 1:
         raise InvalidParameterError(

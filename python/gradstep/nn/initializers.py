@@ -1,17 +1,16 @@
-"""First weights of a network. Biases start at 0."""
+"""Initial weights of a network. Biases start at 0."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
+from gradstep.utils.concepts import Concept
+from gradstep.utils.constraints import NONE, NUMBER, WHOLE, Constraint, at_least, either
 
-from gradstep.errors import CorruptFileError
-from gradstep.plan.plan import Layers
-from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either
+__all__ = ["He", "Initializer", "Normal", "Xavier"]
 
 #: Standard deviation of the output layer's weights under `He`.
 OUTPUT_STD = 0.01
@@ -19,8 +18,26 @@ OUTPUT_STD = 0.01
 _SEED = (either(WHOLE, NONE), at_least(0))
 
 
+class Initializer(Concept):
+    """Base of all initial weights: normal ones, whose deviations a class says.
+
+    Attributes
+    ----------
+    seed : int, or None
+        Of the weights; None takes what `random_state` of Trainer gives.
+    """
+
+    family = "init"
+    home = "gradstep"
+    seed: int | None
+
+    def deviations(self, sizes: Sequence[int]) -> list[float]:
+        """Return the standard deviation of the weights of every layer of a network (d, h, ..., k)."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class He:
+class He(Initializer):
     """Normal weights that keep the variance of the outputs of layers that a ReLU follows [1]_.
 
     Their standard deviation is ``sqrt(2 / in)``, and ``OUTPUT_STD`` in the output layer, which no
@@ -36,22 +53,20 @@ class He:
     ----------
     .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV (2015).
 
-    >>> He().deviations(Layers((8, 2, 3)))
+    >>> He().deviations((8, 2, 3))
     [0.5, 0.01]
     """
 
     seed: int | None = None
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"seed": _SEED}
 
-    def __post_init__(self) -> None:
-        check("He", "seed", self.seed, _SEED)
-
-    def deviations(self, layers: Layers) -> list[float]:
+    def deviations(self, sizes: Sequence[int]) -> list[float]:
         """Return the standard deviation of the weights of every layer."""
-        return [math.sqrt(2 / inputs) for inputs in layers.sizes[:-2]] + [OUTPUT_STD]
+        return [math.sqrt(2 / inputs) for inputs in sizes[:-2]] + [OUTPUT_STD]
 
 
 @dataclass(frozen=True)
-class Xavier:
+class Xavier(Initializer):
     """Normal weights of standard deviation ``sqrt(1 / in)`` in every layer.
 
     Parameters
@@ -59,22 +74,20 @@ class Xavier:
     seed : int, optional
         Of the weights, >= 0; by default it comes from the `random_state` of Trainer.
 
-    >>> Xavier().deviations(Layers((4, 16, 3)))
+    >>> Xavier().deviations((4, 16, 3))
     [0.5, 0.25]
     """
 
     seed: int | None = None
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"seed": _SEED}
 
-    def __post_init__(self) -> None:
-        check("Xavier", "seed", self.seed, _SEED)
-
-    def deviations(self, layers: Layers) -> list[float]:
+    def deviations(self, sizes: Sequence[int]) -> list[float]:
         """Return the standard deviation of the weights of every layer."""
-        return [math.sqrt(1 / inputs) for inputs in layers.sizes[:-1]]
+        return [math.sqrt(1 / inputs) for inputs in sizes[:-1]]
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(Initializer):
     """Normal weights of mean 0 and one standard deviation in every layer.
 
     Parameters
@@ -90,52 +103,11 @@ class Normal:
 
     std: float
     seed: int | None = None
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "std": (NUMBER, at_least(0)),
+        "seed": _SEED,
+    }
 
-    def __post_init__(self) -> None:
-        check("Normal", "std", self.std, (NUMBER, at_least(0)))
-        check("Normal", "seed", self.seed, _SEED)
-
-    def deviations(self, layers: Layers) -> list[float]:
+    def deviations(self, sizes: Sequence[int]) -> list[float]:
         """Return the standard deviation of the weights of every layer."""
-        return [self.std] * layers.count
-
-
-Init = He | Xavier | Normal
-
-#: What the short names stand for.
-KINDS: dict[str, Init] = {"he": He(), "xavier": Xavier()}
-
-_CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in (He, Xavier, Normal)}
-
-
-def draw(
-    layers: Layers, init: str | Init, generator: np.random.Generator, dtype: npt.DTypeLike
-) -> npt.NDArray[np.floating]:
-    """Return the first parameters of one model, shape (P,), by its own seed where it has one.
-
-    Drawn in float64 layer by layer and then rounded to `dtype`, so that both precisions start alike.
-    """
-    rule = KINDS[init] if isinstance(init, str) else init
-    own = generator if rule.seed is None else np.random.default_rng(int(rule.seed))
-    parameters = np.zeros(layers.parameters)
-    for layer, std in enumerate(rule.deviations(layers)):
-        W = layers.weights(parameters, layer)
-        W[...] = own.normal(0.0, std, W.shape)
-    return parameters.astype(dtype)
-
-
-def to_dict(init: Init) -> dict[str, Any]:
-    """Return first weights as plain data, for a model file."""
-    values = asdict(init)
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
-    return {"init": type(init).__name__, **plain}
-
-
-def from_dict(data: dict[str, Any]) -> Init:
-    """Return what `to_dict` described; unknown names are an error, nothing is run."""
-    fields = dict(data)
-    name = fields.pop("init", None)
-    if name not in _CLASSES:
-        raise CorruptFileError(f"first weights must be one of {', '.join(_CLASSES)}, got {name!r}")
-    init: Init = _CLASSES[name](**fields)
-    return init
+        return [float(self.std)] * (len(sizes) - 1)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from sklearn.base import BaseEstimator
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.concepts import Concept
 
 
 class NestedParameters(BaseEstimator):  # type: ignore[misc]
     """An estimator whose parameters may be frozen dataclasses, as schedules are.
 
     Such a value is never changed: setting one of its fields puts a new one in its place.
+
+    Attributes
+    ----------
+    concepts : dict of str to Concept
+        Families of parameters that may be short names: setting a part of one sets that of the object with
+        defaults that it stands for.
     """
+
+    concepts: ClassVar[Mapping[str, type[Concept]]] = {}
 
     @classmethod
     @cache
@@ -51,18 +60,20 @@ class NestedParameters(BaseEstimator):  # type: ignore[misc]
         for key, value in params.items():
             name, _, part = key.partition("__")
             if name not in known:
-                refuse(type(self).__name__, key, known)
+                raise_unknown_parameter(type(self).__name__, key, known)
             if part:
                 parts[name][part] = value
             else:
                 setattr(self, name, value)
         for name, of_this in parts.items():
             whole = getattr(self, name)
+            if name in self.concepts and whole in self.concepts[name].short_names():
+                whole = self.concepts[name].resolve(whole)
             names = [field.name for field in fields(whole)] if _has_fields(whole) else []
             for part in of_this:
                 if part not in names:
                     whose = f"`{name}` of {type(self).__name__}, which is {whole!r},"
-                    refuse(whose, part, names)
+                    raise_unknown_parameter(whose, part, names)
             setattr(self, name, replace(whole, **of_this))
         return self
 
@@ -76,14 +87,15 @@ _NAMES_ELSEWHERE = {
     "alpha": "l2",
     "eta": "learning_rate",
     "hidden_layer_sizes": "hidden",
-    "learning_rate_init": "learning_rate",
     "lr": "learning_rate",
     "max_iter": "epochs",
+    "solver": "optimizer",
+    "learning_rate_init": "learning_rate",
     "weight_decay": "l2",
 }
 
 
-def refuse(whose: str, name: str, known: Collection[str]) -> NoReturn:
+def raise_unknown_parameter(whose: str, name: str, known: Collection[str]) -> NoReturn:
     """Raise InvalidParameterError for a name that is not known, with the names near it or else all."""
     stem = name.partition("__")[0]
     near = difflib.get_close_matches(stem, known, cutoff=0.5)

@@ -9,48 +9,22 @@ further: what it gives here is scaled while training.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.errors import CorruptFileError, InvalidParameterError
-from gradstep.nn.schedules.plateau import ReduceOnPlateau
+from gradstep.errors import InvalidParameterError
+from gradstep.nn.schedules import plateau, ramps, steps
+from gradstep.nn.schedules.plateau import *  # noqa: F403 - each file says what it has
 from gradstep.nn.schedules.protocol import Schedule
-from gradstep.nn.schedules.ramps import Cosine, CyclicTriangular, Geometric, Linear, OneCycle
-from gradstep.nn.schedules.steps import Constant, Piecewise, Recorded, StepDecay
+from gradstep.nn.schedules.ramps import *  # noqa: F403
+from gradstep.nn.schedules.steps import *  # noqa: F403
 
-__all__ = [
-    "Constant",
-    "Cosine",
-    "CyclicTriangular",
-    "Geometric",
-    "Linear",
-    "OneCycle",
-    "Piecewise",
-    "Recorded",
-    "ReduceOnPlateau",
-    "Schedule",
-    "StepDecay",
-    "evaluate",
-    "from_dict",
-    "to_dict",
-]
-
-#: Schedules that a few numbers describe: a model file holds those, and no array of rates.
-PLAIN = (
-    Constant,
-    StepDecay,
-    CyclicTriangular,
-    Linear,
-    Geometric,
-    Cosine,
-    OneCycle,
-    Piecewise,
-    ReduceOnPlateau,
-)
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*PLAIN, Recorded)}
+__all__ = ["Schedule", "evaluate"]
+__all__ += plateau.__all__
+__all__ += ramps.__all__
+__all__ += steps.__all__
 
 
 def evaluate(
@@ -84,8 +58,7 @@ def evaluate(
     [1.0, 0.5, 0.3333333333333333]
     """
     rate: Any = learning_rate
-    knows_epochs = isinstance(learning_rate, tuple(_KINDS.values()))
-    if knows_epochs:
+    if isinstance(learning_rate, Schedule):
         rate = [rate(t, updates_per_epoch, updates) for t in range(updates)]
     elif callable(learning_rate):
         rate = [rate(t) for t in range(updates)]
@@ -102,25 +75,3 @@ def evaluate(
             f"`learning_rate` of Trainer must give finite rates >= 0, got {rates[bad[0]]} at update {bad[0]}"
         )
     return rates
-
-
-def to_dict(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule of this package as plain data, for a model file."""
-    values: dict[str, Any] = asdict(schedule)  # type: ignore[call-overload]
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
-    return {"schedule": type(schedule).__name__, **plain}
-
-
-def from_dict(data: dict[str, Any]) -> Schedule:
-    """Return the schedule that `to_dict` described; unknown names are an error, nothing is run."""
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    name = fields.pop("schedule", None)
-    if name not in _KINDS:
-        raise CorruptFileError(f"a schedule must be one of {', '.join(_KINDS)}, got {name!r}")
-    try:
-        schedule: Schedule = _KINDS[name](**fields)
-    except InvalidParameterError as error:
-        raise CorruptFileError(str(error)) from error
-    except TypeError as error:
-        raise CorruptFileError(f"schedule {name} cannot have the fields {sorted(fields)}") from error
-    return schedule

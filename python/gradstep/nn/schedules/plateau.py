@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradstep.nn.metrics import MONITORS
-from gradstep.nn.schedules.protocol import require
-from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, at_most, check, one_of
+from gradstep.nn.metrics import COLUMN
+from gradstep.nn.schedules.protocol import Schedule, require
+from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, at_most, check
+
+__all__ = ["ReduceOnPlateau"]
 
 
 @dataclass(frozen=True)
-class ReduceOnPlateau:
-    """`start` until a figure has not improved for `patience` evaluations, then `factor` times as much.
+class ReduceOnPlateau(Schedule):
+    """`start` until a metric has not improved for `patience` evaluations, then `factor` times as much.
 
     ``rate(t) = max(start * factor ** j, min_rate)`` after j plateaus; every one counts its
     evaluations from the last improvement or plateau. Called as a schedule it knows of no plateau
     and returns `start`: `Trainer` scales the rates to come, and the history's `learning_rate` tells
-    them. The figures alone decide, so a run can be repeated exactly.
+    them. The metrics alone decide, so a run can be repeated exactly.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ class ReduceOnPlateau:
     0.1
     """
 
+    name = "plateau"
     start: float
     factor: float = 0.1
     patience: int = 5
@@ -49,7 +52,7 @@ class ReduceOnPlateau:
             "start": (NUMBER, above(0)),
             "factor": (NUMBER, above(0), at_most(1)),
             "patience": (WHOLE, at_least(1)),
-            "monitor": (one_of(*MONITORS),),
+            "monitor": (COLUMN,),
             "min_delta": (NUMBER, at_least(0)),
             "min_rate": (NUMBER, at_least(0)),
         }

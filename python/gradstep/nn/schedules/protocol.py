@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.concepts import Concept
 
 
-@runtime_checkable
-class Schedule(Protocol):
-    """What every schedule of this package is."""
+class Schedule(Concept):
+    """Base of all schedules: a pure function of the update number.
+
+    Its short name is the word by which the command line knows it; the fields follow with colons between.
+    """
+
+    family = "schedule"
+    home = "gradstep.schedules"
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the learning rate of update number `update` in a run of `updates`."""
-        ...
+        raise NotImplementedError
 
 
 def require(holds: bool, what: str, given: object) -> None:

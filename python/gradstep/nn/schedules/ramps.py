@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gradstep.nn.schedules.protocol import between, length, require
+from gradstep.nn.schedules.protocol import Schedule, between, length, require
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
+
+__all__ = ["Cosine", "CyclicTriangular", "Geometric", "Linear", "OneCycle"]
 
 _RATE = (NUMBER, at_least(0))
 _EPOCHS = (either(WHOLE, NONE), at_least(1))
@@ -14,7 +16,7 @@ _SHARE = (NUMBER, above(0), at_most(1))
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Schedule):
     """A straight line from `start` to `end` over T updates: `epochs`, or the whole run if None.
 
     ``rate(t) = start + (end - start) * min(t / T, 1)``; so `end` from update T on, the first one
@@ -43,7 +45,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Geometric:
+class Geometric(Schedule):
     """By the same factor in every update, from `start` to `end` over T: `epochs`, or the whole run if None.
 
     ``rate(t) = start * (end / start) ** min(t / T, 1)``; so `end` from update T on, the first one
@@ -72,7 +74,7 @@ class Geometric:
 
 
 @dataclass(frozen=True)
-class CyclicTriangular:
+class CyclicTriangular(Schedule):
     """From `low` up to `high` in `step_size` updates, back down in as many, and again.
 
     ``rate(t) = low + (high - low) * (1 - |t / step_size - 2 * c + 1|)`` with the cycle
@@ -87,6 +89,7 @@ class CyclicTriangular:
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
+    name = "cyclic"
     low: float
     high: float
     step_size: int
@@ -110,7 +113,7 @@ class CyclicTriangular:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule):
     """Half a cosine from `high` down to `low`, and with a `period` again from `high`: warm restarts.
 
     ``rate(t) = low + (high - low) * (1 + cos(pi * s / T)) / 2``, where s counts the updates since
@@ -165,7 +168,7 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule):
     """One triangle and a tail, over T updates: `epochs`, or the whole run if None.
 
     With ``low = factor * high`` and ``end = final_factor * low``, rate(t) is straight between
@@ -182,6 +185,7 @@ class OneCycle:
     [0.1, 0.55, 1.0, 0.55, 0.1, 0.0505, 0.001]
     """
 
+    name = "onecycle"
     high: float
     factor: float = 0.1
     final_factor: float = 0.01

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gradstep.errors import InvalidParameterError
-from gradstep.nn.schedules.protocol import require
+from gradstep.nn.schedules.protocol import Schedule, require
 from gradstep.utils.constraints import NUMBER, above, at_least, check, sequence_of
+
+__all__ = ["Constant", "Piecewise", "Recorded", "StepDecay"]
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """``rate(t) = value``.
 
     >>> Constant(0.1)(7, 100)
@@ -30,7 +32,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Schedule):
     """``rate(t) = start * factor ** floor(epoch(t) / every)``, `every` in epochs.
 
     >>> decay = StepDecay(0.05, factor=0.1, every=10)
@@ -38,6 +40,7 @@ class StepDecay:
     [0.05, 0.05, 0.005, 0.0005]
     """
 
+    name = "step"
     start: float
     factor: float = 0.1
     every: int = 10
@@ -54,7 +57,7 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class Piecewise:
+class Piecewise(Schedule):
     """``rate(t) = rates[i]`` where i of the `boundaries`, in epochs, are ``<= t / updates_per_epoch``.
 
     >>> piecewise = Piecewise(boundaries=(10, 20), rates=(0.1, 0.01, 0.001))
@@ -84,7 +87,7 @@ class Piecewise:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(Schedule):
     """``rate(t) = rates[t]``; how a model file keeps a schedule that was a function.
 
     >>> Recorded((0.3, 0.2))(1, 100)

@@ -1,0 +1,278 @@
+"""How a network learns from gradients: optimizers, each of them a rule and the numbers of its updates.
+
+What happens to a weight is one of the formulas in `gradstep.nn.rules`; what an optimizer adds are the numbers
+in it for every update, bias corrections and decay included, evaluated in float64 as schedules are.
+Conventions are PyTorch's. With g the gradient of the cost, ``2 * l2 * W`` included, and rate(t) the learning
+rate of update t = 1, 2, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.nn.rules import AdamRule, DescentRule, MomentumRule, Rule
+from gradstep.utils.concepts import Concept
+from gradstep.utils.constraints import FLAG, NUMBER, Constraint, at_least, below
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+
+Array = npt.NDArray[np.float64]
+
+_SHARE = (NUMBER, at_least(0), below(1))
+# Less would be 0 in float32, and divide nothing by nothing where a gradient never comes.
+_EPSILON = (NUMBER, at_least(1e-30))
+
+
+class Optimizer(Concept):
+    """Base of all optimizers."""
+
+    family = "optimizer"
+    home = "gradstep.optimizers"
+
+    @property
+    def rule(self) -> type[Rule]:
+        """The formula of a step."""
+        raise NotImplementedError
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name, for weights; the rule knows what biases have in place.
+
+        Parameters
+        ----------
+        updates : ndarray of shape (T,), int64
+            Update numbers, from 0.
+        rates : ndarray of shape (m, T), float64
+            Learning rates.
+        l2 : ndarray of shape (m, 1), float64
+
+        Returns
+        -------
+        dict of str to float or ndarray that broadcasts to (m, T)
+        """
+        raise NotImplementedError
+
+
+def table(
+    optimizer: Optimizer, updates: npt.NDArray[np.int64], rates: Array, l2: npt.NDArray[np.float64]
+) -> Array:
+    """Return the numbers of every update, (m, T, 2, r): of weights, then of biases.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    updates : ndarray of shape (T,), int64
+        From 0.
+    rates : ndarray of shape (m, T), float64
+    l2 : ndarray of shape (m,), float64
+    """
+    rule, given = optimizer.rule, optimizer.numbers(updates, rates, l2[:, None])
+    numbers = np.empty((*rates.shape, 2, len(rule.numbers)))
+    for place, name in enumerate(rule.numbers):
+        numbers[:, :, :, place] = np.asarray(given[name])[..., None]
+        if name in rule.for_biases:
+            numbers[:, :, 1, place] = rule.for_biases[name]
+    return numbers
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Mini-batch gradient descent: ``W = W - rate(t) * g``.
+
+    With momentum ``v = momentum * v + g`` stands in the place of g, with Nesterov's ``g + momentum * v``
+    [1]_.
+
+    Parameters
+    ----------
+    momentum : float, default=0.0
+        In [0, 1).
+    nesterov : bool, default=False
+        Whether the step looks ahead; without momentum there is nothing to look along.
+
+    References
+    ----------
+    .. [1] I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
+       (2013), in the form of torch.optim.SGD.
+
+    >>> SGD().rule.name, SGD(momentum=0.9).rule.name
+    ('descent', 'momentum')
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"momentum": _SHARE, "nesterov": (FLAG,)}
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Descent alone has a rule of its own: it needs no memory."""
+        return MomentumRule if self.momentum else DescentRule
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name."""
+        if not self.momentum:
+            return {"keep": 1 - 2 * rates * l2, "scale": -rates}
+        mu = float(self.momentum)
+        along, at = (mu, 1.0) if self.nesterov else (1.0, 0.0)
+        return {"decay": 2 * l2, "mu": mu, "a": 1.0, "shrink": 1.0, "b": -rates * along, "c": -rates * at}
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adaptive moments [1]_.
+
+    ``m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g**2;
+    W = W - rate(t) * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + epsilon)``.
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default=0.9 and 0.999
+        How much is kept of the moments, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root, >= 1e-30.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, "Adam: a method for stochastic optimization", arXiv 1412.6980 (2014).
+
+    >>> Adam(beta1=0.8)
+    Adam(beta1=0.8, beta2=0.999, epsilon=1e-08)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "beta1": _SHARE,
+        "beta2": _SHARE,
+        "epsilon": _EPSILON,
+    }
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Two moments."""
+        return AdamRule
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name: both bias corrections in rate and epsilon."""
+        b1, b2, t = float(self.beta1), float(self.beta2), updates + 1.0
+        root = np.sqrt(1 - b2**t)
+        return {
+            "decay": 2 * l2,
+            "b1": b1,
+            "r1": 1 - b1,
+            "b2": b2,
+            "r2": 1 - b2,
+            "shrink": 1.0,
+            "rate": rates * root / (1 - b1**t),
+            "epsilon": float(self.epsilon) * root,
+        }
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """`Adam` whose decay stands beside the gradient [1]_.
+
+    Before the step W is multiplied by ``1 - rate(t) * weight_decay``; biases do
+    not decay. `l2` of Trainer remains part of the gradient; both at once are rarely wanted.
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float, default=0.9, 0.999 and 1e-8
+        As for `Adam`.
+    weight_decay : float, default=0.01
+        Decay of weights per unit of learning rate, >= 0.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR (2019).
+
+    >>> AdamW().weight_decay
+    0.01
+    """
+
+    name = "adamw"
+    weight_decay: float = 0.01
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        **Adam.constraints,
+        "weight_decay": (NUMBER, at_least(0)),
+    }
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name."""
+        return super().numbers(updates, rates, l2) | {"shrink": 1 - rates * float(self.weight_decay)}
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Steps divided by the root of the mean square of late gradients [1]_.
+
+    ``v = decay * v + (1 - decay) * g**2; W = W - rate(t) * g / (sqrt(v) + epsilon)``.
+
+    Parameters
+    ----------
+    decay : float, default=0.9
+        How much is kept of the mean square, in [0, 1); PyTorch's `alpha`, 0.99 there.
+    epsilon : float, default=1e-8
+        Added to the root, >= 1e-30.
+
+    References
+    ----------
+    .. [1] T. Tieleman, G. Hinton, "Lecture 6.5: rmsprop", Coursera (2012).
+
+    >>> RMSprop().decay
+    0.9
+    """
+
+    name = "rmsprop"
+    decay: float = 0.9
+    epsilon: float = 1e-8
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"decay": _SHARE, "epsilon": _EPSILON}
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Two moments, the first of which is the gradient itself."""
+        return AdamRule
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name."""
+        decay = float(self.decay)
+        moments = {"b1": 0.0, "r1": 1.0, "b2": decay, "r2": 1 - decay}
+        return {"decay": 2 * l2, **moments, "shrink": 1.0, "rate": rates, "epsilon": float(self.epsilon)}
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squares so far [1]_.
+
+    ``v = v + g**2; W = W - rate(t) * g / (sqrt(v) + epsilon)``.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-10
+        Added to the root, >= 1e-30.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and stochastic
+       optimization", JMLR 12 (2011).
+
+    >>> Adagrad().rule.slots
+    2
+    """
+
+    epsilon: float = 1e-10
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"epsilon": _EPSILON}
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Two moments, the first of which is the gradient itself."""
+        return AdamRule
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name."""
+        moments = {"b1": 0.0, "r1": 1.0, "b2": 1.0, "r2": 1.0}
+        return {"decay": 2 * l2, **moments, "shrink": 1.0, "rate": rates, "epsilon": float(self.epsilon)}

@@ -1,0 +1,133 @@
+"""Numbers and values as text: the one place that writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+#: For what was not measured.
+NOTHING = "\u2013"
+
+#: No line break between a number and its unit.
+GAP = "\u00a0"
+
+
+def number(value: float, digits: int = 4, zeros: bool = False) -> str:
+    """Return a number with so many digits, whatever its size; zeros at its end stay if wished.
+
+    >>> number(0.123456), number(12345678.0), number(1.5, 3, zeros=True)
+    ('0.1235', '1.235e+07', '1.50')
+    """
+    if math.isnan(value):
+        return NOTHING
+    return f"{value:#.{digits}g}".rstrip(".") if zeros else f"{value:.{digits}g}"
+
+
+def decimals(value: float, places: int = 4) -> str:
+    """Return a number with so many decimals, or in powers of ten where those say nothing.
+
+    >>> decimals(0.25), decimals(0.00001), decimals(123456.0)
+    ('0.2500', '1e-05', '1.23e+05')
+    """
+    if not math.isfinite(value):
+        return NOTHING if math.isnan(value) else str(value)
+    small = 10.0 ** (1 - places)
+    return f"{value:.{places}f}" if value == 0 or small <= abs(value) < 1000 else f"{value:.3g}"
+
+
+def percent(share: float, places: int = 2, gap: str = " ") -> str:
+    """Return a share of 1 in percent.
+
+    >>> percent(0.98765)
+    '98.77 %'
+    """
+    return f"{100 * share:.{places}f}{gap}%" if math.isfinite(share) else NOTHING
+
+
+def scientific(value: float) -> str:
+    """Return a number in powers of ten with one decimal.
+
+    >>> scientific(0.00012)
+    '1.2e-04'
+    """
+    return f"{value:.1e}"
+
+
+def count(value: int) -> str:
+    """Return a whole number with commas between thousands.
+
+    >>> count(12345)
+    '12,345'
+    """
+    return f"{value:,}"
+
+
+def duration(seconds: float, gap: str = " ") -> str:
+    """Return seconds in the units that people use.
+
+    >>> duration(9.5), duration(95), duration(7260)
+    ('9.50 s', '1 min 35 s', '2 h 1 min')
+    """
+    if seconds < 59.95:
+        return f"{seconds:.{2 if seconds < 9.995 else 1}f}{gap}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{gap}h {minutes}{gap}min" if hours else f"{minutes}{gap}min {rest}{gap}s"
+
+
+def setting(value: Any) -> str:
+    """Return a setting in short: numbers without noise, functions by name, never an address.
+
+    >>> setting((50, 20)), setting(0.1), setting(setting)
+    ('(50, 20)', '0.1', 'setting')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (float, np.floating)):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(map(setting, value))}{',' * (len(value) == 1)})"
+    if hasattr(value, "__qualname__"):
+        return str(value.__qualname__)
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else text
+
+
+def short(value: Any) -> str:
+    """Return a value of a parameter as few characters: at most four digits, layers joined by dashes.
+
+    >>> [short(value) for value in (1e-5, 0.25, 12000.0, (50, 30), (), None, "sigmoid")]
+    ['1e-5', '0.25', '12000', '50-30', 'none', 'None', 'sigmoid']
+    """
+    if isinstance(value, (tuple, list)):
+        return "-".join(map(str, value)) or "none"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return setting(value)
+    given = float(value)
+    if given.is_integer() and abs(given) < 1e6:
+        return str(int(given))
+    if 0.01 <= abs(given) < 1e6 or not math.isfinite(given):
+        return number(given)
+    mantissa, _, exponent = f"{given:.3e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def aligned(lines: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> str:
+    """Return rows of cells as lines whose columns are aligned: to the right, or to the left where said.
+
+    >>> print(aligned([["name", "n"], ["a", "10"]], left=[True]))
+    name   n
+    a     10
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [*left, *(False,) * (len(widths) - len(left))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if is_left else cell.rjust(width)
+            for cell, width, is_left in zip(line, widths, sides, strict=True)
+        ).rstrip()
+        for line in lines
+    )
