@@ -1,42 +1,30 @@
-"""From the parameters of Trainer to what a backend executes: the plan, and what is evaluated when."""
+"""From settings to what a backend executes: the plan and the initial parameters."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from gradstep.errors import GradstepError, InvalidParameterError
-from gradstep.nn import augment, initializers, schedules
-from gradstep.plan import settings
-from gradstep.plan.plan import Layers, Objective, Plan, RowOrder, rows_per_update
-from gradstep.plan.rows import Problem
-from gradstep.training import loop
-from gradstep.utils import threads
+from gradstep.nn import augment, schedules
+from gradstep.nn.augment import Augment, HorizontalFlip, Translate
+from gradstep.nn.initializers import Initializer
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import Augmentation, RowOrder, rows_per_update
+from gradstep.plan.plan import Plan
+from gradstep.plan.settings import MOST_UPDATES, Settings
 
-if TYPE_CHECKING:
-    from gradstep.backends.protocol import Backend
-    from gradstep.estimators.trainer import Trainer
-
-
-def run(
-    trainers: Sequence[Trainer], backend: Backend, train: Problem, held_out: Problem | None
-) -> tuple[loop.Run, npt.NDArray[np.floating]]:
-    """Return the training of a group of m models and their first parameters (m, P); see `make`."""
-    first = trainers[0]
-    plan, parameters = make(trainers, train, len(first.classes_))
-    every, evaluated = evaluations(first.evaluate_every, plan, train, held_out)
-    n_threads = threads.choose(first.n_threads, plan.batch_size * parameters.size)
-    return loop.Run(backend, plan, train, evaluated, every, n_threads), parameters
+Array = npt.NDArray[np.floating]
 
 
-def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt.NDArray[np.floating]]:
-    """Return the plan for k classes and the first parameters (m, P).
+def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Plan, Array]:
+    """Return the plan of m models on n rows of d inputs for k outputs, and their initial parameters (m, P).
 
-    The trainers may differ in what each model has for itself: `l2`, `learning_rate` and `init`.
+    The settings may differ in what each model has for itself; see `Settings.shared`.
 
     Raises
     ------
@@ -44,50 +32,93 @@ def make(trainers: Sequence[Trainer], train: Problem, k: int) -> tuple[Plan, npt
         A learning rate fails, there are too many updates to hold a rate for each, or the images to be
         augmented do not have d values.
     """
-    first = trainers[0]
+    first = settings[0]
     order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
-    layers = Layers((train.d, *(int(units) for units in first.hidden), k))
-    batch_size = rows_per_update(first.batch_size, train.n)
-    l2 = np.array([trainer.l2 for trainer in trainers], dtype=np.float64)
-    order = RowOrder(train.n, bool(first.shuffle), int(order_seed))
-    rates = np.stack([_rates(trainer, -(-train.n // batch_size)) for trainer in trainers])
-    parameters = np.empty((len(trainers), layers.parameters), dtype=first.precision)
-    drawn: dict[str | initializers.Init, npt.NDArray[np.floating]] = {}
-    for block, rule in zip(parameters, (trainer.init for trainer in trainers), strict=True):
-        if rule not in drawn:
-            drawn[rule] = initializers.draw(layers, rule, np.random.default_rng(int(init_seed)), block.dtype)
-        block[:] = drawn[rule]
-    augmentation = None
-    if first.augment is not None:
-        augmentation = augment.make(first.augment, train.n, train.d, int(order_seed))
-    return Plan(Objective(layers, first.loss, l2), batch_size, order, rates, augmentation), parameters
+    layers = Layers((d, *first.hidden, k))
+    batch_size = rows_per_update(first.batch_size, n)
+    objective = Objective(
+        layers,
+        tuple(own.loss for own in settings),
+        tuple(own.activation for own in settings),
+        np.array([own.l2 for own in settings], dtype=np.float64),
+    )
+    rates = np.stack([_rates(own, -(-n // batch_size)) for own in settings])
+    plan = Plan(
+        objective,
+        tuple(own.optimizer for own in settings),
+        batch_size,
+        RowOrder(n, bool(first.shuffle), int(order_seed)),
+        rates,
+        None if first.augment is None else make_augmentation(first.augment, n, d, int(order_seed)),
+    )
+    return plan, _initial_parameters(settings, layers, int(init_seed))
 
 
-def evaluations(
-    evaluate_every: str | int | None, plan: Plan, train: Problem, held_out: Problem | None
-) -> tuple[int, dict[str, Problem]]:
-    """Return `every` and `evaluated` of a `fitting.Run`."""
-    if evaluate_every is None:
-        return plan.updates, {}
-    evaluated = {} if evaluate_every == "running" else {"train": train}
-    evaluated |= {} if held_out is None else {"validation": held_out}
-    of_an_epoch = evaluate_every in ("epoch", "running")
-    return plan.updates_per_epoch if of_an_epoch else int(evaluate_every), evaluated
+def make_augmentation(rule: Augment, n: int, d: int, seed: int) -> Augmentation:
+    """Return what a plan holds of an augmentation, for n rows of d inputs.
 
-
-def _rates(trainer: Trainer, per_epoch: int) -> npt.NDArray[np.float64]:
-    updates = int(trainer.epochs) * per_epoch
-    if updates > settings.MOST_UPDATES:
+    Raises
+    ------
+    InvalidParameterError
+        There is no image shape, or it does not fit d inputs or a translation.
+    """
+    name, shape = type(rule).__name__, augment.image_shape(rule)
+    if shape is None:
         raise InvalidParameterError(
-            f"`epochs` of Trainer must give at most {settings.MOST_UPDATES} updates, "
-            f"got {updates} ({trainer.epochs} epochs of {per_epoch})"
+            f"`image_shape` of {name} is needed to train: it is never guessed, got None"
+        )
+    if math.prod(shape) != d:
+        raise InvalidParameterError(
+            f"the product of `image_shape` of {name} must be d = {d}, got {shape}, "
+            f"whose product is {math.prod(shape)}"
+        )
+    flip, pixels, edge = 0.0, 0, False
+    for step in augment.flatten([rule]):
+        if isinstance(step, HorizontalFlip):
+            # Of two flips only one alone is seen.
+            flip = flip * (1 - step.p) + (1 - flip) * step.p
+        elif isinstance(step, Translate):
+            step.check_fits(shape)
+            pixels, edge = int(step.pixels), step.fill == "edge"
+    return Augmentation(n, seed, shape, float(flip), pixels, edge)
+
+
+def draw(layers: Layers, init: Initializer, generator: np.random.Generator, dtype: npt.DTypeLike) -> Array:
+    """Return the initial parameters of one model, shape (P,), by its own seed where it has one.
+
+    Drawn in float64 layer by layer and then rounded to `dtype`, so that both precisions start alike.
+    """
+    own = generator if init.seed is None else np.random.default_rng(int(init.seed))
+    parameters = np.zeros(layers.parameters)
+    for layer, std in enumerate(init.deviations(layers.sizes)):
+        W = layers.weights(parameters, layer)
+        W[...] = own.normal(0.0, std, W.shape)
+    return parameters.astype(dtype)
+
+
+def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int) -> Array:
+    parameters: Array = np.empty((len(settings), layers.parameters), dtype=settings[0].precision)
+    drawn: dict[Initializer, Array] = {}
+    for block, own in zip(parameters, settings, strict=True):
+        if own.init not in drawn:
+            drawn[own.init] = draw(layers, own.init, np.random.default_rng(seed), block.dtype)
+        block[:] = drawn[own.init]
+    return parameters
+
+
+def _rates(settings: Settings, per_epoch: int) -> npt.NDArray[np.float64]:
+    updates, owner = int(settings.epochs) * per_epoch, settings.owner
+    if updates > MOST_UPDATES:
+        raise InvalidParameterError(
+            f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
+            f"got {updates} ({settings.epochs} epochs of {per_epoch})"
         )
     try:
-        return schedules.evaluate(trainer.learning_rate, updates, per_epoch)
+        return schedules.evaluate(settings.learning_rate, updates, per_epoch)
     except GradstepError:
         raise
     except Exception as error:
         raise InvalidParameterError(
-            f"`learning_rate` of Trainer must give a rate for every update, "
+            f"`learning_rate` of {owner} must give a rate for every update, "
             f"got {type(error).__name__}: {error}"
         ) from error

@@ -1,222 +1,48 @@
-"""The model side of training: layer sizes, settings and order of rows, as arrays and numbers."""
+"""Everything the kernels need to know about the training of a group, and what training changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-#: Sorts unsigned words of 64 bits in place.
-Sort = Callable[[npt.NDArray[np.uint64]], None]
+from gradstep.nn import optimizers
+from gradstep.nn.optimizers import Optimizer
+from gradstep.nn.rules import Rule
+from gradstep.plan.network import Objective
+from gradstep.plan.order import Augmentation, RowOrder, Sort
 
-#: What scores can be judged by.
-LOSSES = ("softmax", "sigmoid")
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Sizes of a fully connected network and where its parameters lie in one flat block.
-
-    A block holds W (in, out) row by row and then b (out,) of the first layer, of the second, ...
-
-    Attributes
-    ----------
-    sizes : tuple of int
-        ``(d, h, ..., k)``; ``(d, k)`` is softmax or sigmoid regression. Hidden layers are ReLU.
-    """
-
-    sizes: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of layers of weights, l."""
-        return len(self.sizes) - 1
-
-    @cached_property
-    def _places(self) -> list[tuple[int, int, int]]:
-        """Where W and b of every layer start, and where b ends."""
-        table, place = [], 0
-        for inputs, outputs in pairwise(self.sizes):
-            table.append((place, place + inputs * outputs, place + (inputs + 1) * outputs))
-            place = table[-1][2]
-        return table
-
-    @cached_property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """Start of each W and each b, ``(l, 2)``, in parameters."""
-        return np.array([places[:2] for places in self._places], dtype=np.int64)
-
-    @cached_property
-    def parameters(self) -> int:
-        """Number of parameters of one model, P."""
-        return self._places[-1][2]
-
-    def weights(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
-        """View the weights of a layer in blocks of shape (..., P), as (..., in, out)."""
-        start, end, _ = self._places[layer]
-        return block[..., start:end].reshape(*block.shape[:-1], *self.sizes[layer : layer + 2])
-
-    def biases(self, block: npt.NDArray[Any], layer: int) -> npt.NDArray[Any]:
-        """View the biases of a layer in blocks of shape (..., P), as (..., out)."""
-        _, start, end = self._places[layer]
-        return block[..., start:end]
+# So many updates have their numbers evaluated together, unless an epoch has more.
+_UPDATES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What a group of m models minimises.
-
-    Attributes
-    ----------
-    layers : Layers
-    loss : str
-        One of `LOSSES`. "softmax": cross-entropy of the scores' softmax against the class. "sigmoid":
-        mean over the k classes of the binary cross-entropies of the scores' sigmoids against 1 for the
-        row's class and 0 for the others.
-    l2 : ndarray of shape (m,), float64
-        The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
-        its strength does not depend on the batch size.
-    """
-
-    layers: Layers
-    loss: str
-    l2: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RowOrder:
-    """Order of rows of every epoch, a pure function of the seed and the epoch.
-
-    So any epoch can be drawn again, and a resumed run needs no generator's state. Rows are
-    sorted by raw words of PCG64, whose stream NumPy never changes: by all bits of a word but
-    those that a row's number needs.
-
-    Attributes
-    ----------
-    n : int
-        Rows of the data set.
-    shuffle : bool
-        False gives 0, 1, ..., n - 1 in every epoch.
-    seed : int
-    """
-
-    n: int
-    shuffle: bool
-    seed: int
-
-    def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
-        """Return the rows of epoch `number` in order, shape (n,).
-
-        Sorting takes nearly all of the time, so a backend may bring a `sort` of its own.
-        """
-        if not self.shuffle:
-            return np.arange(self.n, dtype=np.int32)
-        return _shuffled(self.n, self.seed, number, sort)
-
-
-# The last one is kept: an epoch with several evaluations asks for its order several times.
-@lru_cache(maxsize=1)
-def _shuffled(n: int, seed: int, number: int, sort: Sort) -> npt.NDArray[np.int32]:
-    words = np.random.PCG64(np.random.SeedSequence((seed, number))).random_raw(n)
-    # The number of a row in the lowest bits of its word: to sort values is three times as fast as argsort.
-    number_bits = np.uint64((1 << (n - 1).bit_length()) - 1)
-    words &= ~number_bits
-    words |= np.arange(n, dtype=np.uint64)
-    sort(words)
-    order = (words & number_bits).astype(np.int32)
-    order.flags.writeable = False
-    return order
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random flips and shifts of the images that rows are, a pure function of the seed and the epoch.
-
-    Pixel (y, x) of a row's image becomes that at (y - dy, x - dx) of the image, flipped first if it
-    is to be. Coins are raw words of PCG64, as `RowOrder` has them, from a stream of their own.
-
-    Attributes
-    ----------
-    n : int
-        Rows of the data set.
-    seed : int
-    image_shape : tuple of int
-        ``(channels, height, width)``; a row holds all of the first channel line by line, then the next.
-    flip : float
-        Probability that left and right change places.
-    pixels : int
-        dy and dx are uniform on -pixels ... pixels.
-    edge : bool
-        What comes from outside of the image is its nearest pixel; else the raw value 0.
-    """
-
-    n: int
-    seed: int
-    image_shape: tuple[int, int, int]
-    flip: float
-    pixels: int
-    edge: bool
-
-    def epoch(self, number: int) -> npt.NDArray[np.int16]:
-        """Return flip (0 or 1), dy and dx of the rows of epoch `number` in its order, shape (n, 3)."""
-        return _coins(self, number)
-
-
-# As with the order of rows.
-@lru_cache(maxsize=1)
-def _coins(augmentation: Augmentation, number: int) -> npt.NDArray[np.int16]:
-    seed = np.random.SeedSequence((augmentation.seed, number), spawn_key=(1,))
-    flip, shift = np.random.PCG64(seed).random_raw((2, augmentation.n))
-    coins = np.empty((augmentation.n, 3), dtype=np.int16)
-    coins[:, 0] = flip >> np.uint64(11) < np.uint64(round(augmentation.flip * 2**53))
-    # From each half of a word, scaled up and cut off: dy and dx of 0 ... 2 * pixels.
-    sides = np.uint64(2 * augmentation.pixels + 1)
-    for axis, half in enumerate((shift >> np.uint64(32), shift & np.uint64(2**32 - 1)), start=1):
-        coins[:, axis] = (half * sides >> np.uint64(32)).astype(np.int16) - np.int16(augmentation.pixels)
-    coins.flags.writeable = False
-    return coins
-
-
-def rows_per_update(batch_size: int | str, n: int) -> int:
-    """Return the rows of an update on n rows: an explicit number is clipped to n.
-
-    "auto" is 100, or a fiftieth of the rows where that is less: on small tables an epoch of few
-    updates learns little.
-
-    >>> rows_per_update("auto", 50_000), rows_per_update("auto", 150), rows_per_update(64, 50)
-    (100, 3, 50)
-    """
-    return max(1, min(100, n // 50)) if batch_size == "auto" else min(int(batch_size), n)
-
-
-@dataclass(frozen=True)
-class Stretch:
+class UpdateRange:
     """Consecutive updates within one epoch, as the kernels take them.
 
     Attributes
     ----------
     t0, t1 : int
         Update numbers, ``t0 <= t < t1``.
-    rows : ndarray of shape (starts[-1],), int32
+    row_indices : ndarray of shape (starts[-1],), int32
         Rows of all its batches, one after the other.
     starts : ndarray of shape (t1 - t0 + 1,), int64
-        Batch ``i`` is ``rows[starts[i]:starts[i + 1]]``.
-    learning_rate : ndarray of shape (m, t1 - t0), float64
-    coins : ndarray of shape (starts[-1], 3), int16, or None
-        Flip (0 or 1), dy and dx of each of `rows`; None leaves them as they are.
+        Batch ``i`` is ``row_indices[starts[i]:starts[i + 1]]``.
+    numbers : ndarray of shape (m, t1 - t0, 2, r), float64
+        What the rule is given for weights and for biases.
+    draws : ndarray of shape (starts[-1], 3), int16, or None
+        Flip (0 or 1), dy and dx of each of the rows; None leaves them as they are.
     """
 
     t0: int
     t1: int
-    rows: npt.NDArray[np.int32]
+    row_indices: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
-    learning_rate: npt.NDArray[np.float64]
-    coins: npt.NDArray[np.int16] | None = None
+    numbers: npt.NDArray[np.float64]
+    draws: npt.NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +52,8 @@ class Plan:
     Attributes
     ----------
     objective : Objective
+    optimizers : tuple of m Optimizer
+        Of one rule.
     batch_size : int
         Rows of an update, b; the last batch of an epoch may be shorter.
     order : RowOrder
@@ -236,10 +64,16 @@ class Plan:
     """
 
     objective: Objective
+    optimizers: tuple[Optimizer, ...]
     batch_size: int
     order: RowOrder
     learning_rate: npt.NDArray[np.float64]
     augmentation: Augmentation | None = None
+
+    @property
+    def rule(self) -> type[Rule]:
+        """How a step changes a weight."""
+        return self.optimizers[0].rule
 
     @property
     def updates(self) -> int:
@@ -251,23 +85,43 @@ class Plan:
         """Mini-batch steps of one epoch."""
         return -(-self.order.n // self.batch_size)
 
-    def only(self, models: Sequence[int]) -> Plan:
+    def select(self, models: Sequence[int]) -> Plan:
         """Return the plan of some models of the group, in the order given."""
-        objective = replace(self.objective, l2=self.objective.l2[models])
-        return replace(self, objective=objective, learning_rate=self.learning_rate[models])
+        return replace(
+            self,
+            objective=self.objective.select(models),
+            optimizers=tuple(self.optimizers[model] for model in models),
+            learning_rate=self.learning_rate[list(models)],
+        )
 
-    def stretches(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[Stretch]:
+    def numbers(self, t0: int, t1: int) -> npt.NDArray[np.float64]:
+        """Return the numbers of the rule of the updates ``t0 <= t < t1``, (m, t1 - t0, 2, r)."""
+        updates, rates, l2 = np.arange(t0, t1), self.learning_rate[:, t0:t1], self.objective.l2
+        alike = dict.fromkeys(self.optimizers)
+        if len(alike) == 1:
+            return optimizers.table(self.optimizers[0], updates, rates, l2)
+        numbers = np.empty((*rates.shape, 2, len(self.rule.numbers)))
+        for optimizer in alike:
+            models = [model for model, own in enumerate(self.optimizers) if own == optimizer]
+            numbers[models] = optimizers.table(optimizer, updates, rates[models], l2[models])
+        return numbers
+
+    def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
         """Cut the updates ``t0 <= t < t1`` at the ends of epochs; `sort` as for `RowOrder.epoch`."""
         per_epoch, n, b = self.updates_per_epoch, self.order.n, self.batch_size
+        begin, numbers = t0, self.numbers(t0, t0)
         while t0 < t1:
             epoch, first = divmod(t0, per_epoch)
             last = min(per_epoch, first + t1 - t0)
             starts = np.minimum(np.arange(first, last + 1, dtype=np.int64) * b, n)
             rows = self.order.epoch(epoch, sort)[starts[0] : starts[-1]]
-            coins = self.augmentation.epoch(epoch)[starts[0] : starts[-1]] if self.augmentation else None
+            draws = self.augmentation.epoch(epoch)[starts[0] : starts[-1]] if self.augmentation else None
             end = t0 + last - first
-            rates = np.ascontiguousarray(self.learning_rate[:, t0:end])
-            yield Stretch(t0, end, rows, starts - starts[0], rates, coins)
+            if end > begin + numbers.shape[1]:
+                # For many short epochs at once: each call costs what some updates of a small network do.
+                begin, numbers = t0, self.numbers(t0, max(end, min(t1, t0 + _UPDATES_AT_ONCE)))
+            own = np.ascontiguousarray(numbers[:, t0 - begin : end - begin])
+            yield UpdateRange(t0, end, rows, starts - starts[0], own, draws)
             t0 = end
 
 
@@ -279,6 +133,8 @@ class State:
     ----------
     parameters : ndarray of shape (m, P), float32 or float64
         One flat block per model, laid out as `Layers` says.
+    slots : ndarray of shape (m, s, P), of the parameters' type
+        What the rule keeps of earlier updates, laid out likewise.
     updates : ndarray of shape (m,), int64
         Updates that each model has done. A model whose batch loss stops being finite stops there.
     finite : ndarray of shape (m,), bool
@@ -286,19 +142,26 @@ class State:
     """
 
     parameters: npt.NDArray[Any]
+    slots: npt.NDArray[Any]
     updates: npt.NDArray[np.int64]
     finite: npt.NDArray[np.bool_]
 
     @classmethod
-    def start(cls, parameters: npt.NDArray[Any]) -> State:
-        """Begin at update 0 with these parameters, shape (m, P)."""
-        m = parameters.shape[0]
-        return cls(parameters, np.zeros(m, dtype=np.int64), np.ones(m, dtype=np.bool_))
+    def start(cls, parameters: npt.NDArray[Any], slots: int = 0) -> State:
+        """Begin at update 0 with these parameters, shape (m, P), and so many slots of zeros."""
+        m, size = parameters.shape
+        return cls(
+            parameters,
+            np.zeros((m, slots, size), dtype=parameters.dtype),
+            np.zeros(m, dtype=np.int64),
+            np.ones(m, dtype=np.bool_),
+        )
 
     def copy(self) -> State:
         """Return a State that shares nothing with this one."""
-        return State(self.parameters.copy(), self.updates.copy(), self.finite.copy())
+        return State(self.parameters.copy(), self.slots.copy(), self.updates.copy(), self.finite.copy())
 
-    def only(self, models: Sequence[int]) -> State:
+    def select(self, models: Sequence[int]) -> State:
         """Return a copy of the state of some models of the group, in the order given."""
-        return State(self.parameters[models], self.updates[models], self.finite[models])
+        places = list(models)
+        return State(self.parameters[places], self.slots[places], self.updates[places], self.finite[places])

@@ -1,0 +1,119 @@
+"""Order of rows and random changes of images: pure functions of a seed and the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+#: Sorts unsigned words of 64 bits in place.
+Sort = Callable[[npt.NDArray[np.uint64]], None]
+
+
+@dataclass(frozen=True)
+class RowOrder:
+    """Order of rows of every epoch, a pure function of the seed and the epoch.
+
+    So any epoch can be drawn again, and a resumed run needs no generator's state. Rows are
+    sorted by raw words of PCG64, whose stream NumPy never changes: by all bits of a word but
+    those that a row's number needs.
+
+    Attributes
+    ----------
+    n : int
+        Rows of the data set.
+    shuffle : bool
+        False gives 0, 1, ..., n - 1 in every epoch.
+    seed : int
+    """
+
+    n: int
+    shuffle: bool
+    seed: int
+
+    def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of epoch `number` in order, shape (n,).
+
+        Sorting takes nearly all of the time, so a backend may bring a `sort` of its own.
+        """
+        if not self.shuffle:
+            return np.arange(self.n, dtype=np.int32)
+        return _shuffled(self.n, self.seed, number, sort)
+
+
+# The last one is kept: an epoch with several evaluations asks for its order several times.
+@lru_cache(maxsize=1)
+def _shuffled(n: int, seed: int, number: int, sort: Sort) -> npt.NDArray[np.int32]:
+    words = np.random.PCG64(np.random.SeedSequence((seed, number))).random_raw(n)
+    # The number of a row in the lowest bits of its word: to sort values is three times as fast as argsort.
+    number_bits = np.uint64((1 << (n - 1).bit_length()) - 1)
+    words &= ~number_bits
+    words |= np.arange(n, dtype=np.uint64)
+    sort(words)
+    order = (words & number_bits).astype(np.int32)
+    order.flags.writeable = False
+    return order
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random flips and shifts of the images that rows are, a pure function of the seed and the epoch.
+
+    Pixel (y, x) of a row's image becomes that at (y - dy, x - dx) of the image, flipped first if it
+    is to be. Draws are raw words of PCG64, as `RowOrder` has them, from a stream of their own.
+
+    Attributes
+    ----------
+    n : int
+        Rows of the data set.
+    seed : int
+    image_shape : tuple of int
+        ``(channels, height, width)``; a row holds all of the first channel line by line, then the next.
+    flip : float
+        Probability that left and right change places.
+    pixels : int
+        dy and dx are uniform on -pixels ... pixels.
+    edge : bool
+        What comes from outside of the image is its nearest pixel; else the raw value 0.
+    """
+
+    n: int
+    seed: int
+    image_shape: tuple[int, int, int]
+    flip: float
+    pixels: int
+    edge: bool
+
+    def epoch(self, number: int) -> npt.NDArray[np.int16]:
+        """Return flip (0 or 1), dy and dx of the rows of epoch `number` in its order, shape (n, 3)."""
+        return _draws(self, number)
+
+
+# As with the order of rows.
+@lru_cache(maxsize=1)
+def _draws(augmentation: Augmentation, number: int) -> npt.NDArray[np.int16]:
+    seed = np.random.SeedSequence((augmentation.seed, number), spawn_key=(1,))
+    flip, shift = np.random.PCG64(seed).random_raw((2, augmentation.n))
+    draws = np.empty((augmentation.n, 3), dtype=np.int16)
+    draws[:, 0] = flip >> np.uint64(11) < np.uint64(round(augmentation.flip * 2**53))
+    # From each half of a word, scaled up and cut off: dy and dx of 0 ... 2 * pixels.
+    sides = np.uint64(2 * augmentation.pixels + 1)
+    for axis, half in enumerate((shift >> np.uint64(32), shift & np.uint64(2**32 - 1)), start=1):
+        draws[:, axis] = (half * sides >> np.uint64(32)).astype(np.int16) - np.int16(augmentation.pixels)
+    draws.flags.writeable = False
+    return draws
+
+
+def rows_per_update(batch_size: int | str, n: int) -> int:
+    """Return the rows of an update on n rows: an explicit number is clipped to n.
+
+    "auto" is 100, or a fiftieth of the rows where that is less: on small tables an epoch of few
+    updates learns little.
+
+    >>> rows_per_update("auto", 50_000), rows_per_update("auto", 150), rows_per_update(64, 50)
+    (100, 3, 50)
+    """
+    return max(1, min(100, n // 50)) if batch_size == "auto" else min(int(batch_size), n)

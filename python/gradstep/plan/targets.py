@@ -1,0 +1,288 @@
+"""What rows should be answered with: how y becomes numbers for the kernels, and answers become y again.
+
+A vocabulary is learned from the y of a training. It encodes every y that follows by the same rule and
+decodes what a model answers.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.errors import InvalidDataError
+from gradstep.nn.losses import Loss
+
+Array = npt.NDArray[Any]
+Weight = npt.NDArray[np.float64] | None
+
+
+class Targets:
+    """Base of the vocabularies.
+
+    Attributes
+    ----------
+    kind : {"labels", "values", "indicators"}
+        What a loss takes.
+    k : int
+        Outputs of the network.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def k(self) -> int:
+        """Outputs of the network."""
+        raise NotImplementedError
+
+    def encode(self, y: Any, whose: str) -> Array:
+        """Return y as kernels take it: class indices (n,), int32, or values (n, k), float64.
+
+        Raises
+        ------
+        InvalidDataError
+            y is not of this vocabulary; the message begins with `whose`.
+        """
+        raise NotImplementedError
+
+    def decode(self, answers: Array) -> Array:
+        """Return a loss's answers in the form and the units of y."""
+        raise NotImplementedError
+
+    def in_units(self, values: Array) -> Array:
+        """Return encoded targets or a loss's answers in the units that metrics are told in."""
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(Targets):
+    """Classes.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (k,)
+        The labels, sorted.
+    """
+
+    classes: Array
+    kind = "labels"
+
+    @property
+    def k(self) -> int:
+        """One output for each class."""
+        return len(self.classes)
+
+    @classmethod
+    def learn(cls, y: Any, whose: str) -> tuple[Labels, npt.NDArray[np.int32]]:
+        """Return the vocabulary of labels (n,) and their indices.
+
+        Raises
+        ------
+        InvalidDataError
+            Values that are no labels, labels that have no common order, or one class only.
+        """
+        from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+        try:
+            check_classification_targets(y)
+            kind = type_of_target(y)
+            classes, indices = np.unique(y, return_inverse=True)
+        except TypeError as error:
+            raise InvalidDataError(f"{whose} must have labels of one type: {error}") from error
+        except ValueError as error:
+            raise InvalidDataError(
+                f"{whose} must be class labels: {error}; real values are for Regressor"
+            ) from error
+        if kind == "multilabel-indicator":
+            raise InvalidDataError(
+                f"{whose} must be one label a row, got an indicator matrix of shape {np.shape(y)}; "
+                f"loss='multilabel' takes those"
+            )
+        if len(classes) < 2:
+            raise InvalidDataError(
+                f"{whose} must have two classes or more, got one class: {classes.tolist()[0]!r}"
+            )
+        return cls(classes), indices.astype(np.int32)
+
+    def encode(self, y: Any, whose: str) -> Array:
+        """Return the index of every label (n,) among the classes."""
+        known = {label: index for index, label in enumerate(self.classes.tolist())}
+        labels, inverse = np.unique(y, return_inverse=True)
+        unseen = [label for label in labels.tolist() if label not in known]
+        if unseen:
+            raise InvalidDataError(
+                f"{whose} must have only labels that Trainer.fit has seen, got {reprlib.repr(unseen)}; "
+                f"seen: {reprlib.repr(self.classes.tolist())}"
+            )
+        indices = np.array([known[label] for label in labels.tolist()], dtype=np.int32)
+        encoded: Array = indices[inverse]
+        return encoded
+
+    def decode(self, answers: Array) -> Array:
+        """Return the labels of class indices (n,)."""
+        labels: Array = self.classes[answers]
+        return labels
+
+
+@dataclass(frozen=True, eq=False)
+class Indicators(Targets):
+    """Any number of k labels a row, 1 where one is true and 0 where it is not.
+
+    Attributes
+    ----------
+    count : int
+        Labels, k.
+    """
+
+    count: int
+    kind = "indicators"
+
+    @property
+    def k(self) -> int:
+        """One output for each label."""
+        return self.count
+
+    @classmethod
+    def learn(cls, y: Any, whose: str) -> tuple[Indicators, npt.NDArray[np.float64]]:
+        """Return the vocabulary of an indicator matrix (n, k), and the matrix in float64."""
+        values = _indicators(y, whose)
+        return cls(values.shape[1]), values
+
+    def encode(self, y: Any, whose: str) -> Array:
+        """Return the matrix (n, k) in float64."""
+        values = _indicators(y, whose)
+        if values.shape[1] != self.count:
+            raise InvalidDataError(
+                f"{whose} must have {self.count} columns, as in fit, got {values.shape[1]}"
+            )
+        return values
+
+    def decode(self, answers: Array) -> Array:
+        """Return indicators (n, k) as ints."""
+        return answers.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Values(Targets):
+    """Real values, standardised for the network.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (k,), float64
+        In the units of y: the network is trained on ``(y - mean) / scale``.
+    one_axis : bool
+        Whether y has shape (n,), and answers have it, too.
+    least : float
+        Smallest value that a target may have.
+    """
+
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    one_axis: bool
+    least: float = -np.inf
+    kind = "values"
+
+    @property
+    def k(self) -> int:
+        """One output for each column of y."""
+        return len(self.mean)
+
+    @classmethod
+    def learn(
+        cls, y: Any, whose: str, loss: Loss, standardize: bool = True, weight: Weight = None
+    ) -> tuple[Values, npt.NDArray[np.float64]]:
+        """Return the vocabulary of y (n,) or (n, k), and y standardised, (n, k)."""
+        values = _real(y, whose, loss.least)
+        mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+        if standardize:
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean, scale = _mean_and_scale(values, loss.centres, weight)
+        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+            raise InvalidDataError(f"{whose} has values too large to standardize")
+        targets = cls(mean, scale, np.ndim(y) == 1, loss.least)
+        return targets, (values - mean) / scale
+
+    def encode(self, y: Any, whose: str) -> Array:
+        """Return y standardised, (n, k)."""
+        values = _real(y, whose, self.least)
+        if values.shape[1] != self.k:
+            raise InvalidDataError(f"{whose} must have {self.k} columns, as in fit, got {values.shape[1]}")
+        encoded: Array = (values - self.mean) / self.scale
+        return encoded
+
+    def decode(self, answers: Array) -> Array:
+        """Return answers (n, k) in the units of y, (n,) where y had one axis."""
+        values = self.in_units(answers)
+        return values[:, 0] if self.one_axis else values
+
+    def in_units(self, values: Array) -> Array:
+        """Return standardised values in the units of y."""
+        return values.astype(np.float64) * self.scale + self.mean
+
+
+def learn(
+    loss: Loss, y: Any, whose: str, standardize: bool = True, weight: Weight = None
+) -> tuple[Targets, Array]:
+    """Return the vocabulary of a y for a loss, and y as kernels take it."""
+    if loss.takes == "labels":
+        return Labels.learn(y, whose)
+    if loss.takes == "indicators":
+        return Indicators.learn(y, whose)
+    return Values.learn(y, whose, loss, standardize, weight)
+
+
+def _mean_and_scale(values: Array, centres: bool, weight: Weight) -> tuple[Array, Array]:
+    """Return what every column is moved and divided by: to mean 0 and deviation 1, or to mean 1 alone."""
+    centre = np.average(values, axis=0, weights=weight)
+    scale = centre
+    if centres:
+        scale = np.sqrt(np.average(np.square(values - centre), axis=0, weights=weight))
+    # A column that is constant but for rounding has nothing to be scaled by; one that overflows is told.
+    is_constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
+    return centre if centres else np.zeros_like(centre), np.where(is_constant, 1.0, scale)
+
+
+def _dense(y: Any) -> Any:
+    return y.toarray() if hasattr(y, "toarray") else y
+
+
+def _indicators(y: Any, whose: str) -> npt.NDArray[np.float64]:
+    wanted = f"{whose} must be an indicator matrix (n, k) of 0 and 1"
+    try:
+        values = np.asarray(_dense(y), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{wanted}, got {reprlib.repr(y)}") from error
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise InvalidDataError(f"{wanted}, got shape {values.shape}; labels (n,) are for loss='softmax'")
+    wrong = np.argwhere((values != 0) & (values != 1))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise InvalidDataError(f"{wanted}, got {values[row, column]} in row {row}, column {column}")
+    return values
+
+
+def _real(y: Any, whose: str, least: float) -> npt.NDArray[np.float64]:
+    try:
+        given = np.asarray(y)
+        if given.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        values = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{whose} must be real numbers, got {reprlib.repr(y)}: {error}") from error
+    if values.ndim not in (1, 2) or values.shape[-1] == 0:
+        raise InvalidDataError(f"{whose} must have shape (n,) or (n, k), got {values.shape}")
+    values = values.reshape(len(values), -1)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise InvalidDataError(
+            f"{whose} must be finite and contain no NaN, got {values[row, column]} in row {row}"
+        )
+    wrong = np.argwhere(values < least)
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise InvalidDataError(f"{whose} must be >= {least:g}, got {values[row, column]} in row {row}")
+    return values
