@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import warnings
 
-from gradstep.backends.protocol import Backend, Figures, Running, Session
+from gradstep.backends.protocol import Backend, Evaluation, Running, Session
 from gradstep.errors import BackendUnavailableError, InvalidParameterError
+from gradstep.nn.rules import Rule
+from gradstep.plan.network import Objective
 
-__all__ = ["NAMES", "Backend", "Figures", "Running", "Session", "availability", "get"]
+__all__ = ["NAMES", "Backend", "Evaluation", "Running", "Session", "availability", "choose", "get"]
 
 #: Best first; "auto" takes the first that is there.
 NAMES = ("cpp", "numba", "numpy")
@@ -45,6 +48,29 @@ def get(name: str = "auto") -> Backend:
             _warn_once(candidate)
         return backend
     raise BackendUnavailableError("no backend can be imported")  # pragma: no cover
+
+
+def choose(name: str, objective: Objective, rule: type[Rule] | None = None) -> Backend:
+    """Return a backend that has the losses, activations and rules of a training.
+
+    "auto" takes the best that does: what is not compiled, such as a user's own loss, Numba compiles.
+
+    Raises
+    ------
+    BackendUnavailableError
+        The named backend is not there, or lacks one of them.
+    """
+    backend = get(name)
+    missing = backend.lacks(objective, rule)
+    if not missing:
+        return backend
+    if name == "auto" and not os.environ.get("GRADSTEP_BACKEND"):
+        for candidate in NAMES[NAMES.index(backend.name) + 1 :]:
+            with contextlib.suppress(BackendUnavailableError):
+                other = _load(candidate, candidate)
+                if not other.lacks(objective, rule):
+                    return other
+    raise BackendUnavailableError(f"the backend {backend.name!r} has no {', '.join(map(repr, missing))}")
 
 
 def availability() -> dict[str, str | None]:

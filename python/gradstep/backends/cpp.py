@@ -1,4 +1,4 @@
-"""The compiled core. This file turns plans and problems into the arrays that `_core` takes."""
+"""The compiled core. This file turns plans and data into the arrays that `_core` takes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 import gradstep._core as _core
-from gradstep.backends.protocol import Figures, Running, never, running
+from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.errors import InvalidParameterError
-from gradstep.plan.plan import Objective, Plan, State
-from gradstep.plan.rows import Problem, as_rows
+from gradstep.nn.rules import DescentRule, Rule
+from gradstep.plan.network import Objective
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData, as_rows
 
 
 class CppBackend:
@@ -44,32 +46,42 @@ class CppBackend:
                 f"({', '.join(usable)}), got {isa!r}"
             )
         self.isa = isa or usable[0]
+        self._known = _core.names()
+
+    def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
+        """Return the losses, activations and rules among these that are not compiled."""
+        wanted = [("losses", objective.loss.name)]
+        wanted += [("activations", activation.name) for activation in objective.activations[0]]
+        wanted += [] if rule is None else [("rules", rule.name)]
+        return list(dict.fromkeys(name for kind, name in wanted if name not in self._known[kind]))
 
     def session(
-        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+        self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
     ) -> CppSession:
-        """Prepare to train on the rows of a problem, and to evaluate those of others."""
-        return CppSession(self._models(plan.objective), plan, problem, evaluated, n_threads)
+        """Prepare to train on the rows of a data set, and to evaluate those of others."""
+        return CppSession(self._models(plan.objective, plan.rule), plan, data, evaluated, n_threads)
 
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> Figures:
-        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
-        return Figures(*_core.evaluate(self._models(objective), _rows(problem), parameters, n_threads))
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> Evaluation:
+        """Return what every model comes to over all rows (weighted, if they are)."""
+        rows = _rows(data, parameters.dtype)
+        return Evaluation(*_core.evaluate(self._models(objective), rows, parameters, n_threads))
 
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray[Any]]:
-        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
-        models, rows = self._models(objective), _rows(problem)
-        figures = Figures(*_core.evaluate(models, rows, parameters, n_threads))
-        return figures, _core.gradient(models, rows, parameters, n_threads)
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
+        models, rows = self._models(objective), _rows(data, parameters.dtype)
+        evaluation = Evaluation(*_core.evaluate(models, rows, parameters, n_threads))
+        return evaluation, _core.gradient(models, rows, parameters, n_threads)
 
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
-        """Return the last layer's output of every model, shape (m, n, k)."""
-        return _core.scores(self._models(objective), _rows(problem), parameters, n_threads)
+        """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
+        rows = _rows(data, parameters.dtype)
+        return _core.scores(self._models(objective), rows, parameters, n_threads)
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
@@ -79,10 +91,17 @@ class CppBackend:
         """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
         return _core.measure(self.isa, n_threads)
 
-    def _models(self, objective: Objective) -> _core.Models:
-        sizes = np.array(objective.layers.sizes, dtype=np.int64)
-        l2 = np.ascontiguousarray(objective.l2, dtype=np.float64)
-        return _core.Models(self.isa, sizes, l2, objective.loss)
+    def _models(self, objective: Objective, rule: type[Rule] = DescentRule) -> _core.Models:
+        return _core.Models(
+            self.isa,
+            sizes=np.array(objective.layers.sizes, dtype=np.int64),
+            l2=np.ascontiguousarray(objective.l2, dtype=np.float64),
+            loss=objective.loss.name,
+            loss_numbers=objective.loss_numbers,
+            activations=[activation.name for activation in objective.activations[0]],
+            activation_numbers=objective.activation_numbers,
+            rule=rule.name,
+        )
 
 
 class CppSession:
@@ -92,45 +111,52 @@ class CppSession:
         self,
         models: _core.Models,
         plan: Plan,
-        problem: Problem,
-        evaluated: Sequence[Problem],
+        data: TrainingData,
+        evaluated: Sequence[TrainingData],
         n_threads: int,
     ) -> None:
-        self._models, self._plan, self._n_threads = models, plan, n_threads
-        self._rows, self._evaluated = _rows(problem), [_rows(rows) for rows in evaluated]
-        self._most_rows = min(plan.batch_size, problem.n)
+        self._models = models
+        self._plan = plan
+        self._data = data
+        self._evaluated = evaluated
+        self._n_threads = n_threads
         self._opened: dict[np.dtype[Any], _core.Session] = {}
 
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
-        for stretch in self._plan.stretches(t0, t1, _core.sort):
+        for updates in self._plan.ranges(t0, t1, _core.sort):
             sums += session.train(
-                stretch.rows,
-                stretch.starts,
-                stretch.learning_rate,
+                updates.row_indices,
+                updates.starts,
+                updates.numbers,
                 state.parameters,
+                state.slots,
                 state.updates,
                 state.finite,
-                stretch.coins,
+                updates.draws,
                 should_stop=should_stop,
             )
-            if (state.updates[state.finite] < stretch.t1).any() or not state.finite.any():
+            if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
                 break
         return running(sums)
 
-    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
-        """Return the figures of every model on each of the problems to be evaluated."""
-        return [Figures(*figures) for figures in self._session(parameters.dtype).evaluate(parameters)]
+    def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
+        """Return what every model comes to on each of the data sets to be evaluated."""
+        values, scores = self._session(parameters.dtype).evaluate(parameters, with_scores)
+        evaluations = [Evaluation(loss, cost, hits) for loss, cost, hits in values]
+        if not with_scores:
+            return evaluations
+        return [own._replace(scores=of_set) for own, of_set in zip(evaluations, scores, strict=True)]
 
     def _session(self, dtype: np.dtype[Any]) -> _core.Session:
         changes = self._plan.augmentation
         if dtype not in self._opened:
             self._opened[dtype] = _core.Session(
                 self._models,
-                self._rows,
-                self._most_rows,
-                self._evaluated,
+                _rows(self._data, dtype),
+                min(self._plan.batch_size, self._data.n),
+                [_rows(data, dtype) for data in self._evaluated],
                 doubles=dtype == np.float64,
                 n_threads=self._n_threads,
                 images=None if changes is None else (*changes.image_shape, changes.edge),
@@ -138,6 +164,7 @@ class CppSession:
         return self._opened[dtype]
 
 
-def _rows(problem: Problem) -> _core.Rows:
-    standardization = problem.standardization
-    return _core.Rows(problem.X, problem.y, problem.weight, standardization.mean, 1.0 / standardization.scale)
+def _rows(data: TrainingData, dtype: npt.DTypeLike) -> _core.Rows:
+    targets = data.targets.astype(dtype, copy=False) if data.targets.ndim == 2 else data.targets
+    standardization = data.standardization
+    return _core.Rows(data.X, targets, data.weight, standardization.mean, 1.0 / standardization.scale)

@@ -1,23 +1,30 @@
-"""The reference: every formula of gradstep in vectorised NumPy. Read this file first.
+"""The reference: how a network trains, in vectorised NumPy. Read this file first.
 
-The model axis m comes first everywhere; one model is m = 1. Shapes: b rows of a batch, d inputs,
-h units of a hidden layer, k classes. Gradients are the value's name with `d` in front.
+Its losses, activations and rules are the formulas of `gradstep.nn`. The model axis m comes first everywhere;
+one model is m = 1. Shapes: b rows of a batch, d inputs, h units of a hidden layer, k outputs. Gradients are
+the value's name with `d` in front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.protocol import Figures, Running, never, running
-from gradstep.plan.plan import Augmentation, Layers, Objective, Plan, State
-from gradstep.plan.rows import Problem, sums_of_bytes
+from gradstep.backends.protocol import Evaluation, Running, never, running
+from gradstep.nn.losses import Loss
+from gradstep.nn.rules import Rule
+from gradstep.plan.network import Objective
+from gradstep.plan.order import Augmentation
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData
+from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[np.floating]
+Vector = npt.NDArray[np.float64]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -42,50 +49,43 @@ class NumpyBackend:
 
     name = "numpy"
 
+    def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
+        """Return nothing: every formula is NumPy's."""
+        return []
+
     def session(
-        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+        self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
     ) -> NumpySession:
-        """Prepare to train on the rows of a problem, and to evaluate those of others."""
-        return NumpySession(self, plan, problem, evaluated)
+        """Prepare to train on the rows of a data set, and to evaluate those of others."""
+        return NumpySession(plan, data, evaluated)
 
     @_quiet
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> Figures:
-        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
-        loss = np.zeros(len(parameters))
-        correct = np.zeros(len(parameters))
-        for start in range(0, problem.n, _EVALUATION_ROWS):
-            rows = np.arange(start, min(start + _EVALUATION_ROWS, problem.n))
-            X = _standardized(problem, problem.X[rows], parameters.dtype)
-            scores = _forward(objective.layers, X, parameters)[-1]
-            weight, labels = _weight(problem, rows), problem.y[rows]
-            loss += (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1)
-            correct += ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
-        loss /= problem.n
-        return Figures(loss, loss + _penalty(objective, parameters, objective.l2), correct / problem.n)
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> Evaluation:
+        """Return what every model comes to over all rows (weighted, if they are)."""
+        return _evaluate(objective, data, parameters)
 
     @_quiet
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray[Any]]:
-        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
-        figures = self.evaluate(objective, problem, parameters)
-        rows = np.arange(problem.n)
-        weight = _weight(problem, rows)
-        return figures, _loss_and_gradient(
-            objective, problem, problem.X, rows, weight, parameters, objective.l2
-        )[2]
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
+        batch = _batch(data, np.arange(data.n))
+        gradient = _step(objective, batch, parameters).gradient
+        for layer in range(objective.layers.count):
+            slope = (2 * objective.l2).astype(parameters.dtype)[:, None, None]
+            objective.layers.weights(gradient, layer)[...] += slope * objective.layers.weights(
+                parameters, layer
+            )
+        return _evaluate(objective, data, parameters), gradient
 
     @_quiet
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
-        """Return the last layer's output of every model, shape (m, n, k)."""
-        starts = range(0, problem.n, _EVALUATION_ROWS)
-        parts = (problem.X[start : start + _EVALUATION_ROWS] for start in starts)
-        batches = (_standardized(problem, X, parameters.dtype) for X in parts)
-        return np.concatenate([_forward(objective.layers, X, parameters)[-1] for X in batches], axis=1)
+        """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
+        return np.concatenate([_forward(objective, batch, parameters)[-1] for batch in _chunks(data)], axis=1)
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
@@ -95,59 +95,88 @@ class NumpyBackend:
 class NumpySession:
     """One plan being executed; nothing is kept between calls."""
 
-    def __init__(
-        self, backend: NumpyBackend, plan: Plan, problem: Problem, evaluated: Sequence[Problem]
-    ) -> None:
-        self.backend, self.plan, self.problem, self.evaluated = backend, plan, problem, evaluated
+    def __init__(self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData]) -> None:
+        self.plan = plan
+        self.data = data
+        self.evaluated = evaluated
 
     @_quiet
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        objective = self.plan.objective
         sums = np.zeros((3, len(state.finite)))
-        for stretch in self.plan.stretches(t0, t1):
-            for i, t in enumerate(range(stretch.t0, stretch.t1)):
+        for updates in self.plan.ranges(t0, t1):
+            for i, t in enumerate(range(updates.t0, updates.t1)):
                 if should_stop():
                     return running(sums)
-                batch = slice(stretch.starts[i], stretch.starts[i + 1])
-                rows = stretch.rows[batch]
-                X = self.problem.X[rows]
-                if self.plan.augmentation and stretch.coins is not None:
-                    X = _augmented(X, stretch.coins[batch], self.plan.augmentation)
-                active = np.flatnonzero(state.finite)
-                weight = _weight(self.problem, rows)
-                batch_loss, batch_correct, gradient = _loss_and_gradient(
-                    objective,
-                    self.problem,
-                    X,
-                    rows,
-                    weight[active] if weight.ndim == 2 else weight,
-                    state.parameters[active],
-                    objective.l2[active],
-                )
-                finite = np.isfinite(batch_loss)
-                state.finite[active] = finite
-                active, gradient = active[finite], gradient[finite]
-                rate = stretch.learning_rate[active, i, None].astype(gradient.dtype)
-                state.parameters[active] -= rate * gradient
-                state.updates[active] = t + 1
-                sums[0, active] += batch_loss[finite] * len(rows)
-                sums[1, active] += batch_correct[finite]
-                sums[2, active] += len(rows)
+                part = slice(updates.starts[i], updates.starts[i + 1])
+                batch = _batch(self.data, updates.row_indices[part])
+                if self.plan.augmentation and updates.draws is not None:
+                    moved = _augmented(batch.X, updates.draws[part], self.plan.augmentation)
+                    batch = batch._replace(X=moved)
+                self._update(state, batch, updates.numbers[:, i], t, sums)
         return running(sums)
 
-    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
-        """Return the figures of every model on each of the problems to be evaluated."""
-        objective = self.plan.objective
-        return [self.backend.evaluate(objective, problem, parameters) for problem in self.evaluated]
+    def _update(self, state: State, batch: _Batch, numbers: Vector, t: int, sums: Vector) -> None:
+        """Do update t of the models that are still finite; numbers are (m, 2, r)."""
+        active = np.flatnonzero(state.finite)
+        if not active.size:
+            return
+        objective = self.plan.objective.select(active.tolist())
+        step = _step(objective, batch.of_models(active), state.parameters[active])
+        finite = np.isfinite(step.loss)
+        state.finite[active] = finite
+        active = active[finite]
+        if not active.size:
+            return
+        parameters, slots = _apply(
+            self.plan,
+            state.parameters[active],
+            step.gradient[finite],
+            state.slots[active],
+            numbers[active],
+        )
+        state.parameters[active] = parameters
+        state.slots[active] = slots
+        state.updates[active] = t + 1
+        sums[0, active] += step.loss[finite] * len(batch.X)
+        sums[1, active] += step.hits[finite]
+        sums[2, active] += len(batch.X)
+
+    @_quiet
+    def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
+        """Return what every model comes to on each of the data sets to be evaluated."""
+        return [_evaluate(self.plan.objective, data, parameters, with_scores) for data in self.evaluated]
+
+
+class _Batch(NamedTuple):
+    """Rows as they lie, (b, d), their targets, and weights (b,) or (m, b)."""
+
+    data: TrainingData
+    X: npt.NDArray[Any]
+    targets: npt.NDArray[Any]
+    weight: Vector
+
+    def of_models(self, models: npt.NDArray[np.intp]) -> _Batch:
+        """Return the batch as some models see it."""
+        return self._replace(weight=self.weight[models] if self.weight.ndim == 2 else self.weight)
+
+
+def _batch(data: TrainingData, rows: npt.NDArray[np.integer]) -> _Batch:
+    weight = np.ones(len(rows)) if data.weight is None else data.weight[..., rows]
+    return _Batch(data, data.X[rows], data.targets[rows], weight)
+
+
+def _chunks(data: TrainingData) -> list[_Batch]:
+    starts = range(0, data.n, _EVALUATION_ROWS)
+    return [_batch(data, np.arange(start, min(start + _EVALUATION_ROWS, data.n))) for start in starts]
 
 
 def _augmented(
-    X: npt.NDArray[Any], coins: npt.NDArray[np.int16], augmentation: Augmentation
+    X: npt.NDArray[Any], draws: npt.NDArray[np.int16], augmentation: Augmentation
 ) -> npt.NDArray[Any]:
-    """Return the raw rows (b, d), each flipped and then shifted as its coins (b, 3) say."""
+    """Return the raw rows (b, d), each flipped and then shifted as its draws (b, 3) say."""
     _, height, width = augmentation.image_shape
-    flip, dy, dx = coins.T.astype(np.intp)[:, :, None]
+    flip, dy, dx = draws.T.astype(np.intp)[:, :, None]
     y, x = np.arange(height) - dy, np.arange(width) - dx
     outside = ((y < 0) | (y >= height))[:, None, :, None] | ((x < 0) | (x >= width))[:, None, None, :]
     y, x = y.clip(0, height - 1), x.clip(0, width - 1)
@@ -161,9 +190,9 @@ def _augmented(
     return flat
 
 
-def _standardized(problem: Problem, X: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
+def _standardized(data: TrainingData, X: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
     """Return raw rows (b, d) standardised, computed in the wider of X's type and `dtype`."""
-    standardization = problem.standardization
+    standardization = data.standardization
     wide = np.result_type(X.dtype, dtype)
     mean = standardization.mean.astype(wide)
     inverse_scale = (1.0 / standardization.scale).astype(wide)
@@ -171,89 +200,131 @@ def _standardized(problem: Problem, X: npt.NDArray[Any], dtype: npt.DTypeLike) -
     return standardized
 
 
-def _weight(problem: Problem, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    """Return the weights of some rows, (b,) or (m, b)."""
-    return np.ones(len(rows)) if problem.weight is None else problem.weight[..., rows]
-
-
-def _forward(layers: Layers, X: Array, parameters: Array) -> list[Array]:
-    """Return the input and every layer's output: ReLU between layers, scores (m, b, k) last."""
-    outputs = [X]
+def _forward(objective: Objective, batch: _Batch, parameters: Array) -> list[Array]:
+    """Return the input and every layer's output: activations between layers, scores (m, b, k) last."""
+    layers = objective.layers
+    outputs = [_standardized(batch.data, batch.X, parameters.dtype)]
     for layer in range(layers.count):
         W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
-        S = outputs[-1] @ W + b[:, None, :]
-        outputs.append(S if layer == layers.count - 1 else np.maximum(S, 0))
+        Z = outputs[-1] @ W + b[:, None, :]
+        if layer < layers.count - 1:
+            Z = objective.activations[0][layer].of(Z, _numbers(objective, layer, Z))
+        outputs.append(Z)
     return outputs
 
 
-def _row_losses(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Loss of every row (m, b).
-
-    softmax: log(sum(exp(s))) - s[label], shifted by the maximum.
-    sigmoid: mean over the classes of log(1 + exp(t)), t = -s for the label and s for the others: the same
-    as the mean of max(s, 0) - s * y + log(1 + exp(-|s|)), but nothing cancels.
-    """
-    losses: npt.NDArray[np.float64]
-    if loss == "softmax":
-        shifted = scores - scores.max(axis=2, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=2), dtype=np.float64)
-        losses = log_sum - shifted[:, np.arange(len(labels)), labels]
-    else:
-        t = np.where(np.arange(scores.shape[2]) == labels[:, None], -scores, scores)
-        # 0 * t is NaN where a score is not finite.
-        each = np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t))) + 0 * t
-        losses = each.mean(axis=2, dtype=np.float64)
-    return losses
+def _numbers(objective: Objective, layer: int, Z: Array) -> Array:
+    """Return what the models' activations of a layer have different, (m, 1, 1)."""
+    return objective.activation_numbers[:, layer, None, None].astype(Z.dtype)
 
 
-def _score_gradients(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> Array:
-    """Gradient of every row's loss with respect to its scores (m, b, k).
+class _Judged(NamedTuple):
+    """What the rows of a batch come to under a loss, and what its slopes need."""
 
-    softmax: softmax(s) - y. sigmoid: (sigmoid(s) - y) / k.
-    """
-    if loss == "softmax":
-        dS: Array = np.exp(scores - scores.max(axis=2, keepdims=True))
-        dS /= dS.sum(axis=2, keepdims=True)
-    else:
-        dS = 1 / (1 + np.exp(-scores))
-    dS[:, np.arange(len(labels)), labels] -= 1
-    return dS if loss == "softmax" else dS / scores.shape[2]
+    y: Array  # (m, b, k) or (b, k)
+    top: Array  # (m, b, 1)
+    sums: Array  # (m, b, 1) of the first term
+    losses: Vector  # (m, b)
+    hits: npt.NDArray[np.bool_]  # (m, b)
 
 
-def _loss_and_gradient(
-    objective: Objective,
-    problem: Problem,
-    X: npt.NDArray[Any],
-    rows: npt.NDArray[np.integer],
-    weight: npt.NDArray[np.float64],
-    parameters: Array,
-    l2: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Array]:
-    """Return the batch's loss (m,), weight of its correct rows (m,), and gradient of its cost (m, P).
+def _judge(objective: Objective, scores: Array, targets: npt.NDArray[Any]) -> _Judged:
+    """Judge the scores (m, b, k) of rows."""
+    loss, k = objective.loss, scores.shape[2]
+    y = _shares(objective, scores, targets)
+    top = scores.max(axis=2, keepdims=True)
+    a, b = loss.parts(scores, y, top)
+    sums = a.sum(axis=2, dtype=np.float64)
+    losses = loss.row(sums, b.sum(axis=2, dtype=np.float64), k)
+    return _Judged(y, top, sums.astype(scores.dtype)[..., None], losses, _hits(loss, scores, targets))
 
-    X (b, d) are the batch's raw rows, and `rows` their numbers.
-    """
-    layers, dtype = objective.layers, parameters.dtype
-    outputs = _forward(layers, _standardized(problem, X, dtype), parameters)
-    scores, labels = outputs[-1], problem.y[rows]
-    loss = (_row_losses(objective.loss, scores, labels) * weight).sum(axis=1) / len(rows)
-    correct = ((scores.argmax(axis=2) == labels) * weight).sum(axis=1)
+
+def _shares(objective: Objective, scores: Array, targets: npt.NDArray[Any]) -> Array:
+    """Return what every output should say: of labels, the shares of the classes."""
+    if targets.ndim == 2:
+        return targets.astype(scores.dtype, copy=False)
+    k, numbers = scores.shape[2], objective.loss_numbers.astype(scores.dtype)
+    is_label = (np.arange(k) == targets[:, None]).astype(scores.dtype)
+    number = numbers[:, 0, None, None] if numbers.size else scores.dtype.type(0)
+    shares: Array = objective.loss.share(is_label, scores.dtype.type(k), number)
+    return shares
+
+
+def _hits(loss: Loss, scores: Array, targets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Say which rows (m, b) are answered right, where targets are labels or indicators."""
+    if loss.takes == "values":
+        return np.zeros(scores.shape[:2], dtype=np.bool_)
+    right: npt.NDArray[np.bool_] = loss.answers(scores) == targets
+    if targets.ndim == 2:
+        right = np.all(right, axis=2)
+    return right
+
+
+class _Step(NamedTuple):
+    """A batch's loss (m,), the weight of its hits (m,), and the gradient of its loss (m, P)."""
+
+    loss: Vector
+    hits: Vector
+    gradient: Array
+
+
+def _step(objective: Objective, batch: _Batch, parameters: Array) -> _Step:
+    """Go forward and backward once."""
+    layers, dtype, b = objective.layers, parameters.dtype, len(batch.X)
+    outputs = _forward(objective, batch, parameters)
+    scores = outputs[-1]
+    judged = _judge(objective, scores, batch.targets)
+    dZ = objective.loss.slope(scores, judged.y, judged.top, judged.sums, dtype.type(scores.shape[2]))
+    dZ = dZ * (batch.weight / b).astype(dtype)[..., None]
     gradient = np.empty_like(parameters)
-    dS = _score_gradients(objective.loss, scores, labels)
-    dS *= (weight / len(rows)).astype(dtype)[..., None]
     for layer in reversed(range(layers.count)):
         W, A = layers.weights(parameters, layer), outputs[layer]
-        dW = A.swapaxes(-1, -2) @ dS
-        layers.weights(gradient, layer)[...] = dW + (2 * l2).astype(dtype)[:, None, None] * W
-        layers.biases(gradient, layer)[...] = dS.sum(axis=1)
+        layers.weights(gradient, layer)[...] = A.swapaxes(-1, -2) @ dZ
+        layers.biases(gradient, layer)[...] = dZ.sum(axis=1)
         if layer > 0:
-            dS = (dS @ W.swapaxes(-1, -2)) * (A > 0)
-    return loss, correct, gradient
+            activation = objective.activations[0][layer - 1]
+            dZ = (dZ @ W.swapaxes(-1, -2)) * activation.slope(A, _numbers(objective, layer - 1, A))
+    loss = (judged.losses * batch.weight).sum(axis=1) / b
+    return _Step(loss, (judged.hits * batch.weight).sum(axis=1), gradient)
 
 
-def _penalty(objective: Objective, parameters: Array, l2: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+def _apply(plan: Plan, parameters: Array, dparameters: Array, slots: Array, numbers: Vector) -> Any:
+    """Return new parameters (m, P) and slots (m, s, P), by numbers (m, 2, r) for weights and biases."""
+    layers, kept = plan.objective.layers, [slots[:, slot] for slot in range(slots.shape[1])]
+    parameters, kept = parameters.copy(), [slot.copy() for slot in kept]
+    for layer in range(layers.count):
+        for which, part in enumerate((layers.weights, layers.biases)):
+            w = part(parameters, layer)
+            own = [part(slot, layer) for slot in kept]
+            given = numbers[:, which].T.astype(w.dtype).reshape(-1, len(w), *(1,) * (w.ndim - 1))
+            new, new_slots = plan.rule.step(w, part(dparameters, layer), tuple(own), tuple(given))
+            w[...] = new
+            for slot, value in zip(own, new_slots, strict=True):
+                slot[...] = value
+    return parameters, np.stack(kept, axis=1) if kept else slots
+
+
+def _evaluate(
+    objective: Objective, data: TrainingData, parameters: Array, with_scores: bool = False
+) -> Evaluation:
+    loss, hits, parts = np.zeros(len(parameters)), np.zeros(len(parameters)), []
+    for batch in _chunks(data):
+        scores = _forward(objective, batch, parameters)[-1]
+        judged = _judge(objective, scores, batch.targets)
+        loss += (judged.losses * batch.weight).sum(axis=1)
+        hits += (judged.hits * batch.weight).sum(axis=1)
+        parts += [scores] if with_scores else []
+    loss /= data.n
+    cost = loss + penalty(objective, parameters)
+    return Evaluation(loss, cost, hits / data.n, np.concatenate(parts, axis=1) if with_scores else None)
+
+
+def penalty(objective: Objective, parameters: Array) -> Vector:
+    """Return ``l2 * sum(W**2)`` of every model, (m,)."""
     squares = np.zeros(len(parameters))
-    for layer in range(objective.layers.count):
-        W = objective.layers.weights(parameters, layer)
-        squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
-    return l2 * squares
+    with np.errstate(over="ignore", invalid="ignore"):
+        for layer in range(objective.layers.count):
+            W = objective.layers.weights(parameters, layer)
+            squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
+        costs: Vector = objective.l2 * squares
+    return costs

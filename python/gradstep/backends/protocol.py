@@ -8,16 +8,25 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.plan.plan import Objective, Plan, State
-from gradstep.plan.rows import Problem
+from gradstep.nn.rules import Rule
+from gradstep.plan.network import Objective
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData
+
+Vector = npt.NDArray[np.float64]
 
 
-class Figures(NamedTuple):
-    """Figures of m models on the rows of a problem, each of shape (m,), float64."""
+class Evaluation(NamedTuple):
+    """What m models come to on the rows of a data set, each of shape (m,), float64.
 
-    loss: npt.NDArray[np.float64]
-    cost: npt.NDArray[np.float64]
-    accuracy: npt.NDArray[np.float64]
+    `hits` is the share of rows answered right, weighted, where a loss knows what that is, else 0;
+    `scores` (m, n, k) are there where they were asked for.
+    """
+
+    loss: Vector
+    cost: Vector
+    hits: Vector
+    scores: npt.NDArray[Any] | None = None
 
 
 def never() -> bool:
@@ -31,15 +40,15 @@ class Running(NamedTuple):
     Of shape (m,), float64; NaN where no update was done.
     """
 
-    loss: npt.NDArray[np.float64]
-    accuracy: npt.NDArray[np.float64]
+    loss: Vector
+    hits: Vector
 
 
-def running(sums: npt.NDArray[np.float64]) -> Running:
-    """Make means of the sums (3, m) of losses, of correct weight and of rows."""
-    loss, correct, rows = sums
+def running(sums: Vector) -> Running:
+    """Make means of the sums (3, m) of losses, of the weights of hits and of rows."""
+    loss, hits, rows = sums
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Running(loss / rows, correct / rows)
+        return Running(loss / rows, hits / rows)
 
 
 class Session(Protocol):
@@ -58,8 +67,8 @@ class Session(Protocol):
         """
         ...
 
-    def evaluate(self, parameters: npt.NDArray[Any]) -> list[Figures]:
-        """Return the figures of every model on each of the problems to be evaluated."""
+    def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
+        """Return what every model comes to on each of the data sets to be evaluated."""
         ...
 
 
@@ -72,28 +81,32 @@ class Backend(Protocol):
 
     name: str
 
+    def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
+        """Return the losses, activations and rules among these that the backend does not have."""
+        ...
+
     def session(
-        self, plan: Plan, problem: Problem, evaluated: Sequence[Problem] = (), *, n_threads: int = 1
+        self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
     ) -> Session:
-        """Prepare to train on the rows of a problem, and to evaluate those of others."""
+        """Prepare to train on the rows of a data set, and to evaluate those of others."""
         ...
 
     def evaluate(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> Figures:
-        """Return loss, cost and accuracy of every model over all rows (weighted, if they are)."""
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> Evaluation:
+        """Return what every model comes to over all rows (weighted, if they are)."""
         ...
 
     def loss_and_gradient(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
-    ) -> tuple[Figures, npt.NDArray[Any]]:
-        """Return the figures over all rows as one batch, and the gradient of the cost (m, P)."""
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
         ...
 
     def scores(
-        self, objective: Objective, problem: Problem, parameters: npt.NDArray[Any], *, n_threads: int = 1
+        self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
-        """Return the last layer's output of every model, shape (m, n, k)."""
+        """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
         ...
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:

@@ -12,7 +12,8 @@ from queue import SimpleQueue
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.numba.kernels import GATE, GIVEN_UP
+from gradstep.backends.numba.kernels.arrays import Crew
+from gradstep.backends.numba.kernels.threads import GATE, GIVEN_UP
 
 Inbox = SimpleQueue[Callable[[], None] | None]
 
@@ -39,6 +40,10 @@ class Team:
         self._inboxes: list[Inbox] = []
         self._process = os.getpid()
         weakref.finalize(self, _dismiss, self._inboxes)
+
+    def crew(self, thread: int, team: int, *, everyone: int) -> Crew:
+        """Return a thread of some that work together, which meet everyone first."""
+        return Crew(self.gate, np.uint64(everyone), np.uint64(thread), np.uint64(team))
 
     def run(self, task: Callable[[int, int], object], most: int) -> None:
         """Call ``task(thread, team)`` for every thread of the team, at most so many; return when all have.

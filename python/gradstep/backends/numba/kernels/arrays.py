@@ -4,7 +4,7 @@ Every matrix whose rows are multiplied lies in panels of ``PANEL`` columns, ``[p
 zero behind the last column; the pad of 16 keeps rows of 2**n elements out of the same cache sets. W
 lies there transposed, a row for each output, so that vectors run along the inputs and ten classes
 waste no lanes. Scores and their gradients lie the other way, ``[output][row]``, as the products
-leave them. Rows are walked in fours and outputs in fives; what lies behind the last row may be
+leave them. PackedRows are walked in fours and outputs in fives; what lies behind the last row may be
 anything, and touches nothing else.
 
 Indices are uint64 on purpose: numba then leaves out its test for negative ones.
@@ -27,14 +27,28 @@ STRIDE = np.uint64(PANEL + 16)
 LANES = np.uint64(16)
 STRIP = np.uint64(4 * LANES)
 ROWS, OUTPUTS = np.uint64(4), np.uint64(5)
-SOFTMAX, SIGMOID = np.int64(0), np.int64(1)
+
+
+class Place(NamedTuple):
+    """Where something begins in a flat array."""
+
+    array: Array
+    start: Index
+
+
+class Block(NamedTuple):
+    """PackedRows ``begin <= r < end`` of a batch in arrays for `capacity` of them."""
+
+    capacity: Index
+    begin: Index
+    end: Index
 
 
 class Network(NamedTuple):
-    """Sizes and places of l layers, each an array of shape (l,), uint64, and the loss.
+    """Sizes and places of l layers, each an array of shape (l,), uint64, and addresses of formulas.
 
     A model's packed parameters are W as panels (panels, padded, STRIDE), then b (padded,), of the
-    first layer, of the second, ...
+    first layer, of the second, ... Slots lie in the same way.
     """
 
     inputs: Array
@@ -45,51 +59,94 @@ class Network(NamedTuple):
     biases: Array  # start of b there
     values: Array  # start of the layer's input in a row of Workspace.values; the first layer has none
     sums: Array  # start of the layer's output in a row of Workspace.sums
-    loss: np.int64  # SOFTMAX or SIGMOID
+    activations: Array  # (l - 1,), of every hidden layer
+    slopes: Array  # (l - 1,)
+    loss: Index
+    rule: Index
+    fused: bool  # whether the rule is w = keep * w + scale * dw, which is done where dw is summed up
 
 
-class Rows(NamedTuple):
-    """The rows of a problem where they lie: one of three flat arrays, the other two are empty."""
+class Source(NamedTuple):
+    """Rows where they lie, as bytes; what reads them knows their type."""
 
-    bytes: Array  # uint8
-    singles: Array  # float32
-    doubles: Array  # float64
-    step: np.uint64  # elements from a row to the next
-    mean: Array  # (d,), type of the parameters
-    inverse: Array  # (d,), 1 / scale
-    mean64: Array  # the same in float64, for rows of float64
-    inverse64: Array
-    y: Array  # (n,), int32
-    weight: Array  # (n,) for each model, or for all, float64
-    weights_apart: np.uint64  # elements from a model's weights to the next one's; 0 where all share them
-
-
-class Images(NamedTuple):
-    """What rows are where they are to be augmented, and a place where each thread makes a panel of one.
-
-    Of the places one is of the rows' own type, ``threads * PANEL`` elements; the others are empty.
-    """
-
-    height: Index  # a np.int64
+    bytes: Array  # flat, uint8
+    size: Index  # bytes of an element
+    step: Index  # elements from a row to the next
+    scaling: Array  # (2 * d) as bytes: mean and 1 / scale, in the wider of the rows' and the parameters' type
+    inputs: Index  # d
+    height: Index  # of images that are augmented, a np.int64
     width: Index
     edge: bool
-    bytes: Array
-    singles: Array
-    doubles: Array
+
+
+class PackedRows(NamedTuple):
+    """The rows of a data set, and what they are judged by: labels or values; the others are empty."""
+
+    source: Source
+    read: Index  # address
+    labels: Array  # (n,), int32
+    values: Array  # (n, k), type of the parameters
+    weight: Array  # (m, n), or (1, n) for all models, float64
 
 
 class Workspace(NamedTuple):
-    """Scratch for batches of up to `capacity` rows (a multiple of ROWS), in the type of the parameters.
+    """Scratch for m models and batches of up to `capacity` rows, in the type of the parameters."""
 
-    Training has a row of `values` and `sums` for each model, evaluation one for each thread and model.
-    """
-
-    tiles: Array  # rows as the first layer reads them: in training whole panels of a batch, one for
-    # each thread that reads it; in evaluation ROWS of a panel for each thread
-    partials: Array  # (m, panels * padded * capacity): scores of the first layer, panel by panel
-    values: Array  # inputs of all layers but the first, panels (panels, capacity, STRIDE)
-    sums: Array  # outputs of all layers (padded, capacity), and then their gradients dS
+    capacity: Index  # a multiple of ROWS
+    trains: bool
+    tiles: Array  # rows as the first layer reads them, panels (panels, capacity, STRIDE); else of one panel
+    room: Array  # (threads, bytes of a panel): images on their way, uint8
+    values: Array  # (m, ...): inputs of all layers but the first, panels likewise
+    sums: Array  # (m, ...): outputs of all layers (padded, capacity), and then their gradients dS
     delta: Array  # gradient of one layer's input, in the layout of values
-    losses: Array  # (m, capacity), float64: weight * loss of every row
-    hits: Array  # (m, capacity), float64: weight of every row whose label scores highest
-    capacity: np.uint64
+    gradient: Array  # (threads, OUTPUTS * STRIDE): dW of what a rule changes next
+    judged: Array  # (m, 2, capacity), float64: weight * loss of rows, and weight of those answered right
+
+
+class Models(NamedTuple):
+    """What m models are, and what updates change."""
+
+    parameters: Array  # (m, ...), packed
+    changed: Array  # parameters, or where gradients are added up
+    slots: Array  # (m, slots, ...), packed
+    loss_numbers: Array  # (m,), type of the parameters
+    activation_numbers: Array  # (m, l - 1)
+    updates: Array  # (m,), int64
+    finite: Array  # (threads, m), bool: each thread has a row of its own
+    sums: Array  # (3, m), float64: of losses, of the weights of hits, of rows
+
+
+class Portion(NamedTuple):
+    """The updates first <= i < last of a range that begins with update t0; see `UpdateRange`."""
+
+    order: Array  # (rows,), int32
+    draws: Array  # (rows, 3), int16; no rows where images stay as they are
+    starts: Array  # (updates + 1,), int64
+    numbers: Array  # (m, r, 2 * updates), type of the parameters: of weights, of biases, of weights, ...
+    first: int
+    last: int
+    t0: int
+
+
+class Batch(NamedTuple):
+    """The rows of an update, or of a part of an evaluation."""
+
+    numbers: Array
+    draws: Array
+    following: Array  # numbers of the rows that come next, which memory is asked for
+
+
+class Crew(NamedTuple):
+    """A thread and those that it works with, between meetings at a gate."""
+
+    gate: Array
+    everyone: Index  # threads that begin together, those with other models included
+    thread: Index
+    team: Index
+
+
+def read_only(array: Array) -> Array:
+    """Return a read-only view: numba compiles anew for arrays that may and may not be written."""
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view

@@ -1,6 +1,6 @@
 """What threads that run one kernel together need: atomic numbers, and a barrier made of them.
 
-numba has no atomics for the CPU, so three of LLVM's are written out here.
+numba has no atomics for the CPU, so two of LLVM's are written out here.
 """
 
 from __future__ import annotations
@@ -41,24 +41,12 @@ def add(typing: Any, array: Any, place: Any, value: Any) -> Any:
 
 @emitted
 def load(typing: Any, array: Any, place: Any) -> Any:
-    """Return ``array[place]``; what was written before it was stored can be seen from then on."""
+    """Return ``array[place]``; what was written before it was added to can be seen from then on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load_atomic(_element(context, builder, signature, arguments), "acquire", 8)
 
     return types.int64(array, types.int64), generate
-
-
-@emitted
-def store(typing: Any, array: Any, place: Any, value: Any) -> Any:
-    """Set ``array[place]``, after all that was written before."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _element(context, builder, signature, arguments)
-        builder.store_atomic(arguments[2], pointer, "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.int64), generate
 
 
 @emitted
@@ -73,20 +61,8 @@ def pause(typing: Any) -> Any:
     return types.void(), generate
 
 
-if os.name == "posix":
-    _sched_yield = types.ExternalFunction("sched_yield", types.int32())
-
-    @compiled
-    def offer() -> None:
-        """Offer the processor to other threads."""
-        _sched_yield()
-
-else:
-
-    @compiled
-    def offer() -> None:
-        """Wait on: here no function that offers the processor is sure to be found."""
-        pause()
+# Offers the processor to other threads, where a function that does is sure to be found.
+offer = types.ExternalFunction("sched_yield", types.int32()) if os.name == "posix" else pause
 
 
 @compiled
@@ -99,8 +75,8 @@ def meet(gate: Array, team: Index) -> bool:
         return True
     generation = load(gate, GENERATION)
     if add(gate, ARRIVED, 1) == np.int64(team) - 1:
-        store(gate, ARRIVED, 0)
-        store(gate, GENERATION, generation + 1)
+        add(gate, ARRIVED, -np.int64(team))
+        add(gate, GENERATION, 1)
         return True
     looks = 0
     while load(gate, GENERATION) == generation:
@@ -113,3 +89,9 @@ def meet(gate: Array, team: Index) -> bool:
         else:
             offer()
     return True
+
+
+@compiled
+def take(gate: Array) -> int:
+    """Return 0, 1, 2, ..., each to one thread alone."""
+    return int(add(gate, NEXT, 1))

@@ -1,4 +1,4 @@
-"""The inner loops, written as LLVM's vector code.
+"""The products, written as LLVM's vector code.
 
 numba leaves it to LLVM to find vectors, and LLVM vectorises the innermost loop alone. Products are
 fast when a tile of sums stays in registers over a whole loop, so these are spelled out here. A
@@ -10,19 +10,28 @@ where in a tile the element lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
-from gradstep.backends.numba.kernels.arrays import LANES, OUTPUTS, ROWS, STRIDE, STRIP
+from gradstep.backends.numba.kernels.arrays import OUTPUTS, ROWS, STRIDE, STRIP, Array, Index
 from gradstep.backends.numba.kernels.compiling import call_llvm, emitted
 
 Value = Any  # of llvmlite, which has no types
-Body = Callable[[Value, list[Value]], list[Value]]
 
 CACHE_LINE = 64
+
+
+class Weights(NamedTuple):
+    """Weights of sums, that of x[s] in y[j] at ``array[start + j * of_y + s * of_x]``."""
+
+    array: Array
+    start: Index
+    of_y: Index
+    of_x: Index
 
 
 class Emitter:
@@ -49,30 +58,22 @@ class Emitter:
         """Return a vector of zeros."""
         return ir.Constant(self.type, [0.0] * self.lanes)
 
-    def pointer(self, array: Any, value: Value, *offsets: Value) -> Value:
-        """Return the address of an element of an array, the sum of `offsets` from its first."""
-        data = self.context.make_array(array)(self.context, self.builder, value).data
-        for offset in offsets:
+    def pointer(self, kind: Any, place: Value, *offsets: Value) -> Value:
+        """Return the address of an element, the sum of `offsets` behind a `Place` of numba's type `kind`."""
+        array = self.builder.extract_value(place, 0)
+        data = self.context.make_array(kind.types[0])(self.context, self.builder, array).data
+        for offset in (self.builder.extract_value(place, 1), *offsets):
             data = self.builder.gep(data, [offset])
         return data
 
     def load(self, pointer: Value, lanes: int = 0) -> Value:
         """Load a vector from any element's address."""
-        vector = ir.VectorType(pointer.type.pointee, lanes or self.lanes)
+        vector = ir.VectorType(self.element, lanes or self.lanes)
         return self.builder.load(self.builder.bitcast(pointer, vector.as_pointer()), align=1)
 
     def store(self, vector: Value, pointer: Value) -> None:
         """Store a vector to any element's address."""
         self.builder.store(vector, self.builder.bitcast(pointer, vector.type.as_pointer()), align=1)
-
-    def cast(self, vector: Value, element: Value) -> Value:
-        """Return unsigned integers, or floats of either length, as a vector of floats."""
-        new, old = ir.VectorType(element, vector.type.count), vector.type.element
-        if isinstance(old, ir.IntType):
-            return self.builder.uitofp(vector, new)
-        if isinstance(old, ir.FloatType):
-            return vector if new.element == old else self.builder.fpext(vector, new)
-        return vector if new.element == old else self.builder.fptrunc(vector, new)
 
     def splat(self, scalar: Value) -> Value:
         """Return a vector of equal numbers."""
@@ -90,26 +91,19 @@ class Emitter:
         name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"
         return call_llvm(self.builder, name, self.type, a, b, c)
 
-    def loop(self, begin: Value, end: Value, step: int, values: list[Value], body: Body) -> list[Value]:
-        """Write ``for i in range(begin, end, step): values = body(i, values)`` and return the values."""
-        builder, before = self.builder, self.builder.block
-        head, inside, behind = (builder.append_basic_block(name) for name in ("head", "inside", "behind"))
-        builder.branch(head)
-        builder.position_at_end(head)
-        i = builder.phi(end.type)
-        i.add_incoming(begin, before)
-        kept = [builder.phi(value.type) for value in values]
-        for phi, value in zip(kept, values, strict=True):
-            phi.add_incoming(value, before)
-        builder.cbranch(builder.icmp_unsigned("<", i, end), inside, behind)
-        builder.position_at_end(inside)
-        new = body(i, kept)
-        i.add_incoming(builder.add(i, self.index(step)), builder.block)
-        for phi, value in zip(kept, new, strict=True):
-            phi.add_incoming(value, builder.block)
-        builder.branch(head)
-        builder.position_at_end(behind)
-        return kept
+    def registers(self, count: int) -> list[Value]:
+        """Return so many sums, zero so far; LLVM keeps them in registers."""
+        allocate: Any = cgutils.alloca_once_value
+        return [allocate(self.builder, self.zero()) for _ in range(count)]
+
+    def add_product(self, a: Value, b: Value, total: Value) -> None:
+        """Add a * b to one of the sums."""
+        self.builder.store(self.multiply_add(a, b, self.builder.load(total)), total)
+
+    def loop(self, begin: Value, end: Value, step: int) -> Any:
+        """Begin ``for i in range(begin, end, step)``, a context that gives (i, count)."""
+        loop: Any = cgutils.for_range_slice
+        return loop(self.builder, begin, end, self.index(step))
 
     def sums_of_four(self, a: Value, b: Value, c: Value, d: Value) -> Value:
         """Return the sums of the elements of four vectors, as one vector of four."""
@@ -129,79 +123,79 @@ class Emitter:
 
 
 @emitted
-def add_products(
-    typing: Any, x: Any, xi: Any, w: Any, wi: Any, width: Any, sums: Any, si: Any, distance: Any
-) -> Any:
-    """Do ``sums[si + o * distance + r] += x[r] @ w[o]`` for ROWS rows r at x[xi], OUTPUTS rows o at w[wi].
+def add_products(typing: Any, x: Any, w: Any, width: Any, sums: Any, distance: Any) -> Any:
+    """Do ``sums[o * distance + r] += x[r] @ w[o]`` for ROWS rows r of x and OUTPUTS rows o of w, all Places.
 
-    Rows lie STRIDE apart; their first `width` elements are multiplied.
+    PackedRows lie STRIDE apart; their first `width` elements are multiplied.
     """
-    signature = types.void(x, types.uint64, w, types.uint64, types.uint64, sums, types.uint64, types.uint64)
+    signature = types.void(x, w, types.uint64, sums, types.uint64)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, xi, w, wi, width, sums, si, distance = arguments
-        emit, array = Emitter(context, builder, signature.args[0]), signature.args[0]
-        x_rows = [emit.pointer(array, x, xi, emit.index(r * int(STRIDE))) for r in range(int(ROWS))]
+        (x_kind, w_kind, _, sums_kind, _), (x, w, width, sums, distance) = signature.args, arguments
+        emit = Emitter(context, builder, x_kind.types[0])
+        x_rows = [emit.pointer(x_kind, x, emit.index(r * int(STRIDE))) for r in range(int(ROWS))]
         at_once = max(1, emit.sums // int(ROWS))
         for first in range(0, int(OUTPUTS), at_once):
             outputs = range(first, min(first + at_once, int(OUTPUTS)))
-            w_rows = [emit.pointer(array, w, wi, emit.index(o * int(STRIDE))) for o in outputs]
-
-            def multiply(i: Value, totals: list[Value], w_rows: list[Value] = w_rows) -> list[Value]:
-                xs = [emit.load(builder.gep(row, [i])) for row in x_rows]
-                ws = [emit.load(builder.gep(row, [i])) for row in w_rows]
-                pairs = [(x, w) for w in ws for x in xs]
-                return [emit.multiply_add(x, w, c) for (x, w), c in zip(pairs, totals, strict=True)]
-
-            totals = [emit.zero()] * (len(w_rows) * len(x_rows))
-            totals = emit.loop(emit.index(0), width, emit.lanes, totals, multiply)
+            w_rows = [emit.pointer(w_kind, w, emit.index(o * int(STRIDE))) for o in outputs]
+            totals = emit.registers(len(w_rows) * len(x_rows))
+            with emit.loop(emit.index(0), width, emit.lanes) as (i, _):
+                x_vectors = [emit.load(builder.gep(row, [i])) for row in x_rows]
+                w_vectors = [emit.load(builder.gep(row, [i])) for row in w_rows]
+                pairs = [(a, b) for b in w_vectors for a in x_vectors]
+                for (a, b), total in zip(pairs, totals, strict=True):
+                    emit.add_product(a, b, total)
             for number, o in enumerate(outputs):
-                four = emit.sums_of_four(*totals[number * 4 : number * 4 + 4])
-                place = emit.pointer(array, sums, si, builder.mul(distance, emit.index(o)))
+                four = emit.sums_of_four(*map(builder.load, totals[number * 4 : number * 4 + 4]))
+                place = emit.pointer(sums_kind, sums, builder.mul(distance, emit.index(o)))
                 emit.store(builder.fadd(emit.load(place, 4), four), place)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _weighted_rows(rows: int, columns: int) -> Any:
-    """Return an intrinsic that makes `rows` rows of `columns` columns, each a weighted sum of others."""
+def _weighted_rows(rows: int) -> Any:
+    """Return what does ``y[j] = keep * y[j] + scale * sum of c[j, s] * x[s] over s < count`` for rows j.
+
+    y and x are Places of rows STRIDE apart, whose first `columns` elements it is done for, whole vectors.
+    Where keep is 0, y may hold anything.
+    """
 
     @emitted
     def weighted_rows(
-        typing: Any, y: Any, yi: Any, keep: Any, scale: Any, x: Any, xi: Any, count: Any,
-        c: Any, ci: Any, of_y: Any, of_x: Any,
-    ) -> Any:  # fmt: skip
-        index = types.uint64
-        signature = types.void(y, index, y.dtype, y.dtype, x, index, index, c, index, index, index)
+        typing: Any, y: Any, columns: Any, keep: Any, scale: Any, x: Any, count: Any, c: Any
+    ) -> Any:
+        element = y.types[0].dtype
+        signature = types.void(y, types.uint64, element, element, x, types.uint64, c)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            y, yi, keep, scale, x, xi, count, c, ci, of_y, of_x = arguments
-            emit, array = Emitter(context, builder, signature.args[0]), signature.args[0]
-            cs = [emit.pointer(array, c, ci, builder.mul(of_y, emit.index(j))) for j in range(rows)]
+            y_kind, _, _, _, x_kind, _, c_kind = signature.args
+            y, columns, keep, scale, x, count, c = arguments
+            emit = Emitter(context, builder, y_kind.types[0])
+            of_y, of_x = builder.extract_value(c, 2), builder.extract_value(c, 3)
+            starts = [emit.pointer(c_kind, c, builder.mul(of_y, emit.index(j))) for j in range(rows)]
             nothing = builder.fcmp_ordered("==", keep, ir.Constant(emit.element, 0.0))
-            keep, scale = emit.splat(keep), emit.splat(scale)
-            vectors, at_once = columns // emit.lanes, max(1, emit.sums // rows)
-            x_start = emit.pointer(array, x, xi)
-            for first in range(0, vectors, at_once):
-                places = [emit.index(v * emit.lanes) for v in range(first, min(first + at_once, vectors))]
-
-                def add(s: Value, totals: list[Value], places: list[Value] = places) -> list[Value]:
-                    row = builder.gep(x_start, [builder.mul(s, emit.index(int(STRIDE)))])
-                    xs = [emit.load(builder.gep(row, [place])) for place in places]
-                    at = builder.mul(s, of_x)
-                    weights = [emit.splat(builder.load(builder.gep(start, [at]))) for start in cs]
-                    pairs = [(weight, x) for weight in weights for x in xs]
-                    return [emit.multiply_add(w, x, t) for (w, x), t in zip(pairs, totals, strict=True)]
-
-                zeros = [emit.zero()] * (rows * len(places))
-                totals = emit.loop(emit.index(0), count, 1, zeros, add)
-                for number, total in enumerate(totals):
-                    j, place = divmod(number, len(places))
-                    row = emit.pointer(array, y, yi, emit.index(j * int(STRIDE)))
-                    at = builder.gep(row, [places[place]])
-                    kept = builder.select(nothing, emit.zero(), builder.fmul(keep, emit.load(at)))
-                    emit.store(emit.multiply_add(scale, total, kept), at)
+            keep, scale, zero = emit.splat(keep), emit.splat(scale), emit.index(0)
+            # A power of 2, so that a strip is a whole number of them.
+            at_once = min(1 << (emit.sums // rows).bit_length() - 1, int(STRIP) // emit.lanes)
+            middle = builder.and_(columns, emit.index(-at_once * emit.lanes))
+            for vectors, begin, end in ((at_once, zero, middle), (1, middle, columns)):
+                with emit.loop(begin, end, vectors * emit.lanes) as (i, _):
+                    places = [builder.add(i, emit.index(v * emit.lanes)) for v in range(vectors)]
+                    totals = emit.registers(rows * vectors)
+                    with emit.loop(zero, count, 1) as (s, _):
+                        row = emit.pointer(x_kind, x, builder.mul(s, emit.index(int(STRIDE))))
+                        xs = [emit.load(builder.gep(row, [place])) for place in places]
+                        at = builder.mul(s, of_x)
+                        weights = [emit.splat(builder.load(builder.gep(start, [at]))) for start in starts]
+                        pairs = [(weight, vector) for weight in weights for vector in xs]
+                        for (weight, vector), total in zip(pairs, totals, strict=True):
+                            emit.add_product(weight, vector, total)
+                    for number, total in enumerate(totals):
+                        j, place = divmod(number, vectors)
+                        at = emit.pointer(y_kind, y, emit.index(j * int(STRIDE)), places[place])
+                        kept = builder.select(nothing, emit.zero(), builder.fmul(keep, emit.load(at)))
+                        emit.store(emit.multiply_add(scale, builder.load(total), kept), at)
             return context.get_dummy_value()
 
         return signature, generate
@@ -209,67 +203,20 @@ def _weighted_rows(rows: int, columns: int) -> Any:
     return weighted_rows
 
 
-@emitted
-def standardize(
-    typing: Any, flat: Any, start: Any, mean: Any, inverse: Any, first: Any, count: Any, to: Any, at: Any
-) -> Any:
-    """Do ``to[at + i] = (flat[start + i] - mean[first + i]) * inverse[first + i]`` for i < count.
-
-    It is computed in the type of the mean.
-    """
-    index = types.uint64
-    signature = types.void(flat, index, mean, mean, index, index, to, index)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        flat, start, mean, inverse, first, count, to, at = arguments
-        emit = Emitter(context, builder, signature.args[6])
-        x_start = emit.pointer(signature.args[0], flat, start)
-        means, inverses = (emit.pointer(signature.args[2], array, first) for array in (mean, inverse))
-        to_start = emit.pointer(signature.args[6], to, at)
-
-        def convert(lanes: int) -> Body:
-            def body(i: Value, nothing: list[Value]) -> list[Value]:
-                x, mean, inverse = (
-                    emit.load(builder.gep(pointer, [i]), lanes) for pointer in (x_start, means, inverses)
-                )
-                number = builder.fsub(emit.cast(x, mean.type.element), mean)
-                number = builder.fmul(number, inverse)
-                emit.store(emit.cast(number, emit.element), builder.gep(to_start, [i]))
-                return nothing
-
-            return body
-
-        full = builder.and_(count, emit.index(-emit.lanes))
-        emit.loop(emit.index(0), full, emit.lanes, [], convert(emit.lanes))
-        emit.loop(full, count, 1, [], convert(1))
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-# y[j] = keep * y[j] + scale * sum of c[ci + j * of_y + s * of_x] * x[s] over s < count, for rows j at
-# y[yi], rows s at x[xi], STRIDE apart. Where keep is 0, y may hold anything.
-outputs_by_strip = _weighted_rows(int(OUTPUTS), int(STRIP))
-outputs_by_vector = _weighted_rows(int(OUTPUTS), int(LANES))
-rows_by_strip = _weighted_rows(int(ROWS), int(STRIP))
-rows_by_vector = _weighted_rows(int(ROWS), int(LANES))
+weigh_outputs, weigh_rows = _weighted_rows(int(OUTPUTS)), _weighted_rows(int(ROWS))
 
 
 @emitted
-def prefetch(typing: Any, array: Any, at: Any, count: Any) -> Any:
-    """Ask memory for ``array[at : at + count]``; nothing happens behind the array."""
+def prefetch(typing: Any, place: Any, count: Any) -> Any:
+    """Ask memory for `count` bytes from a Place on; nothing happens behind the array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit, array = Emitter(context, builder, signature.args[0]), signature.args[0]
-        start = emit.pointer(array, *arguments[:2])
-
-        def ask(i: Value, nothing: list[Value]) -> list[Value]:
-            address = builder.bitcast(builder.gep(start, [i]), ir.IntType(8).as_pointer())
-            read, to_all_levels, data = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
-            call_llvm(builder, "llvm.prefetch", ir.VoidType(), address, read, to_all_levels, data)
-            return nothing
-
-        emit.loop(emit.index(0), arguments[2], CACHE_LINE // emit.size, [], ask)
+        emit = Emitter(context, builder, types.float32[:])
+        start = emit.pointer(signature.args[0], arguments[0])
+        read, to_all_levels, data = (ir.Constant(ir.IntType(32), number) for number in (0, 3, 1))
+        with emit.loop(emit.index(0), arguments[1], CACHE_LINE) as (i, _):
+            line = builder.gep(start, [i])
+            call_llvm(builder, "llvm.prefetch", ir.VoidType(), line, read, to_all_levels, data)
         return context.get_dummy_value()
 
-    return types.void(array, types.uint64, types.uint64), generate
+    return types.void(place, types.uint64), generate
