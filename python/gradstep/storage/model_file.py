@@ -1,12 +1,12 @@
 """A trained model as one file: safetensors for the arrays, JSON for the rest.
 
 The tensors are ``W0``, ``b0``, ``W1``, ... (weights as (in, out)), ``mean`` and ``scale`` of the
-standardisation, ``history/<column>`` for every column, and ``learning_rates`` (of every update
-done) where the schedule was a function. The JSON text stands in safetensors' own metadata under
-the key ``gradstep``; it holds the format's version, the parameters of Trainer and what was learned
-besides arrays. Its first entry is the SHA-256 of the whole file, taken with 64 zeros in its place,
-so that no byte can change unnoticed. Callbacks are not kept, nor is a RandomState as
-`random_state`: that becomes None. Reading runs nothing that the file says.
+standardisation, ``target_mean`` and ``target_scale`` where the targets are real, ``history/<column>`` for
+every column, and ``learning_rates`` (of every update done) where the schedule was a function. The JSON text
+stands in safetensors' own metadata under the key ``gradstep``; it holds the format's version, the estimator's
+class and parameters, and what was learned besides arrays. Its first entry is the SHA-256 of the whole file,
+taken with 64 zeros in its place, so that no byte can change unnoticed. Callbacks are not kept, nor is a
+RandomState as `random_state`: that becomes None. Reading runs nothing that the file says.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,28 +26,45 @@ from safetensors import numpy as safetensors
 
 from gradstep import backends
 from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
-from gradstep.nn import augment, initializers, schedules
-from gradstep.plan.rows import Standardization
-from gradstep.plan.settings import TRAINER, check_parameters
-from gradstep.training.history import COLUMNS, History
-from gradstep.training.observers import EarlyStopping
+from gradstep.nn import schedules
+from gradstep.nn.activations import Activation
+from gradstep.nn.losses import Loss
+from gradstep.nn.metrics import Metric
+from gradstep.nn.schedules import Recorded, Schedule
+from gradstep.plan.network import Layers
+from gradstep.plan.settings import OWNERS, Settings
+from gradstep.plan.standardization import Standardization
+from gradstep.plan.targets import Indicators, Labels, Targets, Values
+from gradstep.training.fitted import Fitted
+from gradstep.training.history import History
+from gradstep.training.result import TrainingResult
+from gradstep.training.status import Status
+from gradstep.utils.concepts import Concept, plain, restored
 from gradstep.utils.files import write_atomically
 
-if TYPE_CHECKING:
-    from gradstep.estimators.trainer import Trainer
-
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 4
+VERSION = 5
 
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
 _LABEL_TYPES = re.compile(r"[<>]?([biu][1248]|f[248])|U|O")
 
 Arrays = dict[str, npt.NDArray[Any]]
+Parameters = Mapping[str, Any]
+C = TypeVar("C", bound=Concept)
 
 
-def save(trainer: Trainer, path: str | os.PathLike[str]) -> None:
-    """Write a fitted Trainer to `path` in one step.
+def save(owner: str, parameters: Parameters, result: TrainingResult, path: str | os.PathLike[str]) -> None:
+    """Write what a training came to, and the parameters of its estimator, in one step.
+
+    Parameters
+    ----------
+    owner : str
+        Class of the estimator, one of `gradstep.plan.settings.OWNERS`.
+    parameters : mapping
+        All of its parameters.
+    result : TrainingResult
+    path : str or path-like
 
     Raises
     ------
@@ -57,82 +73,93 @@ def save(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     OSError
         The file cannot be written; an older one at `path` is untouched.
     """
-    arrays = _arrays(trainer)
-    rates = _rates_of_a_function(trainer)
+    fitted = result.fitted
+    arrays = _arrays(result)
+    rates = _rates_of_a_function(parameters["learning_rate"], result.history)
     if rates is not None:
         arrays["learning_rates"] = rates
-    names = getattr(trainer, "feature_names_in_", None)
     header = {
         "sha256": _NO_DIGEST,
         "version": VERSION,
-        "params": _encode_params(trainer.get_params(deep=False)),
-        "sizes": [trainer.n_features_in_, *(W.shape[1] for W in trainer.coefs_)],
-        "dtype": trainer.coefs_[0].dtype.name,
-        "classes": _encode_labels(trainer.classes_),
-        "feature_names": None if names is None else [str(name) for name in names],
-        "n_iter": trainer.n_iter_,
-        "batch_size": trainer.batch_size_,
-        "backend": trainer.backend_,
-        "interrupted": trainer.interrupted_,
+        "estimator": owner,
+        "params": _encode_params(parameters),
+        "sizes": list(fitted.layers.sizes),
+        "dtype": fitted.block.dtype.name,
+        "loss": plain(fitted.loss),
+        "activations": plain(fitted.activations),
+        "l2": fitted.l2,
+        "metrics": plain(fitted.metrics),
+        "targets": _encode_targets(fitted.targets),
+        "feature_names": None if fitted.feature_names is None else [str(n) for n in fitted.feature_names],
+        "n_iter": result.n_iter,
+        "batch_size": result.batch_size,
+        "updates_per_epoch": result.updates_per_epoch,
+        "backend": result.backend,
+        "n_threads": result.n_threads,
+        "status": result.status.value,
     }
     content = safetensors.save(arrays, metadata={"gradstep": json.dumps(header)})
     digest = hashlib.sha256(content).hexdigest()
     write_atomically(path, content.replace(_NO_DIGEST.encode(), digest.encode(), 1))
 
 
-def load(trainer: Trainer, path: str | os.PathLike[str]) -> None:
-    """Give a new Trainer the parameters and the learned attributes that a file holds.
+def load(owner: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], TrainingResult]:
+    """Return the parameters of an estimator of class `owner`, and what its training came to.
 
     Raises
     ------
     CorruptFileError
-        The file is damaged, truncated, altered, or not a gradstep model.
+        The file is damaged, truncated, altered, or not a model of this class.
     FileNotFoundError
         There is no such file.
     """
     content = Path(path).read_bytes()
     try:
         header = _header(content)
-        arrays = {name: array.copy() for name, array in safetensors.load(content).items()}
-        _fill(trainer, header, arrays)
+        take = _Taker({name: array.copy() for name, array in safetensors.load(content).items()})
+        if header["estimator"] != owner:
+            raise CorruptFileError(f"it is a model of {header['estimator']!r}, not of {owner}")
+        return _read(owner, header, take)
     except (SafetensorError, GradstepError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{os.fspath(path)} is not a whole gradstep model: {error}") from error
 
 
-def _arrays(trainer: Trainer) -> Arrays:
-    arrays: Arrays = {}
-    for layer, (W, b) in enumerate(zip(trainer.coefs_, trainer.intercepts_, strict=True)):
+def _arrays(result: TrainingResult) -> Arrays:
+    fitted, arrays = result.fitted, {}
+    for layer, (W, b) in enumerate(zip(fitted.coefs, fitted.intercepts, strict=True)):
         arrays[f"W{layer}"], arrays[f"b{layer}"] = np.ascontiguousarray(W), np.ascontiguousarray(b)
-    arrays["mean"], arrays["scale"] = trainer.standardization_.mean, trainer.standardization_.scale
-    return arrays | {f"history/{column}": trainer.history_[column] for column in COLUMNS}
+    arrays["mean"], arrays["scale"] = fitted.standardization.mean, fitted.standardization.scale
+    if isinstance(fitted.targets, Values):
+        arrays["target_mean"], arrays["target_scale"] = fitted.targets.mean, fitted.targets.scale
+    history = result.history
+    return arrays | {f"history/{column}": history[column] for column in history.keys()}  # noqa: SIM118
 
 
-def _rates_of_a_function(trainer: Trainer) -> npt.NDArray[np.float64] | None:
-    rule, updates = trainer.learning_rate, trainer.history_["update"]
-    if isinstance(rule, schedules.Recorded):
+def _rates_of_a_function(rule: Any, history: History) -> npt.NDArray[np.float64] | None:
+    if isinstance(rule, Recorded):
         return np.array(rule.rates, dtype=np.float64)
-    if not callable(rule) or isinstance(rule, schedules.PLAIN):
+    if not callable(rule) or isinstance(rule, Schedule):
         return None
-    return schedules.evaluate(rule, int(updates.max(initial=0)), 1)
+    return schedules.evaluate(rule, int(history["update"].max(initial=0)), 1)
 
 
-def _encode_params(params: dict[str, Any]) -> dict[str, Any]:
-    encoded = {
-        name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()
-    }
-    del encoded["callbacks"]
-    encoded["hidden"] = [int(units) for units in params["hidden"]]
-    rate, rule, random_state = params["learning_rate"], params["early_stopping"], params["random_state"]
-    if callable(rate):
-        plain = isinstance(rate, schedules.PLAIN)
-        encoded["learning_rate"] = schedules.to_dict(rate) if plain else {"schedule": "Recorded"}
-    if isinstance(params["init"], initializers.Init):
-        encoded["init"] = initializers.to_dict(params["init"])
-    encoded["augment"] = params["augment"] and augment.to_dict(params["augment"])
-    encoded["early_stopping"] = rule and asdict(rule)
-    if isinstance(random_state, np.random.RandomState):
+def _encode_params(parameters: Parameters) -> dict[str, Any]:
+    encoded = {name: plain(value) for name, value in parameters.items() if name != "callbacks"}
+    rate = parameters["learning_rate"]
+    if callable(rate) and (isinstance(rate, Recorded) or not isinstance(rate, Schedule)):
+        encoded["learning_rate"] = {"schedule": "Recorded"}
+    if isinstance(parameters["random_state"], np.random.RandomState):
         encoded["random_state"] = None
     return encoded
+
+
+def _encode_targets(targets: Targets) -> dict[str, Any]:
+    if isinstance(targets, Labels):
+        return {"kind": "labels", "classes": _encode_labels(targets.classes)}
+    if isinstance(targets, Values):
+        least = None if np.isneginf(targets.least) else targets.least
+        return {"kind": "values", "one_axis": targets.one_axis, "least": least}
+    return {"kind": targets.kind}
 
 
 def _encode_labels(classes: npt.NDArray[Any]) -> dict[str, Any]:
@@ -170,36 +197,64 @@ def _header(content: bytes) -> dict[str, Any]:
     return dict(header)
 
 
-def _fill(trainer: Trainer, header: dict[str, Any], arrays: Arrays) -> None:
+def _read(owner: str, header: dict[str, Any], take: _Taker) -> tuple[dict[str, Any], TrainingResult]:
     sizes = header["sizes"]
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(isinstance(s, int) and s >= 1 for s in sizes):
         raise CorruptFileError(f"its layer sizes must be two ints >= 1 or more, got {sizes!r}")
     if header["dtype"] not in ("float32", "float64"):
         raise CorruptFileError(f"its precision must be float32 or float64, got {header['dtype']!r}")
-    layers = range(len(sizes) - 1)
-    take = _Taker(arrays)
-    trainer.coefs_ = [take(f"W{i}", header["dtype"], sizes[i : i + 2]) for i in layers]
-    trainer.intercepts_ = [take(f"b{i}", header["dtype"], sizes[i + 1 : i + 2]) for i in layers]
-    trainer.standardization_ = Standardization(
-        take("mean", "float64", sizes[:1]), take("scale", "float64", sizes[:1])
-    )
-    if not (trainer.standardization_.scale > 0).all():
-        raise CorruptFileError("its tensor 'scale' must be > 0")
-    trainer.history_ = take.history()
-    trainer.set_params(**_decode_params(header["params"], take))
+    fitted = _read_fitted(header, take)
+    history = take.history(fitted.metrics)
+    parameters = _decode_params(owner, header["params"], take)
     take.nothing_is_left()
-    trainer.classes_ = _decode_labels(header["classes"], sizes[-1])
-    trainer.n_features_in_ = sizes[0]
-    if header["feature_names"] is not None:
-        trainer.feature_names_in_ = _names(header["feature_names"], sizes[0])
-    trainer.n_iter_ = _count(header, "n_iter", 0)
-    trainer.batch_size_ = _count(header, "batch_size", 1)
-    trainer.interrupted_ = _typed(header, "interrupted", bool)
-    trainer.backend_ = _typed(header, "backend", str)
-    if trainer.backend_ not in backends.NAMES:
-        raise CorruptFileError(
-            f"its backend must be one of {', '.join(backends.NAMES)}, got {trainer.backend_!r}"
-        )
+    backend = _typed(header, "backend", str)
+    if backend not in backends.NAMES:
+        raise CorruptFileError(f"its backend must be one of {', '.join(backends.NAMES)}, got {backend!r}")
+    result = TrainingResult(
+        fitted,
+        history,
+        Status(_typed(header, "status", str)),
+        n_iter=_count(header, "n_iter", 0),
+        batch_size=_count(header, "batch_size", 1),
+        updates_per_epoch=_count(header, "updates_per_epoch", 1),
+        backend=backend,
+        n_threads=_count(header, "n_threads", 1),
+    )
+    return parameters, result
+
+
+def _read_fitted(header: dict[str, Any], take: _Taker) -> Fitted:
+    sizes, dtype = header["sizes"], header["dtype"]
+    layers = Layers(tuple(sizes))
+    block = np.empty(layers.parameters, dtype=dtype)
+    for layer in range(layers.count):
+        layers.weights(block, layer)[...] = take(f"W{layer}", dtype, sizes[layer : layer + 2])
+        layers.biases(block, layer)[...] = take(f"b{layer}", dtype, sizes[layer + 1 : layer + 2])
+    standardization = Standardization(take("mean", "float64", sizes[:1]), take("scale", "float64", sizes[:1]))
+    if not (standardization.scale > 0).all():
+        raise CorruptFileError("its tensor 'scale' must be > 0")
+    loss, activations = _member(Loss, header["loss"]), _members(Activation, header["activations"])
+    metrics, targets = (
+        _members(Metric, header["metrics"]),
+        _decode_targets(header["targets"], sizes[-1], take),
+    )
+    if len(activations) != layers.count - 1:
+        raise CorruptFileError(f"its activations must be {layers.count - 1}, got {len(activations)}")
+    if loss.takes != targets.kind:
+        raise CorruptFileError(f"its loss takes {loss.takes}, its targets are {targets.kind}")
+    l2 = _typed(header, "l2", float)
+    names = header["feature_names"]
+    return Fitted(
+        layers,
+        block,
+        loss,
+        activations,
+        l2,
+        metrics,
+        standardization,
+        targets,
+        None if names is None else _names(names, sizes[0]),
+    )
 
 
 class _Taker:
@@ -223,47 +278,67 @@ class _Taker:
             raise CorruptFileError(f"its tensor {name!r} must be finite")
         return array
 
-    def history(self) -> History:
+    def history(self, metrics: Sequence[Metric]) -> History:
         columns: Arrays = {}
-        for name in COLUMNS:
+        for name in History(metrics).keys():  # noqa: SIM118
             shape = columns["update"].shape if columns else None
             dtype = "int64" if name == "update" else "float64"
             may_be_nan = name.startswith(("train", "validation"))
             columns[name] = self(f"history/{name}", dtype, shape, nan=may_be_nan)
             # The train rows are evaluated for every row of the history or for none.
-            if name.startswith("train") and not (
+            if name in ("train_loss", "train_cost") and not (
                 np.isfinite(columns[name]).all() or np.isnan(columns[name]).all()
             ):
                 raise CorruptFileError(f"its tensor 'history/{name}' must be finite, or NaN throughout")
-        return History(columns)
+        return History(metrics, columns)
 
     def nothing_is_left(self) -> None:
         if self.arrays:
             raise CorruptFileError(f"it has unknown tensors: {', '.join(self.arrays)}")
 
 
-def _decode_params(encoded: Any, take: _Taker) -> dict[str, Any]:
+def _decode_params(owner: str, encoded: Any, take: _Taker) -> dict[str, Any]:
     params = dict(encoded)
-    if set(params) != set(TRAINER) - {"callbacks"}:
-        raise CorruptFileError(f"its parameters are not those of Trainer: {', '.join(params)}")
-    params["callbacks"] = ()
-    params["hidden"] = tuple(params["hidden"])
-    rate, weights, rule = params["learning_rate"], params["init"], params["early_stopping"]
-    if isinstance(rate, dict):
-        if rate.get("schedule") == "Recorded":
-            rates = take("learning_rates", "float64", None)
-            if (rates < 0).any():
-                raise CorruptFileError("its tensor 'learning_rates' must be >= 0")
-            rate = {"schedule": "Recorded", "rates": rates.tolist()}
-        params["learning_rate"] = schedules.from_dict(rate)
-    if isinstance(weights, dict):
-        params["init"] = initializers.from_dict(weights)
-    if isinstance(params["augment"], dict):
-        params["augment"] = augment.from_dict(params["augment"])
-    if isinstance(rule, dict):
-        params["early_stopping"] = EarlyStopping(**rule)
-    check_parameters(params)
+    if set(params) != set(OWNERS[owner][0]) - {"callbacks"}:
+        raise CorruptFileError(f"its parameters are not those of {owner}: {', '.join(params)}")
+    rate = params["learning_rate"]
+    if isinstance(rate, dict) and rate.get("schedule") == "Recorded":
+        rates = take("learning_rates", "float64", None)
+        if (rates < 0).any():
+            raise CorruptFileError("its tensor 'learning_rates' must be >= 0")
+        params["learning_rate"] = {"schedule": "Recorded", "rates": rates.tolist()}
+    params = {name: restored(value) for name, value in params.items()} | {"callbacks": ()}
+    Settings.of(owner, params)
     return params
+
+
+def _member(family: type[C], encoded: Any) -> C:
+    value = restored(encoded)
+    if not isinstance(value, family):
+        raise CorruptFileError(f"it must name a {family.family}, got {encoded!r}")
+    return value
+
+
+def _members(family: type[C], encoded: Any) -> tuple[C, ...]:
+    if not isinstance(encoded, list):
+        raise CorruptFileError(
+            f"it must have a list of values of the family {family.family}, got {encoded!r}"
+        )
+    return tuple(_member(family, item) for item in encoded)
+
+
+def _decode_targets(encoded: Any, k: int, take: _Taker) -> Targets:
+    if encoded["kind"] == "labels":
+        return Labels(_decode_labels(encoded["classes"], k))
+    if encoded["kind"] == "indicators":
+        return Indicators(k)
+    if encoded["kind"] != "values":
+        raise CorruptFileError(f"its targets must be labels, indicators or values, got {encoded['kind']!r}")
+    mean, scale = take("target_mean", "float64", [k]), take("target_scale", "float64", [k])
+    if not (scale > 0).all():
+        raise CorruptFileError("its tensor 'target_scale' must be > 0")
+    least = -np.inf if encoded["least"] is None else _typed(encoded, "least", float)
+    return Values(mean, scale, _typed(encoded, "one_axis", bool), least)
 
 
 def _decode_labels(encoded: Any, k: int) -> npt.NDArray[Any]:

@@ -2,66 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.nn.metrics import SPLITS, Accuracy, Metric, columns, parse_column
 
 if TYPE_CHECKING:
     import pandas
 
-#: The columns, in order. `update` counts mini-batch steps done, `epoch` is a fraction where a row
-#: falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since
-#: `fit` began. The running figures are means over the batches since the row before, each batch as
-#: it was trained on, before its update; a row's sample weight counts relative to the mean weight of
-#: all rows. The train and validation columns are NaN where those rows were not evaluated.
-COLUMNS = (
-    "update",
-    "epoch",
-    "learning_rate",
-    "seconds",
-    "train_loss",
-    "train_cost",
-    "train_accuracy",
-    "running_loss",
-    "running_accuracy",
-    "validation_loss",
-    "validation_cost",
-    "validation_accuracy",
-)
-
-_NAMES = frozenset(COLUMNS)
-
-#: What figures are of: how their columns begin, and what to call them in a line of text.
-PARTS = {"train": "train", "running": "train (running)", "validation": "validation"}
+#: The first columns of every history. `update` counts mini-batch steps done, `epoch` is a fraction where a
+#: row falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since `fit`
+#: began. Metrics follow, a column for each split: the running ones are means over the batches since the
+#: row before, each batch as it was trained on, before its update; a row's sample weight counts relative to
+#: the mean weight of all rows. The train and validation columns are NaN where those rows were not evaluated.
+TIME = ("update", "epoch", "learning_rate", "seconds")
 
 
-class Metrics(NamedTuple):
-    """Figures of one model on one set of rows.
-
-    Attributes
-    ----------
-    loss : float
-        Mean over rows of the data term alone (natural logarithm).
-    cost : float
-        ``loss + l2 * sum(W**2)`` over every weight; biases are free.
-    accuracy : float
-        Share of rows whose highest score is that of their class, in [0, 1].
-    """
-
-    loss: float
-    cost: float
-    accuracy: float
+def column_names(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """Return the columns of a history that tells of these metrics beside loss and cost."""
+    return (*TIME, *columns(metrics))
 
 
-def measured(figures: Mapping[str, float] | History) -> list[str]:
-    """Return the PARTS that a row or a history tells of; "running" only where "train" has no figures."""
-    names = ("loss", "accuracy")
-    parts = [part for part in PARTS if any(np.isfinite(figures[f"{part}_{name}"]).any() for name in names)]
-    return [part for part in parts if part != "running" or "train" not in parts]
+def available_splits(row: Mapping[str, float] | History) -> list[str]:
+    """Return the splits that a row or a history tells of; "running" only where "train" has no metrics."""
+    splits = [
+        split
+        for split in SPLITS
+        if any(np.isfinite(row[name]).any() for name in row.keys() if name.startswith(f"{split}_"))  # noqa: SIM118
+    ]
+    return [split for split in splits if split != "running" or "train" not in splits]
 
 
 class History:
@@ -69,38 +42,53 @@ class History:
 
     Parameters
     ----------
+    metrics : sequence of Metric, optional
+        What its columns tell beside loss and cost; the accuracy by default.
     columns : mapping of str to array-like of shape (n_rows,), optional
-        Exactly the names of ``COLUMNS``; an empty history by default.
+        Exactly the columns of these metrics; an empty history by default.
     """
 
-    def __init__(self, columns: Mapping[str, npt.ArrayLike] | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Sequence[Metric] = (Accuracy(),),
+        columns: Mapping[str, npt.ArrayLike] | None = None,
+    ) -> None:
+        self.metrics = tuple(metrics)
         self.rows: list[dict[str, float]] = []
-        if columns is None:
-            return
-        if set(columns) != set(COLUMNS):
-            raise InvalidDataError(f"the columns of a History must be {COLUMNS}, got {tuple(columns)}")
-        arrays = [np.asarray(columns[name], dtype=np.float64) for name in COLUMNS]
+        self._names = column_names(self.metrics)
+        if columns is not None:
+            self._fill(columns)
+
+    def _fill(self, given: Mapping[str, npt.ArrayLike]) -> None:
+        names = self.keys()
+        if set(given) != set(names):
+            raise InvalidDataError(f"the columns of a History must be {names}, got {tuple(given)}")
+        arrays = [np.asarray(given[name], dtype=np.float64) for name in names]
         if any(array.shape != (arrays[0].size,) for array in arrays):
-            shapes = {name: array.shape for name, array in zip(COLUMNS, arrays, strict=True)}
+            shapes = {name: array.shape for name, array in zip(names, arrays, strict=True)}
             raise InvalidDataError(f"the columns of a History must have one length, got {shapes}")
         for values in zip(*arrays, strict=True):
-            self.append(**dict(zip(COLUMNS, values, strict=True)))
+            self.append(**dict(zip(names, values, strict=True)))
 
     def append(self, **row: float) -> None:
         """Add a row; every column must be named."""
-        if row.keys() != _NAMES:
-            raise InvalidDataError(f"a row of a History needs {COLUMNS}, got {tuple(row)}")
-        self.rows.append({name: float(row[name]) for name in COLUMNS})
+        if len(row) != len(self._names) or not all(name in row for name in self._names):
+            raise InvalidDataError(f"a row of a History needs {self._names}, got {tuple(row)}")
+        self.rows.append({name: float(row[name]) for name in self._names})
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        if name not in COLUMNS:
-            raise InvalidParameterError(f"a History has no column {name!r}; it has {', '.join(COLUMNS)}")
+        names = self.keys()
+        if name not in names:
+            raise InvalidParameterError(f"a History has no column {name!r}; it has {', '.join(names)}")
         dtype = np.int64 if name == "update" else np.float64
         return np.array([row[name] for row in self.rows], dtype=dtype)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
     def keys(self) -> tuple[str, ...]:
         """Return the column names, so that ``dict(history)`` gives all columns."""
-        return COLUMNS
+        return self._names
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         return iter(self.rows)
@@ -114,8 +102,23 @@ class History:
         last = ", ".join(f"{name}={value:.4g}" for name, value in self.rows[-1].items())
         return f"History({len(self.rows)} rows; last: {last})"
 
+    def copy(self) -> History:
+        """Return a history with the same rows, to which others can be added."""
+        copy = History(self.metrics)
+        copy.rows = list(self.rows)
+        return copy
+
     def to_pandas(self) -> pandas.DataFrame:
         """Return the table as a pandas DataFrame (pandas is imported here and nowhere else)."""
         import pandas
 
-        return pandas.DataFrame({name: self[name] for name in COLUMNS})
+        return pandas.DataFrame({name: self[name] for name in self.keys()})
+
+
+def metric_columns(history: History, split: str) -> list[str]:
+    """Return the columns that tell of one split.
+
+    >>> metric_columns(History(), "running")
+    ['running_loss', 'running_accuracy']
+    """
+    return [name for name in columns(history.metrics) if parse_column(name)[0] == split]

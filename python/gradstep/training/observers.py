@@ -1,4 +1,4 @@
-"""What may watch a training: early stopping, plateaus, and the lines that `verbose` prints."""
+"""What watches a training under its rules: early stopping, plateaus, and the lines that `verbose` prints."""
 
 from __future__ import annotations
 
@@ -7,51 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.nn.metrics import MONITORS, Best
+from gradstep.nn.early_stopping import EarlyStopping
+from gradstep.nn.metrics import SPLITS, BestTracker
 from gradstep.nn.schedules import ReduceOnPlateau
-from gradstep.training.history import PARTS, measured
-from gradstep.utils.constraints import FLAG, NUMBER, WHOLE, Constraint, at_least, check, one_of
-
-EARLY_STOPPING: dict[str, tuple[Constraint, ...]] = {
-    "monitor": (one_of(*MONITORS),),
-    "patience": (WHOLE, at_least(1)),
-    "min_delta": (NUMBER, at_least(0)),
-    "restore_best": (FLAG,),
-}
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when a figure has not improved for `patience` evaluations.
-
-    Parameters
-    ----------
-    monitor : str, default="validation_loss"
-        A loss, cost or accuracy column of the history, of rows that are evaluated, or
-        "running_loss" or "running_accuracy"; accuracies improve upwards, the others downwards.
-    patience : int, default=5
-        Evaluations without an improvement after which training stops, >= 1.
-    min_delta : float, default=0.0
-        An improvement is a change by more than this, >= 0.
-    restore_best : bool, default=True
-        Whether the model keeps the parameters of its best evaluation, or those of the last.
-
-    >>> EarlyStopping(patience=3).monitor
-    'validation_loss'
-    """
-
-    monitor: str = "validation_loss"
-    patience: int = 5
-    min_delta: float = 0.0
-    restore_best: bool = True
-
-    def __post_init__(self) -> None:
-        for name, constraints in EARLY_STOPPING.items():
-            check("EarlyStopping", name, getattr(self, name), constraints)
+from gradstep.training.history import History, available_splits, metric_columns
 
 
 @dataclass
-class Watch:
+class EarlyStoppingState:
     """Follows one training under a rule.
 
     Attributes
@@ -68,32 +31,38 @@ class Watch:
     row: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self._best = Best(self.rule.monitor, self.rule.min_delta)
+        self._best = BestTracker(self.rule.monitor, self.rule.min_delta)
 
-    def is_over(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
-        """Take in an evaluation and say whether training should stop."""
+    def on_evaluation(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
+        """Handle an evaluation. Returns True when training should stop."""
         if self._best.improves(row):
-            self.parameters, self.row = parameters, row
+            self.parameters = parameters
+            self.row = row
         return self._best.since >= self.rule.patience
 
 
-class Plateaus:
+class PlateauState:
     """Follows one training under `ReduceOnPlateau`."""
 
     def __init__(self, rule: ReduceOnPlateau) -> None:
-        self._rule, self._best = rule, Best(rule.monitor, rule.min_delta)
+        self._rule = rule
+        self._best = BestTracker(rule.monitor, rule.min_delta)
 
-    def see(self, row: dict[str, float], to_come: npt.NDArray[np.float64]) -> None:
-        """Take in an evaluation; at a plateau, scale the rates to come in place."""
+    def on_evaluation(self, row: dict[str, float], to_come: npt.NDArray[np.float64]) -> None:
+        """Handle an evaluation; at a plateau, scale the rates to come in place."""
         if self._best.improves(row) or self._best.since < self._rule.patience:
             return
         self._best.since = 0
         np.maximum(to_come * self._rule.factor, self._rule.min_rate, out=to_come)
 
 
-def print_row(row: dict[str, float]) -> None:
-    """Print a row of the history in one line."""
+def print_row(history: History) -> None:
+    """Print the last row of a history in one line."""
+    row = history.rows[-1]
     line = f"epoch {row['epoch']:.6g}  update {row['update']:.0f}  seconds {row['seconds']:.2f}"
-    for part in measured(row):
-        line += f"  {PARTS[part]} loss {row[f'{part}_loss']:.4f} accuracy {row[f'{part}_accuracy']:.4f}"
+    for split in available_splits(row):
+        line += f"  {SPLITS[split]}"
+        for column in metric_columns(history, split):
+            name = column.removeprefix(f"{split}_")
+            line += "" if name == "cost" else f" {name} {row[column]:.4f}"
     print(line, flush=True)

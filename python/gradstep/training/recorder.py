@@ -1,94 +1,130 @@
-"""What a Trainer learns while its model trains, alone or in a group."""
+"""What is recorded of the training of one model, alone or in a group."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import DivergedError
 from gradstep.nn.schedules import ReduceOnPlateau
+from gradstep.plan.settings import Settings
+from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
-from gradstep.training.observers import Plateaus, Watch, print_row
-
-if TYPE_CHECKING:
-    from gradstep.estimators.trainer import Trainer
-    from gradstep.training.loop import Run
-
-
-#: Statuses of trainings that came to their own ends.
-COMPLETE = ("finished", "stopped")
+from gradstep.training.observers import EarlyStoppingState, PlateauState, print_row
+from gradstep.training.result import TrainingResult
+from gradstep.training.setup import TrainingJob
+from gradstep.training.status import Status
 
 
-class Course:
-    """Follows the training of one Trainer's model, under that Trainer's own rules.
+class FitRecorder:
+    """Records the training of one model, and ends it under its own rules.
 
-    The learned attributes of the Trainer are always those of the last row of its history, until
-    the course ends and the parameters of the best evaluation come back, where it is to keep them.
+    The fitted model is always that of the last row of the history, until the training ends and the
+    parameters of the best evaluation come back, where the rule is to keep them.
 
     Parameters
     ----------
-    trainer : Trainer
-    run : Run
+    settings : Settings
+    job : TrainingJob
         Of this model, or of a group that it is in.
-    parameters : ndarray of shape (P,)
-        The first ones.
+    fitted : Fitted
+        The model before its first update.
+    on_row : callable, optional
+        Called without arguments after every row of the history. Returns True when training should stop.
 
     Attributes
     ----------
-    status : str
-        "running", "finished", "stopped" by early stopping or a callback, "diverged", or whatever
-        `end` was told.
-    error : DivergedError, or None
+    fitted : Fitted, or None
+        None once the model is forgotten; the history stays.
+    history : History
     row : dict
         Of the history, the one that describes the model kept; empty before the first.
+    status : Status
+    error : DivergedError, or None
+    batch_size, updates_per_epoch, n_threads : int
+    backend : str
     """
 
-    def __init__(self, trainer: Trainer, run: Run, parameters: npt.NDArray[np.floating]) -> None:
-        self.trainer, self.status = trainer, "running"
+    def __init__(
+        self,
+        settings: Settings,
+        job: TrainingJob,
+        fitted: Fitted,
+        on_row: Callable[[], bool] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.fitted: Fitted | None = fitted
+        self.history = History(settings.metrics)
+        self.row: dict[str, float] = {}
+        self.status = Status.RUNNING
         self.error: DivergedError | None = None
-        self._layers, self._updates = run.plan.objective.layers, run.plan.updates
-        self._per_epoch = run.plan.updates_per_epoch
-        self._watch = Watch(trainer.early_stopping) if trainer.early_stopping else None
-        rate = trainer.learning_rate
-        self._plateaus = Plateaus(rate) if isinstance(rate, ReduceOnPlateau) else None
-        trainer.backend_, trainer.batch_size_ = run.backend.name, run.plan.batch_size
-        trainer.history_, trainer.interrupted_ = History(), False
-        trainer.__dict__.pop("snapshots_", None)  # of an earlier fit
-        self._keep(parameters.copy(), {})
+        self.batch_size = job.plan.batch_size
+        self.updates_per_epoch = job.plan.updates_per_epoch
+        self.n_threads = job.n_threads
+        self.backend = job.backend.name
+        self.on_row = on_row
+        self._updates = job.plan.updates
+        rule, rate = settings.early_stopping, settings.learning_rate
+        self._early = EarlyStoppingState(rule) if rule else None
+        self._plateaus = PlateauState(rate) if isinstance(rate, ReduceOnPlateau) else None
 
-    def see(
+    def result(self) -> TrainingResult:
+        """Return what the training came to so far; the model must not be forgotten."""
+        if self.fitted is None:
+            raise ValueError("the model of this training was forgotten")
+        return TrainingResult(
+            self.fitted,
+            self.history,
+            self.status,
+            n_iter=-(-int(self.row.get("update", 0)) // self.updates_per_epoch),
+            batch_size=self.batch_size,
+            updates_per_epoch=self.updates_per_epoch,
+            backend=self.backend,
+            n_threads=self.n_threads,
+        )
+
+    def on_evaluation(
         self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
     ) -> bool:
-        """Take in an evaluation and say whether the training is over."""
-        trainer = self.trainer
-        trainer.history_.append(**row)
+        """Handle an evaluation. Returns True when the training of this model is over."""
+        self.history.append(**row)
         self._keep(parameters, row)
-        if trainer.verbose:
-            print_row(row)
+        if self.settings.verbose:
+            print_row(self.history)
         if self._plateaus:
-            self._plateaus.see(row, to_come)
-        wishes = [callback(trainer, dict(row)) for callback in trainer.callbacks]
-        if (self._watch and self._watch.is_over(row, parameters)) or any(wishes):
-            self.end("stopped")
-        elif row["update"] == self._updates:
-            self.end("finished")
-        return self.status != "running"
+            self._plateaus.on_evaluation(row, to_come)
+        wants_stop = self.on_row() if self.on_row else False
+        is_enough = self._early.on_evaluation(row, parameters) if self._early else False
+        if row["update"] == self._updates:
+            self.end(Status.COMPLETED)
+        elif is_enough or wants_stop:
+            self.end(Status.EARLY_STOPPED)
+        return self.status.is_over
 
-    def diverge(self, error: DivergedError) -> None:
-        """Take in that the training is over; the model stays that of the history's last row."""
-        self.status, self.error, self._watch = "diverged", error, None
+    def on_divergence(self, error: DivergedError) -> None:
+        """Handle that a loss or a parameter is no longer finite: the model stays that of the last row."""
+        self.status = Status.DIVERGED
+        self.error = error
+        self._early = None
+        self.on_row = None
 
-    def end(self, status: str) -> None:
+    def end(self, status: Status) -> None:
         """Say why the training is over."""
-        watch, self.status, self._watch = self._watch, status, None
-        if watch and watch.rule.restore_best and watch.parameters is not None:
-            self._keep(watch.parameters, watch.row)
+        early = self._early
+        self.status = status
+        # Nothing is asked any more: what has ended is values, and can be pickled.
+        self._early = None
+        self.on_row = None
+        if early and early.rule.restore_best and early.parameters is not None:
+            self._keep(early.parameters, early.row)
+
+    def forget(self) -> None:
+        """Forget the model; what was measured stays."""
+        self.fitted = None
 
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
-        """Make a model's parameters (P,) the learned attributes."""
-        trainer, layers = self.trainer, self._layers
-        trainer.coefs_ = [layers.weights(block, layer) for layer in range(layers.count)]
-        trainer.intercepts_ = [layers.biases(block, layer) for layer in range(layers.count)]
-        trainer.n_iter_, self.row = -(-int(row.get("update", 0)) // self._per_epoch), row
+        if self.fitted is not None:
+            self.fitted = self.fitted.with_block(block)
+        self.row = row

@@ -1,0 +1,131 @@
+"""From settings and rows to a training that can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep import backends
+from gradstep.backends.protocol import Backend, Session
+from gradstep.nn.metrics import Metric
+from gradstep.plan.build import make_plan
+from gradstep.plan.plan import Plan
+from gradstep.plan.rows import TrainingData
+from gradstep.plan.settings import Settings
+from gradstep.plan.targets import Targets
+from gradstep.training.fitted import Fitted
+from gradstep.utils import threads
+
+
+@dataclass(frozen=True)
+class JobRows:
+    """All that models are trained and evaluated on.
+
+    Attributes
+    ----------
+    train : TrainingData
+    held_out : TrainingData, or None
+        Rows for validation.
+    targets : Targets
+        What y was encoded by.
+    feature_names : ndarray of shape (d,), or None
+        Where X had string column names.
+    """
+
+    train: TrainingData
+    held_out: TrainingData | None
+    targets: Targets
+    feature_names: npt.NDArray[np.object_] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """The training of a group of m models as a whole.
+
+    Attributes
+    ----------
+    backend : Backend
+    plan : Plan
+    train : TrainingData
+    evaluated : mapping of str to TrainingData
+        What is evaluated, every time in full: "train", "validation", both or nothing.
+    every : int
+        Updates between evaluations; the last update is always followed by one.
+    metrics : tuple of Metric
+        What is told of every evaluation beside loss and cost.
+    targets : Targets
+        What targets and answers mean.
+    n_threads : int
+    """
+
+    backend: Backend
+    plan: Plan
+    train: TrainingData
+    evaluated: Mapping[str, TrainingData]
+    every: int
+    metrics: tuple[Metric, ...]
+    targets: Targets
+    n_threads: int
+
+    def session(self) -> Session:
+        """Begin to execute the plan."""
+        return self.backend.session(
+            self.plan, self.train, list(self.evaluated.values()), n_threads=self.n_threads
+        )
+
+    def select(self, models: Sequence[int]) -> TrainingJob:
+        """Return the training of some models of the group, in the order given."""
+        evaluated = {name: data.select(models) for name, data in self.evaluated.items()}
+        return replace(
+            self, plan=self.plan.select(models), train=self.train.select(models), evaluated=evaluated
+        )
+
+
+def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, list[Fitted]]:
+    """Return the training of a group of m models, and every model before its first update.
+
+    The settings may differ in what each model has for itself; see `Settings.shared`.
+
+    Raises
+    ------
+    InvalidParameterError
+        As `make_plan` does.
+    BackendUnavailableError
+        The backend asked for is not there, or lacks what the settings name.
+    """
+    first = settings[0]
+    plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k)
+    backend = backends.choose(first.backend, plan.objective, plan.rule)
+    every, evaluated = _evaluations(first.evaluate_every, plan, rows)
+    n_threads = threads.choose(first.n_threads, plan.batch_size * parameters.size)
+    job = TrainingJob(backend, plan, rows.train, evaluated, every, first.metrics, rows.targets, n_threads)
+    fitted = [
+        Fitted(
+            plan.objective.layers,
+            block,
+            own.loss,
+            own.activation,
+            float(own.l2),
+            own.metrics,
+            rows.train.standardization,
+            rows.targets,
+            rows.feature_names,
+        )
+        for own, block in zip(settings, parameters, strict=True)
+    ]
+    return job, fitted
+
+
+def _evaluations(
+    evaluate_every: str | int | None, plan: Plan, rows: JobRows
+) -> tuple[int, dict[str, TrainingData]]:
+    """Return the updates between evaluations, and what is evaluated."""
+    if evaluate_every is None:
+        return plan.updates, {}
+    evaluated = {} if evaluate_every == "running" else {"train": rows.train}
+    evaluated |= {} if rows.held_out is None else {"validation": rows.held_out}
+    of_an_epoch = evaluate_every in ("epoch", "running")
+    return plan.updates_per_epoch if of_an_epoch else int(evaluate_every), evaluated

@@ -1,0 +1,27 @@
+"""What a training is at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What a training is at; each is its own text, as ``"completed"``."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"  # all epochs are done
+    EARLY_STOPPED = "early_stopped"  # by a rule or a callback of its own
+    PRUNED = "pruned"  # by the search that it was part of
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"  # by Ctrl-C, or by a callback of a search
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a training came to its own end."""
+        return self in (Status.COMPLETED, Status.EARLY_STOPPED)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be trained."""
+        return self not in (Status.WAITING, Status.RUNNING)
