@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from gradstep.diagnostics.lr_range import learning_rate_range_test
     from gradstep.diagnostics.repeats import Repeats, repeat
     from gradstep.estimators.ensemble import VotingEnsemble
+    from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.snapshots import Snapshots
     from gradstep.estimators.trainer import Trainer
-    from gradstep.nn import augment, schedules
+    from gradstep.nn import activations, augment, losses, metrics, optimizers, schedules
+    from gradstep.nn.early_stopping import EarlyStopping
     from gradstep.nn.initializers import He, Normal, Xavier
+    from gradstep.nn.metrics import Metrics
     from gradstep.reports import report
     from gradstep.search.coarse_to_fine import coarse_to_fine
     from gradstep.search.fused_search import FusedSearchCV
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from gradstep.search.results import Results
     from gradstep.search.spaces import Choice, IntUniform, LogUniform, Uniform
     from gradstep.search.sweep import Sweep
-    from gradstep.training.history import History, Metrics
-    from gradstep.training.observers import EarlyStopping
+    from gradstep.training.history import History
+    from gradstep.training.status import Status
 
 __all__ = [
     "Choice",
@@ -46,15 +49,18 @@ __all__ = [
     "MedianStopping",
     "Metrics",
     "Normal",
+    "Regressor",
     "Repeats",
     "Results",
     "Snapshots",
+    "Status",
     "SuccessiveHalving",
     "Sweep",
     "Trainer",
     "Uniform",
     "VotingEnsemble",
     "Xavier",
+    "activations",
     "augment",
     "build_info",
     "coarse_to_fine",
@@ -62,7 +68,10 @@ __all__ = [
     "errors",
     "gradient_check",
     "learning_rate_range_test",
+    "losses",
     "machine",
+    "metrics",
+    "optimizers",
     "plots",
     "repeat",
     "report",
@@ -73,24 +82,27 @@ __all__ = [
 # that `import gradstep` stays light.
 _HOMES = {
     "Choice": "search.spaces",
-    "EarlyStopping": "training.observers",
+    "EarlyStopping": "nn.early_stopping",
     "FusedSearchCV": "search.fused_search",
     "He": "nn.initializers",
     "History": "training.history",
     "IntUniform": "search.spaces",
     "LogUniform": "search.spaces",
     "MedianStopping": "search.pruners",
-    "Metrics": "training.history",
+    "Metrics": "nn.metrics",
     "Normal": "nn.initializers",
+    "Regressor": "estimators.regressor",
     "Repeats": "diagnostics.repeats",
     "Results": "search.results",
     "Snapshots": "estimators.snapshots",
+    "Status": "training.status",
     "SuccessiveHalving": "search.pruners",
     "Sweep": "search.sweep",
     "Trainer": "estimators.trainer",
     "Uniform": "search.spaces",
     "VotingEnsemble": "estimators.ensemble",
     "Xavier": "nn.initializers",
+    "activations": ":nn.activations",
     "augment": ":nn.augment",
     "build_info": "diagnostics.build_info",
     "coarse_to_fine": "search.coarse_to_fine",
@@ -98,7 +110,10 @@ _HOMES = {
     "errors": ":errors",
     "gradient_check": "diagnostics.gradcheck",
     "learning_rate_range_test": "diagnostics.lr_range",
+    "losses": ":nn.losses",
     "machine": ":diagnostics.machine",
+    "metrics": ":nn.metrics",
+    "optimizers": ":nn.optimizers",
     "plots": ":plots",
     "repeat": "diagnostics.repeats",
     "report": "reports",

@@ -11,19 +11,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.estimators.trainer import Trainer
-from gradstep.plan import settings
-from gradstep.search.results import Results
-from gradstep.search.sweep import Sweep
-from gradstep.utils.constraints import (
-    NUMBER,
-    WHOLE,
-    Constraint,
-    at_least,
-    check,
-    instance,
-    one_of,
-    sequence_of,
-)
+from gradstep.utils.constraints import NUMBER, Constraint, at_least, check, instance, one_of, sequence_of
+from gradstep.utils.table import Table
 
 _OWNER = "VotingEnsemble"
 
@@ -36,12 +25,13 @@ ENSEMBLE: dict[str, tuple[Constraint, ...]] = {
 
 
 class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier of several fitted Trainers, such as `snapshots_` or a sweep's best models.
+    """A classifier of several fitted Trainers, such as `snapshots_` or those of `Sweep.ensemble`.
 
     Parameters
     ----------
     trainers : list of Trainer
-        Fitted, on the same labels and number of features.
+        Fitted, on the same labels and number of features; one label a row, so neither multilabel
+        models nor a Regressor.
     voting : {"soft", "hard"}, default="soft"
         The class of the largest weighted mean of the probabilities, or that with the most votes; the
         first of several in `classes_`.
@@ -64,32 +54,6 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.trainers = trainers
         self.voting = voting
         self.weights = weights
-
-    @classmethod
-    def of_sweep(
-        cls, sweep: Sweep, best: int = 5, voting: str = "soft", weights: Sequence[float] | None = None
-    ) -> Self:
-        """Return the ensemble of the best trials of a sweep with `keep_trainers`, best first.
-
-        Only trials that came to their end count; with folds, the models of all folds of each.
-
-        Raises
-        ------
-        NoModelError
-            The sweep has not kept its models.
-        InvalidParameterError
-            `best` is not in 1 to the number of trials that came to their end.
-        """
-        check(_OWNER, "best", best, (WHOLE, at_least(1)))
-        trainers, results = sweep.trainers_, sweep.results_
-        ranked = [trial for trial in results.ranking().tolist() if sweep.trials_[trial].is_whole]
-        if best > len(ranked):
-            raise InvalidParameterError(
-                f"`best` of {_OWNER} must be <= {len(ranked)}, the trials that came to their end, got {best}"
-            )
-        chosen = [trainers[trial] for trial in ranked[:best]]
-        members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
-        return cls(members, voting, weights)
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Check the members, which are trained already; X and y are not looked at."""
@@ -116,7 +80,7 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
-    def table(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Results:
+    def table(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Table:
         """Return the `accuracy` on these rows of every member, the best single one and the ensemble.
 
         The best is chosen on these rows, which favours it.
@@ -128,12 +92,12 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"y of {_OWNER}.table must have one label per row of X: X has {len(found[0])} rows, "
                 f"y has {len(labels)}"
             )
-        settings.encode_as(self.classes_, labels, f"y of {_OWNER}.table")
+        members[0].result().fitted.targets.encode(labels, f"y of {_OWNER}.table")
         every = [*found, self._mean(found)]
         shares = [float((self.classes_[p.argmax(axis=1)] == labels).mean()) for p in every]
         names = [*map(str, range(len(members))), "best single", "ensemble"]
         shares.insert(len(members), max(shares[:-1]))
-        return Results({"member": names, "accuracy": shares}, ["member", "accuracy"])
+        return Table({"member": names, "accuracy": shares})
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -166,6 +130,11 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InvalidParameterError(f"`trainers` of {_OWNER} must be one or more, all fitted, got {what}")
         first = self.trainers[0]
         for place, member in enumerate(self.trainers):
+            kind = member.result().fitted.targets.kind
+            if kind != "labels":
+                raise InvalidParameterError(
+                    f"`trainers` of {_OWNER} must be trained on one label a row, trainer {place} is on {kind}"
+                )
             same = np.array_equal(member.classes_, first.classes_)
             if not same or member.n_features_in_ != first.n_features_in_:
                 raise InvalidParameterError(

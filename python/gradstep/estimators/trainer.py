@@ -1,39 +1,33 @@
-"""`Trainer`: a scikit-learn classifier around a plan and a backend. It owns no mathematics."""
+"""`Trainer`: a scikit-learn classifier."""
 
 from __future__ import annotations
 
-import time
-import warnings
-from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin
 
-from gradstep import backends
-from gradstep.errors import InvalidDataError
-from gradstep.plan import build, settings
-from gradstep.plan.plan import Layers, Objective
-from gradstep.plan.rows import Problem, Standardization, as_rows, prepare
-from gradstep.training import loop
-from gradstep.training.history import Metrics
-from gradstep.training.recorder import Course
-from gradstep.utils import interrupt, threads
-from gradstep.utils.nested_params import NestedParameters
+from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.metrics import Metrics
+from gradstep.plan.targets import Labels
+from gradstep.training.fitted import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gradstep.nn.activations import Activation
     from gradstep.nn.augment import Augment
-    from gradstep.nn.initializers import Init
+    from gradstep.nn.early_stopping import EarlyStopping
+    from gradstep.nn.initializers import Initializer
+    from gradstep.nn.losses import Loss
+    from gradstep.nn.metrics import Metric
+    from gradstep.nn.optimizers import Optimizer
     from gradstep.nn.schedules import Schedule
-    from gradstep.training.observers import EarlyStopping
 
 
-class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Softmax regression or a small ReLU network, trained by mini-batch gradient descent.
+class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
+    """Softmax regression or a small neural network, trained by mini-batch gradient descent.
 
     A scikit-learn classifier: it works in pipelines, searches, `clone` and `pickle`. What a schedule
     or another rule is made of can be set by two underscores, as ``learning_rate__high``.
@@ -41,18 +35,22 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
     Parameters
     ----------
     hidden : tuple of int, default=()
-        Units of the hidden ReLU layers; none is softmax regression.
-    loss : {"softmax", "sigmoid"}, default="softmax"
-        Of a row with scores s (k,) whose class has y = 1 and the others y = 0, natural logarithm:
-        "softmax" is cross-entropy, ``-log(p)`` of its class with ``p = softmax(s)``; "sigmoid" is
-        multiple binary cross-entropy, ``mean(-(y * log(p) + (1 - y) * log(1 - p)))`` over the k
-        classes with ``p = sigmoid(s)``. Its gradient, ``(p - y) / k``, is a k-th of what it would be
-        as a sum: it bears larger learning rates.
+        Units of the hidden layers; none is softmax regression.
+    activation : str, Activation or sequence of them, default="relu"
+        What follows every hidden layer: "relu", "tanh", "logistic", "identity", "leaky_relu", "selu" or an
+        object of `gradstep.activations`; a sequence has one for each hidden layer.
+    loss : {"softmax", "sigmoid", "multilabel"} or Loss, default="softmax"
+        "softmax" is cross-entropy, "sigmoid" the mean over the classes of binary cross-entropies, both for
+        one label a row; "multilabel" is the mean over the outputs of binary cross-entropies, for y an
+        indicator matrix (n, k) of 0 and 1. An object of `gradstep.losses` has parameters of its own, as
+        ``Softmax(label_smoothing=0.1)``. The gradients of means over k outputs are a k-th of those of
+        sums: they bear larger learning rates.
     l2 : float, default=0.0
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.
-    optimizer : {"sgd"}, default="sgd"
-        Mini-batch stochastic gradient descent.
+    optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad"} or Optimizer, default="sgd"
+        How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
+        of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
     learning_rate : float, schedule or callable, default=0.01
         A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the update number
         (from 0) that returns a rate >= 0.
@@ -69,16 +67,19 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
     augment : Augment, optional
         Random changes of the images that rows are, another one in every epoch: see
         `gradstep.augment`. Rows are changed as an update reads them; what is evaluated, and what is
-        standardised by, are the rows as they lie. The running figures are of what was trained on.
+        standardised by, are the rows as they lie. The running metrics are of what was trained on.
     init : {"he", "xavier"}, He, Xavier or Normal, default="he"
-        First weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
+        Initial weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
         have a seed of its own, in place of what `random_state` gives.
+    metrics : sequence of str or Metric, default=()
+        What the history tells beside loss, cost and the metrics of the loss (accuracy; of "multilabel" the
+        subset accuracy and F1), as "f1": see `gradstep.metrics`.
     evaluate_every : {"epoch", "running"}, int or None, default="epoch"
         When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
         `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
         after every epoch, the `eval_set` alone is evaluated; of the train rows there are the
-        running figures, means over the batches as they were trained on, which cost nothing.
-        None: nothing is ever evaluated; one row at the end has the running figures of all updates.
+        running metrics, means over the batches as they were trained on, which cost nothing.
+        None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
@@ -92,14 +93,14 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         Threads of the backend; by default those that this process may use, or 1 where the work
         of an update is small. The results are the same bits for any number.
     random_state : int, RandomState or None, default=None
-        Determines the first weights, the order of rows and the coins of `augment`.
+        Determines the initial weights, the order of rows and the draws of `augment`.
     verbose : int, default=0
         1 prints a line for every row of the history.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
-        The labels, sorted.
+        The labels, sorted; of an indicator matrix the numbers of its columns.
     coefs_ : list of ndarray of shape (in, out)
         Weights of every layer.
     intercepts_ : list of ndarray of shape (out,)
@@ -114,6 +115,12 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         Rows of an update.
     backend_ : str
         The backend that trained.
+    updates_per_epoch_ : int
+        Mini-batch steps of an epoch.
+    n_threads_ : int
+        Threads that were used.
+    status_ : Status
+        What the training is at: "completed", "early_stopped", "diverged" or "interrupted".
     interrupted_ : bool
         Whether Ctrl-C ended the training.
     n_features_in_ : int
@@ -135,23 +142,27 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
     40
     """
 
+    classes_: npt.NDArray[Any]
+
     def __init__(
         self,
         *,
         hidden: Sequence[int] = (),
-        loss: str = "softmax",
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        loss: str | Loss = "softmax",
         l2: float = 0.0,
-        optimizer: str = "sgd",
+        optimizer: str | Optimizer = "sgd",
         learning_rate: float | Schedule | Callable[[int], float] = 0.01,
         batch_size: int | str = "auto",
         epochs: int = 40,
         shuffle: bool = True,
         standardize: bool = True,
         augment: Augment | None = None,
-        init: str | Init = "he",
+        init: str | Initializer = "he",
+        metrics: Sequence[str | Metric] = (),
         evaluate_every: str | int | None = "epoch",
         early_stopping: EarlyStopping | None = None,
-        callbacks: Sequence[Callable[[Trainer, dict[str, float]], bool | None]] = (),
+        callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
         precision: str = "float32",
         backend: str = "auto",
         n_threads: int | None = None,
@@ -159,6 +170,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         verbose: int = 0,
     ) -> None:
         self.hidden = hidden
+        self.activation = activation
         self.loss = loss
         self.l2 = l2
         self.optimizer = optimizer
@@ -169,6 +181,7 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         self.standardize = standardize
         self.augment = augment
         self.init = init
+        self.metrics = metrics
         self.evaluate_every = evaluate_every
         self.early_stopping = early_stopping
         self.callbacks = callbacks
@@ -195,8 +208,9 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         ----------
         X : array-like of shape (n, d)
             Any real dtype; uint8, float32 and float64 are read where they lie, memory-mapped too.
-        y : array-like of shape (n,)
-            Labels: integers, strings or booleans, two classes or more.
+        y : array-like of shape (n,) or (n, k)
+            Labels: integers, strings or booleans, two classes or more; for ``loss="multilabel"`` an
+            indicator matrix of 0 and 1.
         sample_weight : array-like of shape (n,), optional
             Weights >= 0 of the rows; only their ratios count.
         eval_set : pair (X, y), optional
@@ -221,159 +235,43 @@ class Trainer(NestedParameters, ClassifierMixin, BaseEstimator):  # type: ignore
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """
-        began = time.perf_counter()
-        run, parameters = self._prepare(X, y, sample_weight, eval_set)
-        self._train(run, parameters, began)
+        self._fit(X, y, sample_weight, eval_set)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the class of the highest score of every row, shape (n,)."""
-        indices = self._scores(X).argmax(axis=1)
-        labels: npt.NDArray[Any] = self.classes_[indices]
-        return labels
+        """Return the class of the highest score of every row, (n,), or all indicators, (n, k)."""
+        return self._predict(X)
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the softmax or the sigmoid of the scores, shape (n, k), in the order of `classes_`.
 
         Sigmoids do not sum to 1: each is the probability of its class against all others.
         """
-        scores = self._scores(X)
-        if self.loss == "sigmoid":
-            e = np.exp(-np.abs(scores))
-            sigmoids: npt.NDArray[np.float64] = np.where(scores > 0, 1, e) / (1 + e)
-            return sigmoids
-        exponentials: npt.NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
-        exponentials /= exponentials.sum(axis=1, keepdims=True)
-        return exponentials
+        probabilities: npt.NDArray[np.float64] = self._model().loss.probabilities(self._scores(X))
+        return probabilities
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the scores, shape (n, k); of two classes the second's minus the first's, (n,)."""
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        scores, takes = self._scores(X), self._model().loss.takes
+        return scores[:, 1] - scores[:, 0] if takes == "labels" and scores.shape[1] == 2 else scores
 
     def evaluate(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Metrics:
-        """Return loss, cost and accuracy on the rows of X.
+        """Return loss, cost and the metrics of the loss on the rows of X.
 
         Raises
         ------
         InvalidDataError
             y has a label that `fit` has not seen.
         """
-        settings.check_fitted(self)
-        checked, labels = validate_data(self, X, y, reset=False)
-        indices = settings.encode_as(self.classes_, labels, "y of Trainer.evaluate")
-        problem = prepare(checked, indices, standardization=self.standardization_)
-        objective, parameters = self._model()
-        n_threads = threads.choose(self.n_threads, problem.n * objective.layers.parameters)
-        figures = backends.get(self.backend).evaluate(objective, problem, parameters, n_threads=n_threads)
-        return loop.metrics(figures)
+        return self._evaluate(X, y)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to a file, in one step: an older file stays whole until the new one is.
+    def _publish_targets(self, fitted: Fitted) -> None:
+        targets = fitted.targets
+        self.classes_ = targets.classes if isinstance(targets, Labels) else np.arange(targets.k)
 
-        The file holds parameters, history and all that prediction needs; a function as
-        `learning_rate` as the rates it gave, and no callbacks. See `gradstep.storage.model_file`.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written; an older one is untouched.
-        """
-        from gradstep.storage import model_file
-
-        check_is_fitted(self)
-        model_file.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Read a model that `save` wrote. Nothing in the file is ever run.
-
-        Raises
-        ------
-        CorruptFileError
-            The file is damaged, truncated, altered, or not a gradstep model.
-        FileNotFoundError
-            There is no such file.
-        """
-        from gradstep.storage import model_file
-
-        trainer = cls()
-        model_file.load(trainer, path)
-        return trainer
-
-    def _prepare(
-        self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None
-    ) -> tuple[loop.Run, npt.NDArray[np.floating]]:
-        """Return the training and its first parameters (1, P); everything is checked here."""
-        settings.check_trainer(self, eval_set is not None)
-        backend = backends.get(self.backend)
-        train = self._train_problem(X, y, sample_weight)
-        held_out = None if eval_set is None else self._eval_problem(eval_set)
-        return build.run([self], backend, train, held_out)
-
-    def _train_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
-        """Return the rows to train on; what is learned of them alone is set here."""
-        settings.check_lengths(X, y, "Trainer.fit")
-        checked, labels = validate_data(self, X, y)
-        self.classes_, indices = settings.encode(labels)
-        weight = settings.check_weight(sample_weight, indices)
-        rows = as_rows(checked)
-        self.standardization_ = (
-            Standardization.of(
-                rows,
-                weight,
-                n_threads=threads.choose(self.n_threads, rows.size),
-                sums=backends.get(self.backend).sums_of_bytes,
-            )
-            if self.standardize
-            else Standardization.identity(rows.shape[1])
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self.loss == "multilabel" or (
+            getattr(self.loss, "takes", None) == "indicators"
         )
-        return prepare(rows, indices, weight, self.standardization_)
-
-    def _eval_problem(self, eval_set: Any) -> Problem:
-        X, y = settings.check_pair(eval_set)
-        try:
-            X, y = validate_data(self, X, y, reset=False)
-        except (TypeError, ValueError) as error:
-            raise InvalidDataError(f"eval_set of Trainer.fit: {error}") from error
-        indices = settings.encode_as(self.classes_, y, "eval_set of Trainer.fit")
-        return prepare(X, indices, standardization=self.standardization_)
-
-    def _train(self, run: loop.Run, parameters: npt.NDArray[np.floating], began: float) -> None:
-        """Train a group of one."""
-        course = Course(self, run, parameters[0])
-        group = loop.Group(run, parameters, [course], time.perf_counter() - began)
-        with interrupt.deferred() as stop:
-            group.advance(run.plan.updates, stop)
-            self.interrupted_ = stop.requested and not course.error
-        if course.status == "running":
-            course.end("interrupted")
-        if course.error:
-            raise course.error
-        if self.interrupted_:
-            last = self.history_["update"][-1:].tolist() or [0]
-            warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
-
-    def _model(self) -> tuple[Objective, npt.NDArray[np.floating]]:
-        """Return the learned model as backends take it: objective and parameters (1, P)."""
-        sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
-        objective = Objective(Layers(sizes), self.loss, np.array([self.l2], dtype=np.float64))
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return objective, np.concatenate([part for pair in pairs for part in pair], axis=None)[None]
-
-    def _scores(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the last layer's output, shape (n, k)."""
-        settings.check_fitted(self)
-        checked = settings.rows_to_predict(self, X)
-        problem = prepare(checked, None, standardization=self.standardization_)
-        objective, parameters = self._model()
-        n_threads = threads.choose(self.n_threads, problem.n * objective.layers.parameters)
-        backend = backends.get(self.backend)
-        scores: npt.NDArray[np.floating] = backend.scores(
-            objective, problem, parameters, n_threads=n_threads
-        )[0]
-        finite = np.isfinite(scores)
-        if not finite.all():
-            row = int(np.flatnonzero(~finite.all(axis=1))[0])
-            raise InvalidDataError(f"row {row} of X is too large for this model: its scores are not finite")
-        return np.asarray(scores, dtype=np.float64)
+        return tags

@@ -1,0 +1,235 @@
+"""What estimators have in common: they hand settings and rows down, and publish what comes back."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from gradstep.estimators.reading import read_rows, read_targets, rows_to_predict
+from gradstep.nn.metrics import Metrics
+from gradstep.plan.network import Layers
+from gradstep.plan.settings import FAMILIES, OWNERS, Settings
+from gradstep.plan.standardization import Standardization
+from gradstep.storage import model_file
+from gradstep.training.fitted import Fitted
+from gradstep.training.history import History
+from gradstep.training.loop import TrainingLoop
+from gradstep.training.recorder import FitRecorder
+from gradstep.training.result import TrainingResult
+from gradstep.training.setup import make_job
+from gradstep.training.status import Status
+from gradstep.utils import interrupt
+from gradstep.utils.concepts import Concept
+from gradstep.utils.constraints import check
+from gradstep.utils.nested_params import NestedParameters
+
+
+class BaseTrainer(NestedParameters):
+    """An estimator around settings, rows and a fitted value. It owns no mathematics."""
+
+    concepts: ClassVar[Mapping[str, type[Concept]]] = FAMILIES
+
+    backend: str
+    n_threads: int | None
+    callbacks: Any
+
+    coefs_: list[npt.NDArray[Any]]
+    intercepts_: list[npt.NDArray[Any]]
+    standardization_: Standardization
+    history_: History
+    status_: Status
+    interrupted_: bool
+    n_iter_: int
+    batch_size_: int
+    backend_: str
+    n_threads_: int
+    updates_per_epoch_: int
+    snapshots_: list[Self]
+    n_features_in_: int
+    feature_names_in_: npt.NDArray[Any]
+    _fitted: Fitted
+
+    def settings(self) -> Settings:
+        """Return the parameters, checked and frozen.
+
+        Raises
+        ------
+        InvalidParameterError
+            A parameter breaks its constraint.
+        """
+        return Settings.of(self._owner(), self.get_params(deep=False))
+
+    def publish(self, result: TrainingResult) -> None:
+        """Make what a training came to the learned attributes."""
+        fitted = result.fitted
+        self._fitted = fitted
+        self.coefs_ = fitted.coefs
+        self.intercepts_ = fitted.intercepts
+        self.standardization_ = fitted.standardization
+        self.history_ = result.history
+        self.status_ = result.status
+        self.interrupted_ = result.status is Status.INTERRUPTED
+        self.n_iter_ = result.n_iter
+        self.batch_size_ = result.batch_size
+        self.backend_ = result.backend
+        self.n_threads_ = result.n_threads
+        self.updates_per_epoch_ = result.updates_per_epoch
+        self.n_features_in_ = fitted.layers.sizes[0]
+        if fitted.feature_names is not None:
+            self.feature_names_in_ = fitted.feature_names
+        self._publish_targets(fitted)
+
+    def on_row(self, recorder: FitRecorder) -> Callable[[], bool] | None:
+        """Return what a recorder is to call after every row: it publishes, then asks the callbacks."""
+        if not self.callbacks:
+            return None
+
+        def call() -> bool:
+            self.publish(recorder.result())
+            wishes = [callback(self, dict(recorder.row)) for callback in self.callbacks]
+            return any(wishes)
+
+        return call
+
+    def result(self) -> TrainingResult:
+        """Return what was learned as one value.
+
+        Raises
+        ------
+        NotFittedError
+            There is no model.
+        """
+        return TrainingResult(
+            self._model(),
+            self.history_,
+            self.status_,
+            n_iter=self.n_iter_,
+            batch_size=self.batch_size_,
+            updates_per_epoch=self.updates_per_epoch_,
+            backend=self.backend_,
+            n_threads=self.n_threads_,
+        )
+
+    def snapshot(self) -> Self:
+        """Return an estimator with the model and the history of this moment; callbacks are left out."""
+        result = self.result()
+        snapshot: Self = clone(self).set_params(callbacks=())
+        snapshot.publish(replace(result, history=result.history.copy()))
+        return snapshot
+
+    def publish_snapshots(self, snapshots: list[Self]) -> None:
+        """Make models that were kept on the way the learned attribute `snapshots_`."""
+        self.snapshots_ = snapshots
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to a file, in one step: an older file stays whole until the new one is.
+
+        The file holds parameters, history and all that prediction needs; a function as
+        `learning_rate` as the rates it gave, and no callbacks. See `gradstep.storage.model_file`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; an older one is untouched.
+        """
+        model_file.save(self._owner(), self.get_params(deep=False), self.result(), path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a model that `save` wrote. Nothing in the file is ever run.
+
+        Raises
+        ------
+        CorruptFileError
+            The file is damaged, truncated, altered, or not a model of this class.
+        FileNotFoundError
+            There is no such file.
+        """
+        parameters, result = model_file.load(cls._owner(), path)
+        estimator = cls(**parameters)
+        estimator.publish(result)
+        return estimator
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # What was pickled are copies; views of one block again, so that no prediction has to join them.
+        if hasattr(self, "_fitted"):
+            self._fitted = self._model()
+            self.coefs_ = self._fitted.coefs
+            self.intercepts_ = self._fitted.intercepts
+
+    @classmethod
+    def _owner(cls) -> str:
+        """Return whose constraints hold: those of the class itself, or of the one it is derived from."""
+        return next(base.__name__ for base in cls.__mro__ if base.__name__ in OWNERS)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any) -> None:
+        """Train a group of one, and publish what it came to."""
+        began = time.perf_counter()
+        settings = self.settings()
+        settings.check_watched(eval_set is not None)
+        rows = read_rows(self, settings, X, y, sample_weight, eval_set)
+        job, (fitted,) = make_job([settings], rows)
+        recorder = FitRecorder(settings, job, fitted)
+        recorder.on_row = self.on_row(recorder)
+        self.__dict__.pop("snapshots_", None)  # of an earlier fit
+        self.publish(recorder.result())
+        loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
+        with interrupt.deferred() as stop:
+            try:
+                loop.advance(job.plan.updates, stop)
+            finally:
+                self.publish(recorder.result())
+        if not recorder.status.is_over:
+            recorder.end(Status.INTERRUPTED)
+        self.publish(recorder.result())
+        if recorder.error:
+            raise recorder.error
+        if self.interrupted_:
+            last = self.history_["update"][-1:].tolist() or [0]
+            warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
+
+    def _evaluate(self, X: Any, y: Any) -> Metrics:
+        """Return loss, cost and metrics on the rows of X."""
+        fitted = self._model()
+        whose = f"{self._owner()}.evaluate"
+        checked, given = read_targets(self, self.settings(), X, y, whose)
+        data = fitted.data(checked, fitted.targets.encode(given, f"y of {whose}"))
+        return fitted.evaluate(data, self.backend, self.n_threads)
+
+    def _predict(self, X: Any) -> npt.NDArray[Any]:
+        return self._model().predict(self._rows(X), self.backend, self.n_threads)
+
+    def _scores(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the last layer's output, shape (n, k)."""
+        return self._model().scores(self._rows(X), self.backend, self.n_threads)
+
+    def _rows(self, X: Any) -> npt.NDArray[Any]:
+        return rows_to_predict(self, X)
+
+    def _model(self) -> Fitted:
+        """Return the fitted model, with weights that were put in place of the learned ones."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self, "coefs_")
+        constraints = OWNERS[self._owner()][0]
+        for name in ("backend", "n_threads"):
+            check(self._owner(), name, getattr(self, name), constraints[name])
+        fitted = self._fitted
+        block = fitted.block if fitted.block.base is None else fitted.block.base
+        parts = [part for pair in zip(self.coefs_, self.intercepts_, strict=True) for part in pair]
+        if all(part.base is block for part in parts):
+            return fitted
+        sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
+        return replace(fitted, layers=Layers(sizes), block=np.concatenate(parts, axis=None))
+
+    def _publish_targets(self, fitted: Fitted) -> None:
+        """Publish what is learned of y."""

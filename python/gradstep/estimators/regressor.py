@@ -1,0 +1,250 @@
+"""`Regressor`: a scikit-learn regressor on the engine of `Trainer`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import RegressorMixin
+
+from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gradstep.nn.activations import Activation
+    from gradstep.nn.augment import Augment
+    from gradstep.nn.early_stopping import EarlyStopping
+    from gradstep.nn.initializers import Initializer
+    from gradstep.nn.losses import Loss
+    from gradstep.nn.metrics import Metric
+    from gradstep.nn.optimizers import Optimizer
+    from gradstep.nn.schedules import Schedule
+
+
+class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
+    """Linear regression or a small neural network, trained by mini-batch gradient descent.
+
+    A scikit-learn regressor of one or several outputs: it works in pipelines, searches, `clone` and
+    `pickle`. What a schedule or another rule is made of can be set by two underscores, as
+    ``learning_rate__high``.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=()
+        Units of the hidden layers; none is linear regression.
+    activation : str, Activation or sequence of them, default="relu"
+        What follows every hidden layer: "relu", "tanh", "logistic", "identity", "leaky_relu", "selu" or an
+        object of `gradstep.activations`; a sequence has one for each hidden layer.
+    loss : {"squared", "poisson"} or Loss, default="squared"
+        "squared" is half the squared error, "poisson" half the Poisson deviance of the exponential of the
+        scores, for targets >= 0; both are means over the outputs. See `gradstep.losses`.
+    l2 : float, default=0.0
+        The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
+        its strength does not depend on the batch size.
+    optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad"} or Optimizer, default="sgd"
+        How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
+        of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
+    learning_rate : float, schedule or callable, default=0.01
+        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the update number
+        (from 0) that returns a rate >= 0.
+    batch_size : int or {"auto"}, default="auto"
+        Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
+        "auto" is 100, or less where an epoch would have fewer than 50 updates.
+    epochs : int, default=40
+        Passes over the rows.
+    shuffle : bool, default=True
+        Whether every epoch takes the rows in a new random order.
+    standardize : bool, default=True
+        Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
+        training rows (weighted, if they are). X itself is neither changed nor copied for it.
+    standardize_targets : bool, default=True
+        Whether every column of y is brought to mean 0 and standard deviation 1 for the training (for
+        "poisson" to mean 1), as measured on the training rows; answers are in the units of y all the same.
+        Loss and cost are those of the standardised targets, `r2` and `mean_absolute_error` those of y.
+    augment : Augment, optional
+        Random changes of the images that rows are, another one in every epoch: see
+        `gradstep.augment`. Rows are changed as an update reads them; what is evaluated, and what is
+        standardised by, are the rows as they lie. The running metrics are of what was trained on.
+    init : {"he", "xavier"}, He, Xavier or Normal, default="he"
+        Initial weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
+        have a seed of its own, in place of what `random_state` gives.
+    metrics : sequence of str or Metric, default=()
+        What the history tells beside loss, cost and the metrics of the loss (R2 and the mean
+        absolute error): see `gradstep.metrics`.
+    evaluate_every : {"epoch", "running"}, int or None, default="epoch"
+        When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
+        `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
+        after every epoch, the `eval_set` alone is evaluated; of the train rows there are the
+        running metrics, means over the batches as they were trained on, which cost nothing.
+        None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
+    early_stopping : EarlyStopping, optional
+        When to stop before the last epoch.
+    callbacks : sequence of callables, default=()
+        Called as ``callback(trainer, row)`` with every new row of the history; the learned
+        attributes are those of that moment. A True stops training.
+    precision : {"float32", "float64"}, default="float32"
+        Type of the parameters and of all arithmetic on them.
+    backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
+        What executes the training; "auto" takes the best there is.
+    n_threads : int, optional
+        Threads of the backend; by default those that this process may use, or 1 where the work
+        of an update is small. The results are the same bits for any number.
+    random_state : int, RandomState or None, default=None
+        Determines the initial weights, the order of rows and the draws of `augment`.
+    verbose : int, default=0
+        1 prints a line for every row of the history.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (in, out)
+        Weights of every layer.
+    intercepts_ : list of ndarray of shape (out,)
+        Biases of every layer.
+    standardization_ : Standardization
+        Mean and scale of every feature.
+    history_ : History
+        What was measured while training.
+    n_iter_ : int
+        Epochs that the parameters have seen, a begun one included.
+    batch_size_ : int
+        Rows of an update.
+    backend_ : str
+        The backend that trained.
+    updates_per_epoch_ : int
+        Mini-batch steps of an epoch.
+    n_threads_ : int
+        Threads that were used.
+    status_ : Status
+        What the training is at: "completed", "early_stopped", "diverged" or "interrupted".
+    interrupted_ : bool
+        Whether Ctrl-C ended the training.
+    n_features_in_ : int
+        Number of features, d.
+    feature_names_in_ : ndarray of shape (d,)
+        Names of the features, where X had string column names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> regressor = Regressor(hidden=(20,), learning_rate=0.1, backend="numpy", random_state=0).fit(X, y)
+    >>> bool(regressor.score(X, y) > 0.5), sorted(regressor.evaluate(X, y))
+    (True, ['cost', 'loss', 'mean_absolute_error', 'r2'])
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: Sequence[int] = (),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        loss: str | Loss = "squared",
+        l2: float = 0.0,
+        optimizer: str | Optimizer = "sgd",
+        learning_rate: float | Schedule | Callable[[int], float] = 0.01,
+        batch_size: int | str = "auto",
+        epochs: int = 40,
+        shuffle: bool = True,
+        standardize: bool = True,
+        standardize_targets: bool = True,
+        augment: Augment | None = None,
+        init: str | Initializer = "he",
+        metrics: Sequence[str | Metric] = (),
+        evaluate_every: str | int | None = "epoch",
+        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
+        precision: str = "float32",
+        backend: str = "auto",
+        n_threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.loss = loss
+        self.l2 = l2
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.shuffle = shuffle
+        self.standardize = standardize
+        self.standardize_targets = standardize_targets
+        self.augment = augment
+        self.init = init
+        self.metrics = metrics
+        self.evaluate_every = evaluate_every
+        self.early_stopping = early_stopping
+        self.callbacks = callbacks
+        self.precision = precision
+        self.backend = backend
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> Self:
+        """Train on the rows of X.
+
+        Ctrl-C in the main thread stops at the boundary of an update, keeps the model and the
+        history, and warns; a second one raises KeyboardInterrupt at once. As with scikit-learn's
+        own networks, a search over many fits goes on with the next one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Any real dtype; uint8, float32 and float64 are read where they lie, memory-mapped too.
+        y : array-like of shape (n,) or (n, k)
+            Real values; of several columns each is an output.
+        sample_weight : array-like of shape (n,), optional
+            Weights >= 0 of the rows; only their ratios count.
+        eval_set : pair (X, y), optional
+            Validation rows, never trained on; `evaluate_every` says when they are evaluated.
+
+        Returns
+        -------
+        Regressor
+            This object.
+
+        Raises
+        ------
+        InvalidParameterError
+            A parameter breaks its constraint.
+        InvalidDataError
+            X, y, `sample_weight` or `eval_set` cannot be used; scikit-learn's own checks of X
+            and y raise its ValueError or TypeError.
+        BackendUnavailableError
+            The backend asked for is not there.
+        MemoryError
+            A batch and what the layers make of it do not fit in memory; the message says how many bytes.
+        DivergedError
+            The loss is no longer finite; the model kept is that of the history's last row.
+        """
+        self._fit(X, y, sample_weight, eval_set)
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the answer to every row in the units of y, (n,) or (n, k) as y had."""
+        return self._predict(X)
+
+    def evaluate(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Metrics:
+        """Return loss, cost and the metrics of the loss on the rows of X.
+
+        Raises
+        ------
+        InvalidDataError
+            y is not real, or has other columns than in `fit`.
+        """
+        return self._evaluate(X, y)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
