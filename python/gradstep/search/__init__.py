@@ -1,7 +1,9 @@
 """Many models trained side by side: what to try, which models share a pass, which go on, what came out.
 
-`spaces` draws the parameters of trials, `groups` says which of them train together, `stopping` which
-go on, `trials` what is known of each, `table` what came out; `search.Sweep` puts them together, and
-`refining` calls it in rounds. `fused_search.FusedSearchCV` gives it the face of scikit-learn's
-searches; `fold_scores` and `cv_results` are its scores and their table.
+`spaces` draws the parameters of trials, `trials` has what is known of each, `data` the rows that all of
+them share. `groups` says which models train together, `tasks` what the training of such a group is as
+values, `pruners` which trials go on; `runner.run_trials` trains them. On it stand `sweep.Sweep`, which
+`coarse_to_fine` calls in rounds, and `fused_search.FusedSearchCV`, which has the face of scikit-learn's
+searches: `candidates`, `fold_scores`, `cv_results` and `best_estimator` are its parts. `results` is the
+table of what came out.
 """

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from gradstep.errors import InvalidParameterError, NoModelError
-from gradstep.estimators.trainer import Trainer
+from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import sign
 from gradstep.search import trials
 from gradstep.search.data import hold_out
@@ -26,7 +26,6 @@ from gradstep.utils.constraints import (
     at_least,
     at_most,
     check,
-    instance,
     sequence_of,
 )
 
@@ -66,7 +65,7 @@ class Refinement:
         error: NoModelError | None = None
         for sweep in self.sweeps:
             try:
-                alive.append((sign(sweep.figure) * sweep.best_score_, len(alive), sweep))
+                alive.append((sign(sweep.metric) * sweep.best_score_, len(alive), sweep))
             except NoModelError as nothing:
                 error = error or nothing
         if not alive:
@@ -88,13 +87,13 @@ class Refinement:
         return self.best_sweep_.best_score_
 
     @property
-    def best_trainer_(self) -> Trainer:
+    def best_trainer_(self) -> BaseTrainer:
         """Model of the best trial of all rounds."""
         return self.best_sweep_.best_trainer_
 
 
 def coarse_to_fine(
-    trainer: Trainer,
+    trainer: BaseTrainer,
     space: Mapping[str, Any],
     X: npt.ArrayLike,
     y: npt.ArrayLike,
@@ -107,11 +106,11 @@ def coarse_to_fine(
 ) -> Refinement:
     """Search a space in rounds, every one in a narrower part of it around the best trial so far.
 
-    All rounds train and validate on the same rows, with the same `random_state` of the Trainer.
+    All rounds train and validate on the same rows, with the same `random_state` of the trainer.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Trainer or Regressor
         As for `Sweep`.
     space : dict of str to list or distribution
         As for `Sweep`, with one `Uniform`, `LogUniform` or `IntUniform` or more: those are narrowed,
@@ -124,7 +123,7 @@ def coarse_to_fine(
     random_state : int, RandomState or None, default=None
         As for `Sweep`.
     **options
-        Further parameters of `Sweep`.
+        Further parameters of `Sweep`, such as `metric`, `pruner` and `folds`.
 
     Returns
     -------
@@ -157,7 +156,7 @@ def coarse_to_fine(
     check("Sweep", "validation_share", first.validation_share, SWEEP["validation_share"])
     if eval_set is None and first.folds is None and first.validation_share is not None:
         share = first.validation_share
-        (X, y, sample_weight), eval_set = hold_out(X, y, sample_weight, share, int(seeds[1]))
+        (X, y, sample_weight), eval_set = hold_out(trainer, (X, y, sample_weight), share, int(seeds[1]))
     found = Refinement([])
     for n_trials, share in rounds:
         parameters = first.get_params(deep=False)
@@ -175,7 +174,7 @@ def _check(trainer: Any, space: Any, rounds: Any, options: Mapping[str, Any]) ->
             f"`n_trials` of {_OWNER} must be left out, since `rounds` says how many, "
             f"got {options['n_trials']!r}"
         )
-    check(_OWNER, "trainer", trainer, (instance(Trainer, "a Trainer"),))
+    check(_OWNER, "trainer", trainer, SWEEP["trainer"])
     if not isinstance(space, Mapping) or not any(isinstance(of, NARROWED) for of in space.values()):
         raise InvalidParameterError(
             f"`space` of {_OWNER} must be a dict with a Uniform, LogUniform or IntUniform, got {space!r}"

@@ -12,9 +12,9 @@ from sklearn.utils import _safe_indexing
 
 from gradstep.search.runner import Group
 from gradstep.search.trials import Trial
-from gradstep.training.recorder import COMPLETE
+from gradstep.training.status import Status
 
-Table = npt.NDArray[np.float64]
+Scores = npt.NDArray[np.float64]
 
 
 def measure(
@@ -22,10 +22,10 @@ def measure(
     trials: Sequence[Trial],
     rows: Sequence[npt.NDArray[Any]],
     X: Any,
-    y: npt.NDArray[Any],
+    y: Any,
     error_score: float,
     raises: bool = False,
-) -> tuple[dict[str, Table], Table, list[str]]:
+) -> tuple[dict[str, Scores], Scores, list[str]]:
     """Score every model on its fold's rows.
 
     Parameters
@@ -53,18 +53,18 @@ def measure(
         What went wrong in scorers.
     """
     missing = np.full((len(trials), len(rows)), np.nan)
-    missing[[trial.status == "diverged" for trial in trials]] = error_score
+    missing[[trial.status is Status.DIVERGED for trial in trials]] = error_score
     given_scores: dict[str, dict[tuple[int, int], float]] = {}
     seconds, failures = np.zeros_like(missing), []
     for fold, of_fold in enumerate(rows):
-        given = _safe_indexing(X, of_fold), y[of_fold]
+        given = _safe_indexing(X, of_fold), _safe_indexing(y, of_fold)
         for place, trial in enumerate(trials):
-            course = trial.courses.get(fold)
-            if course is None or course.status not in COMPLETE:
+            recorder = trial.recorders.get(fold)
+            if recorder is None or not recorder.status.is_complete:
                 continue
             began = time.perf_counter()
             try:
-                found = scorer(trial.trainers[fold], *given)
+                found = scorer(trial.trainer(fold), *given)
             except Exception as error:
                 if raises:
                     raise
@@ -80,7 +80,7 @@ def measure(
     return {name: _table(missing, cells) for name, cells in given_scores.items()}, seconds, failures
 
 
-def _table(missing: Table, cells: Mapping[tuple[int, int], float]) -> Table:
+def _table(missing: Scores, cells: Mapping[tuple[int, int], float]) -> Scores:
     """Return the scores that were given, and elsewhere what stands for those that were not."""
     table = missing.copy()
     for cell, score in cells.items():
@@ -88,12 +88,11 @@ def _table(missing: Table, cells: Mapping[tuple[int, int], float]) -> Table:
     return table
 
 
-def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Table:
+def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Scores:
     """Return every model's share of the seconds that its group took, shape (trials, folds)."""
     times = np.zeros((len(trials), folds))
     for group in groups:
-        trainers = [trials[trial].trainers[fold] for trial, fold in group.models]
-        histories = [getattr(trainer, "history_", ()) for trainer in trainers]
+        histories = [trials[trial].histories[fold] for trial, fold in group.models]
         seconds = max((row["seconds"] for history in histories for row in history), default=0.0)
         for model in group.models:
             times[model] = seconds / len(group.models)

@@ -5,26 +5,30 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from gradstep.errors import InvalidParameterError, NoModelError
-from gradstep.estimators.trainer import Trainer
+from gradstep.errors import DivergedError, InvalidParameterError, NoModelError
+from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
-from gradstep.plan import settings
+from gradstep.plan.settings import RANDOM_STATE, Settings
 from gradstep.search import cv_results, fold_scores, trials
-from gradstep.search.best_model import BestModel
+from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
-from gradstep.search.data import pairs_of, rows_of
-from gradstep.search.sweep import Sweep
+from gradstep.search.data import pairs_of, read, rows_of
+from gradstep.search.groups import Limits
+from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
+from gradstep.training.history import History
 from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
@@ -50,20 +54,23 @@ _NAME = Constraint("the name of a scorer", lambda value: isinstance(value, str),
 #: Constraints of the parameters of FusedSearchCV; scikit-learn checks `scoring` and `cv`.
 FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
     "estimator": (
-        instance(Trainer, "a Trainer (the folds share one set of rows, so transform those before)"),
+        instance(
+            BaseTrainer,
+            "a Trainer or Regressor (the folds share one set of rows, so transform those before)",
+        ),
     ),
     "n_iter": (either(WHOLE, NONE), at_least(1)),
     "refit": (either(FLAG, CALLABLE, _NAME),),
     "error_score": (either(Constraint("a number", _is_real, ("1", None)), one_of("raise")),),
     "return_train_score": (FLAG,),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
-    "random_state": settings.TRAINER["random_state"],
+    "random_state": RANDOM_STATE,
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }
 
 
-class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """`GridSearchCV` and `RandomizedSearchCV` of scikit-learn for a `Trainer`, in shared passes.
+class FusedSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer` or `Regressor`, in shared passes.
 
     All settings times folds that can train in one pass over the rows do so, as in `Sweep`; parameters,
     attributes and the columns of `cv_results_` are those of scikit-learn, so that changing the import
@@ -74,12 +81,13 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     an epoch has as many updates as that of `best_estimator_`; cut out, the batches would be full and
     fewer. Mean and scale of ``standardize=True`` are those of all rows: of the held-out ones the
     features are seen, the labels are not. Scores therefore differ a little from those of
-    `GridSearchCV`, either way; with ``standardize=False`` and one batch an epoch they are equal, but for
-    rounding.
+    `GridSearchCV`, either way; with ``standardize=False`` (of a Regressor ``standardize_targets=False``,
+    too: the mean and deviation of targets are those of all rows) and one batch an epoch they are equal, but
+    for rounding.
 
     Parameters
     ----------
-    estimator : Trainer
+    estimator : Trainer or Regressor
         It is cloned, never changed. Its rules (`early_stopping`, `ReduceOnPlateau`) must do without
         validation rows: those of a fold are for its score alone. Without rules, callbacks and
         `verbose`, nothing is evaluated on the way.
@@ -87,7 +95,7 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         Lists alone: each combination is tried. With a distribution of this package or of scipy.stats, or
         with `n_iter`, settings are drawn.
     scoring : str, callable, list, tuple, set or dict, optional
-        As for scikit-learn; accuracy by default. The model of every fold is scored by it.
+        As for scikit-learn; by default accuracy, of a Regressor R2. The model of every fold is scored by it.
     n_jobs : object
         Ignored, as is `pre_dispatch`: one pass trains all models, and `n_threads` of Trainer says by
         how many threads.
@@ -95,7 +103,7 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         Whether `best_estimator_` is trained on all rows; with several scorers the name of that which
         decides, or what makes `best_index_` of `cv_results_`.
     cv : int, splitter or iterable of pairs of row numbers, optional
-        5 folds by default, with equal shares of every class.
+        5 folds by default; those of an int have equal shares of every class, where y are labels.
     verbose : int, default=0
         1 prints which models train together.
     pre_dispatch : object
@@ -120,7 +128,7 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     cv_results_ : dict of str to ndarray
         As in scikit-learn. A pass has one time for all its models: ``mean_fit_time`` is the time of the
         models that trained together, divided by their number.
-    best_estimator_ : Trainer
+    best_estimator_ : Trainer or Regressor
         The best setting, trained on all rows; with `refit`.
     best_index_, best_params_, best_score_
         Of the best setting: its place, its parameters, its mean score over the folds.
@@ -132,11 +140,18 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     refit_time_ : float
         Seconds to train `best_estimator_`.
     classes_ : ndarray of shape (k,)
+        Of a Trainer.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Where X was a table with names.
-    sweep_ : Sweep
-        What trained: its groups, and histories of all models; the models themselves are not kept.
+    trials_ : list of Trial
+        All that is known of every setting; the models themselves are not kept.
+    groups_ : list of Group
+        Which models trained together, and why no others.
+    histories_ : list of lists of History
+        Those of all models: for every setting one for each fold.
+    interrupted_ : bool
+        Whether Ctrl-C ended the search.
 
     Examples
     --------
@@ -145,15 +160,19 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     >>> trainer = gs.Trainer(epochs=5, random_state=0)
     >>> search = FusedSearchCV(trainer, {"l2": [1e-4, 1e-2], "learning_rate": [0.01, 0.1]}, cv=3)
     >>> search = search.fit(train.X, train.y)
-    >>> search.cv_results_["mean_test_score"].shape, len(search.sweep_.groups_)
+    >>> search.cv_results_["mean_test_score"].shape, len(search.groups_)
     ((4,), 1)
     >>> bool(search.score(train.X, train.y) > 0.9)
     True
     """
 
+    trials_: list[Trial]
+    groups_: list[Group]
+    interrupted_: bool
+
     def __init__(
         self,
-        estimator: Trainer,
+        estimator: BaseTrainer,
         param_grid: Any = None,
         *,
         scoring: Any = None,
@@ -199,8 +218,8 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
         Parameters
         ----------
-        X, y : array-like of shape (n, d) and (n,)
-            As for `Trainer.fit`.
+        X, y : array-like of shape (n, d), and (n,) or (n, k)
+            As for the estimator's own `fit`.
         groups : array-like of shape (n,), optional
             For the splitter `cv`.
         sample_weight : array-like of shape (n,), optional
@@ -215,7 +234,7 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         Raises
         ------
         InvalidParameterError
-            A parameter breaks its constraint, or a setting has a value that Trainer refuses.
+            A parameter breaks its constraint, or a setting has a value that the estimator refuses.
         InvalidDataError
             The rows cannot be used, or those of a fold.
         NoModelError
@@ -226,28 +245,27 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
         self._set_scorer()
-        settings = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
+        tried = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         base = trials.seeded(self.estimator, int(seed))
         X, y = rows_of(X, y, f"{_OWNER}.fit")
-        pairs = pairs_of(self.cv, X, y, groups, f"`cv` of {_OWNER}")
-        made = trials.make(base, settings, has_eval_set=False, whose=_OWNER)
+        whose = f"`cv` of {_OWNER}"
+        pairs = pairs_of(self.cv, (X, y, groups), whose, is_stratified=is_classifier(self.estimator))
+        made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         for trial in made:
-            if not _is_watched(trial.trainers[0]):
-                trial.trainers[0].evaluate_every = None
+            if not _is_watched(trial.settings):
+                trial.settings = replace(trial.settings, evaluate_every=None)
+        settings = [trial.settings for trial in made]
+        rows = read(base, settings, (X, y, sample_weight, None), pairs, whose)
+        trials.check_images(made, rows.sizes.d, _OWNER)
         self.n_splits_ = len(pairs)
-        self.sweep_ = Sweep(
-            *(base, {}),
-            figure="running_loss",
-            folds=pairs,
-            keep_trainers=True,
-            max_memory=self.max_memory,
-            verbose=self.verbose,
+        run = run_trials(
+            made, rows, Limits.of(self.max_memory), on_start=self._on_start, verbose=self.verbose
         )
-        self.sweep_._search(base, made, X, y, sample_weight, whose=_OWNER)
+        self.interrupted_ = run.interrupted
         self._check_diverged(made)
-        self._score(made, pairs, X, np.asarray(y))
-        if self._choose(made) and self.refit and not self.sweep_.interrupted_:
+        self._score(made, pairs, X, y)
+        if self._choose(made) and self.refit and not self.interrupted_:
             began = time.perf_counter()
             self.best_estimator_ = clone(base).set_params(**self.best_params_)
             self.best_estimator_.fit(X, y, sample_weight=sample_weight)
@@ -256,6 +274,17 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cv_results_")
+
+    @property
+    def histories_(self) -> list[list[History]]:
+        """Histories of all models."""
+        check_is_fitted(self, "trials_")
+        return [trial.histories for trial in self.trials_]
+
+    def _on_start(self, run: SearchRun) -> None:
+        self.trials_ = run.trials
+        self.groups_ = run.groups
+        self.interrupted_ = False
 
     def _raises(self) -> bool:
         return isinstance(self.error_score, str)
@@ -287,8 +316,7 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             )
 
     def _check_diverged(self, made: Sequence[Trial]) -> None:
-        courses = [course for trial in made for course in trial.courses.values()]
-        errors = [course.error for course in courses if course.error]
+        errors = _errors(made)
         if errors and self._raises():
             raise errors[0]
         if errors:
@@ -326,14 +354,14 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             train = train if train is None else test
         self.multimetric_ |= "score" not in test
         times = {
-            "fit_time": fold_scores.fit_times(made, self.sweep_.groups_, len(pairs)),
+            "fit_time": fold_scores.fit_times(made, self.groups_, len(pairs)),
             "score_time": seconds,
         }
         self.cv_results_ = cv_results.tabulate([trial.params for trial in made], times, test, train)
 
     def _choose(self, made: Sequence[Trial]) -> bool:
         """Set what is the best; return whether there is one."""
-        if not any(trial.is_whole for trial in made):
+        if not any(trial.status.is_complete for trial in made):
             self._check_hopeless(made)
             return False
         if self.multimetric_:
@@ -361,16 +389,21 @@ class FusedSearchCV(BestModel, ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
     def _check_hopeless(self, made: Sequence[Trial]) -> None:
         """Raise NoModelError where no setting came to its end, unless Ctrl-C was the reason."""
-        errors = [course.error for trial in made for course in trial.courses.values() if course.error]
-        if errors and not self.sweep_.interrupted_:
+        errors = _errors(made)
+        if errors and not self.interrupted_:
             raise NoModelError(
                 f"every one of the {len(made)} settings of {_OWNER} diverged in a fold; "
                 f"`cv_results_` has what was done. The first: {errors[0]}",
-                self.sweep_.results_,
+                trials.tabulate(made, "running_loss"),
             )
 
 
-def _is_watched(trainer: Trainer) -> bool:
+def _errors(made: Sequence[Trial]) -> list[DivergedError]:
+    """Return what ended the models that diverged."""
+    return [recorder.error for trial in made for recorder in trial.recorders.values() if recorder.error]
+
+
+def _is_watched(settings: Settings) -> bool:
     """Whether anything but its score is asked of a model while it trains."""
-    has_rule = trainer.early_stopping is not None or isinstance(trainer.learning_rate, ReduceOnPlateau)
-    return has_rule or len(trainer.callbacks) > 0 or bool(trainer.verbose)
+    has_rule = settings.early_stopping is not None or isinstance(settings.learning_rate, ReduceOnPlateau)
+    return has_rule or len(settings.callbacks) > 0 or bool(settings.verbose)

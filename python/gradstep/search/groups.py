@@ -5,34 +5,69 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gradstep.plan.plan import rows_per_update
-
-if TYPE_CHECKING:
-    from gradstep.estimators.trainer import Trainer
-
-#: Parameters of Trainer that every model of a group has for itself; the pass shares all others.
-OWN = ("l2", "learning_rate", "init", "early_stopping", "callbacks", "verbose")
+from gradstep.plan.network import Layers
+from gradstep.plan.order import rows_per_update
+from gradstep.plan.settings import Settings
+from gradstep.utils import memory
 
 #: Most models of a group: what memory must hold at once. Kernels are as fast with 8 models as with 128.
 MOST_MODELS = 64
 
-# Blocks of parameters that a model in training takes: its state, the backend's packed copy, the last
-# evaluation's and, for early stopping, the best one's.
-_BLOCKS = 4
+
+@dataclass(frozen=True)
+class Limits:
+    """How large groups may be.
+
+    Attributes
+    ----------
+    memory : int, optional
+        Bytes that the models of a group may take; None is no limit. A model alone may take more.
+    models : int, default=MOST_MODELS
+        Models that a group may have.
+    """
+
+    memory: int | None = None
+    models: int = MOST_MODELS
+
+    @classmethod
+    def of(cls, max_memory: int | None) -> Limits:
+        """Return the limits that a user gave, or half of the memory that is available."""
+        if max_memory is not None:
+            return cls(int(max_memory))
+        free = memory.available()
+        return cls(None if free is None else free // 2)
 
 
 @dataclass(frozen=True)
-class Share:
+class Sizes:
+    """What the bytes of a model follow from, beside its settings.
+
+    Attributes
+    ----------
+    n, d, k : int
+        Rows, inputs and outputs of the training.
+    weights : int
+        Weights of rows that a model has for itself: two for each row in a fold, else none.
+    """
+
+    n: int
+    d: int
+    k: int
+    weights: int = 0
+
+
+@dataclass(frozen=True)
+class Partition:
     """Models that one pass trains.
 
     Attributes
     ----------
     models : tuple of int
-        Places in what was shared out.
+        Places in what was partitioned.
     reason : str
         What they have in common that others have not, and why there are no more of them.
     """
@@ -41,70 +76,82 @@ class Share:
     reason: str
 
 
-def share_out(
-    trainers: Sequence[Trainer],
-    rows: tuple[int, int, int],
-    memory: int | None = None,
-    most: int = MOST_MODELS,
-) -> list[Share]:
-    """Share models out into groups, each of which one pass can train.
+def partition(settings: Sequence[Settings], sizes: Sizes, limits: Limits | None = None) -> list[Partition]:
+    """Partition models into groups, each of which one pass can train.
 
-    Models keep their order. Where too many are equal, they are cut into groups of nearly one size.
+    Models of a group share what `Settings.shared` returns: loss, activations and rule, but not the numbers
+    in them. They keep their order. Where too many are equal, they are cut into groups of nearly one size.
 
     Parameters
     ----------
-    trainers : sequence of Trainer
-        With valid parameters; ints as `random_state`.
-    rows : tuple of three ints
-        Rows n, inputs d and classes k of the training.
-    memory : int, optional
-        Bytes that a group may take; no limit by default. A model alone may take more.
-    most : int, default=MOST_MODELS
-        Models that a group may have.
+    settings : sequence of m Settings
+        Of every model.
+    sizes : Sizes
+    limits : Limits, optional
+        No limit of memory by default.
 
     Returns
     -------
-    list of Share
+    list of Partition
     """
+    limits = limits or Limits()
     kinds: list[tuple[dict[str, Any], list[int]]] = []
-    for model, trainer in enumerate(trainers):
-        shared = _shared(trainer, rows[0])
+    for model, own in enumerate(settings):
+        shared = own.shared(sizes.n)
         alike = [models for kind, models in kinds if kind == shared]
         if alike:
             alike[0].append(model)
         else:
             kinds.append((shared, [model]))
-    names = _differing([kind for kind, _ in kinds])
-    shares = []
-    for kind, models in kinds:
-        each = _bytes(trainers[models[0]], rows)
-        fitting = max(1, memory // each) if memory is not None else len(models)
-        parts = np.array_split(models, -(-len(models) // min(fitting, most)))
-        reason = ", ".join(f"{name}={kind[name]!r}" for name in names) or "all models are alike"
-        if len(parts) > 1 and fitting < most:
-            reason += f"; cut into {len(parts)}, for {memory:,} bytes hold {fitting} models of {each:,}"
+    reasons = _reasons([kind for kind, _ in kinds])
+    found = []
+    for reason, (_, models) in zip(reasons, kinds, strict=True):
+        each = model_bytes(settings[models[0]], sizes)
+        fitting = len(models) if limits.memory is None else max(1, limits.memory // each)
+        parts = np.array_split(models, -(-len(models) // min(fitting, limits.models)))
+        if len(parts) > 1 and fitting < limits.models:
+            reason += (
+                f"; cut into {len(parts)}, for {limits.memory:,} bytes hold {fitting} models of {each:,}"
+            )
         elif len(parts) > 1:
-            reason += f"; cut into {len(parts)}, for a group has at most {most} models"
-        shares += [Share(tuple(part.tolist()), reason) for part in parts]
-    return shares
+            reason += f"; cut into {len(parts)}, for a group has at most {limits.models} models"
+        found += [Partition(tuple(part.tolist()), reason) for part in parts]
+    return found
 
 
-def _shared(trainer: Trainer, n: int) -> dict[str, Any]:
-    """Return what the pass must share with others; ways to say the same are made one."""
-    params = {name: value for name, value in trainer.get_params(deep=False).items() if name not in OWN}
-    params["hidden"] = tuple(int(units) for units in trainer.hidden)
-    params["batch_size"] = rows_per_update(trainer.batch_size, n)
-    return params
+def model_bytes(settings: Settings, sizes: Sizes) -> int:
+    """Return the bytes that a model in training takes.
+
+    State and the backend's packed copy of it have a block of parameters and one for every slot of the
+    rule; the last evaluation's model and, for early stopping, the best one's are one block each. There
+    is a rate for every update, and in a fold the weights of all rows.
+    """
+    parameters = Layers((sizes.d, *settings.hidden, sizes.k)).parameters
+    blocks = 2 * (1 + settings.optimizer.rule.slots) + 2
+    updates = int(settings.epochs) * -(-sizes.n // rows_per_update(settings.batch_size, sizes.n))
+    return blocks * parameters * np.dtype(settings.precision).itemsize + 8 * (updates + sizes.weights)
 
 
-def _differing(kinds: Sequence[dict[str, Any]]) -> list[str]:
-    return [name for name in kinds[0] if any(a[name] != b[name] for a, b in pairwise(kinds))]
+def _reasons(kinds: Sequence[dict[str, Any]]) -> list[str]:
+    """Say of every kind what it has that others have not."""
+    shown = [kind | {"activation": _as_one(kind["activation"])} for kind in kinds]
+    names = sorted(name for name in shown[0] if any(a[name] != b[name] for a, b in pairwise(shown)))
+    if "activation" in names:
+        # Networks of different depths have more or fewer of the same.
+        given = [kind["activation"] for kind in shown if kind["activation"] is not None]
+        if all(activation == given[0] for activation in given):
+            names.remove("activation")
+    return [
+        ", ".join(
+            f"{name}={kind[name]!r}" for name in names if name != "activation" or kind[name] is not None
+        )
+        or "all models are alike"
+        for kind in shown
+    ]
 
 
-def _bytes(trainer: Trainer, rows: tuple[int, int, int]) -> int:
-    """Return the bytes that a model takes: its parameters, and a rate for every update."""
-    n, d, k = rows
-    sizes = (d, *(int(units) for units in trainer.hidden), k)
-    parameters = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
-    updates = int(trainer.epochs) * -(-n // rows_per_update(trainer.batch_size, n))
-    return _BLOCKS * parameters * np.dtype(trainer.precision).itemsize + 8 * updates
+def _as_one(names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """Return one name for equal activations, None where there are none."""
+    if not names:
+        return None
+    return names[0] if len(set(names)) == 1 else names

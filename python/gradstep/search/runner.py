@@ -1,27 +1,26 @@
-"""How a search trains: its groups one after the other, or in turns where models are compared on the way."""
+"""How a search trains: its groups one after the other, or in turns where trials are compared on the way."""
 
 from __future__ import annotations
 
 import logging
-import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradstep import backends
-from gradstep.estimators.trainer import Trainer
-from gradstep.plan import build
-from gradstep.search.data import Data
-from gradstep.search.pruners import Stopping
+from gradstep.search.data import SearchRows
+from gradstep.search.groups import Limits, partition
+from gradstep.search.pruners import Pruner
 from gradstep.search.trials import Trial
-from gradstep.training import loop
-from gradstep.training.recorder import Course
+from gradstep.training.loop import TrainingLoop
+from gradstep.training.status import Status
+from gradstep.utils import interrupt
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """Models of a search that one pass trains.
 
@@ -31,106 +30,196 @@ class Group:
         Trial and fold of every model.
     reason : str
         What they have in common that others have not, and why there are no more of them.
-    training : fitting.Group, or None
-        Theirs, from its beginning to the end of the search.
+    loop : TrainingLoop, or None
+        Their training, from its beginning to the end of the search.
     """
 
     models: tuple[tuple[int, int], ...]
     reason: str
-    training: loop.Group | None = field(default=None, repr=False)
+    loop: TrainingLoop | None = field(default=None, repr=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be trained."""
+        return self.loop is None or self.loop.is_over
 
 
-class Runner:
-    """Trains the groups of a search.
+@dataclass(eq=False)
+class SearchRun:
+    """What a search is at.
+
+    Attributes
+    ----------
+    trials : list of Trial
+    groups : list of Group
+        A group that memory does not hold is replaced by its halves.
+    interrupted : bool
+        Whether Ctrl-C or `on_evaluation` ended it.
+    """
+
+    trials: list[Trial]
+    groups: list[Group]
+    interrupted: bool = False
+
+
+def run_trials(
+    trials: list[Trial],
+    rows: SearchRows,
+    limits: Limits,
+    pruner: Pruner | None = None,
+    *,
+    on_start: Callable[[SearchRun], None] | None = None,
+    on_evaluation: Callable[[Group], bool] | None = None,
+    verbose: int = 0,
+) -> SearchRun:
+    """Train all models of all trials, all that can be in one pass over the rows.
+
+    Every search stands on this. Within a rung its groups know nothing of each other, and what each is made
+    of are values (see `GroupTask`). Ctrl-C in the main thread stops at the boundary of an update and warns;
+    a second one raises KeyboardInterrupt at once. What then is still running is "interrupted".
 
     Parameters
     ----------
-    trials : sequence of Trial
-    groups : list of Group
-        A group that memory does not hold is replaced by its halves.
-    data : Data
-    after : callable
-        Called with a group after every evaluation of it; a True ends the search.
+    trials : list of Trial
+        Their recorders follow what is trained, also where an error ends the search.
+    rows : SearchRows
+    limits : Limits
+        Of the groups.
+    pruner : Pruner, optional
+        Which trials leave on the way. Memory then holds all models at once.
+    on_start : callable, optional
+        Called with the SearchRun when the groups are made, before anything is trained.
+    on_evaluation : callable, optional
+        Called with a group after every evaluation of it. A True ends the search.
+    verbose : int, default=0
+        1 prints the groups.
+
+    Returns
+    -------
+    SearchRun
+
+    Raises
+    ------
+    MemoryError
+        A single model does not fit in memory.
+    """
+    for trial in trials:
+        trial.folds = rows.n_folds
+    run = SearchRun(trials, _groups(trials, rows, limits, verbose))
+    if on_start:
+        on_start(run)
+    runner = _Runner(run, rows, on_evaluation or (lambda group: False))
+    with interrupt.deferred() as stop:
+        try:
+            runner.train(pruner, stop)
+        finally:
+            run.interrupted = stop.requested or runner.is_ended
+    if stop.requested:
+        done = sum(trial.status.is_complete for trial in trials)
+        warnings.warn(
+            f"search interrupted after {done} of {len(trials)} trials; their table is kept",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return run
+
+
+def _groups(trials: Sequence[Trial], rows: SearchRows, limits: Limits, verbose: int) -> list[Group]:
+    """Return which models train together, and say it."""
+    models = [(trial.number, fold) for trial in trials for fold in range(trial.folds)]
+    settings = [trials[trial].settings for trial, _ in models]
+    groups = [
+        Group(tuple(models[place] for place in part.models), part.reason)
+        for part in partition(settings, rows.sizes, limits)
+    ]
+    for number, group in enumerate(groups):
+        line = f"group {number}: {len(group.models)} models; {group.reason}"
+        _log.info(line)
+        if verbose:
+            print(line, flush=True)
+    return groups
+
+
+class _Runner:
+    """Trains the groups of a search in this process.
+
+    Attributes
+    ----------
+    is_ended : bool
+        Whether `on_evaluation` has ended the search.
     """
 
-    def __init__(
-        self, trials: Sequence[Trial], groups: list[Group], data: Data, after: Callable[[Group], bool]
-    ) -> None:
-        self._trials, self._groups, self._data, self._after = trials, groups, data, after
-        self._ended = False
+    def __init__(self, run: SearchRun, rows: SearchRows, on_evaluation: Callable[[Group], bool]) -> None:
+        self._trials = run.trials
+        self._groups = run.groups
+        self._rows = rows
+        self._on_evaluation = on_evaluation
+        self.is_ended = False
 
-    def run(self, stopping: Stopping | None, should_stop: Callable[[], bool]) -> None:
-        """Train all models to their ends, or until `should_stop` says so.
-
-        What is then still running is "interrupted".
-        """
-        last = max(int(trainer.epochs) for trial in self._trials for trainer in trial.trainers)
-        pauses = list(stopping.pauses(last)) if stopping else []
+    def train(self, pruner: Pruner | None, should_stop: Callable[[], bool]) -> None:
+        """Train all models to their ends, or until `should_stop` says so."""
+        last = max(int(trial.settings.epochs) for trial in self._trials)
+        rungs = list(pruner.rungs(last)) if pruner else []
         try:
-            for number, epoch in enumerate([*pauses, last]):
+            for rung, epoch in enumerate([*rungs, last]):
                 place = 0
                 while place < len(self._groups):
                     place += self._advance(place, epoch, should_stop)
-                    if self._ended or should_stop():
+                    if self.is_ended or should_stop():
                         return
-                if stopping and number < len(pauses):
-                    self._compare(stopping, number)
+                if pruner and rung < len(rungs):
+                    self._compare(pruner, rung)
         finally:
-            for trial in self._trials:
-                trial.end("interrupted")
             for group in self._groups:
-                group.training = None
+                group.loop = None
+            for trial in self._trials:
+                trial.end(Status.INTERRUPTED)
+                trial.settle()
 
     def _advance(self, place: int, epoch: int, should_stop: Callable[[], bool]) -> int:
         """Train a group up to the end of an epoch; return 0 where its halves stand in its place, else 1."""
         group = self._groups[place]
         try:
-            training = group.training = group.training or self._begin(group)
-            goal = epoch * training.run.plan.updates_per_epoch
-            while training.done < goal and not (training.is_over or should_stop() or self._ended):
-                training.advance(training.done + 1, should_stop)
-                if self._data.folds > 1:
-                    self._drop([trial for trial in self._trials if trial.status == "diverged"])
-                self._ended = self._after(group)
+            loop = group.loop = group.loop or self._begin(group)
+            goal = epoch * loop.job.plan.updates_per_epoch
+            while loop.done < goal and not (loop.is_over or should_stop() or self.is_ended):
+                loop.advance(loop.done + 1, should_stop)
+                if self._rows.n_folds > 1:
+                    self._prune(self._diverged(group))
+                self.is_ended = bool(self._on_evaluation(group))
         except MemoryError as error:
-            begun = group.training is not None and group.training.done > 0
+            begun = group.loop is not None and group.loop.done > 0
             if begun or len(group.models) == 1:
                 raise
             self._groups[place : place + 1] = _halves(group, error)
             return 0
         return 1
 
-    def _begin(self, group: Group) -> loop.Group:
-        began = time.perf_counter()
-        trainers = [self._trainer(model) for model in group.models]
-        train, held_out = self._data.problems(trainers[0], [fold for _, fold in group.models])
-        for trainer in trainers:
-            self._data.teach(trainer)
-        backend = backends.get(trainers[0].backend)
-        run, parameters = build.run(trainers, backend, train, held_out)
-        courses = []
-        for (trial, fold), trainer, block in zip(group.models, trainers, parameters, strict=True):
-            courses.append(Course(trainer, run, block))
-            self._trials[trial].courses[fold] = courses[-1]
-        return loop.Group(run, parameters, courses, time.perf_counter() - began)
+    def _begin(self, group: Group) -> TrainingLoop:
+        settings = [self._trials[trial].settings for trial, _ in group.models]
+        loop, recorders = self._rows.task(settings, [fold for _, fold in group.models]).begin()
+        for (trial, fold), recorder in zip(group.models, recorders, strict=True):
+            self._trials[trial].begin(fold, recorder)
+        return loop
 
-    def _trainer(self, model: tuple[int, int]) -> Trainer:
-        trial, fold = model
-        return self._trials[trial].trainers[fold]
+    def _diverged(self, group: Group) -> list[Trial]:
+        """Return the trials of a group that have diverged in one fold."""
+        numbers = dict.fromkeys(trial for trial, _ in group.models)
+        return [self._trials[n] for n in numbers if self._trials[n].status is Status.DIVERGED]
 
-    def _compare(self, stopping: Stopping, number: int) -> None:
-        """Drop the trials that do not go on."""
-        curves = [trial.curve(stopping.figure) for trial in self._trials]
-        dropped = np.array([trial.status == "dropped" for trial in self._trials])
-        alive = stopping.survivors(number, curves, dropped)
-        self._drop([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
+    def _compare(self, pruner: Pruner, rung: int) -> None:
+        """Prune the trials that do not go on."""
+        curves = [trial.curve(pruner.metric) for trial in self._trials]
+        pruned = np.array([trial.status is Status.PRUNED for trial in self._trials])
+        alive = pruner.survivors(rung, curves, pruned)
+        self._prune([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
 
-    def _drop(self, trials: Sequence[Trial]) -> None:
+    def _prune(self, trials: Sequence[Trial]) -> None:
         """End what still runs of these trials: their other folds, where one has diverged."""
-        leaving = [course for trial in trials for course in trial.end("dropped")]
+        leaving = [recorder for trial in trials for recorder in trial.end(Status.PRUNED)]
         for group in self._groups:
-            if leaving and group.training is not None:
-                group.training.drop(leaving)
+            if leaving and group.loop is not None:
+                group.loop.drop(leaving)
 
 
 def _halves(group: Group, error: MemoryError) -> list[Group]:

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from gradstep.errors import InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
-from gradstep.utils.nested_params import refuse
+from gradstep.utils.nested_params import raise_unknown_parameter
 
 Seed = int | np.random.RandomState | None
 
@@ -127,6 +127,7 @@ def draw(
     known: Collection[str],
     n_trials: int | None,
     random_state: Seed,
+    owner: str = "Trainer",
 ) -> list[dict[str, Any]]:
     """Return the parameters of every trial.
 
@@ -142,6 +143,8 @@ def draw(
         Names that parameters may have, before any two underscores.
     n_trials : int, optional
     random_state : int, RandomState or None
+    owner : str, default="Trainer"
+        Whose parameters they are.
 
     Raises
     ------
@@ -154,14 +157,13 @@ def draw(
         raise InvalidParameterError(
             f"`space` of Sweep must have the same parameters in each of its dicts, got {reprlib.repr(space)}"
         )
+    for each in spaces:
+        _check_space(each, known, owner)
     generator = check_random_state(random_state)
-    return [trial for each in spaces for trial in _draw(each, known, n_trials, generator)]
+    return [trial for each in spaces for trial in _draw(each, n_trials, generator)]
 
 
-def _draw(
-    space: Any, known: Collection[str], n_trials: int | None, generator: np.random.RandomState
-) -> list[dict[str, Any]]:
-    _check_space(space, known)
+def _draw(space: Any, n_trials: int | None, generator: np.random.RandomState) -> list[dict[str, Any]]:
     check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
     distributions = [name for name, values in space.items() if isinstance(values, Distribution)]
     if distributions and n_trials is None:
@@ -175,23 +177,23 @@ def _draw(
             f"is one trial, got {n_trials}; Choice draws from a list"
         )
     if n_trials is None:
-        lists = [[_plain(value) for value in values] for values in space.values()]
+        lists = [[_as_python(value) for value in values] for values in space.values()]
         return [dict(zip(space, values, strict=True)) for values in product(*lists)]
     samplers = {name: v if isinstance(v, Distribution) else Choice(list(v)) for name, v in space.items()}
     return [
-        {name: _plain(sampler.rvs(random_state=generator)) for name, sampler in samplers.items()}
+        {name: _as_python(sampler.rvs(random_state=generator)) for name, sampler in samplers.items()}
         for _ in range(n_trials)
     ]
 
 
-def _check_space(space: Any, known: Collection[str]) -> None:
+def _check_space(space: Any, known: Collection[str], owner: str) -> None:
     if not isinstance(space, Mapping) or not space:
         raise InvalidParameterError(
-            f"`space` of Sweep must be a dict of one parameter of Trainer or more, got {reprlib.repr(space)}"
+            f"`space` of Sweep must be a dict of one parameter of {owner} or more, got {reprlib.repr(space)}"
         )
     for name, values in space.items():
         if not isinstance(name, str) or name.partition("__")[0] not in known:
-            refuse("`space` of Sweep: Trainer", str(name), known)
+            raise_unknown_parameter(f"`space` of Sweep: {owner}", str(name), known)
         if isinstance(values, Distribution) and (isinstance(values, type) or hasattr(values, "freeze")):
             raise InvalidParameterError(
                 f"`{name}` in the space of Sweep must be a distribution with its parameters, such as "
@@ -220,6 +222,6 @@ def _window(low: float, high: float, centre: float, share: float) -> tuple[float
     return start, start + length
 
 
-def _plain(value: Any) -> Any:
+def _as_python(value: Any) -> Any:
     """Return numbers of NumPy, which scipy's distributions give, as Python's own."""
     return value.item() if isinstance(value, np.generic) else value

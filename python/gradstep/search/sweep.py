@@ -1,9 +1,7 @@
-"""`Sweep`: many Trainers side by side, as many as can be in one pass over the rows."""
+"""`Sweep`: many settings side by side, as many as can be in one pass over the rows."""
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -14,19 +12,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from gradstep.errors import InvalidParameterError, NoModelError
+from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.ensemble import VotingEnsemble
 from gradstep.estimators.trainer import Trainer
-from gradstep.nn.metrics import MONITORS, sign
-from gradstep.plan import settings
+from gradstep.nn.metrics import COLUMN
+from gradstep.plan.settings import RANDOM_STATE
 from gradstep.search import spaces, trials
-from gradstep.search.data import Data, hold_out, read
-from gradstep.search.groups import share_out
-from gradstep.search.pruners import MedianStopping, SuccessiveHalving
+from gradstep.search.data import hold_out, read
+from gradstep.search.groups import Limits
+from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
 from gradstep.search.results import Results
-from gradstep.search.runner import Group, Runner
+from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
-from gradstep.training.recorder import COMPLETE
-from gradstep.utils import interrupt, memory
+from gradstep.training.status import Status
 from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
@@ -40,19 +39,21 @@ from gradstep.utils.constraints import (
     check,
     either,
     instance,
-    one_of,
     sequence_of,
 )
 
-_log = logging.getLogger(__name__)
+_PRUNER = Constraint(
+    "a pruner, as SuccessiveHalving() or MedianStopping()",
+    lambda value: isinstance(value, Pruner) and not isinstance(value, type),
+    ("nonsense", 3, SuccessiveHalving, MedianStopping),
+)
 
 #: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.
 SWEEP: dict[str, tuple[Constraint, ...]] = {
-    "trainer": (instance(Trainer, "a Trainer"),),
-    "figure": (one_of(*MONITORS),),
-    "stopping": (
-        either(instance(SuccessiveHalving | MedianStopping, "a SuccessiveHalving or MedianStopping"), NONE),
-    ),
+    "trainer": (instance(BaseTrainer, "a Trainer or Regressor"),),
+    "random_state": RANDOM_STATE,
+    "metric": (COLUMN,),
+    "pruner": (either(_PRUNER, NONE),),
     "validation_share": (either(NUMBER, NONE), above(0), below(1)),
     "keep_trainers": (FLAG,),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
@@ -62,40 +63,44 @@ SWEEP: dict[str, tuple[Constraint, ...]] = {
 
 
 class Sweep(BaseEstimator):  # type: ignore[misc]
-    """Train a Trainer with many settings of its parameters, all that can be in one pass over the rows.
+    """Train a Trainer or Regressor with many settings, all that can be in one pass over the rows.
 
-    Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping`` and
-    ``callbacks`` train as one group: every batch is read, converted and standardised once for all of
-    them. A model is, to the bit, the one that the same Trainer alone would have become, beside
-    whatever other models it trains.
+    Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
+    ``verbose`` and the numbers in their loss, activations and optimizer (as ``optimizer__beta1``) train
+    as one group: every batch is read, converted and standardised once for all of them. A model is, to the
+    bit, the one that the same estimator alone would have become, beside whatever other models it trains.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Trainer or Regressor
         What the trials have in common. It is cloned, never changed.
     space : dict of str to list or distribution, or list of them
-        Parameters of Trainer, or parts of them as ``learning_rate__high``, with the values to try:
-        lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen distribution of
-        scipy.stats. Of a list of dicts with the same parameters the trials follow each other.
+        Parameters of the trainer, or parts of them as ``learning_rate__high`` or ``optimizer__beta1``,
+        with the values to try: lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen
+        distribution of scipy.stats. Of a list of dicts with the same parameters the trials follow each
+        other.
     n_trials : int, optional
         How many settings to draw. None where the space has lists alone: each combination is a trial.
     random_state : int, RandomState or None, default=None
         Determines what is drawn, the rows held out and, where that of `trainer` is None, its
-        `random_state`. All trials share the latter, and with it first weights and the order of rows,
-        unless the space names it; ``init__seed`` gives models first weights of their own.
-    figure : str, default="validation_loss"
-        Column of the history by which trials are ranked: a loss, cost or accuracy.
-    stopping : SuccessiveHalving or MedianStopping, optional
-        Which models to drop on the way; the others go on from where they are. Memory then has to
+        `random_state`. All trials share the latter, and with it initial weights and the order of rows,
+        unless the space names it; ``init__seed`` gives models initial weights of their own.
+    metric : str, default="validation_loss"
+        Column of the history by which trials are ranked: a split and a metric, as
+        "validation_accuracy". Every metric knows which way it improves.
+    pruner : SuccessiveHalving, MedianStopping or other Pruner, optional
+        Which trials leave on the way; the others go on from where they are. Memory then has to
         hold all models at once.
     folds : int, splitter of scikit-learn or iterable of pairs of row numbers, optional
         Cross-validation in place of an `eval_set`: every trial is trained once for each fold, and all
-        of them in one pass over all rows, the held-out ones weighing nothing. Mean and scale are those
-        of all rows: of the held-out rows the features are seen by the standardisation, the labels by
-        nothing. The best setting is then trained once more, on all rows.
+        of them in one pass over all rows, the held-out ones weighing nothing. An int makes folds with
+        equal shares of every class, where y are labels. What standardises features (and targets of a
+        Regressor) and the vocabulary of labels are of all rows: of the held-out rows the features are
+        seen by the standardisation, as are mean and deviation of real targets; else their targets are
+        seen by nothing. The best setting is then trained once more, on all rows.
     validation_share : float, optional, default=0.2
-        Share of the rows that is held out, of every class alike, where there are neither folds nor
-        an `eval_set`; None holds out nothing.
+        Share of the rows that is held out where there are neither folds nor an `eval_set`; of labels
+        the same of every class. None holds out nothing.
     keep_trainers : bool, default=False
         Whether all models are kept, or only the best.
     max_memory : int, optional
@@ -110,9 +115,9 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     results_ : Results
-        A row for every trial: its parameters, status and `score`, the `figure` of the model that it
-        kept; ``best_epoch`` and ``best_validation_loss``, ... at the evaluation where `figure` was
-        best; ``epoch``, ``validation_loss``, ``train_loss``, ... of the model kept, that of the last
+        A row for every trial: its parameters, `status` and `score`, the `metric` of the model that it
+        kept; ``best_epoch`` and ``best_validation_loss``, ... at the evaluation where `metric` was
+        best; ``epoch``, ``train_loss``, ``validation_loss``, ... of the model kept, that of the last
         evaluation unless early stopping went back; updates done, the rate of the last one, and the
         seconds since its group began. Of a trial that diverged, `updates` is the one that failed.
         With folds these are means over them, beside ``fold0_score``, ... and ``score_std``.
@@ -122,9 +127,9 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         Its parameters of the space.
     best_score_ : float
         Its score.
-    best_trainer_ : Trainer
+    best_trainer_ : Trainer or Regressor
         Its model, fitted, with its own history.
-    trainers_ : list of Trainer
+    trainers_ : list of Trainer or Regressor
         Those of all trials, with `keep_trainers`; with folds a list for every trial.
     histories_ : list of History
         Those of all trials; with folds a list for every trial.
@@ -148,15 +153,18 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    trials_: list[Trial]
+    groups_: list[Group]
+
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: BaseTrainer,
         space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         n_trials: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         *,
-        figure: str = "validation_loss",
-        stopping: SuccessiveHalving | MedianStopping | None = None,
+        metric: str = "validation_loss",
+        pruner: Pruner | None = None,
         folds: int | Iterable[Any] | None = None,
         validation_share: float | None = 0.2,
         keep_trainers: bool = False,
@@ -168,8 +176,8 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         self.space = space
         self.n_trials = n_trials
         self.random_state = random_state
-        self.figure = figure
-        self.stopping = stopping
+        self.metric = metric
+        self.pruner = pruner
         self.folds = folds
         self.validation_share = validation_share
         self.keep_trainers = keep_trainers
@@ -192,7 +200,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X, y, sample_weight, eval_set
-            As for `Trainer.fit`.
+            As for the trainer's `fit`.
 
         Returns
         -------
@@ -202,7 +210,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InvalidParameterError
-            A parameter breaks its constraint, or a trial has a value that Trainer refuses.
+            A parameter breaks its constraint, or a trial has a value that the trainer refuses.
         InvalidDataError
             The rows cannot be used.
         BackendUnavailableError
@@ -212,12 +220,27 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         """
         candidates, base, seed = self._draw(eval_set)
         holds_out = eval_set is None and self.folds is None and self.validation_share is not None
-        has_rows = holds_out or eval_set is not None or self.folds is not None
-        made = trials.make(base, candidates, has_rows)
-        self._check_watched(made, has_rows)
+        has_validation = holds_out or eval_set is not None or self.folds is not None
+        made = trials.make_trials(base, candidates, has_validation)
+        self._check_watched(made, has_validation)
         if holds_out and self.validation_share is not None:
-            (X, y, sample_weight), eval_set = hold_out(X, y, sample_weight, self.validation_share, seed)
-        self._search(base, made, X, y, sample_weight, eval_set)
+            given = (X, y, sample_weight)
+            (X, y, sample_weight), eval_set = hold_out(base, given, self.validation_share, seed)
+        settings = [trial.settings for trial in made]
+        rows = read(base, settings, (X, y, sample_weight, eval_set), self.folds)
+        trials.check_images(made, rows.sizes.d)
+        try:
+            run_trials(
+                made,
+                rows,
+                Limits.of(self.max_memory),
+                self.pruner,
+                on_start=self._on_start,
+                on_evaluation=self._on_evaluation,
+                verbose=self.verbose,
+            )
+        finally:
+            self._release(made)
         if self.folds is not None and not self.interrupted_:
             self._refit(X, y, sample_weight)
         if self.verbose:
@@ -228,7 +251,7 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     def results_(self) -> Results:
         """The table of all trials as they are now."""
         check_is_fitted(self, "trials_")
-        return trials.tabulate(self.trials_, self.figure)
+        return trials.tabulate(self.trials_, self.metric)
 
     @property
     def best_index_(self) -> int:
@@ -243,14 +266,14 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
     @property
     def best_score_(self) -> float:
         """Score of the best trial."""
-        return self._best().score(self.figure)
+        return self._best().score(self.metric)
 
     @property
-    def best_trainer_(self) -> Trainer:
+    def best_trainer_(self) -> BaseTrainer:
         """Model of the best trial."""
         best = self._best()
         if self.folds is None:
-            return best.trainers[0]
+            return best.trainer()
         if self._refitted is None:
             raise NoModelError(
                 "`best_trainer_` of Sweep is trained on all rows after the folds: they were interrupted, or "
@@ -265,25 +288,70 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "trials_")
         if not self.keep_trainers:
             raise NoModelError("`trainers_` of Sweep needs keep_trainers=True, got False", self.results_)
-        return [self._of_folds(trial.trainers) for trial in self.trials_]
+        return [
+            self._of_folds([trial.trainer(fold) for fold in range(trial.folds)]) for trial in self.trials_
+        ]
 
     @property
-    def histories_(self) -> list[Any]:
+    def histories_(self) -> list[History] | list[list[History]]:
         """Histories of all trials."""
         check_is_fitted(self, "trials_")
-        return [
-            self._of_folds([getattr(trainer, "history_", History()) for trainer in trial.trainers])
-            for trial in self.trials_
+        return [self._of_folds(trial.histories) for trial in self.trials_]
+
+    @property
+    def interrupted_(self) -> bool:
+        """Whether Ctrl-C or a callback ended the search."""
+        check_is_fitted(self, "trials_")
+        return self._run.interrupted
+
+    def ensemble(
+        self, best: int = 5, voting: str = "soft", weights: Sequence[float] | None = None
+    ) -> VotingEnsemble:
+        """Return the ensemble of the best trials, best first, of a search with `keep_trainers`.
+
+        Only trials that came to their end count; with folds, the models of all folds of each.
+
+        Parameters
+        ----------
+        best : int, default=5
+            How many trials.
+        voting, weights
+            As for `VotingEnsemble`.
+
+        Raises
+        ------
+        NoModelError
+            The search has not kept its models.
+        InvalidParameterError
+            `best` is not in 1 to the number of trials that came to their end, or the models are
+            Regressors, which have no votes.
+        """
+        check("Sweep.ensemble", "best", best, (WHOLE, at_least(1)))
+        if not isinstance(self.trainer, Trainer):
+            kind = type(self.trainer).__name__
+            raise InvalidParameterError(
+                f"`trainer` of Sweep must be a Trainer for an ensemble that votes on classes, got a {kind}"
+            )
+        trainers = self.trainers_
+        complete = [
+            trial for trial in self.results_.ranking().tolist() if self.trials_[trial].status.is_complete
         ]
+        if best > len(complete):
+            raise InvalidParameterError(
+                f"`best` of Sweep.ensemble must be <= {len(complete)}, the trials that came to their end, "
+                f"got {best}"
+            )
+        chosen = [trainers[trial] for trial in complete[:best]]
+        members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
+        return VotingEnsemble(members, voting, weights)
 
     def _of_folds(self, values: list[Any]) -> Any:
         return values[0] if self.folds is None else values
 
-    def _draw(self, eval_set: Any) -> tuple[list[dict[str, Any]], Trainer, int]:
-        """Return the settings of all trials, a Trainer with a seed, and that of the rows held out."""
+    def _draw(self, eval_set: Any) -> tuple[list[dict[str, Any]], BaseTrainer, int]:
+        """Return the settings of all trials, a trainer with a seed, and that of the rows held out."""
         for name, constraints in SWEEP.items():
             check("Sweep", name, getattr(self, name), constraints)
-        check("Sweep", "random_state", self.random_state, settings.TRAINER["random_state"])
         if eval_set is not None and self.folds is not None:
             raise InvalidParameterError(
                 f"`folds` of Sweep must be None where an eval_set is given, got {self.folds!r}"
@@ -291,122 +359,52 @@ class Sweep(BaseEstimator):  # type: ignore[misc]
         generator = check_random_state(self.random_state)
         split_seed, trainer_seed = generator.randint(2**31 - 1, size=2)
         base = trials.seeded(self.trainer, int(trainer_seed))
-        candidates = spaces.draw(self.space, base.get_params(deep=False), self.n_trials, generator)
+        known, owner = base.get_params(deep=False), type(base).__name__
+        candidates = spaces.draw(self.space, known, self.n_trials, generator, owner)
         return candidates, base, int(split_seed)
 
-    def _check_watched(self, made: Sequence[Trial], has_rows: bool) -> None:
+    def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
         """Raise InvalidParameterError when the columns by which trials are compared would be empty."""
-        watched = {"figure": self.figure} | ({"stopping": self.stopping.figure} if self.stopping else {})
+        watched = {"metric": self.metric} | ({"pruner": self.pruner.metric} if self.pruner else {})
         for name, column in watched.items():
             for trial in made:
-                every = trial.trainers[0].evaluate_every
-                settings.check_monitored(f"`{name}` of Sweep is by", column, every, has_rows)
+                trial.settings.check_column(f"`{name}` of Sweep is by", column, has_validation)
 
-    def _search(
-        self,
-        base: Trainer,
-        made: list[Trial],
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        eval_set: Any = None,
-        whose: str = "Sweep",
-    ) -> None:
-        """Train all trials on the rows, a model for every fold."""
-        standardize = any(trial.trainers[0].standardize for trial in made)
-        rows = read(
-            clone(base).set_params(standardize=standardize), X, y, sample_weight, eval_set, self.folds
-        )
-        for trial in made:
-            trial.trainers += [clone(trial.trainers[0]) for _ in range(rows.folds - 1)]
-        trials.check_images(made, rows.train.d, whose)
-        self.trials_, self.groups_, self.interrupted_ = made, self._groups(made, rows), False
-        self._refitted: Trainer | None = None
-        self._run(rows)
+    def _on_start(self, run: SearchRun) -> None:
+        self._run = run
+        self._refitted: BaseTrainer | None = None
+        self.trials_ = run.trials
+        self.groups_ = run.groups
 
-    def _groups(self, made: Sequence[Trial], rows: Data) -> list[Group]:
-        models = [(trial.number, fold) for trial in made for fold in range(rows.folds)]
-        trainers = [made[trial].trainers[fold] for trial, fold in models]
-        limit = self.max_memory
-        if limit is None:
-            free = memory.available()
-            limit = None if free is None else free // 2
-        sizes = rows.train.n, rows.train.d, len(rows.learned["classes_"])
-        groups = [
-            Group(tuple(models[place] for place in share.models), share.reason)
-            for share in share_out(trainers, sizes, limit)
-        ]
-        for number, group in enumerate(groups):
-            line = f"group {number}: {len(group.models)} models; {group.reason}"
-            _log.info(line)
-            if self.verbose:
-                print(line, flush=True)
-        return groups
+    def _on_evaluation(self, group: Group) -> bool:
+        if group.is_over:
+            self._release(self.trials_)
+        wishes = [callback(self) for callback in self.callbacks]
+        return any(wishes)
 
-    def _run(self, rows: Data) -> None:
-        ended: list[bool] = []
-
-        def after(group: Group) -> bool:
-            if group.training is None or group.training.is_over:
-                self._release()
-            wishes = [callback(self) for callback in self.callbacks]
-            ended.append(any(wishes))
-            return ended[-1]
-
-        with interrupt.deferred() as stop:
-            try:
-                Runner(self.trials_, self.groups_, rows, after).run(self.stopping, stop)
-            finally:
-                self.interrupted_ = stop.requested or any(ended)
-                self._release()
-        if stop.requested:
-            done = sum(trial.is_whole for trial in self.trials_)
-            warnings.warn(
-                f"search interrupted after {done} of {len(self.trials_)} trials; their table is kept",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-
-    def _refit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train the best setting on all rows, where its rules can do without validation rows."""
-        best = _best_of(self.trials_, self.figure)
-        if best is None:
-            return
-        trainer = clone(best.trainers[0])
-        try:
-            settings.check_trainer(trainer, has_eval_set=False)
-        except InvalidParameterError:
-            return
-        self._refitted = trainer.fit(X, y, sample_weight)
-
-    def _release(self) -> None:
+    def _release(self, made: Sequence[Trial]) -> None:
         """Forget the models that are not the best so far, unless all are to be kept."""
         if self.keep_trainers:
             return
-        best = _best_of(self.trials_, self.figure)
-        for trial in self.trials_:
-            if trial is not best and trial.status not in ("waiting", "running", "interrupted"):
+        best = trials.best_of(made, self.metric)
+        for trial in made:
+            if trial is not best and trial.status.is_over and trial.status is not Status.INTERRUPTED:
                 trial.forget()
+
+    def _refit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train the best setting on all rows, where its rules can do without validation rows."""
+        best = trials.best_of(self.trials_, self.metric)
+        if best is None:
+            return
+        try:
+            best.settings.check_watched(has_validation=False)
+        except InvalidParameterError:
+            return
+        self._refitted = clone(best.estimator).fit(X, y, sample_weight)
 
     def _best(self) -> Trial:
         check_is_fitted(self, "trials_")
-        best = _best_of(self.trials_, self.figure)
+        best = trials.best_of(self.trials_, self.metric)
         if best is not None:
             return best
-        found = [trial.status for trial in self.trials_]
-        counts = ", ".join(f"{found.count(status)} {status}" for status in dict.fromkeys(found))
-        errors = [course.error for trial in self.trials_ for course in trial.courses.values() if course.error]
-        first = f" The first of them: {errors[0]}" if errors else ""
-        raise NoModelError(
-            f"no trial of the search came to its end ({counts}); `results_` has what was done.{first}",
-            self.results_,
-        )
-
-
-def _best_of(of: Sequence[Trial], figure: str) -> Trial | None:
-    """Return the best trial trained to its own end; or else the best of those that were interrupted."""
-    for statuses in (COMPLETE, ("interrupted",)):
-        found = [trial for trial in of if trial.status in statuses and not np.isnan(trial.score(figure))]
-        if found:
-            return min(found, key=lambda trial: sign(figure) * trial.score(figure))
-    return None
+        raise NoModelError(trials.reason_for_none(self.trials_), self.results_)

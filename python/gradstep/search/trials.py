@@ -13,18 +13,23 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from gradstep.errors import InvalidParameterError
-from gradstep.estimators.trainer import Trainer
-from gradstep.nn import augment
-from gradstep.nn.metrics import sign
-from gradstep.plan import settings
+from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.metrics import ALWAYS, Metric, columns, sign
+from gradstep.plan.build import make_augmentation
+from gradstep.plan.settings import Settings
 from gradstep.search.results import Results
-from gradstep.training.history import COLUMNS
-from gradstep.training.recorder import COMPLETE, Course
+from gradstep.training.history import History
+from gradstep.training.recorder import FitRecorder
+from gradstep.training.status import Status
 
-_FIGURES = ("loss", "cost", "accuracy")
+# What is true of a trial when it is true of one of its folds, first things first.
+_ORDER = (
+    *(Status.DIVERGED, Status.RUNNING, Status.INTERRUPTED),
+    *(Status.PRUNED, Status.EARLY_STOPPED, Status.COMPLETED),
+)
 
 
-@dataclass
+@dataclass(eq=False)
 class Trial:
     """One setting of the parameters.
 
@@ -34,110 +39,218 @@ class Trial:
         From 0.
     params : dict
         Of the space.
-    trainers : list of Trainer
-        One; with folds, one for each. They have a history, and a model as long as it is kept.
-    courses : dict of int to Course
-        What the trainings of their models came to, by the fold; those that have begun.
+    estimator : Trainer or Regressor
+        With these parameters.
+    settings : Settings
+        Its parameters, checked.
+    folds : int
+        Models of the trial; one where there are no folds.
+    recorders : dict of int to FitRecorder
+        What the trainings of its models came to, by the fold; those that have begun.
     """
 
     number: int
     params: dict[str, Any]
-    trainers: list[Trainer]
-    courses: dict[int, Course] = field(default_factory=dict, repr=False)
+    estimator: BaseTrainer = field(repr=False)
+    settings: Settings = field(repr=False)
+    folds: int = 1
+    recorders: dict[int, FitRecorder] = field(default_factory=dict, repr=False)
+    _trainers: dict[int, BaseTrainer] = field(default_factory=dict, repr=False)
+    _final: set[int] = field(default_factory=set, repr=False)
 
     @property
-    def status(self) -> str:
-        """What a trial is at, one of these.
-
-        "waiting"; "running"; "finished", all epochs are done; "stopped", by its Trainer's own rules;
-        "dropped", by the search's; "diverged"; "interrupted", by Ctrl-C or a callback. With folds,
-        what is true of one of them, "diverged" before anything else.
-        """
-        found = {course.status for course in self.courses.values()}
-        order = ("diverged", "running", "interrupted", "dropped", "stopped", "finished")
-        return next((status for status in order if status in found), "waiting")
+    def status(self) -> Status:
+        """What the trial is at; with folds, what is true of one of them, "diverged" before anything else."""
+        found = {recorder.status for recorder in self.recorders.values()}
+        return next((status for status in _ORDER if status in found), Status.WAITING)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it was trained to its own end."""
-        return self.status in COMPLETE
+    def histories(self) -> list[History]:
+        """What was measured of the model of every fold."""
+        empty = History(self.settings.metrics)
+        found = [self.recorders.get(fold) for fold in range(self.folds)]
+        return [recorder.history if recorder else empty.copy() for recorder in found]
 
-    def score(self, figure: str) -> float:
-        """Return the figure of the model that is kept, the mean over folds; NaN where there is none."""
-        return float(np.mean(self.scores(figure)))
+    def begin(self, fold: int, recorder: FitRecorder) -> None:
+        """Take the recorder of a fold; where callbacks watch, an estimator of its own follows it."""
+        self.recorders[fold] = recorder
+        if self.settings.callbacks:
+            estimator = self._own(fold)
+            estimator.publish(recorder.result())
+            recorder.on_row = estimator.on_row(recorder)
 
-    def scores(self, figure: str) -> list[float]:
-        """Return the figure of the model kept of every fold."""
-        if self.status == "diverged":
-            return [math.nan] * len(self.trainers)
-        courses = [self.courses.get(fold) for fold in range(len(self.trainers))]
-        return [course.row.get(figure, math.nan) if course else math.nan for course in courses]
+    def trainer(self, fold: int = 0) -> BaseTrainer:
+        """Return the estimator of a fold, with the model of this moment; unfitted where there is none."""
+        recorder = self.recorders.get(fold)
+        if recorder is None or recorder.fitted is None:
+            unfitted: BaseTrainer = clone(self.estimator)
+            return unfitted
+        estimator = self._own(fold)
+        if fold not in self._final:
+            estimator.publish(recorder.result())
+        if recorder.status.is_over:
+            self._final.add(fold)
+        return estimator
 
-    def curve(self, figure: str) -> npt.NDArray[np.float64]:
+    def score(self, metric: str) -> float:
+        """Return the metric of the model that is kept, the mean over folds; NaN where there is none."""
+        return float(np.mean(self.scores(metric)))
+
+    def scores(self, metric: str) -> list[float]:
+        """Return the metric of the model kept of every fold."""
+        if self.status is Status.DIVERGED:
+            return [math.nan] * self.folds
+        recorders = [self.recorders.get(fold) for fold in range(self.folds)]
+        return [recorder.row.get(metric, math.nan) if recorder else math.nan for recorder in recorders]
+
+    def curve(self, metric: str) -> npt.NDArray[np.float64]:
         """Return a column of the history turned so that less is better, the mean over folds.
 
-        Infinite where a figure is not a number, and at the end where a fold has diverged; where a
-        fold has ended before others, its last figure stays.
+        Infinite where a value is not a number, and at the end where a fold has diverged; where a
+        fold has ended before others, its last value stays.
         """
-        columns = [sign(figure) * trainer.history_[figure] for trainer in self.trainers]
-        if self.status == "diverged":
-            columns = [np.append(column, np.inf) for column in columns]
-        longest = max(len(column) for column in columns)
-        padded = [np.pad(column, (0, longest - len(column)), mode="edge") for column in columns]
+        turn = sign(metric)
+        found = [turn * history[metric] for history in self.histories]
+        if self.status is Status.DIVERGED:
+            found = [np.append(column, np.inf) for column in found]
+        longest = max(len(column) for column in found)
+        padded = [np.pad(column, (0, longest - len(column)), mode="edge") for column in found]
         curve: npt.NDArray[np.float64] = np.mean(padded, axis=0)
         return np.where(np.isnan(curve), np.inf, curve)
 
-    def end(self, status: str) -> list[Course]:
+    def end(self, status: Status) -> list[FitRecorder]:
         """End what still runs, and return it."""
-        running = [course for course in self.courses.values() if course.status == "running"]
-        for course in running:
-            course.end(status)
+        running = [recorder for recorder in self.recorders.values() if not recorder.status.is_over]
+        for recorder in running:
+            recorder.end(status)
         return running
 
+    def settle(self) -> None:
+        """Let the estimators that callbacks have seen be what their trainings came to."""
+        for fold in self._trainers:
+            self.trainer(fold)
+
     def forget(self) -> None:
-        """Forget the models; their histories stay."""
-        for trainer in self.trainers:
-            if hasattr(trainer, "coefs_"):
-                del trainer.coefs_, trainer.intercepts_
-            trainer.__dict__.pop("snapshots_", None)
+        """Forget the models; what was measured stays."""
+        for recorder in self.recorders.values():
+            recorder.forget()
+        if 0 in self._trainers:
+            self.estimator = clone(self.estimator)
+        self._trainers.clear()
+        self._final.clear()
+
+    def _own(self, fold: int) -> BaseTrainer:
+        """Return the estimator that has the model of a fold: of the first, that of the trial itself."""
+        if fold not in self._trainers:
+            self._trainers[fold] = clone(self.estimator) if fold else self.estimator
+        return self._trainers[fold]
 
 
-def seeded(trainer: Trainer, seed: int) -> Trainer:
+def seeded(estimator: BaseTrainer, seed: int) -> BaseTrainer:
     """Return a copy with an int as `random_state`: its own, one drawn from it, or else this one."""
-    copy: Trainer = clone(trainer)
-    if copy.random_state is None:
-        copy.random_state = seed
-    elif isinstance(copy.random_state, np.random.RandomState):
-        copy.random_state = int(copy.random_state.randint(2**31 - 1))
-    return copy
+    state = estimator.get_params(deep=False)["random_state"]
+    copy: BaseTrainer = clone(estimator)
+    if state is None:
+        return copy.set_params(random_state=seed)
+    return _with_int(copy)
 
 
-def make(
-    trainer: Trainer, candidates: Sequence[dict[str, Any]], has_eval_set: bool, whose: str = "Sweep"
+def make_trials(
+    estimator: BaseTrainer, candidates: Sequence[dict[str, Any]], has_validation: bool, whose: str = "Sweep"
 ) -> list[Trial]:
-    """Return a trial for every setting, each with a Trainer of its own.
+    """Return a trial for every setting, each with an estimator and settings of its own.
 
     Raises
     ------
     InvalidParameterError
-        A setting breaks a constraint of Trainer; the message has the trial and its values.
+        A setting breaks a constraint of the estimator; the message has the trial and its values.
     """
     trials = []
     for number, params in enumerate(candidates):
         with _named(number, params, whose):
-            own = clone(trainer).set_params(**params)
-            settings.check_trainer(own, has_eval_set)
-        trials.append(Trial(number, params, [own]))
+            own = _with_int(clone(estimator).set_params(**params))
+            settings = own.settings()
+            settings.check_watched(has_validation)
+        trials.append(Trial(number, params, own, settings))
     return trials
 
 
 def check_images(trials: Sequence[Trial], d: int, whose: str = "Sweep") -> None:
     """Raise InvalidParameterError where a trial augments images that rows of d inputs are not."""
     for trial in trials:
-        augmentation = trial.trainers[0].augment
-        if augmentation is not None:
+        if trial.settings.augment is not None:
             with _named(trial.number, trial.params, whose):
-                augment.make(augmentation, 1, d, 0)
+                make_augmentation(trial.settings.augment, 1, d, 0)
+
+
+def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:
+    """Return the best trial trained to its own end; or else the best of those that were interrupted."""
+    turn, statuses = sign(metric), [trial.status for trial in trials]
+    for parts in ([s.is_complete for s in statuses], [s is Status.INTERRUPTED for s in statuses]):
+        found = [trial for trial, is_part in zip(trials, parts, strict=True) if is_part]
+        scored = [(turn * trial.score(metric), trial) for trial in found]
+        valid = [pair for pair in scored if not math.isnan(pair[0])]
+        if valid:
+            return min(valid, key=lambda pair: pair[0])[1]
+    return None
+
+
+def reason_for_none(trials: Sequence[Trial]) -> str:
+    """Say why none of the trials has a model to offer."""
+    found = [trial.status.value for trial in trials]
+    counts = ", ".join(f"{found.count(status)} {status}" for status in dict.fromkeys(found))
+    errors = [recorder.error for trial in trials for recorder in trial.recorders.values() if recorder.error]
+    first = f" The first of them: {errors[0]}" if errors else ""
+    return f"no trial of the search came to its end ({counts}); `results_` has what was done.{first}"
+
+
+def tabulate(trials: Sequence[Trial], metric: str) -> Results:
+    """Return the table of all trials, with the values of a metric as scores."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    table: dict[str, list[Any]] = {"trial": [trial.number for trial in trials]}
+    table |= {name: [trial.params.get(name, math.nan) for trial in trials] for name in names}
+    table["status"] = [trial.status.value for trial in trials]
+    scores = np.array([trial.scores(metric) for trial in trials])
+    table["score"] = scores.mean(axis=1).tolist()
+    if scores.shape[1] > 1:
+        table["score_std"] = scores.std(axis=1).tolist()
+        table |= {f"fold{fold}_score": scores[:, fold].tolist() for fold in range(scores.shape[1])}
+    metrics = list({own.name: own for trial in trials for own in trial.settings.metrics}.values())
+    summaries = [
+        [_summary(trial.recorders.get(fold), metric, metrics) for fold in range(trial.folds)]
+        for trial in trials
+    ]
+    for name in summaries[0][0]:
+        of_trials = [[summary[name] for summary in of_folds] for of_folds in summaries]
+        table[name] = [float(np.mean(values)) for values in of_trials]
+    table["updates"] = [int(values) for values in table["updates"]]
+    return Results(table, names, larger_is_better=sign(metric) < 0)
+
+
+def _summary(recorder: FitRecorder | None, metric: str, metrics: Sequence[Metric]) -> dict[str, float]:
+    """Return a model's metrics at its best evaluation and of the model kept, and where it ended."""
+    turn, rows = sign(metric), recorder.history.rows if recorder else []
+    kept = recorder.row if recorder else {}
+    last = rows[-1] if rows else {}
+    measured = [row for row in rows if not math.isnan(row[metric])]
+    best = min(measured, key=lambda row: turn * row[metric], default={})
+    summary = {"best_epoch": best.get("epoch", math.nan)}
+    for own in (*ALWAYS, *metrics):
+        summary[f"best_validation_{own.name}"] = best.get(f"validation_{own.name}", math.nan)
+    summary |= {name: kept.get(name, math.nan) for name in ("epoch", *columns(metrics))}
+    error = recorder.error if recorder else None
+    summary["updates"] = error.update if error else last.get("update", 0)
+    summary["last_rate"] = error.learning_rate if error else last.get("learning_rate", math.nan)
+    return summary | {"seconds": last.get("seconds", math.nan)}
+
+
+def _with_int(estimator: BaseTrainer) -> BaseTrainer:
+    """Return an estimator with an int in the place of a generator, the draws of which have an order."""
+    state = estimator.get_params(deep=False)["random_state"]
+    if not isinstance(state, np.random.RandomState):
+        return estimator
+    # A copy, for what the user gave is never changed.
+    return estimator.set_params(random_state=int(clone(state, safe=False).randint(2**31 - 1)))
 
 
 @contextmanager
@@ -146,46 +259,5 @@ def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]
     try:
         yield
     except InvalidParameterError as error:
-        raise InvalidParameterError(f"trial {number} of {whose} has {_words(params)}: {error}") from error
-
-
-def tabulate(trials: Sequence[Trial], figure: str) -> Results:
-    """Return the table of all trials."""
-    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    columns = {"trial": [trial.number for trial in trials]}
-    columns |= {name: [trial.params.get(name, math.nan) for trial in trials] for name in names}
-    columns["status"] = [trial.status for trial in trials]  # type: ignore[misc]
-    scores = np.array([trial.scores(figure) for trial in trials])
-    columns["score"] = scores.mean(axis=1).tolist()
-    if scores.shape[1] > 1:
-        columns["score_std"] = scores.std(axis=1).tolist()
-        columns |= {f"fold{fold}_score": scores[:, fold].tolist() for fold in range(scores.shape[1])}
-    summaries = [[_summary(trial, fold, figure) for fold in range(len(trial.trainers))] for trial in trials]
-    for name in summaries[0][0]:
-        of_trials = [[summary[name] for summary in of_folds] for of_folds in summaries]
-        columns[name] = [float(np.mean(values)) for values in of_trials]  # type: ignore[misc]
-    columns["updates"] = [int(values) for values in columns["updates"]]
-    return Results(columns, names, larger_is_better=sign(figure) < 0)
-
-
-def _summary(trial: Trial, fold: int, figure: str) -> dict[str, float]:
-    """Return a fold's figures at its best evaluation and of the model kept, and where it ended."""
-    nothing = dict.fromkeys(COLUMNS, math.nan)
-    course = trial.courses.get(fold)
-    rows = trial.trainers[fold].history_.rows if course else []
-    last = rows[-1] if rows else nothing
-    measured = [row for row in rows if not math.isnan(row[figure])]
-    best = min(measured, key=lambda row: sign(figure) * row[figure], default=nothing)
-    kept = nothing | (course.row if course else {})
-    summary = {"best_epoch": best["epoch"]}
-    summary |= {f"best_validation_{name}": best[f"validation_{name}"] for name in _FIGURES}
-    parts = [f"{part}_{name}" for part in ("validation", "train") for name in _FIGURES]
-    summary |= {name: kept[name] for name in ("epoch", *parts, "running_loss", "running_accuracy")}
-    error = course.error if course else None
-    summary["updates"] = error.update if error else last["update"] if rows else 0
-    summary["last_rate"] = error.learning_rate if error else last["learning_rate"]
-    return summary | {"seconds": last["seconds"]}
-
-
-def _words(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in params.items())
+        words = ", ".join(f"{name}={value!r}" for name, value in params.items())
+        raise InvalidParameterError(f"trial {number} of {whose} has {words}: {error}") from error

@@ -1,4 +1,4 @@
-"""The model that a search of scikit-learn's kind has trained last, and what it predicts."""
+"""The estimator that a search of scikit-learn's kind has trained last, and what it predicts."""
 
 from __future__ import annotations
 
@@ -7,45 +7,58 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from gradstep.errors import NoModelError
-from gradstep.estimators.trainer import Trainer
+from gradstep.estimators.base import BaseTrainer
 
 
-def _refits(search: BestModel) -> bool:
+def _refits(search: BestEstimatorMixin) -> bool:
     """Whether a search has what predicts, as far as its parameters go."""
     return bool(search.refit)
 
 
-class BestModel:
+def _can(name: str) -> Callable[[BestEstimatorMixin], bool]:
+    """Return whether a search has what predicts, and that has the method, too."""
+    return lambda search: _refits(search) and hasattr(search.estimator, name)
+
+
+class BestEstimatorMixin:
     """Predictions by `best_estimator_`, of a class that has these attributes."""
 
+    estimator: BaseTrainer
     refit: bool | str | Callable[[dict[str, Any]], int]
     multimetric_: bool
     scorer_: Any
-    best_estimator_: Trainer
+    best_estimator_: BaseTrainer
 
     @available_if(_refits)  # type: ignore[untyped-decorator]
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the class of every row by `best_estimator_`, shape (n,)."""
-        return self._best().predict(X)
+        """Return the answer to every row by `best_estimator_`, as its own `predict` does."""
+        best: Any = self._best()
+        answers: npt.NDArray[Any] = best.predict(X)
+        return answers
 
-    @available_if(_refits)  # type: ignore[untyped-decorator]
+    @available_if(_can("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the probabilities by `best_estimator_`, shape (n, k)."""
-        return self._best().predict_proba(X)
+        """Return the probabilities by `best_estimator_`, shape (n, k); a Regressor has none."""
+        best: Any = self._best()
+        probabilities: npt.NDArray[np.float64] = best.predict_proba(X)
+        return probabilities
 
-    @available_if(_refits)  # type: ignore[untyped-decorator]
+    @available_if(_can("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the scores by `best_estimator_`, shape (n, k); of two classes (n,)."""
-        return self._best().decision_function(X)
+        """Return the scores by `best_estimator_`, shape (n, k); of two classes (n,); a Regressor has none."""
+        best: Any = self._best()
+        scores: npt.NDArray[np.float64] = best.decision_function(X)
+        return scores
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Return the score of `best_estimator_` by the scorer that chose it.
 
-        Where a callable `refit` chose among several, the accuracy.
+        Where a callable `refit` chose among several, the estimator's own score.
         """
         best = self._best()
         scorer: Any = self.scorer_
@@ -56,8 +69,9 @@ class BestModel:
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """The labels, sorted."""
-        classes: npt.NDArray[Any] = self._best().classes_
+        """The labels, sorted; a Regressor has none."""
+        best: Any = self._best()
+        classes: npt.NDArray[Any] = best.classes_
         return classes
 
     @property
@@ -71,12 +85,21 @@ class BestModel:
         names: npt.NDArray[Any] = self._best().feature_names_in_
         return names
 
-    def _best(self) -> Trainer:
+    def __sklearn_tags__(self) -> Any:
+        tags: Any = super().__sklearn_tags__()  # type: ignore[misc]
+        of_estimator = get_tags(self.estimator)
+        tags.estimator_type = of_estimator.estimator_type
+        tags.classifier_tags = of_estimator.classifier_tags
+        tags.regressor_tags = of_estimator.regressor_tags
+        tags.target_tags = of_estimator.target_tags
+        return tags
+
+    def _best(self) -> BaseTrainer:
         check_is_fitted(self)
         if not hasattr(self, "best_estimator_"):
             why = "the search was interrupted" if self.refit else f"got refit={self.refit!r}"
             raise NoModelError(
                 f"`best_estimator_` of {type(self).__name__} needs refit and a search that ended; {why}"
             )
-        best: Trainer = self.best_estimator_
+        best: BaseTrainer = self.best_estimator_
         return best
