@@ -10,9 +10,11 @@ from sklearn.base import clone
 
 from gradstep.backends.protocol import never
 from gradstep.errors import DivergedError, InvalidParameterError
-from gradstep.estimators.trainer import Trainer
+from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.reading import read_rows
 from gradstep.nn.schedules import Geometric
-from gradstep.training import loop
+from gradstep.training.loop import TrainingLoop
+from gradstep.training.setup import make_job
 from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, check, instance
 
 # At most so many points, and the multiple of the lowest loss so far after which no rate will do.
@@ -36,7 +38,7 @@ class RangeTest:
 
 
 def learning_rate_range_test(
-    trainer: Trainer,
+    trainer: BaseTrainer,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     low: float = 1e-5,
@@ -51,11 +53,11 @@ def learning_rate_range_test(
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Trainer or Regressor
         Its parameters but for `learning_rate`, `epochs`, `evaluate_every`, `early_stopping`,
         `callbacks` and `verbose` are those of the run. It is cloned, never changed.
-    X, y : array-like of shape (n, d) and (n,)
-        Rows to train on, and their labels.
+    X, y : array-like of shape (n, d) and (n,) or (n, k)
+        Rows to train on, and what to answer, as for `fit`.
     low, high : float, default=1e-5 and 1.0
         Rate of the first update, and of the one after the last; ``0 < low < high``.
     epochs : int, default=1
@@ -71,7 +73,7 @@ def learning_rate_range_test(
     InvalidParameterError
         A value breaks its constraint.
     InvalidDataError
-        X or y cannot be used, as in `Trainer.fit`.
+        X or y cannot be used, as in `fit`.
 
     References
     ----------
@@ -87,19 +89,21 @@ def learning_rate_range_test(
     True
     """
     owner = "learning_rate_range_test"
-    check(owner, "trainer", trainer, (instance(Trainer, "a Trainer"),))
+    check(owner, "trainer", trainer, (instance(BaseTrainer, "a Trainer or Regressor"),))
     for name, rate in (("low", low), ("high", high)):
         check(owner, name, rate, (NUMBER, above(0)))
     if not low < high:
         raise InvalidParameterError(f"`high` of {owner} must be > low, got {(low, high)!r}")
     check(owner, "epochs", epochs, (WHOLE, at_least(1)))
-    settings = trainer.get_params(deep=False) | {"learning_rate": Geometric(low, high), "epochs": epochs}
-    settings |= {"evaluate_every": None, "early_stopping": None, "callbacks": (), "verbose": 0}
+    parameters = trainer.get_params(deep=False) | {"learning_rate": Geometric(low, high), "epochs": epochs}
+    parameters |= {"evaluate_every": None, "early_stopping": None, "callbacks": (), "verbose": 0}
     # The copy has a RandomState of its own.
-    run, parameters = clone(type(trainer)(**settings))._prepare(X, y)
+    run = clone(type(trainer)(**parameters))
+    settings = run.settings()
+    job, (fitted,) = make_job([settings], read_rows(run, settings, X, y))
     points = _Points()
-    group = loop.Group(replace(run, every=-(-run.plan.updates // _POINTS)), parameters, [points])
-    group.advance(run.plan.updates, never)
+    job = replace(job, every=-(-job.plan.updates // _POINTS))
+    TrainingLoop(job, fitted.block[None], [points]).advance(job.plan.updates, never)
     rates, losses = np.array(points.seen, dtype=np.float64).reshape(-1, 2).T.copy()
     return RangeTest(rates, losses)
 
@@ -111,14 +115,14 @@ class _Points:
         self.seen: list[tuple[float, float]] = []
         self._lowest = np.inf
 
-    def see(
+    def on_evaluation(
         self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
     ) -> bool:
-        """Take in a point and say whether it is the last."""
+        """Handle a point. Returns True when it is the last."""
         loss = row["running_loss"]
         self.seen.append((row["learning_rate"], loss))
         self._lowest = min(self._lowest, loss)
         return loss > _TOO_MUCH * self._lowest
 
-    def diverge(self, error: DivergedError) -> None:
-        """Take in that there are no more points."""
+    def on_divergence(self, error: DivergedError) -> None:
+        """Handle that there are no more points."""

@@ -49,7 +49,7 @@ class Machine:
 def measure(n_threads: int | None = None) -> Machine:
     """Measure peak arithmetic and read bandwidth, in about a second.
 
-    Each figure is the best of many short runs, since whatever else the machine does only slows it down.
+    Each number is the best of many short runs, since whatever else the machine does only slows it down.
     The arithmetic is independent multiply-adds on values held in registers; fused where the instruction
     set has it, which the portable one has not on x86. Read are 256 MB, or 16 MB per thread where that is
     more, far beyond the last cache.

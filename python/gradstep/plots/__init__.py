@@ -1,4 +1,4 @@
-"""Figures of trainings: their curves and rates, their first layers, how sure they are, and of searches.
+"""Figures of trainings: their curves and rates, first layers and answers, and of searches.
 
 Nothing here touches pyplot or any other global state: every function returns a
 `matplotlib.figure.Figure` of its own, to be shown or saved by the caller (``figure.savefig(path)``),
@@ -9,12 +9,12 @@ from gradstep.plots.heat_maps import MOST_LEVELS, heat_map
 from gradstep.plots.images import Pictures, class_images, weight_pictures
 from gradstep.plots.parallel import parallel_coordinates
 from gradstep.plots.parameters import over_parameter
+from gradstep.plots.predictions import predictions
 from gradstep.plots.probabilities import probability_histograms
 from gradstep.plots.rates import learning_rate, range_test
+from gradstep.plots.results import SPLIT_NAMES
 from gradstep.plots.runs import (
     DASHES,
-    PANELS,
-    PART_NAMES,
     LegendEntry,
     Panel,
     curves,
@@ -22,8 +22,10 @@ from gradstep.plots.runs import (
     histories,
     legend_entries,
     line_colours,
+    metrics_of,
+    panel_columns,
     panels,
-    parts_of,
+    splits_of,
 )
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER
 
@@ -34,9 +36,8 @@ __all__ = [
     "MOST_LEVELS",
     "MUTED",
     "PALETTE",
-    "PANELS",
     "PAPER",
-    "PART_NAMES",
+    "SPLIT_NAMES",
     "LegendEntry",
     "Panel",
     "Pictures",
@@ -48,11 +49,14 @@ __all__ = [
     "learning_rate",
     "legend_entries",
     "line_colours",
+    "metrics_of",
     "over_parameter",
+    "panel_columns",
     "panels",
     "parallel_coordinates",
-    "parts_of",
+    "predictions",
     "probability_histograms",
     "range_test",
+    "splits_of",
     "weight_pictures",
 ]

@@ -1,4 +1,4 @@
-"""A figure over two or three parameters of which a grid was tried."""
+"""A metric over two or three parameters of which a grid was tried."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from gradstep.errors import InvalidParameterError
+from gradstep.nn.metrics import value_text
 from gradstep.plots import results
 from gradstep.plots.results import Levels, Table
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, add_notes, add_title, as_percent, shorten
+from gradstep.utils import text
 
 # Most values along a side and most panels; panels side by side; a cell's size in inches.
 MOST_LEVELS, _MOST_PANELS, _PANEL_COLUMNS = 40, 12, 3
@@ -25,7 +27,7 @@ _CELL_WIDTH, _CELL_HEIGHT = 0.72, 0.5
 
 
 class _Colours(NamedTuple):
-    """How a figure is coloured, in all panels."""
+    """How a metric is coloured, in all panels."""
 
     cmap: Colormap
     norm: Normalize
@@ -35,31 +37,31 @@ def heat_map(
     table: Table,
     rows: str,
     columns: str,
-    figure: str = "validation_accuracy",
+    metric: str = "validation_accuracy",
     *,
     panels: str | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw a figure, such as the validation accuracy, over a grid of two parameters, or of three.
+    """Draw a metric, such as the validation accuracy, over a grid of two parameters, or of three.
 
-    Every cell has its number written in it, in percent if it is an accuracy; the best is framed, of
+    Every cell has its number written in it, in percent if it is a share; the best is framed, of
     equal ones that which comes first in the table, and the lighter a cell, the better. Rows of the
     table that share a cell are shown by their mean, whatever else they differ in. A cell without a
-    finite figure has a dash.
+    finite value has a dash.
 
-    Where the table has a column `status`, as that of a search does, rows that were "dropped",
-    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "pruned",
+    "interrupted" or still "running" were not trained to their own end, and their metrics are those of an
     epoch on the way: they are left out and counted. Where no row at all came to its end, as after
     Ctrl-C, all are shown, but none is the best.
 
     Parameters
     ----------
     table : mapping of str to sequence of length n, or pandas DataFrame
-        Columns of parameters and figures, a row per training.
+        Columns of parameters and metrics, a row per training.
     rows, columns : str
         Columns of the table whose values go down and across: numbers ascending, layer sizes by depth
         and then by size, others in the order in which they come.
-    figure : str, default="validation_accuracy"
+    metric : str, default="validation_accuracy"
         Column of numbers to show.
     panels : str, optional
         Column of a third parameter, which gets a panel for every value; all share their colours.
@@ -74,7 +76,7 @@ def heat_map(
     Raises
     ------
     InvalidParameterError
-        `table` is no table, has no row or no such column, the figure has no finite number, or a
+        `table` is no table, has no row or no such column, the metric has no finite value, or a
         parameter has more values than can be shown (40 a side, 12 panels).
 
     Examples
@@ -88,46 +90,46 @@ def heat_map(
     >>> [text.get_text() for text in axes.texts]
     ['36.1', '40.2', '38.5', '41.1']
     """
-    wanted = [("rows", rows), ("columns", columns), ("figure", figure)]
+    wanted = [("rows", rows), ("columns", columns), ("metric", metric)]
     wanted += [] if panels is None else [("panels", panels)]
     read = results.read(table, "heat_map", wanted)
-    values = results.figures(read[figure], figure, "heat_map")
+    values = results.metric_values(read[metric], metric, "heat_map")
     down = _levels("rows", rows, read[rows], MOST_LEVELS)
     across = _levels("columns", columns, read[columns], MOST_LEVELS)
     constant = [""] * len(values)
     deep = _levels("panels", panels or "", constant if panels is None else read[panels], _MOST_PANELS)
     shape = (len(deep.names), len(down.names), len(across.names))
     places = np.ravel_multi_index((deep.places, down.places, across.places), shape)
-    whole = results.whole(read)
+    whole = results.complete(read)
     any_ended = bool(np.isfinite(values[whole]).any())
     counted = whole if any_ended else np.ones_like(whole)
     shown = np.where(counted, values, np.nan)
-    best = results.best(figure, shown, places) if any_ended else None
+    best = results.best(metric, shown, places) if any_ended else None
     cells = np.full(shape, np.nan)
     found = results.means(shown, places)
     cells.ravel()[: found.size] = found
 
-    picture, grid = _grid(shape)
-    colours = _colours(figure, cells)
+    figure, grid = _grid(shape)
+    colours = _colours(metric, cells)
     for number, (axes, name, panel) in enumerate(zip(grid, deep.names, cells, strict=True)):
         best_here = None if best is None else best - number * panel.size
-        _draw(axes, panel, down, across, figure, colours, best_here)
+        _draw(axes, panel, down, across, metric, colours, best_here)
         of_panel = f"{results.heading(panels or '')} = {shorten(name, 20)}"
-        heading = results.heading(figure) if panels is None else of_panel
+        heading = results.heading(metric) if panels is None else of_panel
         axes.set_title(heading, loc="left", color=INK, fontsize=13, weight="bold", parse_math=False)
         axes.set_xlabel(results.label(columns), color=MUTED, fontsize=11)
         axes.set_ylabel(results.label(rows), color=MUTED, fontsize=11)
-    _add_scale(picture, grid, figure, colours)
-    notes = [] if best is None else [f"framed: best, {results.figure_text(figure, cells.ravel()[best])}"]
+    _add_scale(figure, grid, metric, colours)
+    notes = [] if best is None else [f"framed: best, {value_text(metric, cells.ravel()[best])}"]
     if results.is_repeated(places[counted]):
         notes.append("cells: means of several trainings")
     if left_out := np.count_nonzero(np.isfinite(values[~counted])):
         notes.append(f"{left_out} of {len(values)} left out: not trained to the end")
     if not any_ended:
         notes.append("none was trained to the end")
-    add_notes(picture, [*notes, results.count_missing([values.tolist()])])
-    add_title(picture, title)
-    return picture
+    add_notes(figure, [*notes, results.count_missing([values.tolist()])])
+    add_title(figure, title)
+    return figure
 
 
 def _levels(role: str, name: str, values: Sequence[Any], most: int) -> Levels:
@@ -154,11 +156,11 @@ def _grid(shape: tuple[int, int, int]) -> tuple[Figure, list[Axes]]:
     return figure, grid[:count]
 
 
-def _colours(figure: str, cells: npt.NDArray[np.float64]) -> _Colours:
+def _colours(metric: str, cells: npt.NDArray[np.float64]) -> _Colours:
     """Return colours that tell values apart in grey prints, too: the lighter, the better."""
     low, high = np.nanmin(cells), np.nanmax(cells)
     margin = 0.0 if low < high else 0.01 * (abs(low) or 1.0)
-    name = "cividis_r" if results.higher_is_better(figure) is False else "cividis"
+    name = "cividis_r" if results.higher_is_better(metric) is False else "cividis"
     return _Colours(colormaps[name], Normalize(low - margin, high + margin))
 
 
@@ -167,7 +169,7 @@ def _draw(
     cells: npt.NDArray[np.float64],
     down: Levels,
     across: Levels,
-    figure: str,
+    metric: str,
     colours: _Colours,
     best: int | None,
 ) -> None:
@@ -182,7 +184,7 @@ def _draw(
         axes.text(
             j,
             i,
-            _cell_text(figure, value),
+            _cell_text(metric, value),
             color=_readable_on(colours.cmap(colours.norm(value))) if np.isfinite(value) else MUTED,
             fontsize=11,
             weight="bold" if is_best else "normal",
@@ -194,10 +196,8 @@ def _draw(
             axes.add_patch(Rectangle(corner, 0.94, 0.92, edgecolor=PALETTE[1], linewidth=3, fill=False))
 
 
-def _cell_text(figure: str, value: float) -> str:
-    if not np.isfinite(value):
-        return "-"
-    return f"{100 * value:.1f}" if results.is_share(figure) else f"{value:#.3g}".rstrip(".")
+def _cell_text(metric: str, value: float) -> str:
+    return text.decimals(100 * value, 1) if results.is_share(metric) else text.number(value, 3, zeros=True)
 
 
 def _readable_on(colour: tuple[float, float, float, float]) -> str:
@@ -210,10 +210,10 @@ def _readable_on(colour: tuple[float, float, float, float]) -> str:
     return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
 
 
-def _add_scale(picture: Figure, grid: list[Axes], figure: str, colours: _Colours) -> None:
-    bar = picture.colorbar(ScalarMappable(colours.norm, colours.cmap), ax=grid, fraction=0.05, aspect=25)
+def _add_scale(figure: Figure, grid: list[Axes], metric: str, colours: _Colours) -> None:
+    bar = figure.colorbar(ScalarMappable(colours.norm, colours.cmap), ax=grid, fraction=0.05, aspect=25)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=11, length=0)
-    bar.set_label(results.label(figure), color=MUTED, fontsize=11)
-    if results.is_share(figure):
+    bar.set_label(results.label(metric), color=MUTED, fontsize=11)
+    if results.is_share(metric):
         as_percent(bar.ax.yaxis)

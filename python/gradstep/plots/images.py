@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from gradstep.errors import InvalidParameterError
+from gradstep.plots.models import fitted_model
 from gradstep.plots.style import GRID, INK, MUTED, shorten
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def class_images(
         first, then green, then blue, as CIFAR has them. Guessed when None: ``d = 3 * s * s`` is
         colour, ``d = s * s`` is grey.
     class_names : sequence of str of length k, optional
-        By default the labels themselves, ``trainer.classes_``.
+        By default the labels themselves, ``trainer.classes_``; for an indicator matrix its columns.
     max_images : int
         The most hidden units to draw; the figure says how many are left out.
 
@@ -89,7 +90,7 @@ def class_images(
     ------
     InvalidParameterError
         The product of `image_shape` is not d, no square image has d values, the number of names
-        is not k, or the Trainer is not fitted.
+        is not k, or `trainer` is no fitted Trainer.
     """
     pictures = weight_pictures(trainer, image_shape, class_names, max_images=max_images)
     count = len(pictures.names)
@@ -118,8 +119,7 @@ def weight_pictures(
     whose: str = "class_images",
 ) -> Pictures:
     """Return the first layer's weights as images; parameters and errors are those of `class_images`."""
-    if not hasattr(trainer, "coefs_"):
-        raise InvalidParameterError(f"`trainer` of {whose} must be a fitted Trainer, got {trainer!r}")
+    fitted_model(trainer, f"`trainer` of {whose}", "Trainer", takes=("labels", "indicators"))
     if max_images < 1:
         raise InvalidParameterError(f"`max_images` of {whose} must be >= 1, got {max_images}")
     weights = np.asarray(trainer.coefs_[0], dtype=np.float64).T

@@ -1,4 +1,4 @@
-"""A figure over three or more parameters that a search has varied together."""
+"""A metric over three or more parameters that a search has varied together."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gradstep.errors import InvalidParameterError
+from gradstep.nn.metrics import value_text
 from gradstep.plots import results
 from gradstep.plots.results import Table
 from gradstep.plots.scales import log_ticks, scale_of
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER, add_notes, add_title, shorten
+from gradstep.utils import text
 
 Array = npt.NDArray[np.float64]
 
@@ -41,31 +43,31 @@ class _Rail(NamedTuple):
 def parallel_coordinates(
     table: Table,
     parameters: Sequence[str],
-    figure: str = "validation_accuracy",
+    metric: str = "validation_accuracy",
     *,
     title: str | None = None,
 ) -> Figure:
-    """Draw every training as a line through its parameters to its figure, such as the validation accuracy.
+    """Draw every training as a line through its parameters to its metric, such as the validation accuracy.
 
     The best is drawn in orange, the rest of the best quarter in blue, all others in grey; of equal ones
-    the best is that which comes first in the table. The axis of the figure has its best at the top;
+    the best is that which comes first in the table. The axis of the metric has its best at the top;
     that of a parameter is logarithmic where the values are positive and span more than a factor of 10,
     a zero among them then stands half a decade below the smallest.
 
-    Where the table has a column `status`, as that of a search does, rows that were "dropped",
-    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "pruned",
+    "interrupted" or still "running" were not trained to their own end, and their metrics are those of an
     epoch on the way. Their lines are thin and dashed, and neither the best nor of the best quarter.
 
     Parameters
     ----------
     table : mapping of str to sequence of length n, or pandas DataFrame
-        Columns of parameters and figures, a row per training. Rows whose figure is not finite are
+        Columns of parameters and metrics, a row per training. Rows whose metric is not finite are
         left out and counted.
     parameters : sequence of str
         Columns, from left to right; what are no numbers is spaced evenly, layer sizes by depth and then
         by size, others in the order in which they come.
-    figure : str, default="validation_accuracy"
-        Column of the last axis; accuracies are shown in percent.
+    metric : str, default="validation_accuracy"
+        Column of the last axis; shares, as accuracies, are shown in percent.
     title : str, optional
         Stands over the figure.
 
@@ -77,7 +79,7 @@ def parallel_coordinates(
     Raises
     ------
     InvalidParameterError
-        `table` is no table, has no row or no such column, `parameters` is empty, or the figure has no
+        `table` is no table, has no row or no such column, `parameters` is empty, or the metric has no
         finite number.
 
     Examples
@@ -97,19 +99,19 @@ def parallel_coordinates(
         raise InvalidParameterError(
             f"`parameters` of parallel_coordinates must name one column or more, got {parameters!r}"
         )
-    wanted = [*(("parameters", name) for name in names), ("figure", figure)]
+    wanted = [*(("parameters", name) for name in names), ("metric", metric)]
     read = results.read(table, "parallel_coordinates", wanted)
-    values = results.figures(read[figure], figure, "parallel_coordinates")
+    values = results.metric_values(read[metric], metric, "parallel_coordinates")
     measured = np.flatnonzero(np.isfinite(values))
     rails = [_rail(name, [read[name][row] for row in measured]) for name in names]
-    rails.append(_figure_rail(figure, values[measured]))
-    picture = Figure(figsize=(max(7.0, 1.9 * len(rails)), 4.6), layout="constrained")
-    axes = picture.subplots()
-    notes = _draw(axes, rails, figure, values[measured], results.whole(read)[measured])
-    axes.set_title(results.heading(figure), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
-    add_notes(picture, [*notes, results.count_missing([values.tolist()])])
-    add_title(picture, title)
-    return picture
+    rails.append(_metric_rail(metric, values[measured]))
+    figure = Figure(figsize=(max(7.0, 1.9 * len(rails)), 4.6), layout="constrained")
+    axes = figure.subplots()
+    notes = _draw(axes, rails, metric, values[measured], results.complete(read)[measured])
+    axes.set_title(results.heading(metric), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
+    add_notes(figure, [*notes, results.count_missing([values.tolist()])])
+    add_title(figure, title)
+    return figure
 
 
 def _rail(name: str, column: Sequence[object]) -> _Rail:
@@ -120,20 +122,20 @@ def _rail(name: str, column: Sequence[object]) -> _Rail:
     else:
         low, high = scale.places[int(scale.has_zero)], scale.places[-1]
         found = log_ticks(low, high) if scale.log else _ticks_between(low, high)
-        ticks = [(scale.places[0], "0")] * scale.has_zero + [(tick, results.text(tick)) for tick in found]
+        ticks = [(scale.places[0], "0")] * scale.has_zero + [(tick, text.short(tick)) for tick in found]
     if scale.log:
         return _stretched(name, np.log10(scale.places), levels.places, [(np.log10(p), t) for p, t in ticks])
     return _stretched(name, scale.places, levels.places, ticks)
 
 
-def _figure_rail(name: str, values: Array) -> _Rail:
-    """Return the axis of the figure, its best at the top."""
-    share = results.is_share(name)
-    ticks = [(tick, f"{100 * tick:g}" if share else f"{tick:g}") for tick in _ticks_between(*_ends(values))]
+def _metric_rail(name: str, values: Array) -> _Rail:
+    """Return the axis of the metric, its best at the top."""
+    unit = 100 if results.is_share(name) else 1
+    ticks = [(tick, text.number(unit * tick, 6)) for tick in _ticks_between(*_ends(values))]
     rail = _stretched(name, values, np.arange(len(values)), ticks)
     if results.higher_is_better(name) is not False:
         return rail
-    return _Rail(name, 1 - rail.places, [(1 - place, text) for place, text in rail.ticks])
+    return _Rail(name, 1 - rail.places, [(1 - place, name) for place, name in rail.ticks])
 
 
 def _stretched(
@@ -144,7 +146,7 @@ def _stretched(
     width = high - low or 1.0
     offset = low if high > low else low - 0.5
     crossings = (places[rows] - offset) / width
-    return _Rail(name, crossings, [(float((place - offset) / width), text) for place, text in ticks])
+    return _Rail(name, crossings, [(float((place - offset) / width), written) for place, written in ticks])
 
 
 def _ends(values: Array) -> tuple[float, float]:
@@ -157,14 +159,14 @@ def _ticks_between(low: float, high: float) -> list[float]:
 
 
 def _draw(
-    axes: Axes, rails: Sequence[_Rail], figure: str, values: Array, whole: npt.NDArray[np.bool_]
+    axes: Axes, rails: Sequence[_Rail], metric: str, values: Array, whole: npt.NDArray[np.bool_]
 ) -> list[str]:
     """Draw the axes and a line per row, the best last; return what the lines' looks mean."""
     for place in range(len(rails)):
         axes.axvline(place, color=GRID, linewidth=1.2, zorder=1)
-    order = np.argsort(-values if results.higher_is_better(figure) else values, kind="stable")
+    order = np.argsort(-values if results.higher_is_better(metric) else values, kind="stable")
     better = order[whole[order]].tolist()
-    best = results.best(figure, np.where(whole, values, np.nan), np.arange(len(values)))
+    best = results.best(metric, np.where(whole, values, np.nan), np.arange(len(values)))
     good = [] if best is None else better[: max(1, round(_GOOD_SHARE * len(better)))]
     paths = np.array([rail.places for rail in rails])
     # Dashed lines that lie on one another look like a pale one.
@@ -179,7 +181,7 @@ def _draw(
     axes.set(xlim=(-0.45, len(rails) - 0.55), ylim=(-0.05, 1.05), yticks=[])
     axes.spines[:].set_visible(False)
     return [
-        "" if best is None else f"orange: the best, {results.figure_text(figure, values[best])}",
+        "" if best is None else f"orange: the best, {value_text(metric, values[best])}",
         "blue: the rest of the best quarter" if len(good) > 1 else "",
         "" if whole.all() else "dashed: not trained to the end",
     ]
@@ -187,11 +189,11 @@ def _draw(
 
 def _write_ticks(axes: Axes, place: int, rail: _Rail, *, last: bool) -> None:
     """Write the ticks of an axis to its left, those of the last one, which has room there, to its right."""
-    for height, text in rail.ticks:
+    for height, written in rail.ticks:
         axes.text(
             place + (0.06 if last else -0.06),
             height,
-            shorten(text, 14),
+            shorten(written, 14),
             color=INK,
             fontsize=10,
             ha="left" if last else "right",

@@ -1,4 +1,4 @@
-"""Figures over one parameter that a search has tried."""
+"""Metrics over one parameter that a search has tried."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
+from gradstep.nn.metrics import value_text
 from gradstep.plots import results
 from gradstep.plots.results import Levels, Table
 from gradstep.plots.runs import line_colours
@@ -28,6 +29,7 @@ from gradstep.plots.style import (
     shorten,
     style,
 )
+from gradstep.utils import text
 
 Array = npt.NDArray[np.float64]
 
@@ -35,19 +37,19 @@ Array = npt.NDArray[np.float64]
 def over_parameter(
     table: Table,
     parameter: str = "l2",
-    figure: str | Sequence[str] = "validation_accuracy",
+    metric: str | Sequence[str] = "validation_accuracy",
     *,
     join: bool = True,
     title: str | None = None,
 ) -> Figure:
-    """Draw a figure, such as the validation accuracy, over one parameter that was varied.
+    """Draw a metric, such as the validation accuracy, over one parameter that was varied.
 
     Every row of the table is a dot. Where several have the same value of the parameter, as with
     several seeds, the line goes through their means. The best mean is ringed and written below; of
     equal ones that which comes first in the table.
 
-    Where the table has a column `status`, as that of a search does, rows that were "dropped",
-    "interrupted" or still "running" were not trained to their own end, and their figures are those of an
+    Where the table has a column `status`, as that of a search does, rows that were "pruned",
+    "interrupted" or still "running" were not trained to their own end, and their metrics are those of an
     epoch on the way. Their dots are hollow, not joined, in no mean and never the best.
 
     The axis is logarithmic where the values are positive and span more than a factor of 10. A zero
@@ -56,14 +58,14 @@ def over_parameter(
     Parameters
     ----------
     table : mapping of str to sequence of length n, or pandas DataFrame
-        Columns of parameters and figures, a row per training. Rows whose figure is not finite are
+        Columns of parameters and metrics, a row per training. Rows whose metric is not finite are
         left out and counted.
     parameter : str, default="l2"
         Column of numbers; values of other kinds, such as names, are spaced evenly and not joined:
         layer sizes by depth and then by size, others in the order in which they come.
-    figure : str or sequence of str, default="validation_accuracy"
+    metric : str or sequence of str, default="validation_accuracy"
         Column to draw; several must be of one quantity, such as the accuracies of train and
-        validation rows. Accuracies are shown in percent.
+        validation rows. Shares, as accuracies, are shown in percent.
     join : bool, default=True
         Whether a line joins neighbouring values; it says nothing where other parameters were drawn
         at random, too.
@@ -73,12 +75,12 @@ def over_parameter(
     Returns
     -------
     matplotlib.figure.Figure
-        One axes; with several figures, the legend lies below it.
+        One axes; with several metrics, the legend lies below it.
 
     Raises
     ------
     InvalidParameterError
-        `table` is no table, has no row or no such column, or a figure has no finite number.
+        `table` is no table, has no row or no such column, or a metric has no finite value.
 
     Examples
     --------
@@ -87,16 +89,16 @@ def over_parameter(
     >>> axes.get_xscale(), [tick.get_text() for tick in axes.get_xticklabels()]
     ('log', ['0', '1e-4', '1e-3', '0.01'])
     """
-    names = [figure] if isinstance(figure, str) else list(figure)
-    wanted = [("parameter", parameter), *(("figure", name) for name in names)]
+    names = [metric] if isinstance(metric, str) else list(metric)
+    wanted = [("parameter", parameter), *(("metric", name) for name in names)]
     read = results.read(table, "over_parameter", wanted)
     quantity = _quantity(names)
-    levels, whole = results.levels(read[parameter]), results.whole(read)
+    levels, whole = results.levels(read[parameter]), results.complete(read)
     scale = scale_of(levels)
-    columns = [results.figures(read[name], name, "over_parameter") for name in names]
+    columns = [results.metric_values(read[name], name, "over_parameter") for name in names]
     several = len(names) > 1
-    picture = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
-    axes = picture.subplots()
+    figure = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
+    axes = figure.subplots()
     colours = [colour for colour, _ in line_colours(len(names))]
     notes = []
     for name, values, colour in zip(names, columns, colours, strict=True):
@@ -107,7 +109,7 @@ def over_parameter(
         if best is not None:
             spot = scale.places[best], means[best]
             axes.plot(*spot, "o", markersize=13, markerfacecolor="none", color=colour)
-            found = results.figure_text(name, means[best])
+            found = value_text(name, means[best])
             notes.append(f"best {results.words(name)}: {found} at {levels.names[best]}")
     if results.is_repeated(levels.places[whole]):
         notes.append("dots: single trainings, bars: their means")
@@ -118,21 +120,21 @@ def over_parameter(
     _set_ticks(axes, levels, scale)
     if results.is_share(quantity):
         as_percent(axes.yaxis)
-    add_title(picture, title)
+    add_title(figure, title)
     if several:
         lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
-        add_legend(picture, lines, [results.words(name) for name in names], notes)
+        add_legend(figure, lines, [results.words(name) for name in names], notes)
     else:
-        add_notes(picture, notes)
-    return picture
+        add_notes(figure, notes)
+    return figure
 
 
 def _quantity(names: Sequence[str]) -> str:
-    """Return what the figures have in common; a figure that stands alone is that itself."""
-    quantities = {name.rpartition("_")[2] for name in names}
+    """Return what the columns have in common; one that stands alone is that itself."""
+    quantities = {results.quantity(name) for name in names}
     if not names or (len(names) > 1 and len(quantities) > 1):
         raise InvalidParameterError(
-            f"`figure` of over_parameter must be a column, or several of one quantity, got {names!r}"
+            f"`metric` of over_parameter must be a column, or several of one quantity, got {names!r}"
         )
     return names[0] if len(names) == 1 else quantities.pop()
 
@@ -176,7 +178,7 @@ def _set_ticks(axes: Axes, levels: Levels, scale: Scale) -> None:
     positive = scale.places[int(scale.has_zero) :]
     low, high = positive[0] * (1 - 1e-9), positive[-1] * (1 + 1e-9)
     ticks = log_ticks(low, high)
-    names = [results.text(tick) for tick in ticks]
+    names = [text.short(tick) for tick in ticks]
     if scale.has_zero:
         zero = scale.places[0]
         ticks, names = [zero, *ticks], ["0", *names]

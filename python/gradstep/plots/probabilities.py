@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gradstep.errors import InvalidParameterError
+from gradstep.plots.models import fitted_model
 from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, style
+from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def probability_histograms(
     Raises
     ------
     InvalidParameterError
-        A trainer is not fitted, or `bins` is < 1.
+        A trainer is not fitted, or not one of class labels, one a row; `bins` is < 1.
     InvalidDataError
         y has a label that `fit` has not seen; scikit-learn's own checks of X and y raise its ValueError.
 
@@ -94,7 +96,7 @@ def probability_histograms(
     for axes, (name, rows) in zip(grid, found.items(), strict=False):
         for chosen, look in zip((rows.correct, ~rows.correct), _LOOKS, strict=True):
             axes.hist(rows.probability[chosen], edges, histtype="stepfilled", linewidth=1.4, **look)
-        share = f"{100 * rows.correct.mean():.1f} % correct"
+        share = f"{text.percent(float(rows.correct.mean()), 1)} correct"
         style(axes, "", "probability of the true class", "rows")
         axes.set_title(
             f"{shorten(name, 24)}: {share}" if name else share,
@@ -118,11 +120,10 @@ def probability_histograms(
 
 
 def _classified(name: str, trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike) -> _Rows:
-    if not hasattr(trainer, "coefs_"):
-        what = f"trainer {name!r}" if name else "the trainer"
-        raise InvalidParameterError(
-            f"{what} of probability_histograms must be a fitted Trainer, got {trainer!r}"
-        )
+    what = f"trainer {name!r}" if name else "the trainer"
+    fitted_model(
+        trainer, f"{what} of probability_histograms", "Trainer of one label a row", takes=("labels",)
+    )
     # Checks X and y together, which `predict` cannot.
     trainer.evaluate(X, y)
     labels = np.searchsorted(trainer.classes_, np.asarray(y))

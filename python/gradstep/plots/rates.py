@@ -20,9 +20,9 @@ from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
     from gradstep.diagnostics.lr_range import RangeTest
-    from gradstep.estimators.trainer import Trainer
+    from gradstep.estimators.base import BaseTrainer
 
-    Rated: TypeAlias = Trainer | History | Schedule | Callable[[int], float] | float
+    Rated: TypeAlias = BaseTrainer | History | Schedule | Callable[[int], float] | float
 
 Rates = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -39,14 +39,14 @@ def learning_rate(
 
     Parameters
     ----------
-    runs : Trainer, History, schedule, callable or float, or mapping of str to these
-        A fitted Trainer shows the rate of every update it has made, one that is not fitted those it
+    runs : Trainer, Regressor, History, schedule, callable or float, or mapping of str to these
+        A fitted estimator shows the rate of every update it has made, one that is not fitted those it
         would make; a History knows those of its rows alone, joined by straight lines. A mapping
         draws several in one figure, its keys are their names.
     updates : int, optional
         Length of the run, for schedules, callables and numbers, which do not know it.
     updates_per_epoch : int, optional
-        Needed by a Trainer that is not fitted, and by schedules.
+        Needed by an estimator that is not fitted, and by schedules.
     log : bool, default=False
         Whether the axis of the rate is logarithmic; a rate of 0 is then not drawn.
     title : str, optional
@@ -106,7 +106,8 @@ def _rates(name: str, run: Any, updates: int | None, updates_per_epoch: int | No
     is_trainer = hasattr(run, "learning_rate") and hasattr(run, "epochs")
     if not (is_trainer or callable(run) or isinstance(run, (int, float))) or isinstance(run, bool):
         raise InvalidParameterError(
-            f"{what} must be a Trainer, a History, a schedule, a callable or a number, got {run!r}"
+            f"{what} must be a Trainer or Regressor, a History, a schedule, a callable or a number, "
+            f"got {run!r}"
         )
     if history is not None:
         rates = _rates_made(run, history)
@@ -117,13 +118,13 @@ def _rates(name: str, run: Any, updates: int | None, updates_per_epoch: int | No
     return np.arange(rates.size), rates
 
 
-def _rates_made(trainer: Trainer, history: History) -> npt.NDArray[np.float64]:
+def _rates_made(trainer: BaseTrainer, history: History) -> npt.NDArray[np.float64]:
     """Return the rate of every update that a fitted trainer made."""
     done = history["update"]
     if isinstance(trainer.learning_rate, ReduceOnPlateau):
         # It changes at rows of the history and nowhere else.
         return np.repeat(history["learning_rate"], np.diff(done, prepend=0))
-    per_epoch = round(done[-1] / history["epoch"][-1])
+    per_epoch = trainer.updates_per_epoch_
     planned = max(trainer.epochs * per_epoch, int(done[-1]))
     return schedules.evaluate(trainer.learning_rate, planned, per_epoch)[: done[-1]]
 
@@ -175,7 +176,7 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
     marker = "o" if losses.size <= 3 else ""
     axes.plot(rates, losses, color=PALETTE[0], linewidth=1.8, marker=marker, markersize=4.5)
     axes.set_xscale("log")
-    style(axes, "Learning rate range test", "learning rate", "running loss (nats)")
+    style(axes, "Learning rate range test", "learning rate", "running loss")
     if losses.max() > 2 * losses[0]:
         axes.set_ylim(top=2 * losses[0])
     add_title(figure, title)

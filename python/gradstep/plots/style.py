@@ -11,6 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from gradstep.utils import text
+
 #: Okabe and Ito's colours without yellow, which is too pale for a line on white. They stay apart
 #: for every common kind of colour blindness (M. Okabe, K. Ito, "Color universal design", 2008).
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -38,7 +40,12 @@ def style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
 
 def as_percent(axis: Axis) -> None:
     """Write the ticks of an axis of shares in percent."""
-    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: text.number(100 * share, 6)))
+
+
+def separate_rows(figure: Figure) -> None:
+    """Give rows of axes that stand one below the other room for their titles."""
+    figure.set_layout_engine("constrained", h_pad=0.12)  # inches
 
 
 def add_title(figure: Figure, title: str | None) -> None:
@@ -64,7 +71,7 @@ def add_legend(
     legend = figure.legend(
         handles,
         # matplotlib drops names that begin with an underscore, hence the blank.
-        [f" {shorten(text)}" for text in texts],
+        [f" {shorten(name)}" for name in texts],
         loc="outside lower center",
         ncols=min(len(texts), _LEGEND_COLUMNS),
         frameon=False,
@@ -75,8 +82,8 @@ def add_legend(
         title_fontproperties={"size": 10},
     )
     legend.get_title().set(color=MUTED, parse_math=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    for entry in legend.get_texts():
+        entry.set_parse_math(False)
 
 
 def _wrapped(figure: Figure, notes: Iterable[str]) -> str:
@@ -84,6 +91,6 @@ def _wrapped(figure: Figure, notes: Iterable[str]) -> str:
     return fill("; ".join(note for note in notes if note), int(_LETTERS_PER_INCH * figure.get_figwidth()))
 
 
-def shorten(text: str, length: int = 40) -> str:
+def shorten(name: str, length: int = 40) -> str:
     """Return at most so many characters of a text."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return name if len(name) <= length else name[: length - 1] + "…"

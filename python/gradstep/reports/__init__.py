@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstep._version import __version__
+from gradstep.nn.metrics import Metrics
 from gradstep.reports import page, pictures, searches, tables
 from gradstep.reports.runs import collect
-from gradstep.training.history import Metrics
 
 if TYPE_CHECKING:
+    from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.trainer import Trainer
     from gradstep.search.sweep import Sweep
 
@@ -24,7 +25,7 @@ __all__ = ["report"]
 
 
 def report(
-    trainers: Trainer | Mapping[str, Trainer] | Sweep,
+    trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -35,23 +36,23 @@ def report(
 ) -> Path:
     """Write one self-contained HTML file about one or several trained networks, or about a search.
 
-    It holds a summary, tables of figures and settings, the curves, the first layer's weights as
-    images, and what it was trained with. That of a search has the table of all trials, accuracy over
-    every parameter and over all of them together, the curves of all models with the best in colour,
-    which models trained together and why, and then the same about the best alone. It needs no network
-    and no JavaScript, and reads well on a phone, in dark mode and on paper. At any moment `path` holds
-    its old content or all of the new.
+    It holds a summary, tables of metrics and settings, the curves, the first layer's weights as images
+    where outputs are classes, and what it was trained with. That of a search has the table of all trials,
+    a metric over every parameter and over all of them together, the curves of all models with the best in
+    colour, which models trained together and why, and then the same about the best alone. It needs no
+    network and no JavaScript, and reads well on a phone, in dark mode and on paper. At any moment `path`
+    holds its old content or all of the new.
 
     Parameters
     ----------
-    trainers : fitted Trainer, mapping of str to fitted Trainer, or fitted Sweep
+    trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep
         The keys are the names of the runs.
     path : str or path
         The file to write; its folder must exist, a file of that name is replaced.
     title : str, optional
         Heading of the page; by default "Training report", or "Search report".
     tests : Metrics, or mapping of str to Metrics, optional
-        What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only Trainer, or those of
+        What ``trainer.evaluate(X_test, y_test)`` gave: the Metrics of the only run, or those of
         any of the runs by name; of a search those of `best_trainer_`.
     image_shape : tuple of int, optional
         ``(height, width)`` or ``(3, height, width)`` of a row of X, channels first. When None,

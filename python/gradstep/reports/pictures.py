@@ -40,17 +40,19 @@ def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[
         f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
         for entry in plots.legend_entries(histories, best)
     )
-    panels = "".join(_panel(panel, histories, prefix, best) for panel in plots.panels(histories))
-    return f'<ul class="legend">{entries}</ul>\n<div class="panels">{panels}</div>'
+    shown = plots.panels(histories)
+    panels = "".join(_panel(panel, histories, prefix, best) for panel in shown)
+    kind = "panels pairs" if plots.panel_columns(len(shown)) == 2 else "panels"
+    return f'<ul class="legend">{entries}</ul>\n<div class="{kind}">{panels}</div>'
 
 
 def weights(
     runs: Sequence[Run], image_shape: tuple[int, ...] | None, class_names: Sequence[str] | None
 ) -> str:
-    """Return the first layer's weights of every run whose rows are images, else nothing."""
+    """Return the first layer's weights of every run with classes whose rows are images, else nothing."""
     pieces = []
     for run in runs:
-        if image_shape is None and not _looks_like_image(run.sizes[0]):
+        if not run.has_classes or (image_shape is None and not _looks_like_image(run.sizes[0])):
             continue
         images = plots.weight_pictures(run.trainer, image_shape, class_names, whose="report")
         height, width = images.pixels.shape[1:3]
@@ -84,7 +86,7 @@ def _panel(
         axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
         plots.draw_panel(axes, panel, histories, best)
         axes.yaxis.set_label_coords(-0.145, 0.5)
-    return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.column}-")
+    return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.name}-")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,18 @@ import numpy as np
 
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.training.history import History, Metrics
+from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.losses import Loss
+from gradstep.nn.metrics import Metric, Metrics
+from gradstep.training.fitted import Fitted
+from gradstep.training.history import History
+from gradstep.utils import text
 
 if TYPE_CHECKING:
+    from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.trainer import Trainer
+
+    Model = Trainer | Regressor
 
 # The page takes the colours of figures from its style sheet, so that they follow dark mode.
 _CSS_COLOURS = {
@@ -39,31 +48,54 @@ class Run:
     Attributes
     ----------
     name : str
-    trainer : Trainer
+    trainer : Trainer or Regressor
     history : History
     colour : str
         Of its lines, as CSS; empty for a run alone, which has no need to be told apart.
     test : Metrics or None
-        Its figures on test rows.
+        Its metrics on test rows.
     """
 
     name: str
-    trainer: Trainer
+    trainer: Model
     history: History
     colour: str
     test: Metrics | None
 
+    @cached_property
+    def fitted(self) -> Fitted:
+        """The model as a value."""
+        return self.trainer.result().fitted
+
     @property
-    def sizes(self) -> list[int]:
+    def loss(self) -> Loss:
+        """What it was trained by."""
+        return self.fitted.loss
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
         """Layer sizes, (d, h, ..., k)."""
-        weights = self.trainer.coefs_
-        return [int(weights[0].shape[0]), *(int(layer.shape[1]) for layer in weights)]
+        return self.fitted.layers.sizes
+
+    @property
+    def layers(self) -> str:
+        """Layer sizes as text, 64 → 50 → 10."""
+        return f"{text.GAP}→ ".join(map(str, self.sizes))
 
     @property
     def parameters(self) -> int:
         """Number of weights and biases."""
-        pairs = zip(self.trainer.coefs_, self.trainer.intercepts_, strict=True)
-        return sum(int(weights.size + biases.size) for weights, biases in pairs)
+        return self.fitted.layers.parameters
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its outputs are classes or labels."""
+        return self.loss.takes != "values"
+
+    @property
+    def judged_by(self) -> tuple[object, ...]:
+        """What runs must have in common for their losses to be comparable."""
+        return self.loss, self.trainer.get_params(deep=False).get("standardize_targets")
 
     @property
     def label(self) -> str:
@@ -72,20 +104,25 @@ class Run:
         return swatch + escape(self.name)
 
     def last(self, column: str) -> float:
-        """Return the value in the last row of the history."""
-        return float(self.history[column][-1])
+        """Return the value in the last row of the history; NaN where it has no such column."""
+        return float(self.history[column][-1]) if column in self.history else math.nan
 
-    def best(self, column: str) -> tuple[float, float]:
-        """Return the best value of a column and its epoch; NaN where nothing was measured."""
-        values = self.history[column]
-        if not np.isfinite(values).any():
+    def best(self, split: str, metric: Metric) -> tuple[float, float]:
+        """Return the best value of a metric and its epoch; NaN where nothing was measured."""
+        column = f"{split}_{metric.name}"
+        if column not in self.history or not np.isfinite(self.history[column]).any():
             return math.nan, math.nan
-        place = int(np.nanargmax(values) if column.endswith("accuracy") else np.nanargmin(values))
+        values = self.history[column]
+        place = int(np.nanargmax(values) if metric.better == "higher" else np.nanargmin(values))
         return float(values[place]), float(self.history["epoch"][place])
+
+    def tested(self, metric: Metric) -> float:
+        """Return a metric on test rows; NaN where it was not measured."""
+        return math.nan if self.test is None else self.test.get(metric.name, math.nan)
 
 
 def collect(
-    trainers: Trainer | Mapping[str, Trainer], tests: Metrics | Mapping[str, Metrics] | None
+    trainers: Model | Mapping[str, Model], tests: Metrics | Mapping[str, Metrics] | None
 ) -> list[Run]:
     """Return the checked arguments of `report` as runs, in their order."""
     named = (
@@ -94,16 +131,16 @@ def collect(
         else {"": trainers}
     )
     for name, trainer in named.items():
-        if not (hasattr(trainer, "coefs_") and isinstance(getattr(trainer, "history_", None), History)):
-            what = f"run {name!r} of report must be a fitted Trainer"
+        if not (isinstance(trainer, BaseTrainer) and hasattr(trainer, "coefs_")):
+            what = f"run {name!r} of report must be a fitted Trainer or Regressor"
             raise InvalidParameterError(
                 f"{what if isinstance(trainers, Mapping) else _wanted(trainer)}, got {trainer!r}"
             )
     histories = plots.histories(named, whose="report")
-    figures = _by_name(tests, list(named))
+    tested = _by_name(tests, list(named))
     colours = [css(colour) if len(named) > 1 else "" for colour, _ in plots.line_colours(len(named))]
     return [
-        Run(name or _describe(trainer), trainer, histories[name], colour, figures.get(name))
+        Run(name or _describe(trainer), trainer, histories[name], colour, tested.get(name))
         for (name, trainer), colour in zip(named.items(), colours, strict=True)
     ]
 
@@ -112,7 +149,7 @@ def _wanted(given: object) -> str:
     """Return what `report` takes, where it was given one thing alone."""
     # A search in rounds is told by the property: its class lies further up.
     hint = " (its `best_sweep_` is one)" if hasattr(type(given), "best_sweep_") else ""
-    kinds = "a fitted Trainer, a mapping of names to fitted Trainers, or a fitted Sweep"
+    kinds = "a fitted Trainer or Regressor, a mapping of names to these, or a fitted Sweep"
     return f"`trainers` of report must be {kinds}{hint}"
 
 
@@ -132,6 +169,7 @@ def _by_name(tests: Metrics | Mapping[str, Metrics] | None, names: list[str]) ->
     return tests
 
 
-def _describe(trainer: Trainer) -> str:
-    layers = len(trainer.coefs_)
-    return f"{trainer.loss} layer" if layers == 1 else f"network of {layers} layers"
+def _describe(trainer: Model) -> str:
+    fitted = trainer.result().fitted
+    layers = fitted.layers.count
+    return f"{fitted.loss.name} layer" if layers == 1 else f"network of {layers} layers"

@@ -14,10 +14,13 @@ import numpy as np
 from gradstep import plots
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
+from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_column, value_text
 from gradstep.plots import results
-from gradstep.reports import page, pictures, tables, text
+from gradstep.reports import page, pictures, tables
 from gradstep.reports.runs import collect
-from gradstep.training.history import History, Metrics, measured
+from gradstep.training.history import History, available_splits
+from gradstep.training.status import Status
+from gradstep.utils import text
 
 if TYPE_CHECKING:
     from gradstep.search.results import Results
@@ -25,11 +28,8 @@ if TYPE_CHECKING:
 
 # Rows of the table of trials, and curves in the background.
 _MOST_ROWS, _MOST_CURVES = 200, 200
-# Columns of the table after the parameters and the score; those that say nothing are left out.
-_FIGURES = (
-    *("best_epoch", "epoch", "validation_loss", "validation_accuracy", "train_loss", "train_accuracy"),
-    *("running_loss", "running_accuracy", "updates", "seconds"),
-)
+# Splits of a history, the most telling rows first.
+_PREFERENCE = sorted(SPLITS, key=lambda split: split != "validation")
 
 
 def content(
@@ -48,8 +48,8 @@ def content(
         )
     sections = [
         _cards(sweep, found, best),
-        page.section("Trials", _trials(found, sweep.figure, best)),
-        page.section("Parameters", _parameters(found, sweep.figure)),
+        page.section("Trials", _trials(found, sweep.metric, best)),
+        page.section("Parameters", _parameters(found, _shown_metric(sweep))),
         page.section("Curves", _curves(sweep, best)),
         page.section("Groups", _groups(sweep)),
     ]
@@ -73,22 +73,39 @@ def _cards(sweep: Sweep, found: Results, best: int | None) -> str:
     statuses = Counter(found["status"].tolist())
     models = [len(group.models) for group in sweep.groups_]
     seconds = sum(_seconds(sweep, group.models) for group in sweep.groups_)
-    folds = f", {len(sweep.trials_[0].trainers)} folds each" if sweep.folds is not None else ""
+    folds = f", {len(sweep.histories_[0])} folds each" if sweep.folds is not None else ""
     return tables.card_list(
         [
-            (f"Best {results.words(sweep.figure)}", _cell(sweep.figure, score), params),
-            ("Trials", f"{found.n_trials:,}", ", ".join(f"{n} {status}" for status, n in statuses.items())),
-            ("Time to train", text.duration(seconds), f"{sum(models):,} models{folds}"),
-            ("Groups", f"{len(models):,}", f"at most {max(models)} models in one pass over the rows"),
+            (f"Best {results.words(sweep.metric)}", _cell(sweep.metric, score), params),
+            (
+                "Trials",
+                text.count(found.n_trials),
+                ", ".join(f"{n} {_spoken(status)}" for status, n in statuses.items()),
+            ),
+            (
+                "Time to train",
+                text.duration(seconds, gap=text.GAP),
+                f"{text.count(sum(models))} models{folds}",
+            ),
+            ("Groups", text.count(len(models)), f"at most {max(models)} models in one pass over the rows"),
         ]
     )
 
 
 def _seconds(sweep: Sweep, models: Sequence[tuple[int, int]]) -> float:
     """Return the seconds that a group took: those of its model that trained longest."""
-    trainers = [sweep.trials_[trial].trainers[fold] for trial, fold in models]
-    histories: list[History] = [getattr(trainer, "history_", History()) for trainer in trainers]
+    every = _histories(sweep)
+    histories = [every[trial][fold] for trial, fold in models]
     return max((float(history["seconds"][-1]) for history in histories if len(history)), default=0.0)
+
+
+def _histories(sweep: Sweep) -> list[list[History]]:
+    """Return the histories of every trial, one for each fold."""
+    return [[found] if isinstance(found, History) else list(found) for found in sweep.histories_]
+
+
+def _spoken(status: str) -> str:
+    return status.replace("_", " ")
 
 
 def _words(params: Mapping[str, Any]) -> str:
@@ -96,97 +113,116 @@ def _words(params: Mapping[str, Any]) -> str:
 
 
 def _setting(value: Any) -> str:
-    return results.text(value) if isinstance(value, (int, float)) else text.setting(value)
+    return text.short(value) if isinstance(value, (int, float)) else text.setting(value)
 
 
 def _cell(column: str, value: float) -> str:
-    """Return a figure as a reader wants it, by the last word of its column."""
-    quantity = column.rpartition("_")[2]
-    if quantity == "accuracy":
-        return text.percent(value)
-    if quantity == "seconds":
-        return text.duration(value) if math.isfinite(value) else text.number(value)
-    return f"{value:,.6g}" if quantity in ("updates", "epoch") and value == value else text.number(value)
+    """Return a number of a column of results as a reader wants it."""
+    if not math.isfinite(value):
+        return text.NOTHING
+    if column == "seconds":
+        return text.duration(value, gap=text.GAP)
+    if column == "updates":
+        return text.count(round(value))
+    return text.number(value, 6) if column.endswith("epoch") else value_text(column, value, gap=text.GAP)
 
 
-def _trials(found: Results, figure: str, best: int | None) -> str:
+def _columns(found: Results, metric: str) -> list[str]:
+    """Return the columns of the table after the parameters and the score; costs cannot be compared."""
+    measured = [name for name in found if is_column(name) and parse_column(name)[1] is not Cost]
+    measured.sort(key=lambda name: _PREFERENCE.index(parse_column(name)[0]))
+    names = ["best_epoch", "epoch", *measured, "updates", "seconds"]
+    return [name for name in names if name != metric and np.isfinite(found[name]).any()]
+
+
+def _trials(found: Results, metric: str, best: int | None) -> str:
     """Return the table of trials in the order of their ranking."""
-    figures = [name for name in _FIGURES if name != figure and np.isfinite(found[name]).any()]
+    others = _columns(found, metric)
     rows = list(found.rows())
     scores = ["score", *(["score_std"] if "score_std" in found else [])]
     heads = "".join(tables.head_cell(escape(results.words(name)), "left") for name in found.parameters)
     heads += tables.head_cell("status", "left")
-    heads += tables.head_cell(escape(results.words(figure)), "first")
+    heads += tables.head_cell(escape(results.words(metric)), "first")
     heads += "".join(map(tables.head_cell, ["deviation"] * (len(scores) - 1)))
-    heads += "".join(tables.head_cell(escape(results.words(name))) for name in figures)
+    heads += "".join(tables.head_cell(escape(results.words(name))) for name in others)
     body = []
     for place in found.ranking().tolist()[:_MOST_ROWS]:
         row = rows[place]
         cells = [f'<td class="text">{escape(_setting(row[name]))}</td>' for name in found.parameters]
         cells.append(f'<td class="left">{_status(row["status"])}</td>')
-        for name in (*scores, *figures):
+        for name in (*scores, *others):
             kind = "" if name != "score" else "first win" if row["trial"] == best else "first"
-            shown = figure if name in scores else name
+            shown = metric if name in scores else name
             cells.append(f'<td class="{kind}">{_cell(shown, row[name])}</td>')
         body.append(tables.row(_name(row["trial"]), cells))
     hidden = found.n_trials - len(body)
     caption = (
         "Trials trained to their own ends stand first, the best of them at the top and tinted, then the "
-        f"others. {results.heading(figure)} is that of the model kept. Of a trial that was dropped, figures "
+        f"others. {results.heading(metric)} is that of the model kept. Of a trial that was pruned, metrics "
         "are those it had then; of one that diverged, updates is the one that failed."
     ) + (f" {hidden} more trials are not shown." if hidden else "")
     head = f'<tr><th class="name" scope="col">Trial</th>{heads}</tr>'
-    return f'{tables.table("Trials", head, body)}<p class="caption">{escape(caption)}</p>'
+    return f'{tables.table("Trials", head, body, "wide")}<p class="caption">{escape(caption)}</p>'
 
 
 def _status(status: str) -> str:
-    unusual = status in ("diverged", "interrupted")
-    return f'<span class="badge">{status}</span>' if unusual else escape(status)
+    is_unusual = status in (Status.DIVERGED, Status.INTERRUPTED)
+    return f'<span class="badge">{_spoken(status)}</span>' if is_unusual else _spoken(status)
 
 
-def _parameters(found: Results, figure: str) -> str:
-    """Return accuracy over every parameter that was varied, and a picture of all of them together."""
-    accuracy = f"{figure.partition('_')[0]}_accuracy"
-    # Of trials that are equally accurate, all pictures take the one with the best score for the best.
+def _shown_metric(sweep: Sweep) -> str:
+    """Return the column to draw: in place of loss or cost that of the models' first own metric."""
+    ranking: str = sweep.metric
+    split, ranked_by = parse_column(ranking)
+    own = plots.metrics_of(history for of_trial in _histories(sweep) for history in of_trial)[len(ALWAYS) :]
+    if ranked_by not in map(type, ALWAYS) or not own:
+        return ranking
+    column = f"{split}_{own[0].name}"
+    return column if column in sweep.results_ else ranking
+
+
+def _parameters(found: Results, metric: str) -> str:
+    """Return a metric over every parameter that was varied, and a picture of all of them together."""
+    # Of trials that are equally good, all pictures take the one with the best score for the best.
     order = found.ranking()
     table: dict[str, Any] = {name: found[name][order].tolist() for name in (*found.parameters, "status")}
-    table[accuracy] = np.where(found["status"] == "diverged", np.nan, found[accuracy])[order]
+    table[metric] = np.where(found["status"] == Status.DIVERGED, np.nan, found[metric])[order]
     varied = [name for name in found.parameters if len(_different(table[name])) > 1]
-    whole = results.whole(table)
-    if not varied or not np.isfinite(table[accuracy]).any():
+    complete = results.complete(table)
+    if not varied or not np.isfinite(table[metric]).any():
         return ""
     pieces = []
     for place, name in enumerate(varied):
         # A line would join what other parameters have set apart, unless every value was tried often.
-        tried = list(compress(table[name], whole))
+        tried = list(compress(table[name], complete))
         join = len(varied) == 1 or len(_different(tried)) <= len(tried) // 2
-        drawn = plots.over_parameter(table, name, accuracy, join=join)
-        label = f"{results.words(accuracy)} over {results.words(name)}"
+        drawn = plots.over_parameter(table, name, metric, join=join)
+        label = f"{results.words(metric)} over {results.words(name)}"
         pieces.append(pictures.figure(drawn, label, f"parameter-{place}-"))
     shown = f'<div class="figures">{"".join(pieces)}</div>'
     if len(varied) == 1:
         return shown
-    if _is_grid(table, varied, whole):
-        drawn = plots.heat_map(table, varied[0], varied[1], accuracy)
+    if _is_grid(table, varied, complete):
+        drawn = plots.heat_map(table, varied[0], varied[1], metric)
     else:
-        drawn = plots.parallel_coordinates(table, varied, accuracy)
-    return shown + pictures.figure(drawn, f"{results.words(accuracy)} by all parameters", "parameters-")
+        drawn = plots.parallel_coordinates(table, varied, metric)
+    return shown + pictures.figure(drawn, f"{results.words(metric)} by all parameters", "parameters-")
 
 
 def _different(values: Iterable[Any]) -> set[str]:
-    return {results.text(value) for value in values}
+    return {text.short(value) for value in values}
 
 
-def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], whole: Iterable[bool]) -> bool:
-    """Tell whether a heat map would show most pairs of the values of two parameters, and not too many.
+def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], complete: Iterable[bool]) -> bool:
+    """Return whether a heat map would show most pairs of the values of two parameters, and not too many.
 
     It shows those of which a trial was trained to its end.
     """
     if len(varied) != 2:
         return False
     sides = [len(_different(table[name])) for name in varied]
-    pairs = zip(*([results.text(value) for value in table[name]] for name in varied), strict=True)
-    shown = set(compress(pairs, whole))
+    pairs = zip(*([text.short(value) for value in table[name]] for name in varied), strict=True)
+    shown = set(compress(pairs, complete))
     return max(sides) <= plots.MOST_LEVELS and 2 * len(shown) > math.prod(sides)
 
 
@@ -194,13 +230,12 @@ def _curves(sweep: Sweep, best: int | None) -> str:
     """Return the curves of all models, the best trial's in colour."""
     named: dict[str, History] = {}
     coloured = []
-    for trial in sweep.trials_:
-        for fold, trainer in enumerate(trial.trainers):
-            name = _name(trial.number) + (f", fold {fold}" if len(trial.trainers) > 1 else "")
-            history = getattr(trainer, "history_", History())
-            if trial.number == best:
+    for trial, of_trial in enumerate(_histories(sweep)):
+        for fold, history in enumerate(of_trial):
+            name = _name(trial) + (f", fold {fold}" if len(of_trial) > 1 else "")
+            if trial == best:
                 coloured.append(name)
-            if measured(history) and (trial.number == best or len(named) < _MOST_CURVES):
+            if available_splits(history) and (trial == best or len(named) < _MOST_CURVES):
                 named[name] = history
     return pictures.curves(named, "curves-", coloured) if named else ""
 
@@ -211,10 +246,10 @@ def _groups(sweep: Sweep) -> str:
     for number, group in enumerate(sweep.groups_):
         trials = _ranges(sorted({trial for trial, _ in group.models}))
         cells = [
-            f"<td>{len(group.models):,}</td>",
+            f"<td>{text.count(len(group.models))}</td>",
             f'<td class="text">{escape(trials)}</td>',
             f'<td class="text">{escape(group.reason)}</td>',
-            f"<td>{text.duration(_seconds(sweep, group.models))}</td>",
+            f"<td>{text.duration(_seconds(sweep, group.models), gap=text.GAP)}</td>",
         ]
         body.append(tables.row(f"group {number}", cells))
     names = {"models": "", "trials": "left", "what they share, and others do not": "left", "time": ""}

@@ -5,83 +5,184 @@ from __future__ import annotations
 import inspect
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 
 from gradstep import backends, plots
-from gradstep.reports import text
+from gradstep.nn.metrics import ALWAYS, Cost, MeanLoss, Metric, value_text
+from gradstep.plots.results import capitalised
 from gradstep.reports.runs import Run
-from gradstep.training.history import COLUMNS, Metrics
-from gradstep.utils import threads
+from gradstep.utils import text
 
-_SETS = {**plots.PART_NAMES, "test": "test"}
-# The most telling rows first.
+# Splits of a history, the most telling rows first.
 _PREFERENCE = ("validation", "train", "running")
 
 
+class BestValue(NamedTuple):
+    """The best value of a metric, and the split, the epoch (NaN of test rows) and the run it is of."""
+
+    split: str
+    value: float
+    epoch: float
+    run: Run
+
+
 def cards(runs: Sequence[Run]) -> str:
-    """Return the four figures that one looks for first."""
+    """Return the numbers that one looks for first."""
     several = len(runs) > 1
-    which, accuracy, winner = _best_accuracy(runs)
-    # Unlike losses cannot be compared.
-    alike = [run for run in runs if run.trainer.loss == winner.trainer.loss]
-    kind = f" ({winner.trainer.loss})" if len(alike) < len(runs) else ""
-    rows, loss, epoch, lowest = _lowest_loss(alike)
     updates = sum(int(run.last("update")) for run in runs)
     largest = max(runs, key=lambda run: run.parameters)
-    figures = [
-        (f"Best {_SETS[which]} accuracy", text.percent(accuracy), winner.name),
-        (
-            f"Lowest {_SETS[rows]} loss{kind}",
-            text.number(loss),
-            f"{lowest.name}, epoch {epoch:g}" if several else f"epoch {epoch:g}",
-        ),
-        (
-            "Time to train",
-            text.duration(sum(run.last("seconds") for run in runs)),
-            f"{updates:,} updates in {len(runs)} runs" if several else f"{updates:,} updates",
-        ),
-        (
-            "Parameters",
-            f"{largest.parameters:,}",
-            f"in the largest of {len(runs)} runs" if several else text.layers(largest.sizes),
-        ),
-    ]
-    return card_list(figures)
+    return card_list(
+        [
+            *_best_cards(runs),
+            (
+                "Time to train",
+                text.duration(sum(run.last("seconds") for run in runs), gap=text.GAP),
+                f"{text.count(updates)} updates" + f" in {len(runs)} runs" * several,
+            ),
+            (
+                "Parameters",
+                text.count(largest.parameters),
+                f"in the largest of {len(runs)} runs" if several else largest.layers,
+            ),
+        ]
+    )
 
 
-def card_list(figures: Sequence[tuple[str, str, str]]) -> str:
-    """Return figures, each with its name before and a remark after it, as cards."""
-    items = [f"<li><span>{a}</span><b>{b}</b><span>{escape(c)}</span></li>" for a, b, c in figures]
+def _best_cards(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """Return the best of the first metric that the models have beside loss and cost, and the lowest loss.
+
+    Losses that cannot be compared with that of the best are left out.
+    """
+    own = plots.metrics_of(run.history for run in runs)[len(ALWAYS) :]
+    leading = _best_value(runs, own[0], ("test", *_PREFERENCE)) if own else None
+    judged_by = (runs[0] if leading is None else leading.run).judged_by
+    alike = [run for run in runs if run.judged_by == judged_by]
+    lowest = _best_value(alike, MeanLoss(), _PREFERENCE)
+    cards = []
+    if leading is not None:
+        name = f"Best {plots.SPLIT_NAMES[leading.split]} {own[0].title}"
+        cards.append((name, value_text(own[0].name, leading.value, gap=text.GAP), leading.run.name))
+    if lowest is not None:
+        kind = f" ({lowest.run.loss.name})" if len(alike) < len(runs) else ""
+        of_run = f"{lowest.run.name}, " if len(runs) > 1 else ""
+        name = f"Lowest {plots.SPLIT_NAMES[lowest.split]} loss{kind}"
+        cards.append((name, text.decimals(lowest.value), f"{of_run}epoch {text.number(lowest.epoch)}"))
+    return cards
+
+
+def _best_value(runs: Sequence[Run], metric: Metric, splits: Sequence[str]) -> BestValue | None:
+    """Return the best value of a metric in the first of the splits that has one."""
+    for split in splits:
+        found = []
+        for run in runs:
+            value, epoch = (run.tested(metric), math.nan) if split == "test" else run.best(split, metric)
+            if math.isfinite(value):
+                found.append(BestValue(split, value, epoch, run))
+        if found:
+            direction = 1.0 if metric.better == "higher" else -1.0
+            return max(found, key=lambda best: direction * best.value)
+    return None
+
+
+def card_list(cards: Sequence[tuple[str, str, str]]) -> str:
+    """Return numbers, each with its name before and a remark after it, as cards."""
+    items = [f"<li><span>{escape(a)}</span><b>{b}</b><span>{escape(c)}</span></li>" for a, b, c in cards]
     return f'<ul class="cards">{"".join(items)}</ul>'
 
 
 def results(runs: Sequence[Run]) -> str:
-    """Return the table of loss, cost and accuracy, last and best."""
-    sets = plots.parts_of(run.history for run in runs)
-    sets += ["test"] * any(run.test is not None for run in runs)
-    figures = {s: [f for f in Metrics._fields if s != "running" or f"running_{f}" in COLUMNS] for s in sets}
+    """Return the table of loss, cost and metrics, last and best."""
+    columns = {
+        split: _metrics_of(runs, split) for split in (*plots.splits_of(r.history for r in runs), "test")
+    }
+    columns = {split: metrics for split, metrics in columns.items() if metrics}
     groups = "".join(
-        f'<th class="first" colspan="{len(figures[s])}" scope="colgroup">{_SETS[s].capitalize()}</th>'
-        for s in sets
+        f'<th class="first" colspan="{len(metrics)}" scope="colgroup">'
+        f"{capitalised(plots.SPLIT_NAMES[split])}</th>"
+        for split, metrics in columns.items()
     )
-    heads = "".join(head_cell(figure, "first" * (figure == "loss")) for s in sets for figure in figures[s])
-    columns = [_column(runs, s, figure) for s in sets for figure in figures[s]]
-    body = [row(run.label, cells) for run, *cells in zip(runs, *columns, strict=True)]
+    heads = "".join(
+        head_cell(escape(metric.title), "first" * (place == 0))
+        for metrics in columns.values()
+        for place, metric in enumerate(metrics)
+    )
+    cells = [
+        _column(runs, split, metric, is_first=place == 0)
+        for split, metrics in columns.items()
+        for place, metric in enumerate(metrics)
+    ]
+    body = [row(run.label, of_run) for run, *of_run in zip(runs, *cells, strict=True)]
+    head = f'<tr><th class="name" rowspan="2" scope="col">Run</th>{groups}</tr><tr>{heads}</tr>'
+    caption = _caption(runs, "running" in columns)
+    return f'{table("Results", head, body, "wide")}<p class="caption">{caption}</p>'
+
+
+def _metrics_of(runs: Sequence[Run], split: str) -> list[Metric]:
+    """Return what any of the runs tells of a split."""
+    known = plots.metrics_of(run.history for run in runs)
+    if split == "test":
+        return [metric for metric in known if any(metric.name in (run.test or {}) for run in runs)]
+    return [metric for metric in known if any(f"{split}_{metric.name}" in run.history for run in runs)]
+
+
+def _caption(runs: Sequence[Run], has_running: bool) -> str:
     caption = (
-        "Last figures; in small, the best on the way with its epoch, where that was "
-        "another. Loss in nats; cost = loss + L2 term."
+        "Last values; in small, the best on the way with its epoch, where that was another. "
+        "Cost = loss + L2 term."
     )
-    if "running" in sets:
+    if any(run.trainer.get_params(deep=False).get("standardize_targets") for run in runs):
+        caption += " Loss and cost of a regressor are those of its standardised targets."
+    if has_running:
         caption += " Running: means over batches as they were trained on, before their updates."
     if len(runs) > 1:
         caption += " Tinted: the best run on rows that it was not trained on."
     if any(_kept_epoch(run) for run in runs):
-        caption += " Test figures and images are of the parameters that early stopping kept."
-    head = f'<tr><th class="name" rowspan="2" scope="col">Run</th>{groups}</tr><tr>{heads}</tr>'
-    return f'{table("Results", head, body)}<p class="caption">{caption}</p>'
+        caption += " Test metrics and images are of the parameters that early stopping kept."
+    return caption
+
+
+def _column(runs: Sequence[Run], split: str, metric: Metric, is_first: bool) -> list[str]:
+    """Return one cell per run."""
+    lasts, smalls = [], []
+    for run in runs:
+        small = ""
+        if split == "test":
+            last = run.tested(metric)
+        else:
+            last = run.last(f"{split}_{metric.name}")
+            best, epoch = run.best(split, metric)
+            if math.isfinite(best) and _value(metric, best) != _value(metric, last):
+                small = f"<small>{_value(metric, best)} at{text.GAP}{text.number(epoch)}</small>"
+        lasts.append(last)
+        smalls.append(small)
+    top = _winning(runs, split, metric, lasts)
+    cells = []
+    for last, small in zip(lasts, smalls, strict=True):
+        kinds = ["first"] * is_first + ["win"] * (last == top)
+        cells.append(f'<td class="{" ".join(kinds)}">{_value(metric, last)}{small}</td>')
+    return cells
+
+
+def _winning(runs: Sequence[Run], split: str, metric: Metric, lasts: Sequence[float]) -> float:
+    """Return the best of the runs' values, NaN where they cannot be compared.
+
+    Costs of unlike l2 and unlike losses cannot, and the lowest train loss may be the worst overfit.
+    """
+    measured = [(run, last) for run, last in zip(runs, lasts, strict=True) if math.isfinite(last)]
+    is_comparable = len(measured) > 1 and split in ("validation", "test") and metric != Cost()
+    if metric == MeanLoss():
+        is_comparable &= all(run.judged_by == measured[0][0].judged_by for run, _ in measured)
+    if not is_comparable:
+        return math.nan
+    return (max if metric.better == "higher" else min)(last for _, last in measured)
+
+
+def _value(metric: Metric, value: float) -> str:
+    return value_text(metric.name, value, gap=text.GAP)
 
 
 def training(runs: Sequence[Run]) -> str:
@@ -90,16 +191,16 @@ def training(runs: Sequence[Run]) -> str:
     for run in runs:
         settings = run.trainer
         cells = [
-            f'<td class="left">{text.layers(run.sizes)}</td>',
-            f"<td>{run.parameters:,}</td>",
+            f'<td class="left">{run.layers}</td>',
+            f"<td>{text.count(run.parameters)}</td>",
             f"<td>{escape(text.setting(settings.l2))}</td>",
             f'<td class="first text">{escape(text.setting(settings.learning_rate))}</td>',
             f"<td>{escape(text.setting(settings.batch_size_))}</td>",
             f"<td>{_epochs(run)}</td>",
-            f"<td>{int(run.last('update')):,}</td>",
-            f"<td>{text.duration(run.last('seconds'))}</td>",
+            f"<td>{text.count(int(run.last('update')))}</td>",
+            f"<td>{text.duration(run.last('seconds'), gap=text.GAP)}</td>",
         ]
-        mark = '<span class="badge">interrupted</span>' if settings.interrupted_ else ""
+        mark = "" if settings.status_.is_complete else f'<span class="badge">{settings.status_}</span>'
         body.append(row(run.label + mark, cells))
     names = {"layers": "left", "parameters": "", "L2": "", "learning rate": "first left"}
     names |= dict.fromkeys(("batch", "epochs", "updates", "time"), "")
@@ -108,26 +209,37 @@ def training(runs: Sequence[Run]) -> str:
 
 
 def settings(runs: Sequence[Run]) -> str:
-    """Return every parameter of every run, marked where it is not the default."""
-    given = [run.trainer.get_params(deep=False) for run in runs]
+    """Return every parameter of every run, marked where it is not the default of its estimator."""
+    given = [_texts(run.trainer.get_params(deep=False)) for run in runs]
+    defaults = [
+        _texts({name: parameter.default for name, parameter in inspect.signature(kind).parameters.items()})
+        for kind in (type(run.trainer) for run in runs)
+    ]
     body = []
-    for name, parameter in inspect.signature(type(runs[0].trainer)).parameters.items():
-        default = text.setting(parameter.default)
-        values = [text.setting(values[name]) for values in given]
-        marked = [escape(v) if v == default else f"<mark>{escape(v)}</mark>" for v in values]
-        cells = [f'<td class="text">{html}</td>' for html in (*marked, escape(default))]
-        untouched = all(value == default for value in values)
-        body.append(row(escape(name), cells, "untouched" * untouched))
+    for name in dict.fromkeys(name for own in defaults for name in own):
+        cells, is_changed = [], False
+        for values, own in zip(given, defaults, strict=True):
+            value = escape(values.get(name, text.NOTHING))
+            is_default = values.get(name) == own.get(name)
+            is_changed |= not is_default
+            cells.append(value if is_default else f"<mark>{value}</mark>")
+        shown = dict.fromkeys(escape(own[name]) for own in defaults if name in own)
+        cells = [f'<td class="text">{cell}</td>' for cell in (*cells, " or ".join(shown))]
+        body.append(row(escape(name), cells, "" if is_changed else "untouched"))
     columns = "".join(head_cell(label, "left") for label in (*(run.label for run in runs), "default"))
     head = f'<tr><th class="name" scope="col">Parameter</th>{columns}</tr>'
-    shown = table("Settings", head, body, "settings")
-    return f'{shown}<p class="caption"><mark>Marked</mark> settings are not the default.</p>'
+    caption = '<p class="caption"><mark>Marked</mark> settings are not the default.</p>'
+    return table("Settings", head, body, "settings") + caption
+
+
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: text.setting(value) for name, value in values.items()}
 
 
 def build_line(version: str, runs: Sequence[Run]) -> str:
     """Return what the runs were trained with, in one line."""
     used = {run.trainer.backend_ for run in runs}
-    counts = {threads.choose(run.trainer.n_threads, run.trainer.batch_size_ * run.parameters) for run in runs}
+    counts = {run.trainer.n_threads_ for run in runs}
     parts = [
         f"gradstep {version}",
         f"backend {_listed(used)}",
@@ -142,55 +254,9 @@ def build_line(version: str, runs: Sequence[Run]) -> str:
     return escape(" · ".join(part for part in parts if part))
 
 
-def _best_accuracy(runs: Sequence[Run]) -> tuple[str, float, Run]:
-    """Return the best accuracy on the most telling rows there are: those rows, its value, its run."""
-    tested = [("test", run.test.accuracy, run) for run in runs if run.test is not None]
-    for rows in _PREFERENCE:
-        measured = [(rows, run.best(f"{rows}_accuracy")[0], run) for run in runs]
-        tested = tested or [entry for entry in measured if math.isfinite(entry[1])]
-    return max(tested, key=lambda entry: entry[1])
-
-
-def _lowest_loss(runs: Sequence[Run]) -> tuple[str, float, float, Run]:
-    """Return the lowest loss on the most telling rows there are: those rows, its value, epoch, run."""
-    for rows in _PREFERENCE:
-        found = [(rows, *run.best(f"{rows}_loss"), run) for run in runs]
-        if finite := [entry for entry in found if math.isfinite(entry[1])]:
-            break
-    return min(finite, key=lambda entry: entry[1])
-
-
-def _column(runs: Sequence[Run], rows: str, figure: str) -> list[str]:
-    """Return one cell per run."""
-    show = text.percent if figure == "accuracy" else text.number
-    lasts, smalls = [], []
-    for run in runs:
-        small = ""
-        if rows == "test":
-            last = math.nan if run.test is None else float(getattr(run.test, figure))
-        else:
-            last = run.last(f"{rows}_{figure}")
-            best, epoch = run.best(f"{rows}_{figure}")
-            if math.isfinite(best) and best != last:
-                small = f"<small>{show(best)} at {epoch:g}</small>"
-        lasts.append(last)
-        smalls.append(small)
-    # Costs of unlike l2 and unlike losses cannot be compared, and the lowest training loss may be the worst
-    # overfit.
-    comparable = len(runs) > 1 and rows in ("validation", "test") and figure != "cost"
-    comparable &= figure == "accuracy" or len({run.trainer.loss for run in runs}) == 1
-    finite = [value for value in lasts if math.isfinite(value)]
-    top = (max if figure == "accuracy" else min)(finite, default=math.nan)
-    cells = []
-    for last, small in zip(lasts, smalls, strict=True):
-        kinds = ["first"] * (figure == "loss") + ["win"] * (comparable and last == top)
-        cells.append(f'<td class="{" ".join(kinds)}">{show(last)}{small}</td>')
-    return cells
-
-
 def _epochs(run: Run) -> str:
     done = math.ceil(run.last("epoch"))
-    lines = [f"of {run.trainer.epochs:g}"] * (done < run.trainer.epochs)
+    lines = [f"of {text.number(run.trainer.epochs)}"] * (done < run.trainer.epochs)
     if kept := _kept_epoch(run):
         lines.append(f"kept: {kept}")
     return str(done) + "".join(f"<small>{line}</small>" for line in lines)

@@ -2,7 +2,7 @@
 
 What is not said is a softmax layer on standardised images, weights from N(0, 0.01), b = 100 and 40
 epochs, the mean of 3 seeds: the defaults of `Experiment`. The two-layer networks have 50 hidden units
-and He's first weights.
+and He's initial weights.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from gradstep.nn.initializers import Normal
 from gradstep.nn.schedules import CyclicTriangular, StepDecay
 from gradstep.reproduction import checks
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49
-from gradstep.reproduction.entries import (
-    Claim,
+from gradstep.reproduction.measures import best, gain, spread
+from gradstep.reproduction.schema import (
+    DerivedResult,
+    Expected,
     Experiment,
-    Finding,
-    Group,
+    ExperimentGroup,
     Report,
-    best,
-    gain,
-    near,
-    spread,
-    told,
+    info,
+    within,
 )
+from gradstep.utils import text
 
 TEST, VALIDATION, TRAIN = "test_accuracy", "validation_accuracy", "train_accuracy"
 
@@ -39,8 +38,8 @@ _STEP_DECAY = StepDecay(0.05, factor=0.1, every=10)
 _STEP_NAME = "step decay from 0.05, l2 0.1"
 
 
-def _on(data: str, *claims: Claim, **settings: Any) -> Experiment:
-    return Experiment(data, claims=claims, **settings)
+def _on(data: str, *expected: Expected, **settings: Any) -> Experiment:
+    return Experiment(data, expected=expected, **settings)
 
 
 def _cyclic(step_size: int) -> CyclicTriangular:
@@ -59,21 +58,21 @@ REPORT_000 = Report(
     "Softmax regression on one batch",
     checks.CHECK_000,
     (
-        Group(
+        ExperimentGroup(
             "Four settings",
             (
-                _on(BATCH_1, Claim(TEST, 0.238, high=0.32), l2=0.0, learning_rate=0.1, note=_UNSTABLE),
-                _on(BATCH_1, near(TEST, 0.392, 0.008), l2=0.0, learning_rate=0.001),
-                _on(BATCH_1, near(TEST, 0.392, 0.008), told(TRAIN), l2=0.1, learning_rate=0.001),
+                _on(BATCH_1, Expected(TEST, 0.238, high=0.32), l2=0.0, learning_rate=0.1, note=_UNSTABLE),
+                _on(BATCH_1, within(TEST, 0.392, 0.008), l2=0.0, learning_rate=0.001),
+                _on(BATCH_1, within(TEST, 0.392, 0.008), info(TRAIN), l2=0.1, learning_rate=0.001),
                 _on(
                     BATCH_1,
-                    told(TRAIN, 0.4483),
-                    told(TEST),
+                    info(TRAIN, 0.4483),
+                    info(TEST),
                     l2=1.0,
                     learning_rate=0.001,
                     note="What the report gives for l2 1 is what l2 0.1 gets on the training rows (the row "
                     "above), to within its scatter. Half the l2, as if the gradient of the term were l2 * W, "
-                    "gets 0.419; the first weights do not matter, for so strong a term forgets them. So "
+                    "gets 0.419; the initial weights do not matter, for so strong a term forgets them. So "
                     "0.4483 is most likely the number of the setting before.",
                 ),
             ),
@@ -89,22 +88,22 @@ REPORT_001 = Report(
     "How much regularisation",
     checks.CHECK_001,
     (
-        Group(
+        ExperimentGroup(
             "Four settings, 5 seeds",
             (
-                _on(BATCH_1, told(TEST), l2=0.0, learning_rate=0.1, seeds=5, note=_UNSTABLE),
-                _on(BATCH_1, near(TEST, 0.3651, 0.015), l2=0.0, learning_rate=0.01, seeds=5),
-                _on(BATCH_1, told(TEST), l2=0.1, learning_rate=0.01, seeds=5),
-                _on(BATCH_1, told(TEST), l2=1.0, learning_rate=0.01, seeds=5),
+                _on(BATCH_1, info(TEST), l2=0.0, learning_rate=0.1, seeds=5, note=_UNSTABLE),
+                _on(BATCH_1, within(TEST, 0.3651, 0.015), l2=0.0, learning_rate=0.01, seeds=5),
+                _on(BATCH_1, info(TEST), l2=0.1, learning_rate=0.01, seeds=5),
+                _on(BATCH_1, info(TEST), l2=1.0, learning_rate=0.01, seeds=5),
             ),
             ("curves", "weights"),
-            findings=(
-                Finding(
-                    Claim("test accuracy: l2 1 less l2 0.1", high=0.0),
+            derived=(
+                DerivedResult(
+                    Expected("test accuracy: l2 1 less l2 0.1", high=0.0),
                     gain(TEST, of="l2 1, rate 0.01", over="l2 0.1, rate 0.01"),
                 ),
-                Finding(
-                    told("test accuracy: l2 0.1 less l2 0"),
+                DerivedResult(
+                    info("test accuracy: l2 0.1 less l2 0"),
                     gain(TEST, of="l2 0.1, rate 0.01", over="l2 0, rate 0.01"),
                     note="The report finds its best accuracy without L2. Over 5 seeds l2 0.1 is ahead, but "
                     "by about as much as one training differs from the next: a single one can show either.",
@@ -132,22 +131,22 @@ REPORT_002 = Report(
     "Batch sizes, rates that fall, and another loss",
     checks.CHECK_002,
     (
-        Group(
+        ExperimentGroup(
             "Four settings",
             (
-                _on(BATCH_1, Claim(TEST, 0.2571, high=0.32), l2=0.0, learning_rate=0.1, note=_UNSTABLE),
-                _on(BATCH_1, near(TEST, 0.3906, 0.008), l2=0.0, learning_rate=0.001),
-                _on(BATCH_1, near(TEST, 0.3915, 0.008), l2=0.1, learning_rate=0.001),
-                _on(BATCH_1, near(TEST, 0.3717, 0.008), l2=1.0, learning_rate=0.001),
+                _on(BATCH_1, Expected(TEST, 0.2571, high=0.32), l2=0.0, learning_rate=0.1, note=_UNSTABLE),
+                _on(BATCH_1, within(TEST, 0.3906, 0.008), l2=0.0, learning_rate=0.001),
+                _on(BATCH_1, within(TEST, 0.3915, 0.008), l2=0.1, learning_rate=0.001),
+                _on(BATCH_1, within(TEST, 0.3717, 0.008), l2=1.0, learning_rate=0.001),
             ),
             ("curves", "weights"),
         ),
-        Group(
+        ExperimentGroup(
             "All the data",
             (
                 _on(
                     ROWS_49,
-                    Claim(TEST, 0.4058, 0.400, 0.418),
+                    Expected(TEST, 0.4058, 0.400, 0.418),
                     l2=0.1,
                     learning_rate=0.001,
                     evaluate_every=980,
@@ -156,12 +155,12 @@ REPORT_002 = Report(
             ("curves", "weights"),
             note="49,000 rows to train on, 1,000 held out.",
         ),
-        Group(
+        ExperimentGroup(
             "A grid of batch size, rate and l2",
             tuple(
                 _on(
                     BATCH_1,
-                    near(VALIDATION, says, 0.05 if b <= 50 and rate == 0.01 else 0.015),
+                    within(VALIDATION, says, 0.05 if b <= 50 and rate == 0.01 else 0.015),
                     l2=l2,
                     learning_rate=rate,
                     batch_size=b,
@@ -176,24 +175,24 @@ REPORT_002 = Report(
             ("heat map",),
             note="20 epochs. Rate 0.01 is noisy at b 10 and 50, so wider bounds hold there; 5 seeds at b 10.",
         ),
-        Group(
+        ExperimentGroup(
             "Batch sizes between",
             tuple(
-                replace(_PLAIN, batch_size=b, epochs=20, claims=(near(VALIDATION, says, 0.015),))
+                replace(_PLAIN, batch_size=b, epochs=20, expected=(within(VALIDATION, says, 0.015),))
                 for b, says in _BATCH_SIZES_SAY.items()
             ),
             ("curves",),
             note="20 epochs, rate 0.001, l2 0.1.",
         ),
-        Group(
+        ExperimentGroup(
             "The best of them for longer, and a rate that falls",
             (
-                replace(_PLAIN, batch_size=40, claims=(near(TEST, 0.3884, 0.01),)),
+                replace(_PLAIN, batch_size=40, expected=(within(TEST, 0.3884, 0.01),)),
                 replace(
                     _PLAIN,
                     learning_rate=_STEP_DECAY,
                     name=_STEP_NAME,
-                    claims=(near(TEST, 0.3951, 0.008),),
+                    expected=(within(TEST, 0.3951, 0.008),),
                 ),
                 replace(
                     _PLAIN,
@@ -201,17 +200,17 @@ REPORT_002 = Report(
                     learning_rate=_STEP_DECAY,
                     evaluate_every=980,
                     name="the same on 49,000 rows",
-                    claims=(Claim(TEST, 0.3882, 0.39, 0.42),),
+                    expected=(Expected(TEST, 0.3882, 0.39, 0.42),),
                     note="The report gets less here than on a fifth of the rows; we get more.",
                 ),
             ),
             ("curves", "rates"),
         ),
-        Group(
+        ExperimentGroup(
             "Multiple binary cross-entropy",
             (
-                replace(_PLAIN, name="softmax", claims=(told(TEST, 0.3915),)),
-                replace(_PLAIN, loss="sigmoid", name="sigmoid", claims=(near(TEST, 0.3546, 0.02),)),
+                replace(_PLAIN, name="softmax", expected=(info(TEST, 0.3915),)),
+                replace(_PLAIN, loss="sigmoid", name="sigmoid", expected=(within(TEST, 0.3546, 0.02),)),
             ),
             ("curves", "weights", "histograms"),
             note="l2 0.1, rate 0.001 for both. The gradient of a mean over the classes is smaller, so the "
@@ -234,18 +233,20 @@ _SEARCHED = replace(
 )
 
 
-def _search(l2s: list[float], claim: Claim) -> tuple[Experiment, ...]:
-    return tuple(replace(_SEARCHED, l2=l2, name=f"l2 {l2:.3g}", claims=(claim,)) for l2 in l2s)
+def _search(l2s: list[float], expected: Expected) -> tuple[Experiment, ...]:
+    return tuple(
+        replace(_SEARCHED, l2=l2, name=f"l2 {text.number(l2, 3)}", expected=(expected,)) for l2 in l2s
+    )
 
 
-_FINE = Claim(VALIDATION, (0.50, 0.517), 0.49, 0.53)
+_FINE = Expected(VALIDATION, (0.50, 0.517), 0.49, 0.53)
 
 REPORT_003 = Report(
     "003",
     "Two layers, cyclic rates, and a search for lambda",
     checks.CHECK_003,
     (
-        Group(
+        ExperimentGroup(
             "The course's own targets",
             (
                 replace(
@@ -255,7 +256,7 @@ REPORT_003 = Report(
                     epochs=10,
                     evaluate_every=100,
                     name="one cycle, step 500",
-                    claims=(Claim(TEST, 0.4629, low=0.455),),
+                    expected=(Expected(TEST, 0.4629, low=0.455),),
                 ),
                 replace(
                     _TWO_LAYERS,
@@ -264,25 +265,25 @@ REPORT_003 = Report(
                     epochs=48,
                     evaluate_every=160,
                     name="three cycles, step 800",
-                    claims=(Claim(TEST, 0.4811, low=0.47),),
+                    expected=(Expected(TEST, 0.4811, low=0.47),),
                 ),
             ),
             ("curves", "rates", "weights"),
             note="On batch 1, l2 0.01; evaluated ten times per cycle.",
         ),
-        Group(
+        ExperimentGroup(
             "Coarse search",
-            _search(_drawn(10, -5, -1), told(VALIDATION, (0.456, 0.518))),
+            _search(_drawn(10, -5, -1), info(VALIDATION, (0.456, 0.518))),
             ("over l2",),
-            findings=(
-                Finding(Claim("best validation accuracy", 0.518, low=0.50), best(VALIDATION)),
-                Finding(
-                    Claim("largest less smallest, l2 < 0.002", high=0.03), spread(VALIDATION, below=2e-3)
+            derived=(
+                DerivedResult(Expected("best validation accuracy", 0.518, low=0.50), best(VALIDATION)),
+                DerivedResult(
+                    Expected("largest less smallest, l2 < 0.002", high=0.03), spread(VALIDATION, below=2e-3)
                 ),
             ),
             note="Ten lambdas 10**U(-5, -1); 45,000 rows, two cycles of step 800. Flat below 0.002.",
         ),
-        Group(
+        ExperimentGroup(
             "A large lambda",
             (
                 replace(
@@ -291,26 +292,26 @@ REPORT_003 = Report(
                     seeds=3,
                     evaluate_every=160,
                     name="l2 0.054",
-                    claims=(Claim(TEST, None, 0.43, 0.46), told(VALIDATION, 0.456)),
+                    expected=(Expected(TEST, None, 0.43, 0.46), info(VALIDATION, 0.456)),
                     note="Which 5,000 rows are held out moves the validation accuracy from 0.427 to 0.441 "
                     "(its standard deviation is 0.007), so it is the 10,000 test rows that are judged.",
                 ),
             ),
             ("curves",),
         ),
-        Group(
+        ExperimentGroup(
             "Fine search, six lambdas",
             _search(_drawn(6, -3.5, -2.5), _FINE),
             ("over l2",),
             note="10**U(-3.5, -2.5).",
         ),
-        Group(
+        ExperimentGroup(
             "Fine search, nine lambdas",
             _search(_drawn(9, -3.25, -2.75), _FINE),
             ("over l2",),
             note="10**U(-3.25, -2.75).",
         ),
-        Group(
+        ExperimentGroup(
             "The lambda found, on all the data",
             (
                 replace(
@@ -321,7 +322,7 @@ REPORT_003 = Report(
                     epochs=12,
                     evaluate_every=196,
                     name="l2 0.00085",
-                    claims=(Claim(TEST, 0.4995, 0.495, 0.525),),
+                    expected=(Expected(TEST, 0.4995, 0.495, 0.525),),
                 ),
             ),
             ("curves", "rates", "weights"),
@@ -335,12 +336,12 @@ REPORT_003 = Report(
 _PLAIN_45 = Experiment(ROWS_45, l2=0.1, learning_rate=0.001, evaluate_every=900)
 
 
-def _figures(loss: float, cost: float, accuracy: float) -> tuple[Claim, ...]:
-    return near("test_loss", loss, 0.03), near("test_cost", cost, 0.03), near(TEST, accuracy, 0.01)
+def _metrics(loss: float, cost: float, accuracy: float) -> tuple[Expected, ...]:
+    return within("test_loss", loss, 0.03), within("test_cost", cost, 0.03), within(TEST, accuracy, 0.01)
 
 
-def _figures_told(loss: float, cost: float, accuracy: float) -> tuple[Claim, ...]:
-    return told("test_loss", loss), told("test_cost", cost), told(TEST, accuracy)
+def _metrics_shown(loss: float, cost: float, accuracy: float) -> tuple[Expected, ...]:
+    return info("test_loss", loss), info("test_cost", cost), info(TEST, accuracy)
 
 
 _FIRST = replace(_PLAIN_45, l2=0.0, learning_rate=0.1)
@@ -351,57 +352,57 @@ REPORT_004 = Report(
     "Loss and cost, mirrored images, and another loss",
     checks.CHECK_004,
     (
-        Group(
+        ExperimentGroup(
             "Four settings",
             (
                 replace(
                     _FIRST,
-                    claims=(*_figures_told(6.92, 6.92, 0.27)[:2], Claim(TEST, 0.27, high=0.32)),
+                    expected=(*_metrics_shown(6.92, 6.92, 0.27)[:2], Expected(TEST, 0.27, high=0.32)),
                     note=_UNSTABLE,
                 ),
                 replace(
                     _SECOND,
-                    claims=_figures_told(2.02, 2.02, 0.32),
-                    note="Without L2 and at so small a rate the first weights stay: see below.",
+                    expected=_metrics_shown(2.02, 2.02, 0.32),
+                    note="Without L2 and at so small a rate the initial weights stay: see below.",
                 ),
-                replace(_PLAIN_45, claims=_figures(1.74, 1.80, 0.41)),
-                replace(_PLAIN_45, l2=1.0, claims=_figures(1.85, 1.92, 0.37)),
+                replace(_PLAIN_45, expected=_metrics(1.74, 1.80, 0.41)),
+                replace(_PLAIN_45, l2=1.0, expected=_metrics(1.85, 1.92, 0.37)),
             ),
             ("curves", "weights"),
             note="45,000 rows to train on, 5,000 held out.",
         ),
-        Group(
+        ExperimentGroup(
             "The first two again, from larger weights",
             (
-                replace(_FIRST, init=Normal(0.1), claims=_figures_told(6.92, 6.92, 0.27)),
+                replace(_FIRST, init=Normal(0.1), expected=_metrics_shown(6.92, 6.92, 0.27)),
                 replace(
                     _SECOND,
                     init=Normal(0.1),
-                    claims=(
-                        near("test_loss", 2.02, 0.03),
-                        near("test_cost", 2.02, 0.03),
-                        near(TEST, 0.32, 0.02),
+                    expected=(
+                        within("test_loss", 2.02, 0.03),
+                        within("test_cost", 2.02, 0.03),
+                        within(TEST, 0.32, 0.02),
                     ),
-                    note="First weights of standard deviation 0.1 explain the report's loss: 0.05 gets 1.79, "
-                    "0.11 gets 2.10, 0.2 gets 3.18. The other two settings do not depend on them, "
+                    note="Initial weights of standard deviation 0.1 explain the report's loss: 0.05 gets "
+                    "1.79, 0.11 gets 2.10, 0.2 gets 3.18. The other two settings do not depend on them, "
                     "for their L2 term forgets.",
                 ),
             ),
             ("curves", "weights"),
             note="Weights from N(0, 0.1) instead of N(0, 0.01).",
         ),
-        Group(
+        ExperimentGroup(
             "Mirrored images, a falling rate, multiple binary cross-entropy",
             (
-                replace(_PLAIN_45, name="plain: l2 0.1, rate 0.001", claims=(told(TEST, 0.41),)),
+                replace(_PLAIN_45, name="plain: l2 0.1, rate 0.001", expected=(info(TEST, 0.41),)),
                 replace(
                     _PLAIN_45,
                     augment=HorizontalFlip(0.5, image_shape=(3, 32, 32)),
                     name="mirrored with p 0.5",
-                    claims=(told(TEST),),
+                    expected=(info(TEST),),
                 ),
-                replace(_PLAIN_45, learning_rate=_STEP_DECAY, name=_STEP_NAME, claims=(told(TEST),)),
-                replace(_PLAIN_45, loss="sigmoid", name="sigmoid", claims=(told(TEST),)),
+                replace(_PLAIN_45, learning_rate=_STEP_DECAY, name=_STEP_NAME, expected=(info(TEST),)),
+                replace(_PLAIN_45, loss="sigmoid", name="sigmoid", expected=(info(TEST),)),
             ),
             ("curves", "rates", "weights", "histograms"),
         ),

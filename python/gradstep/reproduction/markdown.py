@@ -7,9 +7,9 @@ from html import unescape
 
 from gradstep._version import __version__
 from gradstep.reports import tables
-from gradstep.reproduction import judgement
+from gradstep.reproduction import verdicts
+from gradstep.reproduction.outcomes import ReportResult
 from gradstep.reproduction.page import runs
-from gradstep.reproduction.runner import ReportResult
 
 
 def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
@@ -18,17 +18,17 @@ def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
     lines = ["# The course reports, trained again", "", summary]
     for result in results:
         lines += ["", f"## {result.report.number} {result.report.title}"]
-        for part in judgement.parts(result, judged=judged):
+        for part in verdicts.parts(result, judged=judged):
             lines += _part(part)
     return "\n".join([*lines, "", foot, ""])
 
 
-def _part(part: judgement.Part) -> Iterator[str]:
+def _part(part: verdicts.TablePart) -> Iterator[str]:
     yield from ("", f"### {part.title}", "")
     if part.note:
         yield from (_escaped(part.note), "")
-    yield _line(judgement.COLUMNS)
-    yield _line(["---"] * len(judgement.COLUMNS))
+    yield _line(verdicts.COLUMNS)
+    yield _line(["---"] * len(verdicts.COLUMNS))
     yield from (_line([_escaped(cell) for cell in row.cells]) for row in part.rows)
     for row in part.rows:
         if row.note:

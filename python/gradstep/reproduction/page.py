@@ -9,11 +9,11 @@ from pathlib import Path
 from gradstep._version import __version__
 from gradstep.reports import page, tables
 from gradstep.reports.runs import Run
-from gradstep.reproduction import judgement
+from gradstep.reproduction import verdicts
+from gradstep.reproduction.outcomes import ReportResult
 from gradstep.reproduction.pictures import of_group
-from gradstep.reproduction.runner import ReportResult
 
-_VERDICT_CLASSES = {judgement.INSIDE: "inside", judgement.OUTSIDE: "outside"}
+_VERDICT_CLASSES = {verdicts.INSIDE: "inside", verdicts.OUTSIDE: "outside"}
 
 
 def write(target: Path, results: Sequence[ReportResult], *, judged: bool, summary: str) -> None:
@@ -65,7 +65,7 @@ def _heading(result: ReportResult) -> str:
 
 def _section(result: ReportResult, judged: bool) -> str:
     number = result.report.number
-    pieces = [_table(number, judgement.parts(result, judged=judged))]
+    pieces = [_table(number, verdicts.parts(result, judged=judged))]
     if result.check is not None:
         check = result.report.check
         text = f"<pre>{escape(result.check.table(*check.columns))}</pre>"
@@ -87,9 +87,9 @@ def _under(title: str, note: str) -> str:
     return f"<h3>{escape(title)}</h3>{caption}"
 
 
-def _table(number: str, parts: Sequence[judgement.Part]) -> str:
-    name, *others = judgement.COLUMNS
-    span = len(judgement.COLUMNS)
+def _table(number: str, parts: Sequence[verdicts.TablePart]) -> str:
+    name, *others = verdicts.COLUMNS
+    span = len(verdicts.COLUMNS)
     head = f'<tr><th class="name" scope="col">{name}</th>{"".join(map(tables.head_cell, others))}</tr>'
     body = []
     for part in parts:
@@ -98,10 +98,10 @@ def _table(number: str, parts: Sequence[judgement.Part]) -> str:
     return tables.table(f"Report {number}", head, body, "entries")
 
 
-def _row(row: judgement.Row) -> str:
+def _row(row: verdicts.Row) -> str:
     setting, *cells = map(escape, row.cells)
     kinds = [""] * len(cells)
-    kinds[judgement.COLUMNS.index("within") - 1] = _VERDICT_CLASSES.get(row.verdict, "")
+    kinds[verdicts.COLUMNS.index("within") - 1] = _VERDICT_CLASSES.get(row.verdict, "")
     shown = [f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True)]
     if not row.note:
         return tables.row(setting, shown)

@@ -9,7 +9,7 @@ from gradstep import plots
 from gradstep.nn.schedules import StepDecay
 from gradstep.reports import pictures as html
 from gradstep.reports.runs import Run, collect
-from gradstep.reproduction.runner import GroupResult
+from gradstep.reproduction.outcomes import GroupResult
 
 
 def of_group(result: GroupResult, prefix: str) -> str:
@@ -69,10 +69,10 @@ def _histograms(result: GroupResult, prefix: str) -> str:
 
 
 def _table(result: GroupResult) -> dict[str, list[float]]:
-    """Return parameters and mean figures of the experiments of a group, as columns."""
+    """Return parameters and mean metrics of the experiments of a group, as columns."""
     names = ("l2", "learning_rate", "batch_size")
     columns = {name: [getattr(outcome.experiment, name) for outcome in result.outcomes] for name in names}
-    for name in result.outcomes[0].figures:
+    for name in result.outcomes[0].metrics:
         columns[name] = [outcome.mean(name) for outcome in result.outcomes]
     return columns
 

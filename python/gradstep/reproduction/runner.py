@@ -1,93 +1,30 @@
-"""How an entry is run: every experiment once, with all of its seeds."""
+"""How experiments are run: each once, with all of its seeds."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gradstep.datasets import DataSet
 from gradstep.diagnostics.gradcheck import GradientCheck, gradient_check
 from gradstep.estimators.trainer import Trainer
+from gradstep.nn.metrics import ALWAYS
 from gradstep.reproduction.data import BATCH_1
-from gradstep.reproduction.entries import PARTS, Check, Experiment, Group, Report
+from gradstep.reproduction.outcomes import GroupResult, Outcome, ReportResult
+from gradstep.reproduction.schema import SPLITS, Check, Experiment
 from gradstep.search.sweep import Sweep
-from gradstep.search.trials import Trial
-from gradstep.training.history import Metrics
+from gradstep.training.status import Status
 
-#: Told what is trained, and how many trainings have been done since it was told last.
+#: Called with what is trained, and how many trainings have been done since the call before.
 Tell = Callable[[str, int], None]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an experiment came to.
-
-    Attributes
-    ----------
-    experiment : Experiment
-    trainer : Trainer
-        Of the first seed.
-    figures : dict of str to ndarray of shape (seeds,)
-        Loss, cost and accuracy of every part at the end, as "test_accuracy"; NaN where training diverged.
-    seconds : float
-        Of all trainings and their evaluations; of those that shared passes an equal part.
-    """
-
-    experiment: Experiment
-    trainer: Trainer
-    figures: Mapping[str, npt.NDArray[np.float64]]
-    seconds: float
-
-    def mean(self, figure: str) -> float:
-        """Return the mean of a figure over the trainings that did not diverge; NaN if all did."""
-        values = self._finite(figure)
-        return float(values.mean()) if values.size else np.nan
-
-    def std(self, figure: str) -> float:
-        """Return their standard deviation, divisor n - 1; NaN where n < 2."""
-        values = self._finite(figure)
-        return float(values.std(ddof=1)) if values.size > 1 else np.nan
-
-    @property
-    def diverged(self) -> int:
-        """Number of trainings that diverged."""
-        return int(np.isnan(self.figures["train_loss"]).sum())
-
-    def _finite(self, figure: str) -> npt.NDArray[np.float64]:
-        values = self.figures[figure]
-        return values[np.isfinite(values)]
-
-
-@dataclass
-class GroupResult:
-    """A group and the outcomes of its experiments, as far as they have been run."""
-
-    group: Group
-    data: DataSet
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every experiment has been run."""
-        return len(self.outcomes) == len(self.group.experiments)
-
-
-@dataclass
-class ReportResult:
-    """A report and what its gradient check and its groups came to, as far as they have been run."""
-
-    report: Report
-    check: GradientCheck | None = None
-    groups: list[GroupResult] = field(default_factory=list)
-
-
-class Runner:
+class ReportRunner:
     """Runs reports on CIFAR-10; settings that several reports share are trained once.
 
     Parameters
@@ -115,7 +52,7 @@ class Runner:
             result.groups.append(found)
             for alike in _alike(group.experiments):
                 self._train(alike, self.data[alike[0].data], tell)
-                # Under this group's names and claims.
+                # Under this group's names and with its expectations.
                 done = [e for e in group.experiments if e in self._outcomes]
                 found.outcomes = [replace(self._outcomes[e], experiment=e) for e in done]
 
@@ -132,12 +69,15 @@ class Runner:
             tell(f"{label}{of}", 0)
             sweep = _search(new, seed, data)
             trainers.append(sweep.trainers_)
-            found.append([_figures(trial, data) for trial in sweep.trials_])
+            statuses = sweep.results_["status"].tolist()
+            found.append(
+                [_metrics(*trained, data) for trained in zip(sweep.trainers_, statuses, strict=True)]
+            )
             tell(f"{label}{of}", len(new))
         seconds = (time.perf_counter() - began) / len(new)
         for experiment, trainer, rows in zip(new, trainers[0], zip(*found, strict=True), strict=True):
-            figures = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            self._outcomes[experiment] = Outcome(experiment, trainer, figures, seconds)
+            metrics = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            self._outcomes[experiment] = Outcome(experiment, trainer, metrics, seconds)
 
 
 @dataclass(frozen=True)
@@ -147,7 +87,7 @@ class StopAfter:
     updates: int
 
     def __call__(self, trainer: Trainer, row: Mapping[str, float]) -> bool:
-        """Tell whether it is time."""
+        """Return whether it is time."""
         return row["update"] >= self.updates
 
 
@@ -183,7 +123,7 @@ def _search(experiments: Sequence[Experiment], seed: int, data: DataSet) -> Swee
     """
     trainer = make_trainer(experiments[0], seed)
     space = [{"l2": [e.l2], "learning_rate": [e.learning_rate]} for e in experiments]
-    sweep = Sweep(trainer, space, figure="running_loss", validation_share=None, keep_trainers=True)
+    sweep = Sweep(trainer, space, metric="running_loss", validation_share=None, keep_trainers=True)
     draws = trainer.evaluate_every != "running"
     held_out = (data.validation.X, data.validation.y) if draws and data.validation else None
     with warnings.catch_warnings():
@@ -194,10 +134,13 @@ def _search(experiments: Sequence[Experiment], seed: int, data: DataSet) -> Swee
     return sweep
 
 
-def _figures(trial: Trial, data: DataSet) -> dict[str, float]:
-    """Return the figures of every part of the data; NaN where training diverged."""
-    if trial.status == "diverged":
-        return {f"{part}_{name}": np.nan for part in PARTS for name in Metrics._fields}
-    parts: dict[str, Any] = {part: getattr(data, part) for part in PARTS}
-    found = {part: trial.trainers[0].evaluate(rows.X, rows.y)._asdict() for part, rows in parts.items()}
-    return {f"{part}_{name}": value for part in PARTS for name, value in found[part].items()}
+def _metrics(trainer: Trainer, status: str, data: DataSet) -> dict[str, float]:
+    """Return the metrics of every split of the data; NaN where training diverged."""
+    if status == Status.DIVERGED:
+        names = [metric.name for metric in (*ALWAYS, *trainer.history_.metrics)]
+        return {f"{split}_{name}": np.nan for split in SPLITS for name in names}
+    found: dict[str, float] = {}
+    for split in SPLITS:
+        rows = getattr(data, split)
+        found |= {f"{split}_{name}": value for name, value in trainer.evaluate(rows.X, rows.y).items()}
+    return found

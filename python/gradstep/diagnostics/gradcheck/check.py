@@ -1,34 +1,33 @@
-"""The check of a Trainer: which model, which rows, which entries."""
+"""The check of a Trainer or Regressor: which model, which rows, which entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
-from sklearn.utils.validation import validate_data
 
 from gradstep import backends
-from gradstep.backends import Backend
 from gradstep.diagnostics.gradcheck.result import GradientCheck, GradientCheckRow
 from gradstep.diagnostics.gradcheck.slopes import Array, Neighbourhood
 from gradstep.errors import InvalidParameterError
-from gradstep.plan import build, settings
-from gradstep.plan.plan import Layers, Objective
-from gradstep.plan.rows import Problem, prepare
+from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.reading import check_weight, read_rows, read_targets
+from gradstep.plan.build import make_plan
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.rows import TrainingData
 from gradstep.utils import constraints, threads
 
-if TYPE_CHECKING:
-    from gradstep.estimators.trainer import Trainer
+_OWNER = "gradient_check"
 
 #: Step of each kind of difference: where truncation and rounding are about equal.
 STEPS = {"forward": 1e-8, "central": 1e-5}
 
 
 def gradient_check(
-    trainer: Trainer,
+    trainer: BaseTrainer,
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     *,
@@ -40,18 +39,18 @@ def gradient_check(
     eps: float = 1e-3,
     random_state: int = 0,
 ) -> GradientCheck:
-    """Compare the analytic gradient of a Trainer's cost with differences of the cost, in float64.
+    """Compare the analytic gradient of an estimator's cost with differences of the cost, in float64.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Trainer or Regressor
         Fitted: the check is made at what it has learned, with its standardization. Not fitted: at
         the first parameters that `fit` would draw, with mean and scale of these rows. The trainer
         itself is not changed.
     X : array-like of shape (n, d)
-        The cost is that of all these rows as one batch; a few dozen rows will do.
-    y : array-like of shape (n,)
-        Labels.
+        The cost is that of all these rows as one batch, none of them augmented; a few dozen rows will do.
+    y : array-like of shape (n,) or (n, k)
+        What `fit` takes: labels, indicators or real values.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows; only their ratios count.
     backend : str, optional
@@ -84,6 +83,8 @@ def gradient_check(
         A parameter of this function or of the trainer breaks its constraint.
     InvalidDataError
         X, y or `sample_weight` cannot be used; scikit-learn's own checks raise its ValueError.
+    BackendUnavailableError
+        The backend is not there, or lacks the loss or an activation.
 
     Examples
     --------
@@ -98,24 +99,29 @@ def gradient_check(
     >>> bool((check.by("central")["norm_ratio"] < 1e-7).all())
     True
     """
-    _check_parameters(differences=differences, step=step, entries=entries, eps=eps, random_state=random_state)
-    settings.check_parameters(trainer.get_params(deep=False))
-    objective, problem, parameters = _model(trainer, X, y, sample_weight)
+    _check_parameters(
+        trainer=trainer,
+        differences=differences,
+        step=step,
+        entries=entries,
+        eps=eps,
+        random_state=random_state,
+    )
+    objective, data, parameters = _model(trainer, X, y, sample_weight)
+    executes = backends.choose(trainer.backend if backend is None else backend, objective)
+    n_threads = threads.choose(trainer.n_threads, data.n * parameters.size)
     return compare(
-        objective,
-        problem,
-        parameters,
-        backends.get(trainer.backend if backend is None else backend),
+        Neighbourhood(objective, data, parameters, executes, n_threads),
         steps={kind: STEPS[kind] if step is None else float(step) for kind in differences},
         entries=entries,
         eps=float(eps),
         random=np.random.default_rng(random_state),
-        n_threads=threads.choose(trainer.n_threads, problem.n * parameters.size),
     )
 
 
 def _check_parameters(**given: object) -> None:
     wanted = {
+        "trainer": (constraints.instance(BaseTrainer, "a Trainer or Regressor"),),
         "differences": (constraints.sequence_of(constraints.one_of(*STEPS)),),
         "step": (constraints.either(constraints.NUMBER, constraints.NONE), constraints.above(0)),
         "entries": (constraints.either(constraints.WHOLE, constraints.NONE), constraints.at_least(1)),
@@ -123,47 +129,47 @@ def _check_parameters(**given: object) -> None:
         "random_state": (constraints.WHOLE, constraints.at_least(0)),
     }
     for name, value in given.items():
-        constraints.check("gradient_check", name, value, wanted[name])
+        constraints.check(_OWNER, name, value, wanted[name])
     if not given["differences"]:
-        raise InvalidParameterError("`differences` of gradient_check must not be empty, got ()")
+        raise InvalidParameterError(f"`differences` of {_OWNER} must not be empty, got ()")
 
 
 def _model(
-    trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-) -> tuple[Objective, Problem, Array]:
-    """Return objective, rows and parameters (P,) of a fitted trainer, or of one about to be fitted."""
+    trainer: BaseTrainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Objective, TrainingData, Array]:
+    """Return objective, rows and parameters (P,) of a fitted estimator, or of one about to be fitted."""
+    settings = replace(trainer.settings(), precision="float64")
     if hasattr(trainer, "coefs_"):
-        rows, given = validate_data(trainer, X, y, reset=False)
-        labels = settings.encode_as(trainer.classes_, given, "y of gradient_check")
-        weight = settings.check_weight(sample_weight, labels)
-        problem = prepare(rows, labels, weight, trainer.standardization_)
-        objective, parameters = trainer._model()
-    else:
-        trainer = clone(trainer).set_params(precision="float64", learning_rate=1.0, epochs=1)
-        problem = trainer._train_problem(X, y, sample_weight)
-        plan, parameters = build.make([trainer], problem, len(trainer.classes_))
-        objective = plan.objective
-    return objective, problem, parameters[0].astype(np.float64)
+        learned = trainer.result().fitted
+        fitted = learned.with_block(learned.block.astype(np.float64))
+        rows, given = read_targets(trainer, settings, X, y, _OWNER)
+        targets = fitted.targets.encode(given, f"y of {_OWNER}")
+        check_weight(sample_weight, len(targets), _OWNER)
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return fitted.objective, fitted.data(rows, targets, weight), fitted.block
+    # The copy has a RandomState of its own. One epoch: what is looked at are the parameters before it.
+    fresh = clone(trainer)
+    first = replace(fresh.settings(), precision="float64", learning_rate=1.0, epochs=1)
+    data = read_rows(fresh, first, X, y, sample_weight)
+    plan, parameters = make_plan([first], data.train.n, data.train.d, data.targets.k)
+    return plan.objective, data.train, parameters[0].astype(np.float64)
 
 
 def compare(
-    objective: Objective,
-    problem: Problem,
-    parameters: Array,
-    backend: Backend,
+    around: Neighbourhood,
     *,
-    steps: dict[str, float],
+    steps: Mapping[str, float],
     entries: int | None,
     eps: float,
     random: np.random.Generator,
-    n_threads: int = 1,
 ) -> GradientCheck:
-    """Compare the gradient of one model, at parameters (P,), with slopes; see `gradient_check`."""
-    around = Neighbourhood(objective, problem, parameters, backend, n_threads)
-    figures, gradient = backend.loss_and_gradient(objective, problem, parameters[None], n_threads=n_threads)
-    cost = around.cost()
+    """Compare the gradient of one model, at its parameters, with slopes; see `gradient_check`."""
+    backend, parameters = around.backend, around.parameters
+    evaluation, gradient = backend.loss_and_gradient(
+        around.objective, around.data, parameters[None], n_threads=around.n_threads
+    )
     rows = []
-    for layer, name, first, count in _arrays(objective.layers):
+    for layer, name, first, count in _arrays(around.objective.layers):
         places = first + np.arange(count)
         if entries is not None and entries < count:
             places = first + np.sort(random.choice(count, entries, replace=False))
@@ -173,7 +179,8 @@ def compare(
             a, n = gradient[0, places][smooth], slopes[smooth]
             skipped = places.size - a.size
             rows.append(GradientCheckRow.of(name, kind, a, n, skipped=skipped, eps=eps, size=size))
-    cost_error = abs(float(figures.cost[0]) - cost) / max(abs(cost), np.finfo(np.float64).tiny)
+    cost = around.cost()
+    cost_error = abs(float(evaluation.cost[0]) - cost) / max(abs(cost), np.finfo(np.float64).tiny)
     return GradientCheck(rows, backend.name, eps, dict(steps), cost_error)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils import text
 
 if TYPE_CHECKING:
     import pandas
@@ -20,7 +21,7 @@ Array = npt.NDArray[np.float64]
 class GradientCheckRow(NamedTuple):
     """One parameter array by one kind of difference; a is the analytic gradient, n the numeric.
 
-    Both are vectors here, of the entries checked. All figures are NaN where there are none.
+    Both are vectors here, of the entries checked. All numbers are NaN where there are none.
 
     Attributes
     ----------
@@ -35,7 +36,8 @@ class GradientCheckRow(NamedTuple):
     checked : int
         Number of entries compared.
     skipped : int
-        Number of entries left out because a ReLU changes sides between the costs compared.
+        Number of entries left out because a unit whose activation has a kink at 0, as a ReLU, changes
+        sides between the costs compared.
     size : float
         For weights the root mean square of the inputs that they multiply, if above 1, else 1: the
         slope grows with it, and so does its rounding. Steps are divided by it.
@@ -65,7 +67,7 @@ class GradientCheckRow(NamedTuple):
     def of(
         cls, array: str, difference: str, a: Array, n: Array, *, skipped: int, eps: float, size: float
     ) -> Self:
-        """Return the figures of the entries a and n (checked,) of one array."""
+        """Return what the entries a and n (checked,) of one array come to."""
         checked = a.size
         if not checked:
             a = n = np.array([np.nan])
@@ -185,15 +187,7 @@ class GradientCheck(Mapping[str, npt.NDArray[Any]]):
         lines = [[_HEADS.get(name, name.replace("_", " ")) for name in columns]]
         cells = [map(_cell, self[name].tolist()) for name in columns]
         lines += map(list, zip(*cells, strict=True))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        left = [name in ("array", "difference") for name in columns]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if is_left else cell.rjust(width)
-                for cell, width, is_left in zip(line, widths, left, strict=True)
-            )
-            for line in lines
-        )
+        return text.aligned(lines, left=[name in ("array", "difference") for name in columns])
 
     def __str__(self) -> str:
         steps = ", ".join(f"{kind} {step:g}" for kind, step in self.steps.items())
@@ -211,4 +205,4 @@ _COLUMNS = (*GradientCheckRow._fields, "norm_ratio")
 
 
 def _cell(value: str | float) -> str:
-    return f"{value:.1e}" if isinstance(value, float) else str(value)
+    return text.scientific(value) if isinstance(value, float) else str(value)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends import Backend
-from gradstep.plan.plan import Layers, Objective
-from gradstep.plan.rows import Problem
+from gradstep.nn.activations import Activation
+from gradstep.nn.losses import Loss
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.rows import TrainingData
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -18,27 +21,35 @@ Flags = npt.NDArray[np.bool_]
 _CHUNK_BYTES = 1 << 25
 
 
-def _row_losses(loss: str, scores: Array, labels: npt.NDArray[np.int32]) -> Array:
-    """Return the loss of every row (m, n) from scores (m, n, k)."""
-    losses: Array
-    if loss == "sigmoid":
-        is_label = np.arange(scores.shape[2]) == labels[:, None]
-        losses = np.logaddexp(0, np.where(is_label, -scores, scores)).mean(axis=2)
-    else:
-        shifted = scores - scores.max(axis=2, keepdims=True)
-        losses = np.log(np.exp(shifted).sum(axis=2)) - shifted[:, np.arange(len(labels)), labels]
+def row_losses(loss: Loss, scores: Array, targets: npt.NDArray[np.generic]) -> Array:
+    """Return the loss of every row (m, n) from scores (m, n, k) of models with one loss."""
+    k, y = scores.shape[2], targets
+    if targets.ndim == 1:
+        is_label = (np.arange(k) == targets[:, None]).astype(scores.dtype)
+        y = loss.share(is_label, k, *(loss.numbers() or (0.0,)))
+    # What overflows is an answer here, and no reason to warn.
+    with np.errstate(over="ignore", invalid="ignore"):
+        a, b = loss.parts(scores, y, scores.max(axis=2, keepdims=True))
+        losses: Array = loss.row(a.sum(axis=2), b.sum(axis=2), k)
     return losses
+
+
+def has_kink(activation: Activation) -> bool:
+    """Tell whether the slope of an activation jumps at 0."""
+    number = np.float64(activation.number())
+    below, above = (activation.slope(activation.of(np.float64(z), number), number) for z in (-1e-300, 1e-300))
+    return bool(abs(above - below) > 1e-9)
 
 
 @dataclass
 class Neighbourhood:
-    """Costs and sides of the ReLUs around the parameters (P,) of one model."""
+    """Costs around the parameters (P,) of one model, and on which side of its kink every unit is."""
 
     objective: Objective
-    problem: Problem
+    data: TrainingData
     parameters: Array
     backend: Backend
-    n_threads: int
+    n_threads: int = 1
 
     def cost(self) -> float:
         """Return the cost at the parameters themselves."""
@@ -50,22 +61,27 @@ class Neighbourhood:
     def input_size(self, layer: int) -> float:
         """Return the root mean square of a layer's inputs, if above 1, else 1."""
         if layer == 0:
-            standardization = self.problem.standardization
-            inputs = (self.problem.X - standardization.mean) / standardization.scale
+            standardization = self.data.standardization
+            inputs = (self.data.X - standardization.mean) / standardization.scale
         else:
-            head = Layers(self.objective.layers.sizes[: layer + 1])
-            inputs = np.maximum(self._scores(head, self.parameters[None]), 0)
+            activation = self._activations[layer - 1]
+            entering = self._entering(layer - 1, self.parameters[None])
+            inputs = activation.of(entering, np.float64(activation.number()))
         return max(1.0, float(np.sqrt(np.square(inputs).mean())))
 
     def slopes(
         self, layer: int, places: npt.NDArray[np.int64], kind: str, step: float
     ) -> tuple[Array, Flags]:
-        """Return the slope at every place of one layer, and whether no ReLU changes sides on the way."""
-        units = self.problem.n * max(self.objective.layers.sizes[1:])
+        """Return the slope at every place of one layer, and whether no unit passes a kink on the way."""
+        units = self.data.n * max(self.objective.layers.sizes[1:])
         chunk = max(1, _CHUNK_BYTES // (16 * (self.parameters.size + units)))
         chunks = (places[start : start + chunk] for start in range(0, places.size, chunk))
         slopes, smooth = zip(*(self._slopes(layer, some, kind, step) for some in chunks), strict=True)
         return np.concatenate(slopes), np.concatenate(smooth)
+
+    @property
+    def _activations(self) -> tuple[Activation, ...]:
+        return self.objective.activations[0]
 
     def _slopes(
         self, layer: int, places: npt.NDArray[np.int64], kind: str, step: float
@@ -89,29 +105,41 @@ class Neighbourhood:
 
     def _losses(self, blocks: Array) -> Array:
         """Return the loss of every row (m, n) of models (m, P)."""
-        objective = self.objective
-        return _row_losses(objective.loss, self._scores(objective.layers, blocks), self.problem.y)
+        scores = self._scores(self.objective.layers, blocks)
+        return row_losses(self.objective.loss, scores, self.data.targets)
 
     def _mean(self, losses: Array) -> Array:
-        weight = self.problem.weight
+        weight = self.data.weight
         means: Array = (losses if weight is None else losses * weight).mean(axis=1)
         return means
 
+    @cached_property
+    def _kinked_layers(self) -> list[int]:
+        return [layer for layer, activation in enumerate(self._activations) if has_kink(activation)]
+
     def _same_sides(self, layer: int, blocks: Array) -> Flags:
-        """Tell which models have every ReLU from `layer` on, in every row, where the unmoved model has it."""
-        sizes = self.objective.layers.sizes
+        """Tell which models have every unit with a kink on the side where the unmoved model has it.
+
+        Units of layers before `layer` do not notice the move.
+        """
         same = np.ones(len(blocks), dtype=np.bool_)
-        for last in range(layer, self.objective.layers.count - 1):
-            # What enters a ReLU is the scores of the network that ends there.
-            head = Layers(sizes[: last + 2])
-            active, unmoved = (self._scores(head, models) > 0 for models in (blocks, self.parameters[None]))
-            same &= (active == unmoved).all(axis=(1, 2))
+        for last in self._kinked_layers:
+            if last >= layer:
+                above, unmoved = (
+                    self._entering(last, models) > 0 for models in (blocks, self.parameters[None])
+                )
+                same &= (above == unmoved).all(axis=(1, 2))
         return same
+
+    def _entering(self, layer: int, blocks: Array) -> Array:
+        """Return what enters a layer's units (m, n, units): the scores of the network that ends there."""
+        return self._scores(Layers(self.objective.layers.sizes[: layer + 2]), blocks)
 
     def _scores(self, layers: Layers, blocks: Array) -> Array:
         """Return the scores (m, n, out) of the first layers of models (m, P)."""
-        objective = Objective(layers, self.objective.loss, np.zeros(len(blocks)))
-        unlabelled = replace(self.problem, y=np.zeros_like(self.problem.y))
+        activations = self._activations[: layers.count - 1]
+        objective = Objective.alike(layers, self.objective.loss, activations, np.zeros(len(blocks)))
+        unlabelled = replace(self.data, targets=np.zeros(self.data.n, dtype=np.int32))
         heads = np.ascontiguousarray(blocks[:, : layers.parameters])
         scores: Array = self.backend.scores(objective, unlabelled, heads, n_threads=self.n_threads)
         return scores

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gradstep.nn.initializers import Normal
 from gradstep.nn.schedules import CyclicTriangular, Schedule, StepDecay
+from gradstep.utils import text
 
 if TYPE_CHECKING:
-    from gradstep.diagnostics.gradcheck import GradientCheck
     from gradstep.nn.augment import HorizontalFlip
-    from gradstep.reproduction.runner import Outcome
 
-    Measure = Callable[[Sequence[Outcome]], float]
+#: Metrics are of one of these splits of the rows, as "test_accuracy".
+SPLITS = ("train", "validation", "test")
 
-#: A figure is one of `Metrics` of one of these parts, as "test_accuracy".
-PARTS = ("train", "validation", "test")
-
-FIRST_WEIGHTS = Normal(0.01)
+INITIAL_WEIGHTS = Normal(0.01)
 
 #: Trainings that `--quick` makes shorter by this.
 QUICK = 4
 
 
 @dataclass(frozen=True)
-class Claim:
+class Expected:
     """One number that a report gives, and what ours must be to count as the same.
 
     Attributes
     ----------
-    figure : str
-        Such as "test_accuracy"; of a `Finding` what is measured, in words.
+    metric : str
+        Such as "test_accuracy"; of a `DerivedResult` what is measured, in words.
     says : float, (float, float) or None
         What the report says; a pair is a range.
     low, high : float or None
-        Bounds of ours, None for an open end; without either it is told and not judged.
+        Bounds of ours, None for an open end; without either it is shown and not judged.
     """
 
-    figure: str
+    metric: str
     says: float | tuple[float, float] | None = None
     low: float | None = None
     high: float | None = None
@@ -50,7 +47,7 @@ class Claim:
         return self.low is not None or self.high is not None
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value lies within the bounds."""
+        """Return whether a value lies within the bounds."""
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def difference(self, value: float) -> float | None:
@@ -61,14 +58,14 @@ class Claim:
         return value - min(max(value, low), high)
 
 
-def near(figure: str, says: float, tolerance: float) -> Claim:
-    """Return the claim that ours differs by at most `tolerance`."""
-    return Claim(figure, says, round(says - tolerance, 9), round(says + tolerance, 9))
+def within(metric: str, says: float, tolerance: float) -> Expected:
+    """Return the expectation that ours differs by at most `tolerance`."""
+    return Expected(metric, says, round(says - tolerance, 9), round(says + tolerance, 9))
 
 
-def told(figure: str, says: float | tuple[float, float] | None = None) -> Claim:
+def info(metric: str, says: float | tuple[float, float] | None = None) -> Expected:
     """Return a number that stands beside the report's, not judged."""
-    return Claim(figure, says)
+    return Expected(metric, says)
 
 
 @dataclass(frozen=True)
@@ -84,10 +81,10 @@ class Experiment:
     updates : int or None
         Where training ends inside an epoch: the number of updates, a multiple of `evaluate_every`.
     seeds : int
-        Trainings with seeds 0, 1, ...; the figures are their means.
+        Trainings with seeds 0, 1, ...; the metrics are their means.
     name : str
         What to call it, by default what tells it apart.
-    claims : tuple of Claim
+    expected : tuple of Expected
     note : str
         What a reader should know of the comparison.
     """
@@ -99,13 +96,13 @@ class Experiment:
     epochs: int = 40
     hidden: tuple[int, ...] = ()
     loss: str = "softmax"
-    init: str | Normal = FIRST_WEIGHTS
+    init: str | Normal = INITIAL_WEIGHTS
     augment: HorizontalFlip | None = None
     evaluate_every: str | int | None = "epoch"
     updates: int | None = None
     seeds: int = 3
     name: str = field(default="", compare=False)
-    claims: tuple[Claim, ...] = field(default=(), compare=False)
+    expected: tuple[Expected, ...] = field(default=(), compare=False)
     note: str = field(default="", compare=False)
 
     @property
@@ -113,8 +110,8 @@ class Experiment:
         """The name, or the settings that reports tell apart."""
         if self.name:
             return self.name
-        rate = f"{self.learning_rate:g}" if isinstance(self.learning_rate, float) else "scheduled"
-        parts = [f"l2 {self.l2:g}", f"rate {rate}"]
+        rate = text.number(self.learning_rate, 6) if isinstance(self.learning_rate, float) else "scheduled"
+        parts = [f"l2 {text.number(self.l2, 6)}", f"rate {rate}"]
         return ", ".join(parts if self.batch_size == 100 else [f"b {self.batch_size}", *parts])
 
     def parameters(self) -> dict[str, Any]:
@@ -140,61 +137,31 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DerivedResult:
     """A number that a report draws from more than one training, or from a gradient check.
 
     Attributes
     ----------
-    claim : Claim
+    expected : Expected
     measure : callable
         Of the outcomes of all experiments of a group, or of a `GradientCheck`.
     note : str
     """
 
-    claim: Claim
+    expected: Expected
     measure: Callable[[Any], float]
     note: str = ""
 
 
-def best(figure: str) -> Measure:
-    """Return the measure: the largest mean figure."""
-    return lambda outcomes: max(outcome.mean(figure) for outcome in outcomes)
-
-
-def spread(figure: str, below: float) -> Measure:
-    """Return the measure: largest less smallest mean figure where l2 is below `below`."""
-
-    def measure(outcomes: Sequence[Outcome]) -> float:
-        values = [outcome.mean(figure) for outcome in outcomes if outcome.experiment.l2 < below]
-        return max(values) - min(values)
-
-    return measure
-
-
-def gain(figure: str, of: str, over: str) -> Measure:
-    """Return the measure: the mean figure of one experiment, by label, less that of another."""
-
-    def measure(outcomes: Sequence[Outcome]) -> float:
-        means = {outcome.experiment.label: outcome.mean(figure) for outcome in outcomes}
-        return means[of] - means[over]
-
-    return measure
-
-
-def largest(column: str, difference: str = "central") -> Callable[[GradientCheck], float]:
-    """Return the measure: the largest entry of a gradient check's column, by one kind of difference."""
-    return lambda check: float(check.by(difference)[column].max())
-
-
 @dataclass(frozen=True)
 class Check:
-    """A gradient check in the style of a report: on some rows of batch 1, at the first weights.
+    """A gradient check in the style of a report: on some rows of batch 1, at the initial weights.
 
     Attributes
     ----------
     columns : tuple of str
         Columns of `GradientCheck` that the report shows.
-    findings : tuple of Finding
+    derived : tuple of DerivedResult
         Of the `GradientCheck`.
     note : str
     differences : tuple of {"forward", "central"}
@@ -207,19 +174,19 @@ class Check:
     """
 
     columns: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    derived: tuple[DerivedResult, ...]
     note: str
     differences: tuple[str, ...] = ("central",)
     hidden: tuple[int, ...] = ()
     l2: float = 0.1
     loss: str = "softmax"
-    init: str | Normal = FIRST_WEIGHTS
+    init: str | Normal = INITIAL_WEIGHTS
     rows: int = 100
     entries: int = 500
 
 
 @dataclass(frozen=True)
-class Group:
+class ExperimentGroup:
     """Experiments of a report that belong together: rows of its table and pictures of its page.
 
     Attributes
@@ -228,14 +195,14 @@ class Group:
     experiments : tuple of Experiment
     pictures : tuple of str
         Keys of `gradstep.reproduction.pictures.PICTURES`.
-    findings : tuple of Finding
+    derived : tuple of DerivedResult
     note : str
     """
 
     title: str
     experiments: tuple[Experiment, ...]
     pictures: tuple[str, ...]
-    findings: tuple[Finding, ...] = ()
+    derived: tuple[DerivedResult, ...] = ()
     note: str = ""
 
 
@@ -246,7 +213,7 @@ class Report:
     number: str
     title: str
     check: Check
-    groups: tuple[Group, ...]
+    groups: tuple[ExperimentGroup, ...]
 
     @property
     def trainings(self) -> int:
