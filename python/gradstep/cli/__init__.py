@@ -12,12 +12,12 @@ import difflib
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 from gradstep._version import __version__
-from gradstep.cli import demo, gradcheck, info, reproduce, sweep, train
+from gradstep.cli import data, demo, gradcheck, info, options, reproduce, sweep, train
 from gradstep.errors import DivergedError, GradstepError, NoModelError
 
 __all__ = ["demo", "gradcheck", "info", "main", "reproduce", "sweep", "train"]
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DivergedError, NoModelError) as error:
         return _say("error", error, 1)
     except GradstepError as error:
-        return _say("error", error, 2)
+        return _say("error", options.in_options(data.in_options(str(error))), 2)
     except BrokenPipeError:
         # The reader has gone (`gradstep train | head`); nothing may be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,16 +69,24 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and takes no abbreviations."""
+    """Says what is wrong in one line, and takes no abbreviations.
+
+    A command's options come to be when the command is called: they are read from what they set, and the help
+    of the program shall be there at once.
+    """
 
     def __init__(self, **settings: object) -> None:
         super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
+        self.add_options: Callable[[argparse.ArgumentParser], None] | None = None
 
     def error(self, message: str) -> NoReturn:
         self.exit(_say("error", f"{message} (see `{self.prog} --help`)", 2))
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Refuse an unknown option here, where the command's own options are known."""
+        if self.add_options is not None:
+            self.add_options(self)
+            self.add_options = None
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             word = unknown[0].partition("=")[0]
@@ -105,7 +113,7 @@ def _build_parser() -> argparse.ArgumentParser:
             description=summary[0].upper() + summary[1:],
             formatter_class=_HelpFormatter,
         )
-        module.add_options(command)
+        command.add_options = module.add_options
         command.set_defaults(run=module.run)
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,11 +114,18 @@ DATA_OPTIONS = (
         (".csv",),
         _column,
         "COLUMN",
-        "column with the class, by name or by place from 0 (default: the last)",
+        "column with the class or value, by name or by place from 0 (default: the last)",
     ),
     DataOption("--delimiter", "delimiter", (".csv",), str, "CHARACTER", "between two cells (default: ,)"),
     DataOption("--x-key", "X", (".npz",), str, "KEY", "array with the inputs (default: X)"),
-    DataOption("--y-key", "y", (".npz",), str, "KEY", "array with the classes (default: y)"),
+    DataOption(
+        "--y-key",
+        "y",
+        (".npz",),
+        str,
+        "KEY",
+        "array with the classes, indicators (n, k) or values (default: y)",
+    ),
     DataOption(
         "--image-shape",
         "image_shape",
@@ -164,6 +172,10 @@ def load(arguments: argparse.Namespace) -> DataSet:
     from gradstep import datasets
 
     kind = _kind(arguments.data)
+    if kind not in _FILES and arguments.task == "regression":
+        raise InvalidParameterError(
+            f"--task regression goes with {' or '.join(_FILES)}, got --data {arguments.data}"
+        )
     given: dict[str, Any] = {}
     for option in DATA_OPTIONS:
         if not hasattr(arguments, option.destination):
@@ -178,9 +190,34 @@ def load(arguments: argparse.Namespace) -> DataSet:
         return datasets.load_cifar10(**given)
     if kind == "digits":
         return datasets.load_digits(**given)
-    parts = {"validation": HELD_OUT, "test": HELD_OUT}
+    defaults = {"validation": HELD_OUT, "test": HELD_OUT, "task": arguments.task}
     load_file = datasets.load_csv if kind == ".csv" else datasets.load_npz
-    return load_file(arguments.data, **(parts | given))
+    data = load_file(arguments.data, **(defaults | given))
+    if kind == ".csv" and arguments.task == "classification":
+        _check_classes(data)
+    return data
+
+
+def _check_classes(data: DataSet) -> None:
+    """Raise InvalidDataError where the classes of a table are real values, nearly all different."""
+    if 2 * len(data.class_names) < len(data.train):
+        return
+    try:
+        values = [float(name) for name in data.class_names]
+    except ValueError:
+        return
+    if not all(value.is_integer() for value in values):
+        raise InvalidDataError(
+            f"the target of {data.name} has {len(values)} different numbers: "
+            f"--task regression is for real values, --target names another column"
+        )
+
+
+def in_options(message: str) -> str:
+    """Return a message about a parameter of a loader as one about its option."""
+    for option in DATA_OPTIONS:
+        message = re.sub(rf"^`{option.parameter}` of load_\w+", option.flag, message)
+    return message
 
 
 def parts(data: DataSet) -> dict[str, Rows]:

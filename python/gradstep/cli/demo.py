@@ -9,7 +9,7 @@ from typing import Any
 import gradstep
 from gradstep.cli import progress
 from gradstep.cli.output import INTERRUPTED, check_writable
-from gradstep.cli.train import Outcome, fit, write_report
+from gradstep.cli.train import TrainingOutcome, fit, write_report
 
 # Both reach what they can within their epochs; found by trying a few rates on the validation rows.
 _NETWORKS: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, show the figures and write the report; return the exit status."""
+    """Train, show the metrics and write the report; return the exit status."""
     check_writable(arguments.report)
     console = progress.make_console()
     data = gradstep.datasets.load_digits()
@@ -53,15 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table(outcomes: list[Outcome]) -> Any:
+def _table(outcomes: list[TrainingOutcome]) -> Any:
+    from gradstep.nn.metrics import value_text
+    from gradstep.utils.text import duration
+
     parts = ("train", "validation", "test")
-    columns = ("accuracy", *parts, "test loss", "seconds")
+    columns = ("accuracy", *parts, "test loss", "time")
     rows = [
         (
             outcome.name,
-            *(f"{outcome.figures[part].accuracy:.1%}" for part in parts),
-            progress.figure(outcome.figures["test"].loss),
-            f"{outcome.seconds:.2f}",
+            *(value_text("accuracy", outcome.metrics[part]["accuracy"]) for part in parts),
+            value_text("loss", outcome.metrics["test"]["loss"]),
+            duration(outcome.seconds),
         )
         for outcome in outcomes
     ]

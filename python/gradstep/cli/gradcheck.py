@@ -7,8 +7,11 @@ import argparse
 from gradstep.cli import data as data_options
 from gradstep.cli import options, progress
 
-# The parameters of Trainer that the gradient at the first weights depends on.
-_PARAMETERS = ("hidden", "loss", "l2", "standardize", "init", "backend", "n_threads", "random_state")
+# The parameters that the gradient at the initial weights depends on.
+_PARAMETERS = (
+    *("hidden", "activation", "loss", "l2", "standardize", "standardize_targets"),
+    *("init", "backend", "n_threads", "random_state"),
+)
 
 
 def _entries(text: str) -> int | None:
@@ -21,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.usage = "gradstep gradcheck [options]"
     data_options.add_data_options(parser, default="digits")
-    options.add_trainer_options(parser, _PARAMETERS)
+    options.add_estimator_options(parser, _PARAMETERS)
     check = parser.add_argument_group("check")
     check.add_argument(
         "--rows",
@@ -49,8 +52,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table of the check; 0 when it passes, else 1."""
     from gradstep.diagnostics.gradcheck import gradient_check
+    from gradstep.utils import text
 
-    trainer = options.make_trainer(arguments)
+    trainer = options.make_estimator(arguments)
     rows = data_options.load(arguments).train
     X, y = rows.X[: arguments.rows], rows.y[: arguments.rows]
     with data_options.plain_errors():
@@ -59,6 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(str(result))
     passed = result.passed(arguments.tolerance)
     verdict = "passed" if passed else "FAILED"
-    error = result.max_relative_error()
-    console.print(f"\n{verdict}: largest relative error {error:.1e}, tolerance {arguments.tolerance:g}")
+    error, tolerance = text.scientific(result.max_relative_error()), text.setting(arguments.tolerance)
+    console.print(f"\n{verdict}: largest relative error {error}, tolerance {tolerance}")
     return 0 if passed else 1

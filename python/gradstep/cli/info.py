@@ -53,12 +53,14 @@ def _lines(info: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str
 
 
 def _words(value: Any) -> str:
+    from gradstep.utils import text
+
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.1f}"
+        return text.number(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "-"
     return str(value)

@@ -1,57 +1,102 @@
-"""The parameters of Trainer as options: one table gives flag, type, help and default of each."""
+"""The parameters of Trainer and Regressor as options.
+
+Flag, type, help and default of each follow from its constraints, from the signature and from the docstring,
+so that a new parameter is an option without a line here. Only what has a spelling of its own stands below.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gradstep.cli import spelling
+from gradstep.cli.spelling import NONE, SpellingError
 from gradstep.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from gradstep.estimators.trainer import Trainer
+    from gradstep.estimators.base import BaseTrainer
+    from gradstep.utils.concepts import Concept
+    from gradstep.utils.constraints import Constraint
 
-#: Parameters of Trainer that are no option: functions have no spelling on a command line, and
-#: the progress display stands in for `verbose` (`--quiet` turns it off).
+#: Estimators by what ``--task`` says.
+TASKS = {"classification": "Trainer", "regression": "Regressor"}
+
+#: Parameters that are no option: functions have no spelling on a command line, and the progress display
+#: stands in for `verbose` (`--quiet` turns it off).
 NOT_OPTIONS = ("callbacks", "verbose")
+
+_SEVERAL = ", several with commas between"
+
+
+class Special(NamedTuple):
+    """What an option has beside all that follows from its parameter.
+
+    Attributes
+    ----------
+    metavar, note : str
+        What stands behind the flag, and at the end of the help.
+    read : callable of str, or None
+        Reads words that no other rule does; raises SpellingError.
+    """
+
+    metavar: str
+    note: str
+    read: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True)
 class Option:
-    """One parameter of Trainer on the command line.
+    """One parameter of the estimators on the command line.
 
     Attributes
     ----------
     name : str
         The parameter; the flag is the same with dashes.
-    default : str or bool
-        Trainer's default as it would be written on the command line; a bool makes a pair of
-        flags, ``--name`` and ``--no-name``.
+    owners : tuple of str
+        The estimators that have it.
+    default : object
+        That of the first of them; a bool makes a pair of flags, ``--name`` and ``--no-name``.
+    constraints : tuple of Constraint
     help : str
-    parse : callable of str
-        Turns a word into the parameter's value; raises ArgumentTypeError or InvalidParameterError.
-    metavar : str
-    several : bool
-        Takes any number of words, which make a tuple.
+    special : Special
+    family : class, or None
+        Of what a word may name a member.
     """
 
     name: str
-    default: str | bool
+    owners: tuple[str, ...]
+    default: Any
+    constraints: tuple[Constraint, ...]
     help: str
-    parse: Callable[[str], Any] = str
-    metavar: str = "NAME"
-    several: bool = False
+    special: Special
+    family: type[Concept] | None = None
 
     @property
     def flag(self) -> str:
         """The flag, as ``--learning-rate``."""
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def several(self) -> bool:
+        """Whether it takes any number of words, which make a tuple."""
+        return isinstance(self.default, tuple)
+
     def read(self, word: str) -> Any:
         """Return what `word` means, with every objection in the form that argparse shows."""
         try:
-            return self.parse(word)
+            if self.special.read and word != NONE:
+                return self.special.read(word)
+            if self.family and self._takes_lists and "," in word:
+                return tuple(self._member(self.family, part) for part in word.split(","))
+            return self._member(self.family, word) if self.family else self._plain(word)
+        except SpellingError as error:
+            raise argparse.ArgumentTypeError(f"must be {error}") from None
         except InvalidParameterError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -59,23 +104,66 @@ class Option:
         """Return the parameter's value from what argparse collected."""
         return tuple(words) if self.several else words
 
+    def spelt(self) -> str:
+        """Return in words what it may be, where it may be a member of a family."""
+        assert self.family is not None
+        others = ["a number"] * isinstance(self.default, float) + [NONE] * (self.default is None)
+        return spelling.spellings(self.family.members(), *others) + _SEVERAL * self._takes_lists
 
-def _read(parse: Callable[[str], Any], text: str, expected: str) -> Any:
-    """Return ``parse(text)``, or say what was expected."""
-    try:
-        return parse(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be {expected}, got {text!r}") from None
+    @property
+    def _takes_lists(self) -> bool:
+        """Whether it may be a list of short names."""
+        return bool(self.family and self.family.short_names() and self._broken((self.default,)) is None)
+
+    def _member(self, family: type[Concept], word: str) -> Any:
+        """Return what a word means that may name a member of a family."""
+        member = spelling.find(family, word)
+        if member is None:
+            return self._plain(word)
+        is_short = ":" not in word and self._broken(member.name) is None
+        return member.name if is_short else spelling.read(member, word)
+
+    def _plain(self, word: str) -> Any:
+        """Return the first of the values that a word may be that keeps all constraints."""
+        furthest = 0
+        for value in self._candidates(word):
+            broken = self._broken((value,) if self.several else value)
+            if broken is None:
+                return value
+            furthest = max(furthest, broken)
+        if furthest == 0 and self.family:
+            names = [member.name for member in self.family.members()]
+            raise SpellingError(f"{self.spelt()}, got {word!r}{spelling.near(word, names)}")
+        text = self.constraints[furthest].text
+        raise SpellingError(f"{text.rpartition('each element ')[2]}, got {word!r}")
+
+    def _candidates(self, word: str) -> Iterator[Any]:
+        if word == NONE:
+            yield None
+        for kind in (float,) if isinstance(self.default, float) else (int, float):
+            with contextlib.suppress(ValueError):
+                yield kind(word)
+        yield word
+
+    def _broken(self, value: Any) -> int | None:
+        """Return the number of the first constraint that a value breaks."""
+        return next((i for i, constraint in enumerate(self.constraints) if not constraint.holds(value)), None)
 
 
 def integer(text: str) -> int:
     """Read an integer."""
-    return int(_read(int, text, "an integer"))
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
 
 
 def number(text: str) -> float:
     """Read a number."""
-    return float(_read(float, text, "a number"))
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
 
 
 def at_least_one(text: str) -> int:
@@ -86,208 +174,116 @@ def at_least_one(text: str) -> int:
     return count
 
 
-def _int_or_none(word: str, expected: str) -> Callable[[str], int | None]:
-    """Return a parser that reads `word` as None and everything else as an integer."""
-    return lambda text: None if text == word else _read(int, text, f"{expected} or {word}")
+def _augment(text: str) -> Any:
+    """Read one augmentation, or several with commas between."""
+    from gradstep.nn.augment import Augment, Compose
 
-
-class Spelling(NamedTuple):
-    """How a schedule is written: words after its kind, the fewest of them, and the types of all."""
-
-    words: str
-    schedule: str
-    fewest: int
-    types: tuple[Callable[[str], Any], ...]
-
-
-#: Schedules by the word that they begin with; the help of ``--learning-rate`` has the units.
-SPELLINGS = {
-    "step": Spelling("START[:FACTOR[:EVERY]]", "StepDecay", 1, (float, float, int)),
-    "cyclic": Spelling("LOW:HIGH:STEP_SIZE", "CyclicTriangular", 3, (float, float, int)),
-    "linear": Spelling("START:END[:EPOCHS]", "Linear", 2, (float, float, int)),
-    "geometric": Spelling("START:END[:EPOCHS]", "Geometric", 2, (float, float, int)),
-    "cosine": Spelling("HIGH[:LOW[:PERIOD[:FACTOR]]]", "Cosine", 1, (float, float, int, int)),
-    "onecycle": Spelling(
-        "HIGH[:FACTOR[:FINAL_FACTOR[:TAIL[:EPOCHS]]]]", "OneCycle", 1, (float, float, float, float, int)
-    ),
-    "plateau": Spelling(
-        "START[:FACTOR[:PATIENCE[:MONITOR]]]", "ReduceOnPlateau", 1, (float, float, int, str)
-    ),
-}
-_PIECEWISE = "piecewise:RATE[:EPOCH:RATE]..."
-_SPELLINGS = (
-    ", ".join(["a number", *(f"{kind}:{spelling.words}" for kind, spelling in SPELLINGS.items())])
-    + f" or {_PIECEWISE}"
-)
-
-
-_AUGMENTATIONS = "flip[:P], translate:PIXELS[:zero|edge], several with commas between, or none"
-
-
-def parse_learning_rate(text: str) -> Any:
-    """Read a number, one of SPELLINGS, or ``piecewise:RATE[:EPOCH:RATE]...``."""
-    from gradstep.nn import schedules
-
-    kind, *words = text.split(":")
-    if not words:
-        return _read(float, kind, _SPELLINGS)
-    if kind == "piecewise":
-        numbers = [_read(float, word, _PIECEWISE) for word in words]
-        if len(numbers) % 2 == 0:
-            raise argparse.ArgumentTypeError(f"must be {_PIECEWISE}, got {text!r}")
-        return schedules.Piecewise(boundaries=tuple(numbers[1::2]), rates=tuple(numbers[::2]))
-    if kind not in SPELLINGS:
-        raise argparse.ArgumentTypeError(f"must be {_SPELLINGS}, got {text!r}")
-    spelling = SPELLINGS[kind]
-    expected = f"{kind}:{spelling.words}"
-    if not spelling.fewest <= len(words) <= len(spelling.types):
-        raise argparse.ArgumentTypeError(f"must be {expected}, got {text!r}")
-    values = [_read(parse, word, expected) for parse, word in zip(spelling.types, words, strict=False)]
-    return getattr(schedules, spelling.schedule)(*values)
-
-
-def parse_augment(text: str) -> Any:
-    """Read ``flip[:P]``, ``translate:PIXELS[:FILL]``, several of them with commas between, or ``none``."""
-    if text == "none":
-        return None
-    from gradstep.nn.augment import Compose
-
-    steps = [_augmentation(word, text) for word in text.split(",")]
+    steps: list[Any] = []
+    for word in text.split(","):
+        member = spelling.find(Augment, word)
+        if member is None:
+            words = spelling.spellings(Augment.members(), NONE)
+            names = [member.name for member in Augment.members()]
+            raise SpellingError(f"{words}{_SEVERAL}, got {text!r}{spelling.near(word, names)}")
+        steps.append(spelling.read(member, word))
     return steps[0] if len(steps) == 1 else Compose(steps)
 
 
-def _augmentation(word: str, text: str) -> Any:
-    from gradstep.nn.augment import HorizontalFlip, Translate
-
-    kind, *words = word.split(":")
-    if kind == "flip" and len(words) <= 1:
-        return HorizontalFlip(*(_read(float, p, "flip:P") for p in words))
-    if kind == "translate" and 1 <= len(words) <= 2:
-        pixels = _read(int, words[0], "translate:PIXELS")
-        return Translate(pixels, words[1]) if words[1:] else Translate(pixels)
-    raise argparse.ArgumentTypeError(f"must be {_AUGMENTATIONS}, got {text!r}")
-
-
-def parse_init(text: str) -> Any:
-    """Read a name that Trainer knows, or ``normal:STD``."""
-    kind, _, number = text.partition(":")
-    if kind != "normal":
-        return text
-    from gradstep.nn.initializers import Normal
-
-    return Normal(_read(float, number, "he, xavier or normal:STD"))
-
-
-def parse_evaluate_every(text: str) -> Any:
-    """Read ``epoch``, ``running``, a number of updates, or ``never`` (None)."""
-    if text in ("epoch", "running"):
-        return text
-    return _int_or_none("never", "epoch, running, a number of updates")(text)
-
-
-def parse_batch_size(text: str) -> str | int:
-    """Read a number of rows or ``auto``."""
-    return text if text == "auto" else int(_read(int, text, "a number of rows or auto"))
-
-
-def parse_early_stopping(text: str) -> Any:
-    """Read ``PATIENCE`` or ``MONITOR:PATIENCE`` (patience in evaluations), or ``never``."""
-    if text == "never":
-        return None
-    from gradstep.training.observers import EarlyStopping
+def _early_stopping(text: str) -> Any:
+    """Read ``PATIENCE`` or ``MONITOR:PATIENCE``."""
+    from gradstep.nn.early_stopping import EarlyStopping
 
     monitor, _, patience = text.rpartition(":")
-    count = _read(int, patience, "PATIENCE, MONITOR:PATIENCE or never")
-    return EarlyStopping(monitor=monitor or "validation_loss", patience=count)
+    try:
+        count = int(patience)
+    except ValueError:
+        raise SpellingError(f"PATIENCE, MONITOR:PATIENCE or {NONE}, got {text!r}") from None
+    return EarlyStopping(monitor=monitor, patience=count) if monitor else EarlyStopping(patience=count)
 
 
-#: In the order of Trainer's signature.
-TRAINER_OPTIONS = (
-    Option(
-        "hidden",
-        "",
-        "units of each hidden ReLU layer; none is softmax (or sigmoid) regression",
-        integer,
-        "H",
-        True,
-    ),
-    Option(
-        "loss",
-        "softmax",
-        "softmax, cross-entropy, or sigmoid, the mean over the classes of binary cross-entropies",
-    ),
-    Option(
-        "l2",
-        "0.0",
-        "lambda of cost = loss + l2 * sum(W**2), whatever the batch size; biases are free",
-        number,
-        "LAMBDA",
-    ),
-    Option("optimizer", "sgd", "optimizer"),
-    Option(
-        "learning_rate",
-        "0.01",
-        f"{_SPELLINGS}; STEP_SIZE is in updates, PATIENCE in evaluations, EVERY, EPOCHS (the whole run if "
-        "not given), PERIOD and EPOCH in epochs; as cyclic:1e-5:1e-1:980",
-        parse_learning_rate,
+_SPECIAL = {
+    "learning_rate": Special(
         "RATE",
+        "; STEP_SIZE is in updates, PATIENCE in evaluations, all other lengths in epochs; as "
+        "cyclic:1e-5:1e-1:980 or piecewise:10/20:0.1/0.01/0.001",
     ),
-    Option(
-        "batch_size",
-        "auto",
-        "rows of one update; auto is 100, or less on tables below 5,000 rows",
-        parse_batch_size,
-        "B",
-    ),
-    Option("epochs", "40", "passes over the training rows", integer, "N"),
-    Option("shuffle", True, "take the rows in a new order in every epoch"),
-    Option("standardize", True, "scale every feature to mean 0 and standard deviation 1"),
-    Option(
-        "augment",
-        "none",
-        f"random changes of the images trained on: {_AUGMENTATIONS}; as flip,translate:4",
-        parse_augment,
-        "CHANGES",
-    ),
-    Option("init", "he", "first weights: he, xavier or normal:STD", parse_init, "NAME"),
-    Option(
-        "evaluate_every",
-        "epoch",
-        "when to evaluate while training: after every epoch, after so many updates, or never; running is "
-        "after every epoch the validation rows alone, and of the train rows the means over the batches",
-        parse_evaluate_every,
-        "epoch|running|UPDATES|never",
-    ),
-    Option(
-        "early_stopping",
-        "never",
-        "stop after so many evaluations without improvement of validation_loss (or of MONITOR)",
-        parse_early_stopping,
+    "augment": Special("CHANGES", f"{_SEVERAL}, as flip,translate:4", _augment),
+    "early_stopping": Special(
         "[MONITOR:]PATIENCE",
+        ": after so many evaluations without an improvement of validation_loss, or of MONITOR",
+        _early_stopping,
     ),
-    Option("precision", "float32", "type of the arithmetic: float32 or float64", metavar="TYPE"),
-    Option("backend", "auto", "what runs the training: auto, cpp, numba or numpy"),
-    Option(
-        "n_threads",
-        "auto",
-        "threads; the result is the same for any number",
-        _int_or_none("auto", "a number of threads"),
-        "N",
-    ),
-    Option(
-        "random_state",
-        "none",
-        "seed of first weights, row order and augmentation; none is another one in every run",
-        _int_or_none("none", "an integer"),
-        "SEED",
-    ),
-)
+}
 
 
-def add_trainer_options(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
-    """Add an option for every parameter of Trainer, or for some; what is not given is left to Trainer."""
+@cache
+def estimator_options() -> dict[str, Option]:
+    """Return the options of all estimators by parameter, in the order of the signatures."""
+    import gradstep
+    from gradstep.nn.augment import Augment
+    from gradstep.nn.schedules import Schedule
+    from gradstep.plan.settings import FAMILIES, OWNERS
+
+    families = {**FAMILIES, "augment": Augment, "learning_rate": Schedule}
+    found: dict[str, Option] = {}
+    for owner in TASKS.values():
+        estimator = getattr(gradstep, owner)
+        documented = _documented(estimator)
+        for name, parameter in inspect.signature(estimator).parameters.items():
+            if name in NOT_OPTIONS or name in found:
+                continue
+            kind, sentence = documented[name]
+            metavar = name.upper() if name in families else _metavar(name, kind)
+            special = _SPECIAL.get(name, Special(metavar, ""))
+            found[name] = Option(
+                name,
+                tuple(other for other in TASKS.values() if name in OWNERS[other][0]),
+                parameter.default,
+                OWNERS[owner][0][name],
+                sentence,
+                special,
+                families.get(name),
+            )
+    return found
+
+
+def _documented(estimator: type) -> dict[str, tuple[str, str]]:
+    """Return type and first sentence of every parameter of a class, from its docstring."""
+    text = (inspect.getdoc(estimator) or "").partition("Parameters\n----------\n")[2]
+    text = re.split(r"\n\n\w+\n-+\n", text)[0]
+    found = {}
+    for name, kind, body in re.findall(r"^(\w+) : (.+)\n((?:    .+\n?)+)", text, re.MULTILINE):
+        words = " ".join(body.split()).replace("`", "")
+        found[name] = (kind, re.split(r"\.(?= [A-Z\"]|$)", words)[0])
+    return found
+
+
+# How the types of docstrings are written on a command line; what is not here has no spelling.
+_TYPES = {"int": "INT", "float": "NUMBER", "str": "NAME", "None": NONE}
+
+
+def _metavar(name: str, kind: str) -> str:
+    """Return what stands behind a flag, from a type as docstrings have it.
+
+    >>> _metavar("batch_size", 'int or {"auto"}, default="auto"')
+    'INT|auto'
+    """
+    kind = re.split(r", (?:default|optional)", kind)[0].replace(" of ", ", ")
+    words = [part.strip("{}") for part in re.split(r", | or ", kind)]
+    known = [word.strip('"') if word.startswith('"') else _TYPES.get(word, "") for word in words]
+    return "|".join(dict.fromkeys(filter(None, known))) or name.upper()
+
+
+def add_estimator_options(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
+    """Add ``--task`` and an option for every parameter, or for some; what is not given is left out."""
     group = parser.add_argument_group("network" if only else "network and training")
-    for option in TRAINER_OPTIONS:
+    group.add_argument(
+        "--task",
+        choices=TASKS,
+        default="classification",
+        help="what the target is: classes, or real values (default: %(default)s)",
+    )
+    for option in estimator_options().values():
         if only is not None and option.name not in only:
             continue
         if isinstance(option.default, bool):
@@ -295,33 +291,84 @@ def add_trainer_options(parser: argparse.ArgumentParser, only: Collection[str] |
                 option.flag,
                 action=argparse.BooleanOptionalAction,
                 default=argparse.SUPPRESS,
-                help=f"{option.help} (default: {'yes' if option.default else 'no'})",
+                help=_help(option),
             )
             continue
         group.add_argument(
             option.flag,
             type=option.read,
             nargs="*" if option.several else None,
-            metavar=option.metavar,
+            metavar=option.special.metavar,
             default=argparse.SUPPRESS,
-            help=f"{option.help} (default: {option.default or 'none'})",
+            help=_help(option),
         )
 
 
+def _help(option: Option) -> str:
+    """Return the help of an option: what it is, how it is written, and what stands for it otherwise."""
+    text = option.help[:1].lower() + option.help[1:]
+    if option.name == "loss":
+        return _help_of_loss()
+    if option.family:
+        text = option.spelt()
+    text += option.special.note
+    if len(option.owners) < len(TASKS):
+        text += f"; with --task {_task(option.owners[0])}"
+    return f"{text} (default: {spelling.written(option.default)})".replace("%", "%%")
+
+
+def _help_of_loss() -> str:
+    """Return which losses are for which task."""
+    import gradstep
+    from gradstep.nn.losses import Loss
+    from gradstep.plan.settings import OWNERS
+
+    parts = []
+    for task, owner in TASKS.items():
+        members = [member for member in Loss.members() if member.takes in OWNERS[owner][1]]
+        default = inspect.signature(getattr(gradstep, owner)).parameters["loss"].default
+        parts.append(f"for {task} {spelling.spellings(members)} (default: {default})")
+    return "; ".join(parts)
+
+
+def _task(owner: str) -> str:
+    return next(task for task, name in TASKS.items() if name == owner)
+
+
 def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of Trainer that were given."""
-    return {
-        option.name: option.value(getattr(arguments, option.name))
-        for option in TRAINER_OPTIONS
-        if hasattr(arguments, option.name)
-    }
+    """Return the parameters that were given.
+
+    Raises
+    ------
+    InvalidParameterError
+        One of them goes with another task.
+    """
+    given = {}
+    for option in estimator_options().values():
+        if not hasattr(arguments, option.name):
+            continue
+        if TASKS[arguments.task] not in option.owners:
+            task = _task(option.owners[0])
+            raise InvalidParameterError(f"{option.flag} goes with --task {task}, got --task {arguments.task}")
+        given[option.name] = option.value(getattr(arguments, option.name))
+    return given
 
 
-def make_trainer(arguments: argparse.Namespace) -> Trainer:
-    """Return a Trainer with the parameters that were given, checked before any data is loaded."""
-    from gradstep.estimators.trainer import Trainer
-    from gradstep.plan.settings import check_parameters
+def make_estimator(arguments: argparse.Namespace) -> BaseTrainer:
+    """Return the estimator with the parameters that were given, checked before any data is loaded."""
+    import gradstep
 
-    trainer = Trainer(**given_options(arguments))
-    check_parameters(trainer.get_params(deep=False))
-    return trainer
+    estimator: BaseTrainer = getattr(gradstep, TASKS[arguments.task])(**given_options(arguments))
+    estimator.settings()
+    return estimator
+
+
+def in_options(message: str) -> str:
+    """Return a message about a parameter as one about its option.
+
+    >>> in_options("`l2` of Trainer must be >= 0, got -1.0")
+    '--l2 must be >= 0, got -1.0'
+    """
+    owners = "|".join([*TASKS.values(), "Sweep"])
+    message = re.sub(rf"^`(\w+)` of (?:{owners})\b", lambda found: "--" + found[1].replace("_", "-"), message)
+    return re.sub(r"\bit is for (\w+)$", lambda found: f"it is for --task {_task(found[1])}", message)

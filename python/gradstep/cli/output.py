@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from gradstep.cli.options import NOT_OPTIONS
 from gradstep.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from gradstep import Metrics, Trainer
+    from gradstep import Metrics
     from gradstep.datasets import DataSet
+    from gradstep.estimators.base import BaseTrainer
 
 #: Exit status after Ctrl-C.
 INTERRUPTED = 130
@@ -64,17 +64,16 @@ def data(data: DataSet) -> dict[str, Any]:
     return {"name": data.name, "rows": {part: len(rows) for part, rows in parts(data).items()}}
 
 
-def settings(trainer: Trainer) -> dict[str, Any]:
+def settings(estimator: BaseTrainer) -> dict[str, Any]:
     """Return the parameters that a command line can give, as JSON has them."""
-    given = trainer.get_params(deep=False)
-    return {name: _plain(value) for name, value in given.items() if name not in NOT_OPTIONS}
+    given = estimator.get_params(deep=False)
+    return {name: plain(value) for name, value in given.items() if name not in NOT_OPTIONS}
 
 
-def figures(of_parts: Mapping[str, Metrics]) -> dict[str, dict[str, float | None]]:
-    """Return the figures of every part of the data, as JSON has them."""
+def metrics(of_parts: Mapping[str, Metrics]) -> dict[str, dict[str, float | None]]:
+    """Return the metrics of every part of the data, as JSON has them."""
     return {
-        part: {name: finite(value) for name, value in metrics._asdict().items()}
-        for part, metrics in of_parts.items()
+        part: {name: finite(value) for name, value in metrics.items()} for part, metrics in of_parts.items()
     }
 
 
@@ -83,13 +82,9 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _plain(value: Any) -> Any:
-    from gradstep.nn import augment, initializers, schedules
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    from gradstep.utils import concepts
 
-    if isinstance(value, augment.Augment):
-        return augment.to_dict(value)
-    if callable(value):
-        return schedules.to_dict(value)
-    if isinstance(value, initializers.Init):
-        return initializers.to_dict(value)
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    value = concepts.plain(value)
+    return finite(value) if isinstance(value, float) else value

@@ -58,12 +58,14 @@ class _PlainLines(Progress):
         self.next_epoch = 0.0
 
     def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
+        from gradstep.utils.text import duration
+
         if row["epoch"] < min(self.next_epoch, self.epochs):
             return
         self.next_epoch = row["epoch"] + self.epochs / _PLAIN_LINES
         self.console.print(
             f"{self.label}  epoch {row['epoch']:>{len(str(self.epochs))}g}/{self.epochs}"
-            f"  {_loss(row)}  {_accuracies(row)}  {row['seconds']:.1f} s"
+            f"  {_metrics(trainer, row)}  {duration(row['seconds'])}"
         )
 
 
@@ -77,17 +79,17 @@ class _LiveBar(Progress):
             progress.TextColumn("{task.description}"),
             progress.BarColumn(20, style="bright_black", complete_style="cyan", finished_style="cyan"),
             progress.TextColumn("{task.fields[epoch]}"),
-            progress.TextColumn("{task.fields[figures]}", style="dim"),
+            progress.TextColumn("{task.fields[metrics]}", style="dim"),
             progress.TimeElapsedColumn(),
             console=self.console,
         )
-        self.task = self.bar.add_task(self.label, total=self.epochs, epoch=f"0/{self.epochs}", figures="")
+        self.task = self.bar.add_task(self.label, total=self.epochs, epoch=f"0/{self.epochs}", metrics="")
         self.bar.start()
         return self
 
     def __call__(self, trainer: Any, row: Mapping[str, float]) -> None:
         epoch = f"{row['epoch']:>{len(str(self.epochs))}.0f}/{self.epochs}"
-        self.bar.update(self.task, completed=row["epoch"], epoch=epoch, figures=_accuracies(row))
+        self.bar.update(self.task, completed=row["epoch"], epoch=epoch, metrics=_metrics(trainer, row))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -121,21 +123,22 @@ def counter(console: Console, label: str, total: int) -> Iterator[Callable[[str,
         yield lambda text, count: bar.update(task, advance=count, text=text)
 
 
-def _accuracies(row: Mapping[str, float]) -> str:
-    from gradstep.training.history import PARTS, measured
+def _metrics(trainer: Any, row: Mapping[str, float]) -> str:
+    """Return loss and first metric of every part that was measured, as ``accuracy train 95.00 %``."""
+    from gradstep.nn.metrics import SPLITS, value_text
+    from gradstep.training.history import available_splits
 
-    return "  ".join(f"{PARTS[part]} {row[f'{part}_accuracy']:.1%}" for part in measured(row))
-
-
-def _loss(row: Mapping[str, float]) -> str:
-    from gradstep.training.history import measured
-
-    name, part = ("running loss", "running") if "running" in measured(row) else ("loss", "train")
-    return f"{name} {figure(row[f'{part}_loss'])}"
+    splits = available_splits(row)
+    told = []
+    for name in ("loss", *(metric.name for metric in trainer.history_.metrics[:1])):
+        of_splits = {split: row[f"{split}_{name}"] for split in splits if f"{split}_{name}" in row}
+        values = [f"{SPLITS[split]} {value_text(name, value)}" for split, value in of_splits.items()]
+        told.append(f"{name.replace('_', ' ')} {', '.join(values)}" if values else "")
+    return "  ".join(filter(None, told))
 
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold: bool = False) -> Table:
-    """Return a calm table: names in the first column to the left, figures to the right.
+    """Return a calm table: names in the first column to the left, numbers to the right.
 
     Where it is wider than the terminal, lines are cut, or with `fold` wrapped within their cells.
     """
@@ -148,8 +151,3 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold: b
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def figure(value: float) -> str:
-    """Return a loss or cost in few characters, whatever its size."""
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"

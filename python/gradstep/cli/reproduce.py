@@ -14,8 +14,8 @@ from gradstep.cli.output import INTERRUPTED, check_apart, check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradstep.reproduction.entries import Report
-    from gradstep.reproduction.runner import ReportResult
+    from gradstep.reproduction.outcomes import ReportResult
+    from gradstep.reproduction.schema import Report
 
 _EXAMPLES = """examples:
   gradstep reproduce                  all five reports, in about two minutes on two cores
@@ -64,12 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, print the tables and write the page; return the exit status."""
     from gradstep.datasets import load_cifar10
     from gradstep.reproduction import data
-    from gradstep.reproduction.runner import ReportResult, Runner
+    from gradstep.reproduction.outcomes import ReportResult
+    from gradstep.reproduction.runner import ReportRunner
 
     _check_outputs(arguments)
     reports = _reports(arguments)
     console, began = progress.make_console(), time.perf_counter()
-    runner = Runner(data.split(load_cifar10(arguments.path, train="all", validation=None)))
+    runner = ReportRunner(data.split(load_cifar10(arguments.path, train="all", validation=None)))
     results: list[ReportResult] = []
     interrupted = False
     for report in reports:
@@ -106,18 +107,18 @@ def _reports(arguments: argparse.Namespace) -> list[Report]:
 
 def _show(console: Console, result: ReportResult, *, judged: bool) -> None:
     """Print the table of a report, and its notes."""
-    from gradstep.reproduction import judgement
+    from gradstep.reproduction import verdicts
 
     lines: list[Sequence[str]] = []
     notes, outside = [], []
-    for part in judgement.parts(result, judged=judged):
-        lines.append((part.title, *[""] * (len(judgement.COLUMNS) - 1)))
+    for part in verdicts.parts(result, judged=judged):
+        lines.append((part.title, *[""] * (len(verdicts.COLUMNS) - 1)))
         for row in part.rows:
             setting, *cells = row.cells
-            outside += [len(lines)] if row.verdict == judgement.OUTSIDE else []
+            outside += [len(lines)] if row.verdict == verdicts.OUTSIDE else []
             lines.append((f"  {setting}", *cells))
             notes += [f"  {setting}: {row.note}"] if row.note else []
-    table: Any = progress.make_table(judgement.COLUMNS, lines, fold=True)
+    table: Any = progress.make_table(verdicts.COLUMNS, lines, fold=True)
     for place in outside:
         table.rows[place].style = "bold red"
     console.print(f"\nReport {result.report.number}: {result.report.title}\n")
@@ -133,11 +134,11 @@ def _finish(
     interrupted: bool,
 ) -> int:
     """Write what was asked for and say how it went; return how many numbers are outside their bounds."""
-    from gradstep.reproduction import judgement, markdown, page
+    from gradstep.reproduction import markdown, page, verdicts
     from gradstep.utils.files import write_atomically
 
     judged = not arguments.quick
-    summary = judgement.summary(results, judged=judged, seconds=seconds)
+    summary = verdicts.summary(results, judged=judged, seconds=seconds)
     summary += " Interrupted: only what was done by then is here." if interrupted else ""
     console.print(summary)
     done = [result for result in results if any(group.outcomes for group in result.groups)]
@@ -148,4 +149,4 @@ def _finish(
             text = markdown.text(done, judged=judged, summary=summary)
             write_atomically(arguments.markdown, text.encode("utf-8"))
             console.print(f"markdown  {arguments.markdown}")
-    return judgement.verdicts(results)[1] if judged else 0
+    return verdicts.count(results)[1] if judged else 0

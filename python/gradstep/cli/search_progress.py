@@ -12,8 +12,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gradstep.cli.progress import figure
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 
 # Plain lines of a search in all, evenly spread, and seconds between two states of the live table.
 _PLAIN_LINES, _REFRESH = 10, 0.1
-
-# What models are at, in the order that they are told.
-_STATUSES = ("running", "waiting", "finished", "stopped", "dropped", "diverged")
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Standing:
     best : Trial or None
         The best so far of those that run or came to their end.
     score : float
-        Its figure; NaN without one.
+        Its metric; NaN without one.
     statuses : Counter of str
         Models, by what they are at.
     share : float
@@ -58,20 +53,22 @@ class Standing:
 def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
     """Return how far a search is that trains on so many rows and began so many seconds ago."""
     from gradstep.nn.metrics import sign
+    from gradstep.training.status import Status
 
     statuses: Counter[str] = Counter()
     done = left = 0.0
     best, score = None, math.nan
+    better = sign(sweep.metric)
     for trial in sweep.trials_:
-        for fold, trainer in enumerate(trial.trainers):
-            course = trial.courses.get(fold)
-            status = course.status if course else "waiting"
-            seen = trainer.history_.rows[-1]["epoch"] if course and len(trainer.history_) else 0.0
+        for fold in range(trial.folds):
+            recorder = trial.recorders.get(fold)
+            status = recorder.status if recorder else Status.WAITING
+            seen = recorder.history.rows[-1]["epoch"] if recorder and len(recorder.history) else 0.0
             statuses[status] += 1
             done += seen
-            left += trainer.epochs - seen if status in ("running", "waiting") else 0.0
-        found = math.nan if trial.status == "dropped" else trial.score(sweep.figure)
-        if not math.isnan(found) and not sign(sweep.figure) * found >= sign(sweep.figure) * score:
+            left += 0.0 if status.is_over else trial.settings.epochs - seen
+        found = math.nan if trial.status is Status.PRUNED else trial.score(sweep.metric)
+        if not math.isnan(found) and not better * found >= better * score:
             best, score = trial, found
     speed = done / seconds if seconds > 0 else 0.0
     return Standing(
@@ -83,7 +80,7 @@ def search_progress(
     console: Console, rows: int, *, stops_early: bool = False, quiet: bool = False
 ) -> SearchProgress:
     """Return a callback for Sweep, to be used in a `with`, that shows how a search goes on."""
-    kind = SearchProgress if quiet else _LiveTable if console.is_terminal else _PlainLines
+    kind = SearchProgress if quiet else _LiveTable if console.is_terminal else _SearchLines
     return kind(console, rows, stops_early)
 
 
@@ -111,7 +108,7 @@ class SearchProgress(AbstractContextManager["SearchProgress"]):
         return f"{'at most ' if self.stops_early else ''}{clock(seconds)}"
 
 
-class _PlainLines(SearchProgress):
+class _SearchLines(SearchProgress):
     """About ten lines, evenly spread over the work."""
 
     next_share = 0.0
@@ -124,7 +121,7 @@ class _PlainLines(SearchProgress):
         best = (
             ""
             if now.best is None
-            else f"  best {score_words(sweep.figure, now.score)}, trial {now.best.number}"
+            else f"  best {score_words(sweep.metric, now.score)}, trial {now.best.number}"
         )
         self.console.print(
             f"search  {now.share:>4.0%}  {models_words(now.statuses)}{best}"
@@ -163,7 +160,7 @@ class _LiveTable(SearchProgress):
             ProgressBar(1.0, now.share, 40, complete_style="cyan", finished_style="cyan"),
         )
         if now.best is not None:
-            table.add_row("best so far", f"{score_words(sweep.figure, now.score)}, trial {now.best.number}")
+            table.add_row("best so far", f"{score_words(sweep.metric, now.score)}, trial {now.best.number}")
             table.add_row("", params_words(now.best.params))
         table.add_row("models", models_words(now.statuses))
         table.add_row("speed", speed_words(now.rows_per_second))
@@ -177,33 +174,40 @@ class _LiveTable(SearchProgress):
 
 
 def score_words(column: str, value: float) -> str:
-    """Return a figure with its name, as ``validation loss 0.1262``."""
-    shown = f"{value:.2%}" if column.endswith("accuracy") else figure(value)
-    return f"{column.replace('_', ' ')} {shown}"
+    """Return a metric with its name, as ``validation loss 0.1262``."""
+    from gradstep.nn.metrics import value_text
+
+    return f"{column.replace('_', ' ')} {value_text(column, value)}"
 
 
 def params_words(params: Mapping[str, Any]) -> str:
     """Return parameters in one line."""
-    from gradstep.search.results import cell
+    from gradstep.utils.text import short
 
-    return ", ".join(f"{name}={cell(value)}" for name, value in params.items())
+    return ", ".join(f"{name}={short(value)}" for name, value in params.items())
 
 
 def models_words(statuses: Mapping[str, int]) -> str:
-    """Return how many models are at what."""
-    return ", ".join(f"{statuses[status]} {status}" for status in _STATUSES if statuses.get(status))
+    """Return how many models are at what, those that run first."""
+    from gradstep.training.status import Status
+
+    order = sorted(Status, key=lambda status: status is not Status.RUNNING)
+    told = [f"{statuses[status]} {status.replace('_', ' ')}" for status in order if statuses.get(status)]
+    return ", ".join(told)
 
 
 def speed_words(rows_per_second: float) -> str:
     """Return rows per second in few characters.
 
     >>> speed_words(1.26e6), speed_words(900)
-    ('1.3 M rows/s', '900 rows/s')
+    ('1.26 M rows/s', '900 rows/s')
     """
-    for unit, size in (("M", 1e6), ("k", 1e3)):
+    from gradstep.utils.text import number
+
+    for unit, size in (("M ", 1e6), ("k ", 1e3)):
         if rows_per_second >= size:
-            return f"{rows_per_second / size:.1f} {unit} rows/s"
-    return f"{rows_per_second:.0f} rows/s"
+            return f"{number(rows_per_second / size, 3)} {unit}rows/s"
+    return f"{number(rows_per_second, 3)} rows/s"
 
 
 def clock(seconds: float) -> str:

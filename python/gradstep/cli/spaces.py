@@ -5,63 +5,58 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from gradstep.cli.options import TRAINER_OPTIONS, Option
+from gradstep.cli import spelling
+from gradstep.cli.options import Option, estimator_options
 from gradstep.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from gradstep import MedianStopping, SuccessiveHalving
 
 
-class Spelling(NamedTuple):
-    """How a distribution is written: its class in gradstep, and the type of both its ends."""
-
-    distribution: str
-    end: Callable[[str], Any]
-
-
-#: Distributions by the word that they begin with; LOW and HIGH follow.
-SPELLINGS = {
-    "uniform": Spelling("Uniform", float),
-    "loguniform": Spelling("LogUniform", float),
-    "int": Spelling("IntUniform", int),
+#: Distributions by the word that they begin with, and the type of their ends; LOW and HIGH follow.
+DISTRIBUTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "uniform": ("Uniform", float),
+    "loguniform": ("LogUniform", float),
+    "int": ("IntUniform", int),
 }
 #: How the values of a parameter are written.
-VALUES = ", ".join([*(f"{kind}:LOW:HIGH" for kind in SPELLINGS), "or values with commas between them"])
+VALUES = ", ".join([*(f"{kind}:LOW:HIGH" for kind in DISTRIBUTIONS), "or values with commas between them"])
 
-_OPTIONS = {option.name: option for option in TRAINER_OPTIONS}
-_WORDS: dict[str, Any] = {"yes": True, "no": False, "none": None}
+#: Pruners by the word that they begin with.
+_PRUNERS = "halving[:FACTOR] or median"
 
 
 def parse_param(text: str) -> tuple[str, Any]:
-    """Read ``NAME=VALUES`` as a parameter of Trainer, or a part of one, and what to try of it.
+    """Read ``NAME=VALUES`` as a parameter of an estimator, or a part of one, and what to try of it.
 
     >>> parse_param("l2=loguniform:1e-5:1e-1")
     ('l2', LogUniform(low=1e-05, high=0.1))
     >>> parse_param("hidden=none,50,50-30")
     ('hidden', [(), (50,), (50, 30)])
-    >>> parse_param("learning_rate__high=0.1,0.2")
-    ('learning_rate__high', [0.1, 0.2])
+    >>> parse_param("optimizer__beta1=0.8,0.9")
+    ('optimizer__beta1', [0.8, 0.9])
     """
     name, equals, values = text.partition("=")
     name = name.strip().replace("-", "_")
     if not equals or not name or not values:
         raise argparse.ArgumentTypeError(f"must be NAME=VALUES, got {text!r}")
     parameter, _, part = name.partition("__")
+    known = estimator_options()
     try:
-        if parameter not in _OPTIONS:
-            from gradstep.utils.nested_params import refuse
+        if parameter not in known:
+            from gradstep.utils.nested_params import raise_unknown_parameter
 
-            refuse("Trainer", name, _OPTIONS)
+            raise_unknown_parameter("Trainer", name, known)
         kind, *ends = values.split(":")
-        if kind in SPELLINGS and _OPTIONS[parameter].several:
+        if kind in DISTRIBUTIONS and known[parameter].several:
             raise argparse.ArgumentTypeError(
                 f"{name} takes sizes of layers, as in {name}=20,50,50-30, and no distribution, got {text!r}"
             )
-        if kind in SPELLINGS:
+        if kind in DISTRIBUTIONS:
             return name, _distribution(kind, ends, text)
-        read = _word if part else _reader(_OPTIONS[parameter])
+        read = spelling.scalar if part else _reader(known[parameter])
         return name, [_read(read, name, word.strip(), kind) for word in values.split(",")]
     except InvalidParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
@@ -70,20 +65,20 @@ def parse_param(text: str) -> tuple[str, Any]:
 def _distribution(kind: str, ends: list[str], text: str) -> Any:
     import gradstep
 
-    spelling = SPELLINGS[kind]
+    name, end = DISTRIBUTIONS[kind]
     try:
-        low, high = map(spelling.end, ends)
+        low, high = map(end, ends)
     except ValueError:
-        numbers = "integers" if spelling.end is int else "numbers"
+        numbers = "integers" if end is int else "numbers"
         raise argparse.ArgumentTypeError(f"must have {kind}:LOW:HIGH of {numbers}, got {text!r}") from None
-    return getattr(gradstep, spelling.distribution)(low, high)
+    return getattr(gradstep, name)(low, high)
 
 
 def _read(read: Callable[[str], Any], name: str, word: str, kind: str) -> Any:
     try:
         return read(word)
     except argparse.ArgumentTypeError as error:
-        near = difflib.get_close_matches(kind, SPELLINGS, n=1)
+        near = difflib.get_close_matches(kind, DISTRIBUTIONS, n=1)
         hint = f"; did you mean {near[0]}:LOW:HIGH?" if near else ""
         raise argparse.ArgumentTypeError(f"{name} {error}{hint}") from None
 
@@ -99,22 +94,13 @@ def _reader(option: Option) -> Callable[[str], Any]:
 
 
 def _flag(word: str) -> bool:
-    if word not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"must be yes or no, got {word!r}")
-    return bool(_WORDS[word])
+    try:
+        return spelling.flag(word)
+    except spelling.SpellingError as error:
+        raise argparse.ArgumentTypeError(f"must be {error}") from None
 
 
-def _word(word: str) -> Any:
-    """Read a value of a part: a number where it is one."""
-    for parse in (int, float):
-        try:
-            return parse(word)
-        except ValueError:
-            pass
-    return _WORDS.get(word, word)
-
-
-def parse_stopping(text: str) -> SuccessiveHalving | MedianStopping:
+def parse_pruner(text: str) -> SuccessiveHalving | MedianStopping:
     """Read ``halving``, ``halving:FACTOR`` or ``median``."""
     from gradstep.search.pruners import MedianStopping, SuccessiveHalving
 
@@ -128,9 +114,8 @@ def parse_stopping(text: str) -> SuccessiveHalving | MedianStopping:
     except InvalidParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     except ValueError:
-        near = difflib.get_close_matches(kind, ("halving", "median"), n=1)
-        hint = f"; did you mean {near[0]}?" if near and near[0] != kind else ""
-        raise argparse.ArgumentTypeError(f"must be halving[:FACTOR] or median, got {text!r}{hint}") from None
+        hint = spelling.near(kind, ("halving", "median"))
+        raise argparse.ArgumentTypeError(f"must be {_PRUNERS}, got {text!r}{hint}") from None
 
 
 def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: int | None) -> dict[str, Any]:
@@ -141,7 +126,7 @@ def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: i
     params : list of pairs
         What ``--param`` said, each time.
     given : dict
-        Parameters of Trainer that have their own options.
+        Parameters that have their own options.
     n_trials : int or None
     """
     from gradstep.search.spaces import Distribution
@@ -151,8 +136,9 @@ def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: i
         if name in space:
             raise InvalidParameterError(f"--param must name a parameter once, got {name!r} twice")
         if name in given:
+            flag = estimator_options()[name].flag
             raise InvalidParameterError(
-                f"{_OPTIONS[name].flag} must not be given beside --param {name}=..., which tries values of it"
+                f"{flag} must not be given beside --param {name}=..., which tries values of it"
             )
         space[name] = values
     drawn = [name for name, values in space.items() if isinstance(values, Distribution)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ from gradstep.errors import InvalidParameterError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradstep import Sweep, Trainer
+    from gradstep import Sweep
     from gradstep.datasets import DataSet
+    from gradstep.estimators.base import BaseTrainer
 
 # Where argparse puts what --validation says.
 _VALIDATION = next(o.destination for o in data_options.DATA_OPTIONS if o.flag == "--validation")
@@ -30,7 +32,7 @@ _SHOWN = 10
 _EXAMPLES = """examples:
   gradstep sweep --data digits --param l2=loguniform:1e-5:1e-1 --param learning_rate=0.1,0.3 --trials 24
   gradstep sweep --data cifar10 --hidden 50 --learning-rate cyclic:1e-5:1e-1:500 --trials 30 \\
-      --param l2=loguniform:1e-5:1e-1 --param learning_rate__high=0.05,0.1,0.2 --stopping halving
+      --param l2=loguniform:1e-5:1e-1 --param learning_rate__high=0.05,0.1,0.2 --pruner halving
   gradstep sweep --data table.csv --param hidden=none,32,64-32 --folds 5 --report search.html
 """
 
@@ -49,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         dest="params",
         help=f"parameter to try values of, may be given many times: {spaces.VALUES}; layers as 50-30, parts "
-        "of a schedule as learning_rate__high",
+        "of a value as learning_rate__high or optimizer__beta1",
     )
     search.add_argument(
         "--trials",
@@ -58,10 +60,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="settings to draw; without distributions every combination of the lists is tried",
     )
     search.add_argument(
-        "--stopping",
-        type=spaces.parse_stopping,
+        "--pruner",
+        type=spaces.parse_pruner,
         metavar="halving[:FACTOR]|median",
-        help="drop weak models on the way (default: train all to the end)",
+        help="end weak models on the way (default: train all to the end)",
     )
     search.add_argument(
         "--folds",
@@ -70,13 +72,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="cross-validate with so many folds of the train rows; no validation rows are held out then",
     )
     search.add_argument(
-        "--figure",
+        "--metric",
         default="validation_loss",
         metavar="COLUMN",
-        help="what trials are ranked by: validation_, train_ or running_ and loss, cost or accuracy "
-        "(default: %(default)s)",
+        help="what trials are ranked by: validation_, train_ or running_ and loss, cost or a metric of the "
+        "model (default: %(default)s)",
     )
-    options.add_trainer_options(parser)
+    options.add_estimator_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
     group.add_argument("--csv", type=Path, metavar="FILE", help="write the table of all trials")
@@ -94,13 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
     output.check_files(files, arguments.data)
     console = progress.make_console(stderr=arguments.json)
-    sweep = _make(arguments)
+    parameters = _parameters(arguments)
     data = _load(arguments)
     began = time.perf_counter()
-    _fit(sweep, data, console, quiet=arguments.quiet)
+    sweep = _fit(parameters, data, console, quiet=arguments.quiet)
     seconds = time.perf_counter() - began
-    model: Trainer | None = getattr(sweep, "best_trainer_", None)
-    best = model and train.Outcome(
+    model: BaseTrainer | None = getattr(sweep, "best_trainer_", None)
+    best = model and train.TrainingOutcome(
         f"trial {sweep.best_index_}", model, data, seconds, train.measure(model, data), None
     )
     if arguments.json:
@@ -115,22 +117,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _make(arguments: argparse.Namespace) -> Sweep:
-    """Return the search asked for, checked before any data is loaded."""
-    trainer = options.make_trainer(arguments)
+def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the search asked for, checked before any data is loaded."""
+    trainer = options.make_estimator(arguments)
     space = spaces.make_space(arguments.params, options.given_options(arguments), arguments.trials)
     if arguments.folds is not None and arguments.folds < 2:
         raise InvalidParameterError(f"--folds must be >= 2, got {arguments.folds}")
-    return gradstep.Sweep(
-        trainer,
-        space,
-        arguments.trials,
-        trainer.random_state,
-        figure=arguments.figure,
-        stopping=arguments.stopping and replace(arguments.stopping, figure=arguments.figure),
-        folds=arguments.folds,
-        validation_share=None,
-    )
+    return {
+        "trainer": trainer,
+        "space": space,
+        "n_trials": arguments.trials,
+        "random_state": trainer.get_params(deep=False)["random_state"],
+        "metric": arguments.metric,
+        "pruner": arguments.pruner,
+        "folds": arguments.folds,
+        "validation_share": None,
+    }
 
 
 def _load(arguments: argparse.Namespace) -> DataSet:
@@ -140,55 +142,82 @@ def _load(arguments: argparse.Namespace) -> DataSet:
             raise InvalidParameterError(
                 f"--validation must be none beside --folds, got {getattr(arguments, _VALIDATION)}"
             )
-        setattr(arguments, _VALIDATION, None)
+        arguments = argparse.Namespace(**vars(arguments) | {_VALIDATION: None})
     return data_options.load(arguments)
 
 
-def _fit(sweep: Sweep, data: DataSet, console: Console, *, quiet: bool) -> None:
-    sweep.trainer.set_params(augment=data_options.on_images(sweep.trainer.augment, data))
-    space: Any = sweep.space
+def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: bool) -> Sweep:
+    """Search under the eyes of the user."""
+    trainer, space, pruner = (parameters[name] for name in ("trainer", "space", "pruner"))
+    given = trainer.get_params(deep=False)
+    trainer = type(trainer)(**given | {"augment": data_options.on_images(given["augment"], data)})
     if isinstance(space.get("augment"), list):
         tried = [data_options.on_images(augmentation, data) for augmentation in space["augment"]]
-        sweep.set_params(space=space | {"augment": tried})
+        space = space | {"augment": tried}
     watch = search_progress.search_progress(
-        console, len(data.train), stops_early=sweep.stopping is not None, quiet=quiet
+        console, len(data.train), stops_early=pruner is not None, quiet=quiet
+    )
+    sweep = gradstep.Sweep(
+        **parameters
+        | {
+            "trainer": trainer,
+            "space": space,
+            "pruner": pruner and replace(pruner, metric=parameters["metric"]),
+            "callbacks": (watch,),
+        }
     )
     with watch, data_options.plain_errors():
-        sweep.set_params(callbacks=(watch,))
         sweep.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data))
+    return sweep
 
 
-def _show(sweep: Sweep, best: train.Outcome | None, seconds: float, console: Console) -> None:
-    """Print the best trials, and the figures of the best model."""
-    from gradstep.search.results import cell
+def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, console: Console) -> None:
+    """Print the best trials, and the metrics of the best model."""
+    from gradstep.nn.metrics import value_text
+    from gradstep.utils.text import duration, short
 
     found = sweep.results_
-    accuracy = f"{sweep.figure.partition('_')[0]}_accuracy"
-    figures = dict.fromkeys((sweep.figure, accuracy))
-    columns = ("trial", *found.parameters, "status", *figures, "epoch")
+    metrics = _columns(sweep)
+    columns = ("trial", *found.parameters, "status", *metrics, "epoch")
     order = found.ranking().tolist()
-    rows = [row | {sweep.figure: row["score"]} for row in found.rows()]
+    rows = [row | {sweep.metric: row["score"]} for row in found.rows()]
     table = progress.make_table(
-        [name.replace("_", " ") if name not in found.parameters else name for name in columns],
-        [[cell(rows[place][name]) for name in columns] for place in order[:_SHOWN]],
+        [name if name in found.parameters else name.replace("_", " ") for name in columns],
+        [
+            [
+                value_text(name, rows[place][name]) if name in metrics else short(rows[place][name])
+                for name in columns
+            ]
+            for place in order[:_SHOWN]
+        ],
     )
-    statuses = ", ".join(f"{n} {status}" for status, n in _counts(found["status"].tolist()).items())
+    counts = Counter(found["status"].tolist())
+    statuses = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
     groups = "1 group" if len(sweep.groups_) == 1 else f"{len(sweep.groups_)} groups"
-    console.print(f"{found.n_trials} trials in {groups}, {seconds:.2f} s: {statuses}\n")
+    console.print(f"{found.n_trials} trials in {groups}, {duration(seconds)}: {statuses}\n")
     console.print(table)
     if len(order) > _SHOWN:
         console.print(f"... and {len(order) - _SHOWN} more")
     if best is not None:
         console.print(f"\nbest: {best.name}, {search_progress.params_words(sweep.best_params_)}\n")
-        console.print(train.figures_table(best))
+        console.print(train.metrics_table(best))
 
 
-def _counts(values: list[str]) -> dict[str, int]:
-    return {value: values.count(value) for value in dict.fromkeys(values)}
+def _columns(sweep: Sweep) -> list[str]:
+    """Return the column that trials are ranked by, and the first metric of the same rows beside it."""
+    from gradstep.nn.metrics import parse_column
+
+    split = parse_column(sweep.metric)[0]
+    names = [f"{split}_{metric.name}" for metric in sweep.trainer.settings().metrics[:1]]
+    return list(dict.fromkeys([sweep.metric, *(name for name in names if name in sweep.results_)]))
 
 
 def _write(
-    sweep: Sweep, best: train.Outcome | None, data: DataSet, arguments: argparse.Namespace, console: Console
+    sweep: Sweep,
+    best: train.TrainingOutcome | None,
+    data: DataSet,
+    arguments: argparse.Namespace,
+    console: Console,
 ) -> None:
     """Write the files that were asked for, and say so."""
     if arguments.save or arguments.csv or arguments.report:
@@ -204,19 +233,17 @@ def _write(
             sweep,
             arguments.report,
             title=f"Search on {data.name}",
-            tests=best.figures.get("test") if best else None,
+            tests=best.metrics.get("test") if best else None,
             image_shape=data.train.image_shape,
-            class_names=data.class_names,
+            class_names=data.class_names or None,
             notes=train.data_note(data),
         )
         console.print(f"report  {arguments.report}")
 
 
 def _machine_readable(
-    sweep: Sweep, data: DataSet, best: train.Outcome | None, seconds: float
+    sweep: Sweep, data: DataSet, best: train.TrainingOutcome | None, seconds: float
 ) -> dict[str, Any]:
-    from gradstep.search.results import plain
-
     groups = [
         {"models": [list(model) for model in group.models], "reason": group.reason} for group in sweep.groups_
     ]
@@ -224,16 +251,18 @@ def _machine_readable(
         "gradstep": __version__,
         "data": output.data(data),
         "settings": output.settings(sweep.trainer),
-        "figure": sweep.figure,
+        "metric": sweep.metric,
         "seconds": seconds,
         "interrupted": sweep.interrupted_,
         "groups": groups,
         "best": best
         and {
             "trial": sweep.best_index_,
-            "params": {name: plain(value) for name, value in sweep.best_params_.items()},
+            "params": {name: output.plain(value) for name, value in sweep.best_params_.items()},
             "score": output.finite(sweep.best_score_),
-            "figures": output.figures(best.figures),
+            "metrics": output.metrics(best.metrics),
         },
-        "trials": [{name: plain(value) for name, value in row.items()} for row in sweep.results_.rows()],
+        "trials": [
+            {name: output.plain(value) for name, value in row.items()} for row in sweep.results_.rows()
+        ],
     }

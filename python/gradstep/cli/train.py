@@ -19,13 +19,15 @@ from gradstep.errors import DivergedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradstep import Metrics, Trainer
+    from gradstep import Metrics
     from gradstep.datasets import DataSet
+    from gradstep.estimators.base import BaseTrainer
 
 _EXAMPLES = """examples:
   gradstep train --data digits --hidden 64 --learning-rate 0.1
   gradstep train --data cifar10 --learning-rate 0.001 --l2 0.1 --report cifar10.html
   gradstep train --data table.csv --target species --early-stopping 5 --save species.model
+  gradstep train --data houses.csv --task regression --hidden 50 --optimizer adam --learning-rate 0.001
 """
 
 
@@ -34,60 +36,60 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "gradstep train --data cifar10|digits|FILE [options]"
     parser.epilog = _EXAMPLES
     data_options.add_data_options(parser)
-    options.add_trainer_options(parser)
+    options.add_estimator_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
     group.add_argument("--save", type=Path, metavar="FILE", help="write the trained model")
     group.add_argument(
         "--json",
         action="store_true",
-        help="write settings, history and figures as JSON to standard output, progress to standard error",
+        help="write settings, history and metrics as JSON to standard output, progress to standard error",
     )
     group.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 @dataclass
-class Outcome:
+class TrainingOutcome:
     """What a training came to.
 
     Attributes
     ----------
     name : str
         What to call the model.
-    trainer : Trainer
+    trainer : Trainer or Regressor
     data : DataSet
     seconds : float
         That `fit` took.
-    figures : dict of str to Metrics
+    metrics : dict of str to Metrics
         By part of the data, of the parameters that the trainer ended with.
     diverged : DivergedError or None
     """
 
     name: str
-    trainer: Trainer
+    trainer: BaseTrainer
     data: DataSet
     seconds: float
-    figures: dict[str, Metrics]
+    metrics: dict[str, Metrics]
     diverged: DivergedError | None
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it early."""
-        return bool(self.trainer.interrupted_)
+        return self.trainer.interrupted_
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, show the figures, write what was asked for; return the exit status."""
+    """Train, show the metrics, write what was asked for; return the exit status."""
     output.check_files({"--report": arguments.report, "--save": arguments.save}, arguments.data)
     # With --json, standard output belongs to the machine.
     console = progress.make_console(stderr=arguments.json)
-    trainer = options.make_trainer(arguments)
+    trainer = options.make_estimator(arguments)
     outcome = fit(trainer, data_options.load(arguments), console, quiet=arguments.quiet)
     if arguments.json:
         print(json.dumps(_machine_readable(outcome), indent=1, allow_nan=False))
     else:
         console.print(("" if arguments.quiet else "\n") + f"{describe(outcome)}\n")
-        console.print(figures_table(outcome))
+        console.print(metrics_table(outcome))
         if arguments.save or arguments.report:
             console.print()
     if arguments.save is not None:
@@ -102,108 +104,121 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def fit(
-    trainer: Trainer,
+    trainer: BaseTrainer,
     data: DataSet,
     console: Console,
     *,
     name: str = "training",
     width: int = 0,
     quiet: bool = False,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train under the eyes of the user and measure all parts of the data.
 
     Training that diverges is an outcome too, where the history has a row. `width` is that of
     the longest of several names.
     """
-    trainer.set_params(augment=data_options.on_images(trainer.augment, data))
-    eval_set = data_options.eval_set(data)
+    parameters = trainer.get_params(deep=False)
+    parameters["augment"] = data_options.on_images(parameters["augment"], data)
+    watch = progress.training_progress(console, name.ljust(width), parameters["epochs"], quiet=quiet)
+    watched: Any = type(trainer)(**parameters | {"callbacks": (watch,)})
     diverged = None
     began = time.perf_counter()
-    watch = progress.training_progress(console, name.ljust(width), trainer.epochs, quiet=quiet)
     with watch, data_options.plain_errors():
-        trainer.set_params(callbacks=(watch,))
         try:
-            trainer.fit(data.train.X, data.train.y, eval_set=eval_set)
+            watched.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data))
         except DivergedError as error:
-            if len(trainer.history_) == 0:
+            if len(watched.history_) == 0:
                 raise
             diverged = error
-        finally:
-            trainer.set_params(callbacks=())
     seconds = time.perf_counter() - began
-    return Outcome(name, trainer, data, seconds, measure(trainer, data), diverged)
+    # What is saved and reported is the model alone, nobody watching it.
+    model = type(trainer)(**parameters)
+    model.publish(watched.result())
+    return TrainingOutcome(name, model, data, seconds, measure(model, data), diverged)
 
 
-def measure(trainer: Trainer, data: DataSet) -> dict[str, Metrics]:
-    """Return the figures of all parts of the data."""
+def measure(trainer: Any, data: DataSet) -> dict[str, Metrics]:
+    """Return the metrics of all parts of the data."""
     with data_options.plain_errors():
         return {part: trainer.evaluate(rows.X, rows.y) for part, rows in data_options.parts(data).items()}
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: TrainingOutcome) -> str:
     """Tell in one line what was trained, on what, and how long it took."""
+    from gradstep.utils.text import duration
+
     trainer, data = outcome.trainer, outcome.data
-    sizes = (trainer.n_features_in_, *trainer.hidden, len(trainer.classes_))
+    sizes = (trainer.n_features_in_, *(W.shape[1] for W in trainer.coefs_))
     end = " (interrupted)" if outcome.interrupted else " (diverged)" if outcome.diverged else ""
     seen = math.ceil(max(trainer.history_["epoch"], default=0))
     epochs = "1 epoch" if seen == 1 else f"{seen} epochs"
     kept = f", best after epoch {trainer.n_iter_}" if trainer.n_iter_ < seen else ""
     return (
         f"{data.name}: {_kind(trainer)} {'-'.join(map(str, sizes))}, "
-        f"{epochs} in {outcome.seconds:.2f} s on {trainer.backend_}{kept}{end}"
+        f"{epochs} in {duration(outcome.seconds)} on {trainer.backend_}{kept}{end}"
     )
 
 
 def _kind(trainer: Any) -> str:
-    return f"{len(trainer.hidden) + 1}-layer network" if trainer.hidden else f"{trainer.loss} regression"
+    """Return what a model is called: a network, or the regression that its loss makes of one layer."""
+    if trainer.hidden:
+        return f"{len(trainer.hidden) + 1}-layer network"
+    name = trainer.settings().loss.name
+    return f"{'linear' if name == 'squared' else name} regression"
 
 
-def figures_table(outcome: Outcome) -> Any:
-    """Return the table of figures, a row for each part of the data."""
-    rows = []
-    for part, data in data_options.parts(outcome.data).items():
-        loss, cost, accuracy = outcome.figures[part]
-        figures = (progress.figure(loss), progress.figure(cost), f"{accuracy:.2%}")
-        rows.append((part, f"{len(data):,}", *figures))
-    return progress.make_table(("", "rows", "loss", "cost", "accuracy"), rows)
+def metrics_table(outcome: TrainingOutcome) -> Any:
+    """Return the table of metrics, a row for each part of the data."""
+    from gradstep.nn.metrics import value_text
+    from gradstep.utils import text
+
+    parts = data_options.parts(outcome.data)
+    names = list(outcome.metrics["train"])
+    rows = [
+        (part, text.count(len(parts[part])), *(value_text(name, metrics[name]) for name in names))
+        for part, metrics in outcome.metrics.items()
+    ]
+    return progress.make_table(("", "rows", *(name.replace("_", " ") for name in names)), rows)
 
 
-def write_report(outcomes: list[Outcome], path: Path) -> None:
+def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:
     """Write the report of one or several trainings of the same data."""
     data = outcomes[0].data
     # A run that is alone needs no name to be told apart: what it is says more.
     names = [outcome.name if len(outcomes) > 1 else _kind(outcome.trainer) for outcome in outcomes]
-    tests = {n: outcome.figures["test"] for n, outcome in zip(names, outcomes, strict=True) if data.test}
+    tests = {n: outcome.metrics["test"] for n, outcome in zip(names, outcomes, strict=True) if data.test}
     gradstep.report(
         {name: outcome.trainer for name, outcome in zip(names, outcomes, strict=True)},
         path,
         title=f"Training on {data.name}",
         tests=tests,
         image_shape=data.train.image_shape,
-        class_names=data.class_names,
+        class_names=data.class_names or None,
         notes=data_note(data),
     )
 
 
 def data_note(data: DataSet) -> str:
     """Return what the data is, in a sentence for the head of a report."""
-    counts = ", ".join(f"{len(rows):,} {part}" for part, rows in data_options.parts(data).items())
-    return f"{data.train.X.shape[1]:,} inputs, {len(data.class_names)} classes; rows: {counts}."
+    from gradstep.utils.text import count
+
+    counts = ", ".join(f"{count(len(rows))} {part}" for part, rows in data_options.parts(data).items())
+    classes = f", {len(data.class_names)} classes" if data.class_names else ""
+    return f"{count(data.train.X.shape[1])} inputs{classes}; rows: {counts}."
 
 
-def _machine_readable(outcome: Outcome) -> dict[str, Any]:
-    from gradstep.training.history import COLUMNS
-
+def _machine_readable(outcome: TrainingOutcome) -> dict[str, Any]:
     trainer, history = outcome.trainer, outcome.trainer.history_
     return {
         "gradstep": __version__,
         "data": output.data(outcome.data),
         "settings": output.settings(trainer),
         "backend": trainer.backend_,
+        "status": trainer.status_,
         "n_iter": trainer.n_iter_,
         "seconds": outcome.seconds,
         "interrupted": outcome.interrupted,
         "diverged": str(outcome.diverged) if outcome.diverged else None,
-        "figures": output.figures(outcome.figures),
-        "history": {name: [output.finite(value) for value in history[name].tolist()] for name in COLUMNS},
+        "metrics": output.metrics(outcome.metrics),
+        "history": {name: [output.finite(v) for v in history[name].tolist()] for name in history.keys()},  # noqa: SIM118
     }

@@ -17,12 +17,14 @@ from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, eit
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rows:
-    """Rows and their labels.
+    """Rows and their targets.
 
     Attributes
     ----------
     X : ndarray of shape (n, d)
-    y : ndarray of shape (n,), integers or strings
+    y : ndarray of shape (n,) or (n, k)
+        Labels, integers or strings (n,); indicators, integers 0 and 1 (n, k); or real values, floats (n,) or
+        (n, k).
     image_shape : tuple of int, or None
         ``(channels, height, width)`` where a row is an image, stored in that order.
 
@@ -37,9 +39,10 @@ class Rows:
     image_shape: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        if self.X.ndim != 2 or self.y.shape != self.X.shape[:1]:
+        if self.X.ndim != 2 or self.y.ndim not in (1, 2) or self.y.shape[:1] != self.X.shape[:1]:
             raise InvalidDataError(
-                f"Rows need X of shape (n, d) and y of shape (n,), got {self.X.shape} and {self.y.shape}"
+                f"Rows need X of shape (n, d) and y of shape (n,) or (n, k), "
+                f"got {self.X.shape} and {self.y.shape}"
             )
         shape: Any = self.image_shape
         if shape is not None and not (
@@ -72,7 +75,8 @@ class DataSet:
     validation, test : Rows or None
         None where nothing was held out.
     class_names : tuple of str, length k
-        In the order of the sorted labels of all parts together.
+        In the order of the sorted labels of all parts together, or of the columns of indicators; empty for
+        real values.
     feature_names : tuple of str, length d, or None
         Names of the columns of X.
     """
@@ -119,7 +123,7 @@ def held_out(value: Any, name: str, owner: str, n: int) -> int:
 def split(
     rows: Rows, validation: float | None, test: float | None, random_state: int | None, owner: str
 ) -> tuple[Rows, Rows | None, Rows | None]:
-    """Draw validation and test rows so that every part has the classes in the same proportions.
+    """Draw validation and test rows; where y are labels, every part has them in the same proportions.
 
     Parameters
     ----------
@@ -144,7 +148,10 @@ def split(
             f"`validation` and `test` of {owner} must leave rows to train on, "
             f"got {n_validation} + {n_test} of {n} rows"
         )
-    order = _stratified_order(rows.y, random_state, owner)
+    check(owner, "random_state", random_state, [either(NONE, WHOLE), at_least(0)])
+    order = _shuffled(n, random_state)
+    if rows.y.ndim == 1 and rows.y.dtype.kind != "f":
+        order = _stratified(order, rows.y)
     ends = (n_test, n_test + n_validation)
     parts = (order[ends[1] :], order[ends[0] : ends[1]], order[: ends[0]])
     train, *held = (
@@ -155,14 +162,17 @@ def split(
     return train, held[0], held[1]
 
 
-def _stratified_order(y: npt.NDArray[Any], random_state: int | None, owner: str) -> npt.NDArray[np.intp]:
-    """Shuffle rows so that each stretch of the order has the classes in nearly equal proportions."""
-    check(owner, "random_state", random_state, [either(NONE, WHOLE), at_least(0)])
+def _shuffled(n: int, random_state: int | None) -> npt.NDArray[np.intp]:
+    """Return the numbers of n rows in random order."""
     # Sorting raw words of PCG64, whose stream NumPy never changes, keeps splits the same for good.
-    words = np.random.PCG64(np.random.SeedSequence(random_state)).random_raw(len(y))
-    shuffled = np.argsort(words, kind="stable")
-    _, codes, counts = np.unique(y[shuffled], return_inverse=True, return_counts=True)
+    words = np.random.PCG64(np.random.SeedSequence(random_state)).random_raw(n)
+    return np.argsort(words, kind="stable")
+
+
+def _stratified(order: npt.NDArray[np.intp], y: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Change an order so that each stretch of it has the classes in nearly equal proportions."""
+    _, codes, counts = np.unique(y[order], return_inverse=True, return_counts=True)
     by_class = np.argsort(codes, kind="stable")
     rank = np.empty(len(y), dtype=np.int64)
     rank[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return shuffled[np.argsort((rank + 0.5) / counts[codes], kind="stable")]
+    return order[np.argsort((rank + 0.5) / counts[codes], kind="stable")]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gradstep.datasets.sets import DataSet, Rows, existing_file, split
 from gradstep.errors import CorruptFileError, InvalidDataError, InvalidParameterError
-from gradstep.utils.constraints import Constraint, check
+from gradstep.utils.constraints import Constraint, check, one_of
 
 _DELIMITER = Constraint(
     "one character, no quote and no line end",
@@ -40,6 +40,7 @@ _DAMAGE = (
     OSError,
 )
 _INT64 = np.iinfo(np.int64)
+_TASK = one_of("classification", "regression")
 
 
 def load_npz(
@@ -47,6 +48,7 @@ def load_npz(
     X: str = "X",
     y: str = "y",
     *,
+    task: str = "classification",
     feature_names: str | None = None,
     image_shape: tuple[int, int, int] | None = None,
     validation: float | None = None,
@@ -60,20 +62,24 @@ def load_npz(
     path : path
     X, y : str
         Keys of the arrays: numbers of shape (n, d), or images of shape (n, height, width) or
-        (n, channels, height, width); and n labels, integers or strings.
+        (n, channels, height, width); and what is to be answered.
+    task : {"classification", "regression"}
+        What y is: n labels, integers or strings, or indicators (n, k) of 0 and 1; or real values (n,) or
+        (n, k).
     feature_names : str, optional
         Key of an array of d strings, the names of the columns.
     image_shape : tuple of int, optional
         ``(channels, height, width)`` where the d values of a row are an image in that order.
     validation, test : int, float or None
-        Number or share of rows to hold out, drawn with the classes in the same proportions.
+        Number or share of rows to hold out, drawn with the classes of labels in the same proportions.
     random_state : int >= 0, or None
         The same number draws the same rows on every machine; None draws anew.
 
     Returns
     -------
     DataSet
-        X (n, d) and y (n,), of the dtypes in the file.
+        X (n, d) of the dtype in the file, and y (n,) or (n, k): labels of the dtype in the file, int64
+        indicators or float64 values.
 
     Raises
     ------
@@ -87,22 +93,19 @@ def load_npz(
         When the parts are not to be had.
     """
     file = existing_file(path, "load_npz")
+    check("load_npz", "task", task, [_TASK])
     keys = {"X": X, "y": y} if feature_names is None else {"X": X, "y": y, "feature_names": feature_names}
     arrays = _read_npz(file, keys)
-    data, labels = arrays["X"], arrays["y"]
+    data = arrays["X"]
     if data.dtype.kind not in "biuf" or data.ndim not in (2, 3, 4) or 0 in data.shape:
         raise InvalidDataError(
             f"array {X!r} of {file} must hold numbers of shape (n, d), (n, height, width) or "
             f"(n, channels, height, width), got {data.dtype} of shape {data.shape}"
         )
-    if labels.dtype.kind not in "biuU" or labels.shape != data.shape[:1]:
-        raise InvalidDataError(
-            f"array {y!r} of {file} must hold {len(data)} integers or strings, "
-            f"got {labels.dtype} of shape {labels.shape}"
-        )
+    targets = _targets(arrays["y"], len(data), task, f"array {y!r} of {file} must hold")
     if data.ndim > 2 and image_shape is None:
         image_shape = (1, *data.shape[1:]) if data.ndim == 3 else data.shape[1:]
-    rows = Rows(data.reshape(len(data), -1), labels, image_shape)
+    rows = Rows(data.reshape(len(data), -1), targets, image_shape)
     names = None
     if feature_names is not None:
         names = tuple(str(name) for name in arrays["feature_names"].ravel())
@@ -111,13 +114,14 @@ def load_npz(
                 f"array {feature_names!r} of {file} must name {rows.X.shape[1]} columns, got {len(names)}"
             )
     parts = split(rows, validation, test, random_state, "load_npz")
-    return DataSet(file.stem, *parts, _class_names(labels), names)
+    return DataSet(file.stem, *parts, _class_names(targets), names)
 
 
 def load_csv(
     path: str | os.PathLike[str],
     target: str | int = -1,
     *,
+    task: str = "classification",
     delimiter: str = ",",
     image_shape: tuple[int, int, int] | None = None,
     validation: float | None = None,
@@ -130,21 +134,23 @@ def load_csv(
     ----------
     path : path
     target : str or int
-        The column with the class labels, by name or by place; by default the last.
-        Labels are integers where every one is written as one, else strings.
+        The column that is to be answered, by name or by place; by default the last.
+    task : {"classification", "regression"}
+        What the target is: labels, integers where every one is written as one, else strings; or real
+        values.
     delimiter : str
         The character between two cells.
     image_shape : tuple of int, optional
         ``(channels, height, width)`` where the d values of a row are an image in that order.
     validation, test : int, float or None
-        Number or share of rows to hold out, drawn with the classes in the same proportions.
+        Number or share of rows to hold out, drawn with the classes of labels in the same proportions.
     random_state : int >= 0, or None
         The same number draws the same rows on every machine; None draws anew.
 
     Returns
     -------
     DataSet
-        X (n, d), float64, of all other columns; y (n,), int64 or strings.
+        X (n, d), float64, of all other columns; y (n,), int64, strings or float64.
 
     Raises
     ------
@@ -159,6 +165,7 @@ def load_csv(
         On an unknown target, or when the parts are not to be had.
     """
     file = existing_file(path, "load_csv")
+    check("load_csv", "task", task, [_TASK])
     check("load_csv", "delimiter", delimiter, [_DELIMITER])
     # utf-8-sig also reads the byte order mark that spreadsheets write.
     with file.open(encoding="utf-8-sig", newline="") as stream:
@@ -166,12 +173,12 @@ def load_csv(
         try:
             names = _header(next(reader, []), file, delimiter)
             place = _target_place(target, names)
-            X, labels = _body(reader, names, place, file)
+            X, cells = _body(reader, names, place, file)
         except UnicodeDecodeError as error:
             raise CorruptFileError(f"{file} must be UTF-8 text: {error}") from error
         except csv.Error as error:
             raise InvalidDataError(f"{file} is no table at line {reader.line_num}: {error}") from error
-    y = _labels(labels)
+    y = _labels(cells) if task == "classification" else _values(cells, names[place], file)
     parts = split(Rows(X, y, image_shape), validation, test, random_state, "load_csv")
     return DataSet(file.stem, *parts, _class_names(y), (*names[:place], *names[place + 1 :]))
 
@@ -239,7 +246,7 @@ def _target_place(target: str | int, names: Sequence[str]) -> int:
 def _body(
     rows: Iterator[list[str]], names: Sequence[str], place: int, file: Path
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """Read the rows below the header: X (n, d) and n labels."""
+    """Read the rows below the header: X (n, d) and the n cells of the target."""
     values = array("d")
     labels: list[str] = []
     for cells in rows:
@@ -252,7 +259,7 @@ def _body(
             )
         label = cells.pop(place).strip()
         if not label:
-            raise InvalidDataError(f"{where} must have a label in column {names[place]!r}, but it is empty")
+            raise InvalidDataError(f"{where} must have a target in column {names[place]!r}, but it is empty")
         labels.append(label)
         try:
             numbers = [float(cell) for cell in cells]
@@ -292,5 +299,30 @@ def _labels(cells: Sequence[str]) -> npt.NDArray[Any]:
     return np.array([int(cell) for cell in cells], dtype=np.int64) if whole else np.array(cells)
 
 
+def _values(cells: Sequence[str], name: str, file: Path) -> npt.NDArray[np.float64]:
+    """Return the cells of the target as numbers."""
+    for row, cell in enumerate(cells, 1):
+        _check_cells([cell], [name], f"row {row} of {file}")
+    return np.array([float(cell) for cell in cells])
+
+
+def _targets(y: npt.NDArray[Any], n: int, task: str, whose: str) -> npt.NDArray[Any]:
+    """Return what an array says of n rows for a task."""
+    is_long = y.shape[:1] == (n,)
+    given = f"got {y.dtype} of shape {y.shape}"
+    if task == "regression":
+        if y.dtype.kind not in "iuf" or y.ndim not in (1, 2) or not is_long or 0 in y.shape:
+            raise InvalidDataError(f"{whose} real numbers of shape ({n},) or ({n}, k), {given}")
+        return y.astype(np.float64)
+    if y.ndim == 2 and is_long and y.dtype.kind in "biuf" and y.shape[1] > 0 and ((y == 0) | (y == 1)).all():
+        return y.astype(np.int64)
+    if y.dtype.kind not in "biuU" or not is_long or y.ndim != 1:
+        raise InvalidDataError(f"{whose} {n} integers or strings, or indicators ({n}, k) of 0 and 1, {given}")
+    return y
+
+
 def _class_names(y: npt.NDArray[Any]) -> tuple[str, ...]:
-    return tuple(str(label) for label in np.unique(y))
+    if y.dtype.kind == "f":
+        return ()
+    labels = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+    return tuple(str(label) for label in labels)
