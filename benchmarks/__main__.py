@@ -73,7 +73,8 @@ def _show(found: list[results.Result], folder: Path) -> None:
     """Print the summary, and draw all results of the folder, those of earlier comparisons too."""
     from benchmarks import picture
 
-    print(f"\n{tables.conditions(found)}\n\n{tables.summary(found)}\n\n{reach.table(found)}")
+    parts = (tables.conditions(found), tables.summary(found), tables.optimizers(found), reach.table(found))
+    print("\n" + "\n\n".join(filter(None, parts)))
     picture.draw(results.read_all(folder, JOBS), folder / "ratios.svg")
 
 

@@ -3,7 +3,7 @@
     GRADSTEP_CIFAR10=FOLDER python benchmarks/acceptance.py accuracy|time|memory|trajectories|all
 
 Train on data_batch_1, validate on data_batch_2, test on test_batch; k = 10, b = 100, 40 epochs,
-first weights of standard deviation 0.01, standardised by the training rows. Run `time` on a machine
+initial weights of standard deviation 0.01, standardised by the training rows. Run `time` on a machine
 that does nothing else. The exit status is 1 when a number is not reached.
 """
 
@@ -85,9 +85,9 @@ def accuracy(arguments: argparse.Namespace) -> bool:
     data = _cifar10()
     lines, all_within = [], True
     for setting in SETTINGS:
-        figures = np.array([_accuracies(data, setting, seed) for seed in range(arguments.seeds)])
-        train, validation, test = (_mean_and_std(column) for column in figures.T)
-        within = setting.low <= figures[:, 2].mean() <= setting.high
+        metrics = np.array([_accuracies(data, setting, seed) for seed in range(arguments.seeds)])
+        train, validation, test = (_mean_and_std(column) for column in metrics.T)
+        within = setting.low <= metrics[:, 2].mean() <= setting.high
         all_within &= within
         measured = (test, validation, train)
         lines.append(
@@ -105,7 +105,7 @@ def _accuracies(data: gs.datasets.DataSet, setting: Setting, seed: int) -> list[
 
 
 def time_to_train(arguments: argparse.Namespace) -> bool:
-    """Seconds of the timed setting with all figures of both sets after every epoch."""
+    """Seconds of the timed setting with all metrics of both sets after every epoch."""
     names = (COURSE, OURS, "gradstep-numba", "gradstep-numpy")
     rounds = arguments.rounds
     result = compare(JOBS["softmax"], names, rounds=rounds, threads=2, peak=None)

@@ -1,6 +1,6 @@
 """Whether a solver did the work: its answer against a reference, before it is timed.
 
-The figures of a trained network are computed here, in float64 and from its weights alone, for every
+The metrics of a trained network are computed here, in float64 and from its weights alone, for every
 solver in the same way. What a solver found in its own evaluations must agree with them.
 """
 
@@ -15,11 +15,11 @@ from benchmarks.task import LayerList, Task
 
 #: What an evaluation finds, in the order of the columns of `Trained.curves`.
 COLUMNS = tuple(
-    f"{rows}_{figure}" for rows in ("train", "validation") for figure in ("loss", "cost", "accuracy")
+    f"{rows}_{metric}" for rows in ("train", "validation") for metric in ("loss", "cost", "accuracy")
 )
 
-# A solver's own figures, computed in float32, against those computed here.
-_OWN_FIGURES = 1e-3
+# A solver's own metrics, computed in float32, against those computed here.
+_OWN_METRICS = 1e-3
 # Share of predicted classes that must be the reference's: scores that nearly tie may go either way.
 _SAME_CLASSES = 0.999
 _CHUNK = 1000
@@ -51,13 +51,13 @@ def scores(layers: LayerList, X: np.ndarray) -> np.ndarray:
     return X @ W + b
 
 
-def figures(task: Task, layers: LayerList) -> dict[str, float]:
+def metrics(task: Task, layers: LayerList) -> dict[str, float]:
     """Return the value of every column, in float64."""
-    return figures_of_all(task, [layers], [task.job.l2])[0]
+    return metrics_of_all(task, [layers], [task.job.l2])[0]
 
 
-def figures_of_all(task: Task, models: list[LayerList], l2s: list[float]) -> list[dict[str, float]]:
-    """Return the figures of every model; the rows are standardised once for all."""
+def metrics_of_all(task: Task, models: list[LayerList], l2s: list[float]) -> list[dict[str, float]]:
+    """Return the metrics of every model; the rows are standardised once for all."""
     models = [[(W.astype(np.float64), b.astype(np.float64)) for W, b in layers] for layers in models]
     penalties = [
         l2 * sum(float((W**2).sum()) for W, _ in layers) for l2, layers in zip(l2s, models, strict=True)
@@ -82,23 +82,23 @@ def _loss_and_correct(s: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def check_training(task: Task, answer: Trained, reference: dict[str, float]) -> dict[str, float]:
-    """Return the figures of the answer, or raise WrongAnswer."""
-    found = figures(task, answer.layers)
+    """Return the metrics of the answer, or raise WrongAnswer."""
+    found = metrics(task, answer.layers)
     _check_model(task.job, answer, found, reference)
     return found
 
 
 def of_models(found: list[dict[str, float]]) -> dict[str, float]:
-    """Return the figures of many models as those of one have them: `train_loss of 3`, ..."""
+    """Return the metrics of many models as those of one have them: `train_loss of 3`, ..."""
     return {f"{name} of {i}": value for i, row in enumerate(found) for name, value in row.items()}
 
 
 def check_many(task: Task, answer: list[Trained], reference: dict[str, float]) -> dict[str, float]:
-    """Return the means of the figures over the models, or raise WrongAnswer for the first wrong one."""
+    """Return the means of the metrics over the models, or raise WrongAnswer for the first wrong one."""
     jobs = task.job.singles()
     if len(answer) != len(jobs):
         raise WrongAnswer(f"{len(answer)} models, not {len(jobs)}")
-    found = figures_of_all(task, [model.layers for model in answer], [job.l2 for job in jobs])
+    found = metrics_of_all(task, [model.layers for model in answer], [job.l2 for job in jobs])
     for i, (job, model, own) in enumerate(zip(jobs, answer, found, strict=True)):
         try:
             _check_model(job, model, own, {name: reference[f"{name} of {i}"] for name in COLUMNS})
@@ -108,7 +108,7 @@ def check_many(task: Task, answer: list[Trained], reference: dict[str, float]) -
 
 
 def of_settings(answer: CrossValidated) -> dict[str, float]:
-    """Return the mean accuracy of every setting as figures."""
+    """Return the mean accuracy of every setting as metrics."""
     return {f"accuracy of {i}": accuracy for i, accuracy in enumerate(answer.accuracies)}
 
 
@@ -122,7 +122,7 @@ def check_cross_validation(
     for name, wanted in reference.items():
         if not abs(found[name] - wanted) <= tolerance:
             raise WrongAnswer(f"{name} is {found[name]:.4f}, not {wanted:.4f} ± {tolerance:.2g}")
-    best, refitted = max(answer.accuracies), figures(task, answer.layers)["validation_accuracy"]
+    best, refitted = max(answer.accuracies), metrics(task, answer.layers)["validation_accuracy"]
     if not refitted >= best - 2 * tolerance:
         raise WrongAnswer(f"validation_accuracy is {refitted:.4f}, but the best setting has {best:.4f}")
     return {"best_accuracy": best, "validation_accuracy": refitted}
@@ -140,7 +140,7 @@ def _check_model(job: Job, answer: Trained, found: dict[str, float], reference: 
         raise WrongAnswer(f"{len(answer.curves)} evaluations, not {wanted}")
     if job.evaluation:
         for name, own in zip(COLUMNS, answer.curves[-1], strict=True):
-            if not abs(own - found[name]) <= _OWN_FIGURES * max(1.0, abs(found[name])):
+            if not abs(own - found[name]) <= _OWN_METRICS * max(1.0, abs(found[name])):
                 raise WrongAnswer(f"{name} is {found[name]:.4f}, but its own evaluation says {own:.4f}")
 
 

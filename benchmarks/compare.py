@@ -78,10 +78,20 @@ def compare(
     try:
         for solver in solvers:
             _say(f"{job.name}: {solver} prepares")
-            worker = Worker(Order(asdict(job), solver, threads, reference))
+            entry, own = SOLVERS[solver], job
+            if entry.plain:
+                if job.optimizer == "sgd":
+                    result.solvers[solver] = Outcome(
+                        entry.group, problem="left out: the job is by plain descent"
+                    )
+                    continue
+                own, reference_of_own = job.plain(), _reference(job.plain(), threads)
+            else:
+                reference_of_own = reference
+            worker = Worker(Order(asdict(own), solver, threads, reference_of_own))
             ready = worker.prepared
             result.source = ready.pop("source", result.source)
-            result.solvers[solver] = Outcome(SOLVERS[solver].group, **ready)
+            result.solvers[solver] = Outcome(entry.group, **ready)
             if result.solvers[solver].problem:
                 _say(f"{job.name}: {solver} {result.solvers[solver].problem}")
                 worker.close()
@@ -105,13 +115,13 @@ def _time(workers: dict[str, Worker], result: Result, rounds: int) -> None:
 
 
 def _reference(job: Job, threads: int) -> dict[str, float]:
-    """Return the figures that the float64 reference reaches."""
+    """Return the metrics that the float64 reference reaches."""
     _say(f"{job.name}: the reference trains")
     worker = Worker(Order(asdict(job), "reference", threads, None))
     worker.close()
-    if "figures" not in worker.prepared:
+    if "metrics" not in worker.prepared:
         raise RuntimeError(f"no reference for {job.name}: {worker.prepared['problem']}")
-    return dict(worker.prepared["figures"])
+    return dict(worker.prepared["metrics"])
 
 
 def _say(text: str) -> None:

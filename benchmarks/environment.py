@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def machine() -> dict[str, object]:
 def peak(threads: int) -> dict[str, float] | None:
     """Measure float32 multiply-adds and bytes read per second of all threads; None where gradstep cannot.
 
-    The best of a few tries: a neighbour on the machine makes a figure smaller, nothing makes it larger.
+    The best of a few tries: a neighbour on the machine makes a metric smaller, nothing makes it larger.
     """
     try:
         from gradstep.diagnostics.machine import measure
@@ -61,14 +61,17 @@ def peak(threads: int) -> dict[str, float] | None:
     }
 
 
-def versions(packages: Iterable[str]) -> dict[str, str]:
+def versions(packages: Collection[str]) -> dict[str, str]:
     """Return the versions of Python and of packages; of gradstep also compiler and instruction set."""
     found = {"python": platform.python_version()}
     for package in packages:
-        found[package] = metadata.version(package)
-    if "gradstep" in found:
+        if package != "gradstep":
+            found[package] = metadata.version(package)
+    if "gradstep" in packages:
         import gradstep
 
+        # Of what is imported, which may be a checkout that nobody has installed.
+        found["gradstep"] = gradstep.__version__
         core = gradstep.build_info()["core"]
         found["compiler"] = str(core.get("compiler", "none"))
         found["instruction set"] = str(core.get("instruction_set", "none"))

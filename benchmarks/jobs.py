@@ -28,6 +28,9 @@ class Job:
     best is then trained on all rows. `step_size`: the rate goes from 1e-5 up to `learning_rate` in so
     many updates, and back, and again.
 
+    `optimizer`: "sgd", "momentum" (0.9, heavy ball) or "adam" with the numbers that all libraries have by
+    default.
+
     `evaluation`: loss, cost and accuracy of all train and validation rows after every epoch.
     `quick_epochs` is what ``--quick`` trains. An answer counts when its loss on the train rows lies
     within a share, `loss_tolerance`, of the reference's, and its accuracy on the validation rows within
@@ -52,6 +55,7 @@ class Job:
     searches: tuple[tuple[float, ...], ...] = ()
     grid: tuple[tuple[str, tuple[float, ...]], ...] = ()
     folds: int = 0
+    optimizer: str = "sgd"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,6 +88,10 @@ class Job:
         lists = ("hidden", "searches", "grid")
         return cls(**{**fields, **{name: _frozen(fields[name]) for name in lists if name in fields}})
 
+    def plain(self) -> Job:
+        """Return the same by plain descent."""
+        return replace(self, optimizer="sgd")
+
     def quick(self) -> Job:
         """Return the same with few epochs and calls."""
         return replace(self, epochs=self.quick_epochs, calls=max(1, self.calls // 10))
@@ -97,6 +105,29 @@ def _frozen(value: Any) -> Any:
 def _lambdas(count: int, low: float, high: float) -> tuple[float, ...]:
     """Return so many 10**U(low, high), ascending; always the same."""
     return tuple(sorted((10.0 ** np.random.default_rng(0).uniform(low, high, count)).tolist()))
+
+
+def _by_optimizers() -> list[Job]:
+    """Return the jobs of three networks with other optimizers; their rates are good ones for these."""
+    softmax = Job("softmax", learning_rate=1e-4, loss_tolerance=0.02)
+    mlp50 = Job("mlp50", hidden=(50,), epochs=10, loss_tolerance=0.05, accuracy_tolerance=0.03)
+    small = Job(
+        "small",
+        data="digits",
+        hidden=(100,),
+        batch_size=32,
+        epochs=20,
+        quick_epochs=10,
+        evaluation=False,
+        loss_tolerance=0.15,
+        accuracy_tolerance=0.03,
+    )
+    rates = {"softmax": (1e-4, 1e-4), "mlp50": (1e-3, 1e-4), "small": (1e-2, 1e-3)}
+    return [
+        replace(job, name=f"{job.name}-{optimizer}", optimizer=optimizer, learning_rate=rate)
+        for job in (softmax, mlp50, small)
+        for optimizer, rate in zip(("momentum", "adam"), rates[job.name], strict=True)
+    ]
 
 
 # Where one model trains, l2 is 0: gradstep would do it for nothing, some of the others would walk the
@@ -127,6 +158,7 @@ JOBS = {
             loss_tolerance=0.05,
             accuracy_tolerance=0.03,
         ),
+        *_by_optimizers(),
         Job("sweep24-softmax", epochs=3, learning_rate=0.001, searches=(_lambdas(24, -5, -1),)),
         Job("sweep24-mlp50", hidden=(50,), epochs=3, searches=(_lambdas(24, -5, -1),)),
         Job(
@@ -190,7 +222,8 @@ def work(job: Job) -> Work:
     Of a training row every layer has a product forward and one for the gradient of its weights, and
     every layer but the first one for the gradient of its inputs. Training reads the rows once an epoch,
     and once more before it for mean and scale; an evaluation reads train and validation rows again.
-    What is not a product (softmax, ReLU, biases) is not counted; weights are taken to stay in the cache.
+    What is not a product (softmax, ReLU, biases, an optimizer's step) is not counted; weights are taken to
+    stay in the cache.
     Models of a search read the rows together. A model of a fold trains on the rows that are not held
     out, and those are evaluated once.
     """

@@ -22,7 +22,7 @@ class Outcome:
 
     group: str
     seconds: list[float] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.results import Result
-from benchmarks.solvers import OURS
+from benchmarks.solvers import OURS, OURS_PLAIN
 
 #: Columns of the summary: a heading, and the name of a solver or of a group whose fastest is meant.
 _SUMMARY = (
@@ -46,6 +46,7 @@ def describe(result: Result) -> str:
         task = f"{network}, b = {job.batch_size}, {job.epochs} epochs, {models}"
     else:
         network = f"{job.models} x {network}" if job.searches else network
+        network += f", {job.optimizer}" if job.optimizer != "sgd" else ""
         evaluation = "all rows evaluated after each" if job.evaluation else "no evaluation"
         task = f"{network}, b = {job.batch_size}, {job.epochs} epochs, {evaluation}"
     size = f"{work.flop / 1e9:.3g} GFLOP" if work.flop >= 1e8 else f"{work.flop / 1e3:.3g} kFLOP"
@@ -91,6 +92,21 @@ def summary(results: Iterable[Result]) -> str:
         cells += [_share(result.share_of_peak(OURS)), _share(result.share_of_roofline(OURS))]
         lines.append(cells)
     return markdown(header, lines)
+
+
+def optimizers(results: Iterable[Result]) -> str:
+    """Return what an epoch costs by another optimizer than plain descent, relative to that."""
+    header = ("job", "an epoch", "by plain descent", "times that", "at PyTorch's hands", "by optax")
+    lines = []
+    for result in results:
+        timed = dict(result.timed())
+        if OURS in timed and OURS_PLAIN in timed:
+            ours, plain = (timed[name].median / result.job.epochs for name in (OURS, OURS_PLAIN))
+            hands = [name for name in timed if name.startswith("torch-by-hand")]
+            cells = [_against(result, hands[0] if hands else None)]
+            cells.append(_against(result, "jax" if "jax" in timed else None))
+            lines.append((result.job.name, seconds(ours), seconds(plain), _ratio(ours / plain), *cells))
+    return markdown(header, lines) if lines else ""
 
 
 def conditions(results: Sequence[Result]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import gradstep as gs
 from benchmarks.jobs import CLASSES, SHAPES, Job
 from gradstep.datasets import Rows
-from gradstep.plan.rows import Standardization
+from gradstep.plan.standardization import Standardization
 
 #: W (in, out) and b (out,) of every layer.
 LayerList = list[tuple[np.ndarray, np.ndarray]]
@@ -41,7 +41,7 @@ class Task:
         return rows
 
     def first_layers(self) -> LayerList:
-        """Return the first weights of our own trainings, for all that can be given any: rate 0 keeps them."""
+        """Return the initial weights of our trainings, for all that can be given any: rate 0 keeps them."""
         rows = self.row_per_class()
         trainer = gs.Trainer(hidden=self.job.hidden, learning_rate=lambda update: 0.0, epochs=1)
         trainer.set_params(backend="numpy", random_state=0).fit(self.train.X[rows], self.train.y[rows])

@@ -23,7 +23,7 @@ from benchmarks import environment
 class Order:
     """What a worker is to do: `job` holds the fields of a Job, `solver` is a name or "reference".
 
-    Without figures to compare with, `reference`, those of a training are taken for right.
+    Without metrics to compare with, `reference`, those of a training are taken for right.
     """
 
     job: dict[str, Any]
@@ -59,14 +59,14 @@ def _serve(order: Order, channel: IO[str]) -> None:
         task = make_task(job)
         solver = make(entry, task)
         solver.run()  # compiles and warms up too
-        figures = _check(task, solver.answer(), order.reference)
+        metrics = _check(task, solver.answer(), order.reference)
     except (CannotSolve, BackendUnavailableError, ImportError) as error:
         return say(problem=f"left out: {error}")
     except WrongAnswer as error:
         return say(problem=f"wrong: {error}")
     except Exception as error:  # whatever a library throws: the others go on
         return say(problem=f"failed: {type(error).__name__}: {str(error)[:200]}")
-    say(figures=figures, versions=environment.versions(entry.packages), source=task.source)
+    say(metrics=metrics, versions=environment.versions(entry.packages), source=task.source)
     for _ in sys.stdin:
         gc.collect()
         began = time.perf_counter()
@@ -91,15 +91,15 @@ def _check(task: Any, answer: Any, reference: dict[str, float] | None) -> dict[s
 
 
 def _reference(task: Any, answer: Any) -> dict[str, float]:
-    """Return the figures with which the answers of others are compared."""
+    """Return the metrics with which the answers of others are compared."""
     from benchmarks import answers
 
     if task.job.grid:
         return answers.of_settings(answer)
     if task.job.searches:
         l2s = [job.l2 for job in task.job.singles()]
-        return answers.of_models(answers.figures_of_all(task, [model.layers for model in answer], l2s))
-    return answers.figures(task, answer.layers)
+        return answers.of_models(answers.metrics_of_all(task, [model.layers for model in answer], l2s))
+    return answers.metrics(task, answer.layers)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.answers import figures
+from benchmarks.answers import metrics
 from benchmarks.jobs import JOBS
 from benchmarks.solvers import ours
 from benchmarks.task import make_task
@@ -52,6 +52,6 @@ class Accuracy:
     def track_validation_accuracy(self, job: str) -> float:
         solver = ours.Train(self.task, "cpp")
         solver.run()
-        return figures(self.task, solver.answer().layers)["validation_accuracy"]
+        return metrics(self.task, solver.answer().layers)["validation_accuracy"]
 
     track_validation_accuracy.unit = "share of validation rows"

@@ -3,7 +3,7 @@
 A module has a class for every kind of job that it does: `Train`, `Predict`, `TrainMany`, `CrossValidate`:
 
     Train(task, **options)       may compile, convert, standardise and allocate: none of it is timed
-    .run() -> None               does the whole job once, from the first weights on
+    .run() -> None               does the whole job once, from the initial weights on
     .answer()                    what the last run found: `Trained`, of `TrainMany` a list of them,
                                  `CrossValidated`, or of `Predict` the classes (n,)
 
@@ -39,18 +39,23 @@ class Entry:
     """`group`: "ours"; "peer", the way people write it; "by hand"; "one by one"; or
     "yardstick", what NumPy gives.
 
-    `packages` are those whose versions matter.
+    `packages` are those whose versions matter. `plain`: it does the job by plain descent, and only those jobs
+    that have another optimizer.
     """
 
     module: str
     group: str
     packages: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    plain: bool = False
 
 
 OURS = "gradstep-cpp"
+#: Ours by plain descent, where a job has another optimizer: what that one costs.
+OURS_PLAIN = "gradstep-cpp-sgd"
 SOLVERS = {
     OURS: Entry("ours", "ours", ("gradstep",), {"backend": "cpp"}),
+    OURS_PLAIN: Entry("ours", "ours", ("gradstep",), {"backend": "cpp"}, plain=True),
     "gradstep-numba": Entry("ours", "ours", ("gradstep", "numba"), {"backend": "numba"}),
     "gradstep-numpy": Entry("ours", "ours", ("gradstep", "numpy"), {"backend": "numpy"}),
     "numpy-course": Entry("numpy_course", "yardstick", ("numpy",)),
@@ -59,7 +64,8 @@ SOLVERS = {
     "torch": Entry("torch_autograd", "peer", ("torch",)),
     "torch-compile": Entry("torch_autograd", "peer", ("torch",), {"compiled": True}),
     "torch-by-hand": Entry("torch_by_hand", "by hand", ("torch",)),
-    "jax": Entry("jax_scan", "peer", ("jax", "jaxlib")),
+    "torch-by-hand-fused": Entry("torch_by_hand", "by hand", ("torch",), {"fused": True}),
+    "jax": Entry("jax_scan", "peer", ("jax", "jaxlib", "optax")),
     "gradstep-cpp-alone": Entry("one_by_one", "ours", ("gradstep",), {"module": "ours", "backend": "cpp"}),
     "torch-alone": Entry("one_by_one", "one by one", ("torch",), {"module": "torch_by_hand"}),
     "jax-alone": Entry("one_by_one", "one by one", ("jax", "jaxlib"), {"module": "jax_scan"}),

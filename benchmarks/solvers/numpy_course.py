@@ -78,7 +78,7 @@ def run(
     y, y_validation : integer array of shape (n,)
         Classes in [0, k).
     std : float
-        Standard deviation of the first weights; biases start at 0.
+        Standard deviation of the initial weights; biases start at 0.
     shuffle : bool
         Take the columns in a new order in every epoch.
     """
@@ -89,7 +89,7 @@ def run(
     b = np.zeros((k, 1))
     Y, Y_validation = one_hot(y, k), one_hot(y_validation, k)
     sets = {"train": (X, Y, y), "validation": (X_validation, Y_validation, y_validation)}
-    curves = {f"{name}_{figure}": [] for name in sets for figure in ("loss", "cost", "accuracy")}
+    curves = {f"{name}_{metric}": [] for name in sets for metric in ("loss", "cost", "accuracy")}
 
     for _ in range(epochs):
         order = rng.permutation(n)
@@ -113,6 +113,8 @@ class Train:
     def __init__(self, task):
         if task.job.hidden:
             raise CannotSolve("it is softmax regression")
+        if task.job.optimizer != "sgd":
+            raise CannotSolve("it is plain descent")
         if not task.job.evaluation:
             raise CannotSolve("it always evaluates")
         self.job = task.job

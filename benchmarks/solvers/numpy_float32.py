@@ -7,6 +7,9 @@ import numpy as np
 from benchmarks.answers import Trained
 from benchmarks.task import LayerList, Task
 
+# Of momentum and Adam, as all libraries have them by default.
+MU, BETA1, BETA2, EPSILON = 0.9, 0.9, 0.999, 1e-8
+
 # Rows evaluated at a time: their hidden layers stay in the cache.
 _CHUNK = 1000
 
@@ -21,8 +24,40 @@ def forward(layers: LayerList, outputs: list[np.ndarray]) -> np.ndarray:
     return outputs[-1]
 
 
+#: Arrays that an optimizer keeps for every parameter.
+SLOTS = {"sgd": 0, "momentum": 1, "adam": 2}
+
+
+def momentum_step(
+    W: np.ndarray, dW: np.ndarray, slots: list[np.ndarray], spare: np.ndarray, rate: float, done: int
+) -> None:
+    """Step by heavy-ball momentum, in place."""
+    (v,) = slots
+    v *= MU
+    v += dW
+    W -= np.multiply(v, rate, out=spare)
+
+
+def adam_step(
+    W: np.ndarray, dW: np.ndarray, slots: list[np.ndarray], spare: np.ndarray, rate: float, done: int
+) -> None:
+    """Step by Adam, update number `done` from 1, in place."""
+    m, v = slots
+    m *= BETA1
+    m += np.multiply(dW, 1 - BETA1, out=spare)
+    v *= BETA2
+    dW *= dW
+    dW *= 1 - BETA2
+    v += dW
+    root = np.sqrt(v, out=spare)
+    root += EPSILON * (1 - BETA2**done) ** 0.5
+    np.divide(m, root, out=spare)
+    spare *= rate * (1 - BETA2**done) ** 0.5 / (1 - BETA1**done)
+    W -= spare
+
+
 class Train:
-    """Mini-batch gradient descent; `work` arrays are as long as a batch."""
+    """Mini-batch training; `work` arrays are as long as a batch."""
 
     def __init__(self, task: Task) -> None:
         self.job, self.first = task.job, task.first_layers()
@@ -34,10 +69,18 @@ class Train:
         self.dinputs = [np.empty_like(Z) for Z in self.outputs[:-1]]
         self.passes = [np.empty(Z.shape, bool) for Z in self.outputs[:-1]]
         self.dW = [np.empty_like(W) for W, _ in self.layers]
+        # Slots of weights and biases, layer by layer, and a place for an optimizer's intermediate values.
+        arrays = [part for layer in self.layers for part in layer]
+        self.slots = [[np.empty_like(part) for part in arrays] for _ in range(SLOTS[self.job.optimizer])]
+        self.spare = [np.empty_like(part) for part in arrays]
 
     def run(self) -> None:
         for (W, b), (first_W, first_b) in zip(self.layers, self.first, strict=True):
             W[...], b[...] = first_W, first_b
+        for slot in self.slots:
+            for part in slot:
+                part[...] = 0
+        self.done = 0
         X, y = self.sets[0]
         rng = np.random.default_rng(0)
         self.curves = []
@@ -59,17 +102,26 @@ class Train:
         np.exp(d, out=d)
         d /= d.sum(axis=1, keepdims=True)
         d[np.arange(count), y[rows]] -= 1
-        d *= rate / count
+        d *= (rate if self.job.optimizer == "sgd" else 1) / count
+        self.done += 1
         for i in range(len(self.layers) - 1, -1, -1):
             W, b = self.layers[i]
-            dW = np.matmul(outputs[i].T, d, out=self.dW[i])
-            b -= d.sum(axis=0)
+            dW, db = np.matmul(outputs[i].T, d, out=self.dW[i]), d.sum(axis=0)
             if i > 0:
                 d = np.matmul(d, W.T, out=self.dinputs[i][:count])
                 d *= np.greater(outputs[i], 0, out=self.passes[i][:count])
+            if self.job.optimizer == "sgd":
+                if self.job.l2:
+                    W *= 1 - 2 * rate * self.job.l2
+                W -= dW
+                b -= db
+                continue
             if self.job.l2:
-                W *= 1 - 2 * rate * self.job.l2
-            W -= dW
+                dW += 2 * self.job.l2 * W
+            step = momentum_step if self.job.optimizer == "momentum" else adam_step
+            for place, part, dpart in ((2 * i, W, dW), (2 * i + 1, b, db)):
+                slots = [slot[place] for slot in self.slots]
+                step(part, dpart, slots, self.spare[place], rate, self.done)
 
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
         """Return loss, cost and accuracy."""

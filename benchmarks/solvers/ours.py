@@ -9,6 +9,12 @@ from benchmarks.answers import COLUMNS, CrossValidated, Trained
 from benchmarks.solvers.splits import splits
 from benchmarks.task import Task, layers_of
 
+OPTIMIZERS = {
+    "sgd": gs.optimizers.SGD(),
+    "momentum": gs.optimizers.SGD(momentum=0.9),
+    "adam": gs.optimizers.Adam(),
+}
+
 
 def trainer_of(task: Task, backend: str, precision: str) -> gs.Trainer:
     """Return what does a training of the task."""
@@ -17,6 +23,7 @@ def trainer_of(task: Task, backend: str, precision: str) -> gs.Trainer:
         hidden=job.hidden,
         l2=job.l2,
         learning_rate=task.schedule,
+        optimizer=OPTIMIZERS[job.optimizer],
         batch_size=job.batch_size,
         epochs=job.epochs,
         evaluate_every="epoch" if job.evaluation else None,
@@ -28,7 +35,7 @@ def trainer_of(task: Task, backend: str, precision: str) -> gs.Trainer:
 
 def trained(trainer: gs.Trainer, evaluation: bool) -> Trained:
     """Return the answer that a trainer holds."""
-    # Without an evaluation there is a row at the end, of running figures.
+    # Without an evaluation there is a row at the end, of running metrics.
     rows = trainer.history_ if evaluation else ()
     return Trained(layers_of(trainer), [tuple(row[name] for name in COLUMNS) for row in rows])
 
@@ -54,11 +61,11 @@ class TrainMany:
     def __init__(self, task: Task, backend: str, precision: str = "float32") -> None:
         self.job, self.train = task.job, task.train
         self.eval_set = (task.validation.X, task.validation.y) if task.job.evaluation else None
-        trainer, figure = trainer_of(task, backend, precision), "validation_loss"
+        trainer, metric = trainer_of(task, backend, precision), "validation_loss"
         if not task.job.evaluation:
-            trainer, figure = trainer.set_params(evaluate_every="running"), "running_loss"
+            trainer, metric = trainer.set_params(evaluate_every="running"), "running_loss"
         self.sweeps = [
-            gs.Sweep(trainer, {"l2": list(l2s)}, figure=figure, validation_share=None, keep_trainers=True)
+            gs.Sweep(trainer, {"l2": list(l2s)}, metric=metric, validation_share=None, keep_trainers=True)
             for l2s in task.job.searches
         ]
 

@@ -1,8 +1,8 @@
-"""scikit-learn's MLPClassifier, told to do plain mini-batch gradient descent.
+"""scikit-learn's MLPClassifier, by the job's optimizer, told when to stop.
 
 Without hidden layers it is softmax regression. Its `alpha` is the strength of ``alpha / 2 * sum(W**2) /
 rows of the batch``: 2 * b times our l2. It can start from given weights only as a "warm start". Where
-every epoch is evaluated, one calls `partial_fit` for each and computes the figures of `predict_proba`.
+every epoch is evaluated, one calls `partial_fit` for each and computes the metrics of `predict_proba`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def classifier(task: Task) -> MLPClassifier:
     job, rows = task.job, task.row_per_class()
     model = MLPClassifier(
         job.hidden,
-        solver="sgd",
-        momentum=0.0,
+        solver="adam" if job.optimizer == "adam" else "sgd",
+        momentum=0.9 if job.optimizer == "momentum" else 0.0,
         nesterovs_momentum=False,
         learning_rate="constant",
         learning_rate_init=job.learning_rate,
@@ -55,7 +55,7 @@ def set_layers(model: MLPClassifier, layers: LayerList) -> None:
 
 
 class Train:
-    """`fit`, or `partial_fit` and figures for every epoch."""
+    """`fit`, or `partial_fit` and metrics for every epoch."""
 
     def __init__(self, task: Task) -> None:
         self.job, self.first = task.job, task.first_layers()
@@ -69,6 +69,8 @@ class Train:
             with until_told_to_stop():
                 self.model.fit(*self.sets[0])
             return
+        # `partial_fit` would go on with what its optimizer keeps of the run before.
+        vars(self.model).pop("_optimizer", None)
         for _ in range(self.job.epochs):
             self.model.partial_fit(*self.sets[0])
             self.curves.append((*self.evaluate(*self.sets[0]), *self.evaluate(*self.sets[1])))

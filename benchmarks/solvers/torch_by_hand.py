@@ -7,10 +7,15 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.answers import Trained
+from benchmarks.solvers import CannotSolve
+from benchmarks.solvers.torch_autograd import forget, fused_optimizer
 from benchmarks.solvers.torch_fused import TrainMany
 from benchmarks.task import LayerList, Task
 
 __all__ = ["Predict", "Train", "TrainMany"]
+
+# Of momentum and Adam, as torch.optim has them by default.
+MU, BETA1, BETA2, EPSILON = 0.9, 0.9, 0.999, 1e-8
 
 
 def tensors(layers: LayerList) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -22,9 +27,16 @@ def tensors(layers: LayerList) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 class Train:
-    """Mini-batch gradient descent whose step is part of the product: W = keep * W - rate * dZ^T X."""
+    """Mini-batch training. A step of plain descent is part of the product: W = keep * W - rate * dZ^T X.
 
-    def __init__(self, task: Task) -> None:
+    Momentum and Adam take the gradient and step by hand, or with `fused` by the optimizer of torch.optim.
+    """
+
+    def __init__(self, task: Task, fused: bool = False) -> None:
+        if fused and task.job.optimizer == "sgd":
+            raise CannotSolve("plain descent is part of the product")
+        if task.job.step_size and task.job.optimizer != "sgd":
+            raise CannotSolve("its rate is constant")
         self.job, self.first = task.job, tensors(task.first_layers())
         self.rates = task.rates().tolist()
         self.sets = [
@@ -34,6 +46,15 @@ class Train:
         self.layers = tensors(task.first_layers())
         self.outputs = [torch.empty(self.job.batch_size, size) for size in self.job.sizes]
         self.dinputs = [torch.empty_like(Z) for Z in self.outputs]
+        flat = [part for layer in self.layers for part in layer]
+        self.gradients = [torch.empty_like(part) for part in flat]
+        self.slots = [[torch.zeros_like(part) for part in flat] for _ in range(2)]
+        self.spare = [torch.empty_like(part) for part in flat]
+        self.optimizer = None
+        if fused:
+            for part, gradient in zip(flat, self.gradients, strict=True):
+                part.grad = gradient
+            self.optimizer = fused_optimizer(self.job, flat)
         self.minus_one = torch.full((self.job.batch_size, 1), -1.0)
 
     @torch.inference_mode()
@@ -41,6 +62,11 @@ class Train:
         for (W, b), (first_W, first_b) in zip(self.layers, self.first, strict=True):
             W.copy_(first_W)
             b.copy_(first_b)
+        for slot in self.slots:
+            torch._foreach_zero_(slot)
+        if self.optimizer:
+            forget(self.optimizer)
+        self.done = 0
         torch.manual_seed(0)
         X, y = self.sets[0]
         self.curves = []
@@ -68,9 +94,32 @@ class Train:
             if i > 0:
                 below = torch.mm(d, W, out=self.dinputs[i][:count])
                 below.mul_(outputs[i] > 0)
-            W.addmm_(d.t(), outputs[i], beta=1 - 2 * rate * self.job.l2, alpha=-rate / count)
-            b.add_(d.sum(0), alpha=-rate / count)
+            if self.job.optimizer == "sgd":
+                W.addmm_(d.t(), outputs[i], beta=1 - 2 * rate * self.job.l2, alpha=-rate / count)
+                b.add_(d.sum(0), alpha=-rate / count)
+            else:
+                dW, db = self.gradients[2 * i : 2 * i + 2]
+                torch.addmm(W, d.t(), outputs[i], beta=2 * self.job.l2, alpha=1 / count, out=dW)
+                torch.sum(d, 0, out=db).mul_(1 / count)
             d = below
+        if self.job.optimizer != "sgd":
+            self.done += 1
+            self.optimizer.step() if self.optimizer else self.step(rate)
+
+    def step(self, rate: float) -> None:
+        """Take a step of momentum or Adam from the gradients, by operations in place."""
+        flat = [part for layer in self.layers for part in layer]
+        first, second = self.slots
+        for part, gradient, m, v, spare in zip(flat, self.gradients, first, second, self.spare, strict=True):
+            if self.job.optimizer == "momentum":
+                m.mul_(MU).add_(gradient)
+                part.add_(m, alpha=-rate)
+                continue
+            correction = (1 - BETA2**self.done) ** 0.5
+            m.lerp_(gradient, 1 - BETA1)
+            v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+            torch.sqrt(v, out=spare).add_(EPSILON * correction)
+            part.addcdiv_(m, spare, value=-rate * correction / (1 - BETA1**self.done))
 
     def evaluate(self, X: torch.Tensor, y: torch.Tensor) -> tuple[float, float, float]:
         """Return loss, cost and accuracy."""
