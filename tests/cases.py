@@ -1,22 +1,70 @@
-"""Training problems that the tests of the backends share, from a handful of sizes and a seed."""
+"""Trainings that the tests of the backends share, from a handful of sizes and a seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 import oracle
 from gradstep.backends import Backend, Running
-from gradstep.plan.plan import Layers, Objective, Plan, RowOrder, State
-from gradstep.plan.rows import Problem, Standardization, prepare
+from gradstep.nn.activations import Activation, LeakyRelu
+from gradstep.nn.losses import Loss, Softmax
+from gradstep.nn.optimizers import SGD, Adam, AdamW, Optimizer
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import RowOrder
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData, prepare
+from gradstep.plan.standardization import Standardization
+from gradstep.utils.concepts import Concept
+
+T = TypeVar("T", bound=Concept)
+
+
+def _objects(family: type[T], judged: dict[str, Any], *more: T) -> tuple[T, ...]:
+    """Return an object of every member that the package has, with defaults, and some with other numbers.
+
+    Raises
+    ------
+    LookupError
+        The oracle knows nothing of a member.
+    """
+    members = [member for member in family.members() if member.__module__.startswith("gradstep.")]
+    unknown = {member.name for member in members} ^ set(judged)
+    if unknown:
+        raise LookupError(f"tests/oracle.py must have a row for every {family.family}: {sorted(unknown)}")
+    return (*(member() for member in members), *more)
+
+
+# What all tests draw from: a member that is added to the package is in every list from then on.
+LOSSES = _objects(Loss, oracle.LOSSES, Softmax(label_smoothing=0.1))
+ACTIVATIONS = _objects(Activation, oracle.ACTIVATIONS, LeakyRelu(negative_slope=0.3))
+OPTIMIZERS = _objects(
+    Optimizer,
+    oracle.OPTIMIZERS,
+    SGD(momentum=0.9),
+    SGD(momentum=0.5, nesterov=True),
+    Adam(beta1=0.5, beta2=0.9, epsilon=1e-3),
+    AdamW(weight_decay=0.5),
+)
+
+
+def concept_id(value: object) -> str:
+    """Name a concept in the name of a test."""
+    return repr(value)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A group of models on generated rows; ``l2`` has one value per model."""
+    """A group of models on generated rows.
+
+    ``l2`` has one value per model. ``activation`` is one for all hidden layers or one for each. With
+    ``apart`` every number in loss, activations and optimizer differs from model to model.
+    """
 
     name: str
     n: int = 61
@@ -32,7 +80,14 @@ class Case:
     dtype: str = "float64"
     row_gap: int = 0
     shuffle: bool = True
-    loss: str = "softmax"
+    loss: str | Loss = "softmax"
+    activation: str | Activation | tuple[str | Activation, ...] = "relu"
+    optimizer: str | Optimizer = "sgd"
+    apart: bool = False
+
+    @property
+    def m(self) -> int:
+        return len(self.l2)
 
     @property
     def layers(self) -> Layers:
@@ -42,8 +97,26 @@ class Case:
     def updates(self) -> int:
         return self.epochs * -(-self.n // self.batch_size)
 
-    def problem(self, seed: int = 0) -> Problem:
-        """Rows around a centre per class, with offset and scale to be standardised away."""
+    @property
+    def objective(self) -> Objective:
+        loss, given = Loss.resolve(self.loss), self.activation
+        of_layers = given if isinstance(given, tuple) else (given,) * len(self.hidden)
+        activations = tuple(map(Activation.resolve, of_layers))
+        return Objective(
+            self.layers,
+            tuple(self._own(loss, model) for model in range(self.m)),
+            tuple(tuple(self._own(each, model) for each in activations) for model in range(self.m)),
+            np.array(self.l2),
+        )
+
+    def _own(self, value: T, model: int) -> T:
+        return with_other_numbers(value, model) if self.apart else value
+
+    def data(self, seed: int = 0, precision: str = "float64") -> TrainingData:
+        """Rows around a centre per class, with offset and scale to be standardised away.
+
+        Real targets are numbers of float32 for any precision, so that both have the same task.
+        """
         rng = np.random.default_rng(seed)
         y = rng.integers(self.k, size=self.n)
         X = rng.normal(size=(self.k, self.d))[y] + rng.normal(size=(self.n, self.d))
@@ -56,30 +129,58 @@ class Case:
         standardization = Standardization.of(rows, weight)
         if self.weighted_apart:
             # Every model leaves some rows out, each others; the last one counts all the same.
-            weight = rng.uniform(0, 2, size=(len(self.l2), self.n))
-            weight[:, :-1][rng.uniform(size=(len(self.l2), self.n - 1)) < 0.3] = 0
+            weight = rng.uniform(0, 2, size=(self.m, self.n))
+            weight[:, :-1][rng.uniform(size=(self.m, self.n - 1)) < 0.3] = 0
             weight[-1] = 0.5
-        return prepare(rows, y, weight, standardization)
+        targets = self._targets(y, rng)
+        if targets.ndim == 2:
+            targets = targets.astype(precision)
+        return prepare(rows, targets, weight, standardization)
+
+    def _targets(self, y: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
+        """Return what the loss takes: the labels, or for each row numbers around those of its class."""
+        loss = Loss.resolve(self.loss)
+        if loss.takes == "labels":
+            return y
+        if loss.takes == "indicators":
+            return (rng.uniform(size=(self.k, self.k))[y] > rng.uniform(size=(self.n, self.k))) * 1.0
+        values = rng.normal(size=(self.k, self.k))[y] + 0.5 * rng.normal(size=(self.n, self.k))
+        # Where there is a smallest value some targets are just that.
+        return np.maximum(values, loss.least).astype(np.float32)
 
     def parameters(self, precision: str, seed: int = 1) -> npt.NDArray[Any]:
         """Draw weights of the size He proposes and small biases, shape (m, P)."""
         rng = np.random.default_rng(seed)
-        block = np.zeros((len(self.l2), self.layers.parameters))
+        block = np.zeros((self.m, self.layers.parameters))
         for layer in range(self.layers.count):
             W, b = self.layers.weights(block, layer), self.layers.biases(block, layer)
             W[...] = rng.normal(scale=(2 / W.shape[1]) ** 0.5, size=W.shape)
             b[...] = rng.normal(scale=0.1, size=b.shape)
         return block.astype(precision)
 
+    def state(self, precision: str) -> State:
+        """Return the state before the first update."""
+        return State.start(self.parameters(precision), self.plan().rule.slots)
+
     def plan(self) -> Plan:
         """Rates that differ between models and fall from update to update."""
         fall = 1 - 0.5 * np.arange(self.updates) / self.updates
-        rates = self.rate * (1 + 0.1 * np.arange(len(self.l2)))[:, None] * fall
+        rates = self.rate * (1 + 0.1 * np.arange(self.m))[:, None] * fall
+        optimizer = Optimizer.resolve(self.optimizer)
+        optimizers = tuple(self._own(optimizer, model) for model in range(self.m))
         order = RowOrder(self.n, self.shuffle, seed=2)
-        return Plan(Objective(self.layers, self.loss, np.array(self.l2)), self.batch_size, order, rates)
+        return Plan(self.objective, optimizers, self.batch_size, order, rates)
 
 
-CASES = (
+def with_other_numbers(value: T, model: int) -> T:
+    """Return a concept whose numbers are the smaller the later the model."""
+    numbers = {field.name: getattr(value, field.name) for field in fields(value)}
+    own = {name: number / (1 + 0.1 * model) for name, number in numbers.items() if type(number) is float}
+    changed: T = replace(value, **own)
+    return changed
+
+
+CASES: tuple[Case, ...] = (
     Case("softmax"),
     Case("one-hidden", hidden=(50,)),
     Case("three-hidden", hidden=(9, 8, 7)),
@@ -121,39 +222,83 @@ CASES = (
 )
 
 
+def _rate(value: Concept) -> float:
+    """Return a rate with which the trajectory is no matter of luck."""
+    return 0.02 if isinstance(value, Optimizer) and value.rule.slots == 2 else 0.05
+
+
+def _of_loss(loss: Loss) -> list[Case]:
+    case = Case(repr(loss), loss=loss, rate=_rate(loss))
+    return [
+        case,
+        replace(case, name=f"{case.name}-one-output", k=2 if loss.takes == "labels" else 1, hidden=(5,)),
+        replace(case, name=f"{case.name}-weighted", hidden=(9, 8), weighted=True),
+        replace(case, name=f"{case.name}-apart", hidden=(6,), weighted_apart=True, apart=True),
+        replace(case, name=f"{case.name}-uint8", dtype="uint8", d=33, row_gap=5, k=17, batch_size=25),
+        replace(case, name=f"{case.name}-float32", dtype="float32", d=19, row_gap=3, hidden=(16,)),
+    ]
+
+
+def _of_activation(activation: Activation) -> list[Case]:
+    case = Case(repr(activation), activation=activation, hidden=(9, 8, 7), rate=_rate(activation))
+    return [
+        case,
+        replace(case, name=f"{case.name}-weighted", hidden=(19,), weighted=True, loss="squared"),
+        replace(case, name=f"{case.name}-apart", hidden=(6, 5), weighted_apart=True, apart=True),
+        replace(case, name=f"{case.name}-uint8", dtype="uint8", d=33, hidden=(17, 33)),
+    ]
+
+
+def _of_optimizer(optimizer: Optimizer) -> list[Case]:
+    case = Case(repr(optimizer), optimizer=optimizer, rate=_rate(optimizer))
+    return [
+        case,
+        replace(case, name=f"{case.name}-hidden", hidden=(17, 9), weighted=True, activation="tanh"),
+        replace(case, name=f"{case.name}-apart", hidden=(6,), weighted_apart=True, apart=True),
+        replace(case, name=f"{case.name}-uint8", dtype="uint8", d=200, row_gap=1, hidden=(17,), k=10),
+        replace(case, name=f"{case.name}-float32", dtype="float32", d=19, k=2),
+    ]
+
+
+# Everything at once: another activation in each layer.
+CASES += (
+    Case(
+        "mixed",
+        hidden=tuple(range(9, 9 + len(ACTIVATIONS))),
+        activation=ACTIVATIONS,
+        loss="squared",
+        optimizer=AdamW(weight_decay=0.1),
+        rate=0.01,
+        apart=True,
+        weighted_apart=True,
+    ),
+    *(case for loss in LOSSES for case in _of_loss(loss)),
+    *(case for activation in ACTIVATIONS for case in _of_activation(activation)),
+    *(case for optimizer in OPTIMIZERS for case in _of_optimizer(optimizer)),
+)
+
+
 def train(
-    backend: Backend, plan: Plan, problem: Problem, state: State, t0: int, t1: int, **options: Any
+    backend: Backend, plan: Plan, data: TrainingData, state: State, t0: int, t1: int, **options: Any
 ) -> Running:
     """Do updates in a session of their own."""
     n_threads = options.pop("n_threads", 1)
-    return backend.session(plan, problem, n_threads=n_threads).train(state, t0, t1, **options)
+    return backend.session(plan, data, n_threads=n_threads).train(state, t0, t1, **options)
 
 
 def trained(
     backend: Backend, case: Case, precision: str, *, until: int | None = None, n_threads: int = 1
 ) -> State:
     """Return the state after the case's updates, or the first `until` of them."""
-    state = State.start(case.parameters(precision))
+    state = case.state(precision)
     updates = case.updates if until is None else until
-    train(backend, case.plan(), case.problem(), state, 0, updates, n_threads=n_threads)
+    data = case.data(precision=precision)
+    train(backend, case.plan(), data, state, 0, updates, n_threads=n_threads)
     return state
 
 
-def only(plan: Plan, models: list[int]) -> Plan:
-    """Return the plan of some models of a group, in the order given."""
-    objective = replace(plan.objective, l2=plan.objective.l2[models])
-    return replace(plan, objective=objective, learning_rate=plan.learning_rate[models])
-
-
-def seen_by(problem: Problem, models: list[int]) -> Problem:
-    """Return the problem as some models of a group see it, in the order given."""
-    if problem.weight is None or problem.weight.ndim == 1:
-        return problem
-    return replace(problem, weight=problem.weight[models[0] if len(models) == 1 else models])
-
-
 def relative_error(layers: Layers, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    """Return the largest ``|a - b| / max(|b|, floor)`` over all parameters.
+    """Return the largest ``|a - b| / max(|b|, floor)`` over all parameters, or numbers laid out likewise.
 
     The floor is a thousandth of the largest magnitude in the parameter's own array (W1, b1, ...)
     of its own model: rounding is of the size of what was added up, so a parameter that happens to
@@ -181,12 +326,34 @@ def block_of(network: oracle.Network) -> npt.NDArray[np.float64]:
     return np.concatenate([np.ravel(part) for layer in network for part in layer])
 
 
-def data_of(problem: Problem, model: int) -> tuple[oracle.Matrix, list[int], list[float]]:
-    """Return rows, labels and a model's weights as the oracle takes them."""
-    problem = seen_by(problem, [model])
-    mean, scale = problem.standardization.mean.tolist(), problem.standardization.scale.tolist()
-    weight = [1.0] * problem.n if problem.weight is None else problem.weight.tolist()
-    return oracle.standardized(problem.X.tolist(), mean, scale), problem.y.tolist(), weight
+def data_of(data: TrainingData, model: int = 0) -> oracle.Data:
+    """Return rows, targets and a model's weights as the oracle takes them."""
+    mean, scale = data.standardization.mean.tolist(), data.standardization.scale.tolist()
+    X = oracle.standardized(data.X.tolist(), mean, scale)
+    if data.weight is None:
+        weight = [1.0] * data.n
+    else:
+        weight = (data.weight[model] if data.weight.ndim == 2 else data.weight).tolist()
+    return oracle.Data(X, data.targets.tolist(), weight)
+
+
+def objective_of(objective: Objective, model: int = 0) -> oracle.Objective:
+    """Return what a model minimises, as the oracle has it."""
+    return oracle.Objective(
+        _judge(oracle.LOSSES, objective.losses[model])(),
+        [_judge(oracle.ACTIVATIONS, activation)() for activation in objective.activations[model]],
+        float(objective.l2[model]),
+    )
+
+
+def optimizer_of(plan: Plan, model: int = 0) -> Callable[[], oracle.Step]:
+    """Return what makes the oracle's updates of a model."""
+    return _judge(oracle.OPTIMIZERS, plan.optimizers[model])
+
+
+def _judge(table: dict[str, Callable[..., Any]], value: Any) -> Callable[[], Any]:
+    """Return what makes the oracle's object with the same numbers."""
+    return partial(table[value.name], **{field.name: getattr(value, field.name) for field in fields(value)})
 
 
 def batches_of(plan: Plan, model: int) -> list[tuple[list[int], float]]:
@@ -200,3 +367,14 @@ def batches_of(plan: Plan, model: int) -> list[tuple[list[int], float]]:
         batches += [(part, rates[len(batches) + i]) for i, part in enumerate(parts)]
         epoch += 1
     return batches
+
+
+def find(*names: str) -> tuple[Case, ...]:
+    """Return cases by their names."""
+    by_name = {case.name: case for case in CASES}
+    return tuple(by_name[name] for name in names)
+
+
+def case_id(case: Case) -> str:
+    """Name a case in the name of a test."""
+    return case.name

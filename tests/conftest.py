@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from gradstep.backends import Backend, availability, get
+from gradstep.backends import Backend, get
+from makers import backend_makers
 
 hypothesis.settings.register_profile("gradstep", deadline=None, max_examples=50, print_blob=True)
 hypothesis.settings.load_profile("gradstep")
 
 
-def _backends() -> dict[str, Callable[[], Backend]]:
-    """Return a maker for numpy, numba and one cpp per instruction set, as far as they are here."""
-    here = [name for name, reason in availability().items() if reason is None]
-    makers: dict[str, Callable[[], Backend]] = {name: partial(get, name) for name in here if name != "cpp"}
-    if "cpp" in here:
-        backend = importlib.import_module("gradstep.backends.cpp").CppBackend
-        core = importlib.import_module("gradstep._core")
-        makers |= {f"cpp-{isa}": partial(backend, isa=isa) for isa in core.isas()}
-    return makers
-
-
-BACKENDS = _backends()
+BACKENDS = backend_makers()
 
 
 @pytest.fixture(scope="session", params=list(BACKENDS))

@@ -1,17 +1,66 @@
 """What gradstep computes, in plain float64 Python loops: slow, obvious, and sharing nothing with the package.
 
 A network is a list of layers ``(W, b)``, W as ``in`` lists of ``out`` numbers. Sums are taken by
-``math.fsum``, which rounds once, so the oracle is more exact than what it judges.
+``math.fsum``, which rounds once, so the oracle is more exact than what it judges. The tables of
+`oracle_parts` have every loss, activation and optimizer by its short name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import exp, fsum, log, log1p
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import fsum
+from typing import Any, NamedTuple
 
-Vector = list[float]
+from oracle_parts import (
+    ACTIVATIONS as ACTIVATIONS,
+)
+from oracle_parts import (
+    LOSSES as LOSSES,
+)
+from oracle_parts import (
+    OPTIMIZERS as OPTIMIZERS,
+)
+from oracle_parts import (
+    Activation as Activation,
+)
+from oracle_parts import (
+    Loss as Loss,
+)
+from oracle_parts import (
+    Softmax as Softmax,
+)
+from oracle_parts import (
+    Step as Step,
+)
+from oracle_parts import (
+    Vector as Vector,
+)
+from oracle_parts import (
+    relu as relu,
+)
+from oracle_parts import (
+    sgd as sgd,
+)
+from oracle_parts import (
+    sigmoid as sigmoid,
+)
+
 Matrix = list[Vector]
 Network = list[tuple[Matrix, Vector]]
+
+
+class Data(NamedTuple):
+    """Standardised rows, their targets (class indices, or a list of k numbers each) and weights of mean 1."""
+
+    X: Matrix
+    targets: Sequence[Any]
+    weight: Sequence[float]
+
+    def rows(self, which: Sequence[int]) -> Data:
+        """Return some of the rows."""
+        return Data(
+            [self.X[i] for i in which], [self.targets[i] for i in which], [self.weight[i] for i in which]
+        )
 
 
 def standardized(X: Sequence[Sequence[float]], mean: Sequence[float], scale: Sequence[float]) -> Matrix:
@@ -39,120 +88,124 @@ def moved(
     return result
 
 
-def outputs(network: Network, x: Vector) -> list[Vector]:
-    """Return the input and every layer's output of one row: ReLU between layers, scores last."""
-    values = [x]
+class Objective(NamedTuple):
+    """What a network minimises: a loss, an activation per hidden layer, the strength of the l2 term."""
+
+    loss: Loss
+    activations: Sequence[Activation] = ()
+    l2: float = 0.0
+
+
+def outputs(network: Network, x: Vector, activations: Sequence[Activation] = ()) -> list[Vector]:
+    """Return the input and every layer's output of one row: activations between layers, scores last."""
+    return [x, *_forward(network, x, activations)[1]]
+
+
+def _forward(
+    network: Network, x: Vector, activations: Sequence[Activation]
+) -> tuple[list[Vector], list[Vector]]:
+    """Return what enters the units of every layer, and what leaves them."""
+    entering: list[Vector] = []
+    leaving: list[Vector] = [x]
     for layer, (W, b) in enumerate(network):
-        sums = [fsum([b[j], *(values[-1][i] * W[i][j] for i in range(len(W)))]) for j in range(len(b))]
+        a = leaving[-1]
+        sums = [fsum([b[j], *(a[i] * W[i][j] for i in range(len(W)))]) for j in range(len(b))]
         is_last = layer == len(network) - 1
-        values.append(sums if is_last else [max(s, 0.0) for s in sums])
-    return values
+        entering.append(sums)
+        leaving.append(sums if is_last else [activations[layer].of(z) for z in sums])
+    return entering, leaving[1:]
 
 
-def probabilities(scores: Vector, kind: str) -> Vector:
-    """Return softmax or sigmoid of the scores."""
-    if kind == "sigmoid":
-        return [1 / (1 + exp(-s)) if s > 0 else exp(s) / (1 + exp(s)) for s in scores]
-    shifted = [exp(s - max(scores)) for s in scores]
-    return [e / fsum(shifted) for e in shifted]
-
-
-def row_loss(scores: Vector, label: int, kind: str) -> float:
-    """Return the loss of one row.
-
-    Softmax, cross-entropy: log(sum(exp(s))) - s[label]. Sigmoid, mean of binary cross-entropies:
-    -log(p) = log(1 + exp(-s)) of the label and -log(1 - p) = log(1 + exp(s)) of the others.
-    """
-    if kind == "sigmoid":
-        signed = [-s if j == label else s for j, s in enumerate(scores)]
-        return fsum(max(t, 0.0) + log1p(exp(-abs(t))) for t in signed) / len(scores)
-    return log(fsum(exp(s - max(scores)) for s in scores)) + (max(scores) - scores[label])
-
-
-def loss(
-    network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float], kind: str = "softmax"
-) -> float:
+def loss(network: Network, data: Data, objective: Objective) -> float:
     """Return the weighted mean over rows of their losses (the weights have mean 1)."""
-    losses = (row_loss(outputs(network, x)[-1], label, kind) for x, label in zip(X, y, strict=True))
-    return fsum(w * value for w, value in zip(weight, losses, strict=True)) / len(X)
+    terms = (
+        w * objective.loss.loss(outputs(network, x, objective.activations)[-1], target)
+        for x, target, w in zip(*data, strict=True)
+    )
+    return fsum(terms) / len(data.X)
 
 
-def cost(
-    network: Network,
-    X: Matrix,
-    y: Sequence[int],
-    weight: Sequence[float],
-    l2: float,
-    kind: str = "softmax",
-) -> float:
+def cost(network: Network, data: Data, objective: Objective) -> float:
     """Return the loss plus l2 times the sum of squares of every weight; biases are free."""
     squares = fsum(w * w for W, _ in network for row in W for w in row)
-    return loss(network, X, y, weight, kind) + l2 * squares
+    return loss(network, data, objective) + objective.l2 * squares
 
 
-def accuracy(network: Network, X: Matrix, y: Sequence[int], weight: Sequence[float]) -> float:
-    """Return the weighted share of rows whose highest score, the first of equals, is their class."""
-    right = []
-    for x, label, w in zip(X, y, weight, strict=True):
-        scores = outputs(network, x)[-1]
-        right.append(w if scores.index(max(scores)) == label else 0.0)
-    return fsum(right) / len(X)
+def hits(network: Network, data: Data, objective: Objective) -> float:
+    """Return the weighted share of rows that are answered right."""
+    right = (
+        w * objective.loss.hit(outputs(network, x, objective.activations)[-1], target)
+        for x, target, w in zip(*data, strict=True)
+    )
+    return fsum(right) / len(data.X)
 
 
-def gradient(
-    network: Network,
-    X: Matrix,
-    y: Sequence[int],
-    weight: Sequence[float],
-    l2: float,
-    kind: str = "softmax",
-) -> Network:
+def gradient(network: Network, data: Data, objective: Objective) -> Network:
     """Return the gradient of the cost, laid out as the network."""
-    row_gradients = [
-        _row_gradient(network, x, label, w / len(X), kind) for x, label, w in zip(X, y, weight, strict=True)
+    of_rows = [
+        _row_gradient(network, x, target, w / len(data.X), objective)
+        for x, target, w in zip(*data, strict=True)
     ]
     total: Network = []
     for layer, (W, b) in enumerate(network):
         dW = [
-            [fsum([2 * l2 * W[i][j], *(row[layer][0][i][j] for row in row_gradients)]) for j in range(len(b))]
+            [
+                fsum([2 * objective.l2 * W[i][j], *(row[layer][0][i][j] for row in of_rows)])
+                for j in range(len(b))
+            ]
             for i in range(len(W))
         ]
-        total.append((dW, [fsum(row[layer][1][j] for row in row_gradients) for j in range(len(b))]))
+        total.append((dW, [fsum(row[layer][1][j] for row in of_rows) for j in range(len(b))]))
     return total
 
 
-def _row_gradient(network: Network, x: Vector, label: int, share: float, kind: str) -> Network:
+def _row_gradient(network: Network, x: Vector, target: Any, share: float, objective: Objective) -> Network:
     """Return the gradient of `share` times one row's loss, from the scores back."""
-    values = outputs(network, x)
-    if kind == "sigmoid":
-        share /= len(values[-1])
-    ds = [share * (p - (j == label)) for j, p in enumerate(probabilities(values[-1], kind))]
+    entering, leaving = _forward(network, x, objective.activations)
+    ds = [share * slope for slope in objective.loss.gradient(leaving[-1], target)]
     layers: Network = []
-    for (W, b), a in zip(reversed(network), reversed(values[:-1]), strict=True):
+    for layer in reversed(range(len(network))):
+        W, b = network[layer]
+        a = leaving[layer - 1] if layer else x
         layers.append(([[a[i] * ds[j] for j in range(len(b))] for i in range(len(W))], ds))
-        # The slope of ReLU is taken as 0 at 0, where its output is not positive.
-        ds = [fsum(W[i][j] * ds[j] for j in range(len(b))) if a[i] > 0 else 0.0 for i in range(len(W))]
+        if layer:
+            slopes = [objective.activations[layer - 1].slope(z) for z in entering[layer - 1]]
+            ds = [fsum(W[i][j] * ds[j] for j in range(len(b))) * slopes[i] for i in range(len(W))]
     return layers[::-1]
 
 
-def sgd(
+def trajectory(
     network: Network,
-    X: Matrix,
-    y: Sequence[int],
-    weight: Sequence[float],
-    l2: float,
+    data: Data,
+    objective: Objective,
+    optimizer: Callable[[], Step],
     batches: Iterable[tuple[Sequence[int], float]],
-    kind: str = "softmax",
-) -> Network:
-    """Return the network after one step ``p - rate * gradient`` for every batch ``(rows, rate)``."""
+) -> Iterator[Network]:
+    """Yield the network before the first and after every batch ``(rows, rate)``; `optimizer` makes a Step."""
+    steps = [([[optimizer() for _ in row] for row in W], [optimizer() for _ in b]) for W, b in network]
+    yield network
     for rows, rate in batches:
-        batch = [X[i] for i in rows], [y[i] for i in rows], [weight[i] for i in rows]
-        steps = gradient(network, *batch, l2, kind)
+        slopes = gradient(network, data.rows(rows), objective)
         network = [
             (
-                [[w - rate * dw for w, dw in zip(*pair, strict=True)] for pair in zip(W, dW, strict=True)],
-                [v - rate * dv for v, dv in zip(b, db, strict=True)],
+                [
+                    [step(w, dw, rate, True) for step, w, dw in zip(*of_row, strict=True)]
+                    for of_row in zip(step_W, W, dW, strict=True)
+                ],
+                [step(v, dv, rate, False) for step, v, dv in zip(step_b, b, db, strict=True)],
             )
-            for (W, b), (dW, db) in zip(network, steps, strict=True)
+            for (step_W, step_b), (W, b), (dW, db) in zip(steps, network, slopes, strict=True)
         ]
-    return network
+        yield network
+
+
+def train(
+    network: Network,
+    data: Data,
+    objective: Objective,
+    optimizer: Callable[[], Step],
+    batches: Iterable[tuple[Sequence[int], float]],
+) -> Network:
+    """Return the network after an update for every batch."""
+    *_, last = trajectory(network, data, objective, optimizer, batches)
+    return last

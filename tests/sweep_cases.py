@@ -1,4 +1,4 @@
-"""What the tests of searches share: rows, a quick Trainer, and what it means to be the same model."""
+"""What the tests of searches share: rows, quick estimators, and what it means to be the same model."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 import gradstep as gs
-from gradstep import backends
 from gradstep.errors import DivergedError
-
-HERE = [name for name, reason in backends.availability().items() if reason is None]
+from gradstep.estimators.base import BaseTrainer
+from makers import HERE as HERE
+from makers import regressor as regressor
+from makers import trainer as trainer
 
 # Three overlapping groups of points, off mean 0 and scale 1; 67 rows to train on, 30 to validate.
 POINTS, LABELS = make_blobs(n_samples=97, centers=3, n_features=5, cluster_std=4.0, random_state=1)
 X, Y = 50 + 10 * POINTS[:67], LABELS[:67]
 HELD_OUT = 50 + 10 * POINTS[67:], LABELS[67:]
 
+# Two real targets >= 0 of the same points, of unlike sizes; and two indicators of each.
+TARGETS = np.stack([np.abs(POINTS[:, 0] * POINTS[:, 1]), 100 + np.exp(POINTS[:, 2] / 5)], axis=1)
+VALUES, HELD_OUT_VALUES = TARGETS[:67], (HELD_OUT[0], TARGETS[67:])
+INDICATORS = (POINTS[:67, :2] > 0).astype(np.int64)
 
-def trainer(**parameters: Any) -> gs.Trainer:
-    """Make a Trainer that is quick and the same every time."""
-    given = {"backend": "numpy", "random_state": 0, "epochs": 4, "learning_rate": 0.1, "batch_size": 8}
-    return gs.Trainer(**given | parameters)
 
-
-def assert_same_model(found: gs.Trainer, expected: gs.Trainer) -> None:
-    """Hold two Trainers to the same bits in all that they learned, but for the time it took."""
+def assert_same_model(found: BaseTrainer, expected: BaseTrainer) -> None:
+    """Hold two estimators to the same bits in all that they learned, but for the time it took."""
     for name in ("coefs_", "intercepts_"):
         for block, other in zip(getattr(found, name), getattr(expected, name), strict=True):
             assert block.dtype == other.dtype
             np.testing.assert_array_equal(block, other)
-    for column in set(gs.History().keys()) - {"seconds"}:
+    for column in set(expected.history_.keys()) - {"seconds"}:
         np.testing.assert_array_equal(found.history_[column], expected.history_[column], err_msg=column)
-    learned = ("n_iter_", "n_features_in_", "batch_size_", "backend_", "interrupted_")
+    assert found.history_.keys() == expected.history_.keys()
+    learned = ("n_iter_", "n_features_in_", "batch_size_", "backend_", "updates_per_epoch_", "interrupted_")
     assert [getattr(found, name) for name in learned] == [getattr(expected, name) for name in learned]
-    assert found.classes_.tolist() == expected.classes_.tolist()
+    assert type(found) is type(expected)
+    if isinstance(expected, gs.Trainer):
+        assert found.classes_.tolist() == expected.classes_.tolist()
     np.testing.assert_array_equal(found.standardization_.mean, expected.standardization_.mean)
     np.testing.assert_array_equal(found.standardization_.scale, expected.standardization_.scale)
 
 
-def alone(base: gs.Trainer, params: dict[str, Any], *data: Any, **more: Any) -> gs.Trainer:
+def alone(base: BaseTrainer, params: dict[str, Any], *data: Any, **more: Any) -> Any:
     """Train one setting without any others; one that diverges keeps its error in `error`."""
     model = clone(base).set_params(**params)
     model.error = None
@@ -57,6 +60,7 @@ def assert_as_alone(sweep: gs.Sweep, *data: Any, **more: Any) -> None:
     for trial, model in zip(sweep.trials_, sweep.trainers_, strict=True):
         expected = alone(sweep.trainer, trial.params, *data, **more)
         assert_same_model(model, expected)
+        assert model.status_ == expected.status_
         assert (trial.status == "diverged") == (expected.error is not None)
         if expected.error is not None:
             number = trial.number

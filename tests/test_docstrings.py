@@ -20,7 +20,7 @@ WITH_EXAMPLES = [
 
 
 def test_there_are_examples() -> None:
-    assert {"gradstep.plan.plan", "gradstep.nn.schedules", "gradstep.estimators.trainer"} <= set(
+    assert {"gradstep.plan.order", "gradstep.nn.schedules", "gradstep.estimators.trainer"} <= set(
         WITH_EXAMPLES
     )
 

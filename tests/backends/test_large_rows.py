@@ -10,8 +10,13 @@ import pytest
 import gradstep as gs
 from cases import train
 from gradstep.backends import Backend
-from gradstep.plan.plan import Layers, Objective, Plan, RowOrder, State
-from gradstep.plan.rows import Problem, Standardization, as_rows, prepare
+from gradstep.nn.losses import Softmax
+from gradstep.nn.optimizers import SGD
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import RowOrder
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData, as_rows, prepare
+from gradstep.plan.standardization import Standardization
 
 N, D, LAST = 1_100_000, 4096, 64
 
@@ -25,7 +30,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     return rows
 
 
-def problem_of(rows: np.ndarray) -> Problem:
+def data_of(rows: np.ndarray) -> TrainingData:
     y = np.zeros(len(rows), dtype=np.int32)
     y[-LAST:] = np.arange(LAST) % 3
     return prepare(rows, y, None, Standardization(np.full(D, 128.0), np.full(D, 74.0)))
@@ -33,7 +38,8 @@ def problem_of(rows: np.ndarray) -> Problem:
 
 def plan_of(n: int) -> Plan:
     rates = np.full((1, -(-n // 32)), 1e-3)
-    return Plan(Objective(Layers((D, 3)), "softmax", np.zeros(1)), 32, RowOrder(n, False, 0), rates)
+    objective = Objective.alike(Layers((D, 3)), Softmax(), (), np.zeros(1))
+    return Plan(objective, (SGD(),), 32, RowOrder(n, False, 0), rates)
 
 
 def test_rows_beyond_2_to_the_32_elements_are_found(backend: Backend, far: np.ndarray) -> None:
@@ -44,7 +50,7 @@ def test_rows_beyond_2_to_the_32_elements_are_found(backend: Backend, far: np.nd
         plan = plan_of(len(rows))
         updates = plan.learning_rate.shape[1]
         state.updates[:] = updates - 2
-        train(backend, plan, problem_of(rows), state, updates - 2, updates, n_threads=2)
+        train(backend, plan, data_of(rows), state, updates - 2, updates, n_threads=2)
         states.append(state.parameters)
     assert not (states[0] == states[0][0, 0]).all()
     np.testing.assert_array_equal(*states)
@@ -55,9 +61,9 @@ def test_rows_that_lie_on_each_other_are_read_there(backend: Backend) -> None:
     rows = np.broadcast_to(row, (N, D))
     assert as_rows(rows) is rows
     states = []
-    for problem in (problem_of(rows), problem_of(np.array(rows[: 2 * LAST]))):
+    for data in (data_of(rows), data_of(np.array(rows[: 2 * LAST]))):
         states.append(State.start(np.zeros((1, 3 * (D + 1)), dtype=np.float32)))
-        train(backend, plan_of(problem.n), problem, states[-1], 0, 2)
+        train(backend, plan_of(data.n), data, states[-1], 0, 2)
     assert states[0].parameters.any()
     np.testing.assert_array_equal(states[0].parameters, states[1].parameters)
 

@@ -21,7 +21,8 @@ from gradstep.plan.plan import State
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)
 
-from gradstep.backends.numba import kernels as kernels
+from gradstep.backends.numba.kernels import passes
+from gradstep.backends.numba.kernels.threads import GIVEN_UP
 from gradstep.backends.numba.team import Team
 
 # More panels than threads and fewer, more rows of a batch than threads and fewer, three models each.
@@ -40,15 +41,15 @@ def numba() -> Backend:
 
 def results(numba: Backend, case: Case, precision: str, n_threads: int) -> list[bytes]:
     """All that a session and the backend give, as bits."""
-    plan, problem = case.plan(), case.problem()
+    plan, data = case.plan(), case.data()
     state = State.start(case.parameters(precision))
-    session = numba.session(plan, problem, [problem, case.problem(seed=5)], n_threads=n_threads)
+    session = numba.session(plan, data, [data, case.data(seed=5)], n_threads=n_threads)
     found: list[Any] = []
     for t0, t1 in ((0, 3), (3, case.updates)):
         found += [session.train(state, t0, t1), state.parameters, state.updates]
-        found += session.evaluate(state.parameters)
-    found.append(numba.evaluate(plan.objective, problem, state.parameters, n_threads=n_threads))
-    found.append(numba.scores(plan.objective, problem, state.parameters, n_threads=n_threads))
+        found += [each[:3] for each in session.evaluate(state.parameters)]
+    found.append(numba.evaluate(plan.objective, data, state.parameters, n_threads=n_threads)[:3])
+    found.append(numba.scores(plan.objective, data, state.parameters, n_threads=n_threads))
     return [np.array(each).tobytes() for each in found]
 
 
@@ -66,7 +67,7 @@ def test_a_model_diverges_beside_others(numba: Backend, case: Case, n_threads: i
     plan.learning_rate[1, 4] = np.inf
     states = [State.start(case.parameters("float32")) for _ in range(2)]
     for state, threads in zip(states, (1, n_threads), strict=True):
-        train(numba, plan, case.problem(), state, 0, case.updates, n_threads=threads)
+        train(numba, plan, case.data(), state, 0, case.updates, n_threads=threads)
     assert states[0].finite.tolist() == [True, False, True]
     for name in ("parameters", "updates", "finite"):
         assert getattr(states[0], name).tobytes() == getattr(states[1], name).tobytes()
@@ -97,16 +98,16 @@ from test_numba_threads import CASES
 import numpy as np
 numba, case = get("numba"), CASES[0]
 state = State.start(case.parameters("float32"))
-session = numba.session(case.plan(), case.problem(), [case.problem()], n_threads=3)
+session = numba.session(case.plan(), case.data(), [case.data()], n_threads=3)
 session.train(state, 0, 9)
 session.evaluate(state.parameters)
 child = os.fork()
 session.train(state, 9, case.updates)
-figures = session.evaluate(state.parameters)
+evaluations = session.evaluate(state.parameters)
 fresh = State.start(case.parameters("float32"))
-numba.session(case.plan(), case.problem(), n_threads=2).train(fresh, 0, case.updates)
+numba.session(case.plan(), case.data(), n_threads=2).train(fresh, 0, case.updates)
 assert (fresh.parameters == state.parameters).all()
-assert np.isfinite(figures).all()
+assert np.isfinite([each[:3] for each in evaluations]).all()
 if child == 0:
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -128,19 +129,19 @@ def test_a_forked_child_goes_on_and_fits_anew() -> None:
 def test_a_failure_of_one_thread_ends_the_others_at_a_boundary(
     numba: Backend, monkeypatch: pytest.MonkeyPatch, failing: int, error: type[BaseException]
 ) -> None:
-    case, compiled = CASES[0], kernels.train
+    case, compiled = CASES[0], passes.train
     state = State.start(case.parameters("float32"))
-    session = numba.session(case.plan(), case.problem(), n_threads=3)
+    session = numba.session(case.plan(), case.data(), n_threads=3)
 
     lock = threading.Lock()
 
     def fail(*arguments: Any) -> None:
         is_caller = threading.current_thread() is threading.main_thread()
-        if arguments[-3] == 3 and is_caller == (failing == 0) and lock.acquire(blocking=False):
+        if arguments[-1].everyone == 3 and is_caller == (failing == 0) and lock.acquire(blocking=False):
             raise error("of one thread")
         compiled(*arguments)
 
-    monkeypatch.setattr(kernels, "train", fail)
+    monkeypatch.setattr(passes, "train", fail)
     with pytest.raises(error, match="of one thread"):
         session.train(state, 0, case.updates)
     monkeypatch.undo()
@@ -169,7 +170,7 @@ def team_threads() -> set[threading.Thread]:
 def test_threads_end_with_the_session(numba: Backend) -> None:
     gc.collect()
     before, case = team_threads(), CASES[0]
-    session = numba.session(case.plan(), case.problem(), [case.problem()], n_threads=4)
+    session = numba.session(case.plan(), case.data(), [case.data()], n_threads=4)
     assert team_threads() == before
     state = State.start(case.parameters("float32"))
     session.train(state, 0, case.updates)
@@ -208,11 +209,11 @@ def test_a_team_raises_what_was_raised_and_works_on(failing: set[int]) -> None:
     raised = task_of(team, task)
     assert isinstance(raised, ZeroDivisionError)
     assert raised.args[0] in failing
-    assert team.gate[kernels.GIVEN_UP] == 1
+    assert team.gate[GIVEN_UP] == 1
     assert sorted(called) == [0, 1, 2]
     failing.clear()
     assert task_of(team, task) is None
-    assert team.gate[kernels.GIVEN_UP] == 0
+    assert team.gate[GIVEN_UP] == 0
 
 
 def task_of(team: Team, task: Callable[[int, int], object]) -> BaseException | None:

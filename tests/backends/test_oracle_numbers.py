@@ -1,4 +1,4 @@
-"""Every backend against the oracle, on problems small enough to read."""
+"""Every backend against the oracle, on trainings small enough to read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import Case, batches_of, block_of, data_of, network_of, relative_error, train
-from gradstep.backends import Backend
-from gradstep.plan.plan import LOSSES, State
+from cases import (
+    ACTIVATIONS,
+    LOSSES,
+    OPTIMIZERS,
+    Case,
+    batches_of,
+    block_of,
+    case_id,
+    concept_id,
+    data_of,
+    network_of,
+    objective_of,
+    optimizer_of,
+    relative_error,
+    train,
+)
+from gradstep.backends import Backend, Evaluation
+from gradstep.nn.activations import Activation
+from gradstep.nn.losses import Loss
+
+_HIDDEN = Case("hidden", n=6, d=4, k=3, hidden=(5,), batch_size=4, epochs=2)
+_DEEP = Case("deep", n=5, d=3, k=2, hidden=(4, 3), batch_size=2, epochs=2)
+_COUNTS = replace(_HIDDEN, loss="poisson", weighted=True, rate=0.01)
+_SLOW = replace(_DEEP, rate=0.02, epochs=3)
 
 SMALL = (
     Case("softmax", n=6, d=4, k=3, batch_size=3, epochs=2),
@@ -29,105 +50,178 @@ SMALL = (
     Case("sigmoid", n=6, d=4, k=3, batch_size=3, epochs=2, loss="sigmoid"),
     Case("sigmoid-two-classes", n=5, d=3, k=2, hidden=(4, 3), batch_size=2, epochs=2, loss="sigmoid"),
     Case("sigmoid-weighted", n=7, d=3, k=17, hidden=(4,), batch_size=3, weighted=True, loss="sigmoid"),
+    *(replace(_HIDDEN, name=f"{loss!r}", loss=loss) for loss in LOSSES),
+    *(replace(_HIDDEN, name=f"{loss!r}-one-row", loss=loss, n=1, dtype="uint8") for loss in LOSSES),
+    *(replace(_DEEP, name=f"{loss!r}-apart", loss=loss, apart=True, weighted_apart=True) for loss in LOSSES),
+    *(replace(_DEEP, name=f"{each!r}-apart", activation=each, apart=True) for each in ACTIVATIONS),
+    *(replace(_COUNTS, name=f"{each!r}-counts", activation=each) for each in ACTIVATIONS),
+    *(replace(_SLOW, name=f"{each!r}", optimizer=each, weighted=True) for each in OPTIMIZERS),
+    *(replace(_SLOW, name=f"{each!r}-apart", optimizer=each, hidden=(3,), apart=True) for each in OPTIMIZERS),
+    Case(
+        "mixed",
+        n=5,
+        d=3,
+        k=2,
+        hidden=(3,) * len(ACTIVATIONS),
+        activation=ACTIVATIONS,
+        loss="squared",
+        optimizer="adamw",
+        rate=0.02,
+        batch_size=2,
+        epochs=2,
+        apart=True,
+    ),
 )
-small = pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+small = pytest.mark.parametrize("case", SMALL, ids=case_id)
+
+
+def assert_evaluated(evaluation: Evaluation, case: Case) -> None:
+    """Hold loss, cost and hits of every model to the oracle's."""
+    data, block = case.data(), case.parameters("float64")
+    for model, parameters in enumerate(block):
+        known = network_of(case.layers, parameters), data_of(data, model), objective_of(case.objective, model)
+        assert evaluation.loss[model] == pytest.approx(oracle.loss(*known), rel=1e-12)
+        assert evaluation.cost[model] == pytest.approx(oracle.cost(*known), rel=1e-12)
+        assert evaluation.hits[model] == pytest.approx(oracle.hits(*known), rel=1e-12)
 
 
 def test_the_oracle_knows_the_numbers_worked_out_by_hand() -> None:
     network: oracle.Network = [([[1.0, -1.0]], [0.0, 1.0]), ([[2.0, 0.0], [0.0, 1.0]], [0.0, 0.5])]
     # x = 3: hidden (3, -2) becomes (3, 0), scores (6, 0.5).
-    assert oracle.outputs(network, [3.0]) == [[3.0], [3.0, 0.0], [6.0, 0.5]]
-    value = oracle.cost(network, [[3.0]], [1], [1.0], l2=0.1)
+    relu = oracle.ACTIVATIONS["relu"]()
+    assert oracle.outputs(network, [3.0], [relu]) == [[3.0], [3.0, 0.0], [6.0, 0.5]]
+    data = oracle.Data([[3.0]], [1], [1.0])
+    objective = oracle.Objective(oracle.LOSSES["softmax"](), [relu], 0.1)
+    value = oracle.cost(network, data, objective)
     assert value == pytest.approx(log(1 + exp(-5.5)) + 5.5 + 0.1 * (1 + 1 + 4 + 1), abs=1e-15)
     p = 1 / (1 + exp(-5.5))
-    (dW1, db1), (dW2, db2) = oracle.gradient(network, [[3.0]], [1], [1.0], l2=0.0)
+    (dW1, db1), (dW2, db2) = oracle.gradient(network, data, objective._replace(l2=0.0))
     assert db2 == pytest.approx([p, -p], abs=1e-15)
     assert dW2 == [pytest.approx([3 * p, -3 * p], abs=1e-15), [0, 0]]
     assert db1 == pytest.approx([2 * p, 0], abs=1e-15)
     assert dW1 == [pytest.approx([6 * p, 0], abs=1e-15)]
 
 
+def test_the_oracle_knows_the_losses_worked_out_by_hand() -> None:
+    make = oracle.LOSSES
+    assert make["squared"]().loss([1.0, -2.0], [0.0, 1.0]) == pytest.approx((1 + 9) / 4, abs=1e-15)
+    assert make["poisson"]().loss([0.0, 1.0], [2.0, 0.0]) == pytest.approx((2 * log(2) - 1 + exp(1)) / 2)
+    p = 1 / (1 + exp(-1))
+    assert make["multilabel"]().loss([1.0, 1.0], [1.0, 0.0]) == pytest.approx(-(log(p) + log(1 - p)) / 2)
+    assert make["sigmoid"]().loss([1.0, 1.0], 0) == pytest.approx(-(log(p) + log(1 - p)) / 2)
+    smoothed = make["softmax"](label_smoothing=0.5)
+    assert smoothed.loss([1.0, 0.0], 1) == pytest.approx(-0.25 * log(p) - 0.75 * log(1 - p), abs=1e-15)
+    assert smoothed.gradient([1.0, 0.0], 1) == pytest.approx([p - 0.25, 1 - p - 0.75], abs=1e-15)
+
+
+def test_the_oracle_knows_the_optimizers_worked_out_by_hand() -> None:
+    make = oracle.OPTIMIZERS
+    step = make["sgd"](momentum=0.5, nesterov=False)
+    assert [step(1.0, 2.0, 0.1, True) for _ in range(2)] == pytest.approx([0.8, 0.7])
+    step = make["sgd"](momentum=0.5, nesterov=True)
+    assert [step(1.0, 2.0, 0.1, True) for _ in range(2)] == pytest.approx([0.7, 0.65])
+    # The first step of Adam is the rate, whatever the slope.
+    step = make["adam"](beta1=0.9, beta2=0.999, epsilon=0.0)
+    assert [step(1.0, -7.0, 0.1, True) for _ in range(3)] == pytest.approx([1.1] * 3)
+    step = make["adamw"](beta1=0.9, beta2=0.999, epsilon=0.0, weight_decay=0.5)
+    assert [step(1.0, 7.0, 0.1, is_weight) for is_weight in (True, False)] == pytest.approx([0.85, 0.9])
+    step = make["rmsprop"](decay=0.75, epsilon=0.0)
+    assert step(1.0, 3.0, 0.1, True) == pytest.approx(1 - 0.1 / 0.5)
+    step = make["adagrad"](epsilon=0.0)
+    assert [step(1.0, g, 0.1, True) for g in (3.0, 4.0)] == pytest.approx([0.9, 1 - 0.1 * 4 / 5])
+
+
 @small
-@pytest.mark.parametrize("l2", [0.0, 0.1])
-def test_the_oracles_gradient_is_the_slope_of_its_cost(case: Case, l2: float) -> None:
-    layers, problem = case.layers, case.problem()
-    data = data_of(problem, 0)
-    block = case.parameters("float64")[0]
-    gradient = block_of(oracle.gradient(network_of(layers, block), *data, l2, case.loss))
-    for place in range(0, layers.parameters, 1 + layers.parameters // 40):
-        ahead, behind = block.copy(), block.copy()
-        ahead[place] += 1e-5
-        behind[place] -= 1e-5
-        costs = [oracle.cost(network_of(layers, moved), *data, l2, case.loss) for moved in (ahead, behind)]
-        assert (costs[0] - costs[1]) / 2e-5 == pytest.approx(gradient[place], rel=1e-7, abs=1e-9)
+def test_the_oracles_gradient_is_the_slope_of_its_cost(case: Case) -> None:
+    layers, data = case.layers, data_of(case.data())
+    for l2 in (0.0, 0.1):
+        objective = objective_of(case.objective)._replace(l2=l2)
+        block = case.parameters("float64")[0]
+        gradient = block_of(oracle.gradient(network_of(layers, block), data, objective))
+        for place in range(0, layers.parameters, 1 + layers.parameters // 40):
+            ahead, behind = block.copy(), block.copy()
+            ahead[place] += 1e-5
+            behind[place] -= 1e-5
+            costs = [oracle.cost(network_of(layers, moved), data, objective) for moved in (ahead, behind)]
+            assert (costs[0] - costs[1]) / 2e-5 == pytest.approx(gradient[place], rel=1e-7, abs=1e-9)
 
 
 @small
 def test_scores(backend: Backend, case: Case) -> None:
-    problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    X, _, _ = data_of(problem, 0)
-    scores = backend.scores(plan.objective, problem, block)
+    data, block = case.data(), case.parameters("float64")
+    X = data_of(data).X
+    scores = backend.scores(case.objective, data, block)
     for model, parameters in enumerate(block):
-        expected = [oracle.outputs(network_of(case.layers, parameters), x)[-1] for x in X]
+        activations = objective_of(case.objective, model).activations
+        expected = [oracle.outputs(network_of(case.layers, parameters), x, activations)[-1] for x in X]
         np.testing.assert_allclose(scores[model], expected, rtol=1e-12, atol=1e-13)
 
 
 @small
 def test_evaluate(backend: Backend, case: Case) -> None:
-    problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    figures = backend.evaluate(plan.objective, problem, block)
-    for model, parameters in enumerate(block):
-        network, data = network_of(case.layers, parameters), data_of(problem, model)
-        assert figures.loss[model] == pytest.approx(oracle.loss(network, *data, case.loss), rel=1e-12)
-        assert figures.cost[model] == pytest.approx(
-            oracle.cost(network, *data, case.l2[model], case.loss), rel=1e-12
-        )
-        assert figures.accuracy[model] == pytest.approx(oracle.accuracy(network, *data), rel=1e-12)
+    assert_evaluated(backend.evaluate(case.objective, case.data(), case.parameters("float64")), case)
 
 
 @small
 def test_loss_and_gradient(backend: Backend, case: Case) -> None:
-    problem, plan, block = case.problem(), case.plan(), case.parameters("float64")
-    figures, gradient = backend.loss_and_gradient(plan.objective, problem, block)
+    data, block = case.data(), case.parameters("float64")
+    evaluation, gradient = backend.loss_and_gradient(case.objective, data, block)
+    assert_evaluated(evaluation, case)
     expected = np.empty_like(block)
     for model, parameters in enumerate(block):
-        network, data = network_of(case.layers, parameters), data_of(problem, model)
-        expected[model] = block_of(oracle.gradient(network, *data, case.l2[model], case.loss))
-        assert figures.loss[model] == pytest.approx(oracle.loss(network, *data, case.loss), rel=1e-12)
-        assert figures.cost[model] == pytest.approx(
-            oracle.cost(network, *data, case.l2[model], case.loss), rel=1e-12
-        )
-        assert figures.accuracy[model] == pytest.approx(oracle.accuracy(network, *data), rel=1e-12)
+        network = network_of(case.layers, parameters)
+        objective = objective_of(case.objective, model)
+        expected[model] = block_of(oracle.gradient(network, data_of(data, model), objective))
     assert relative_error(case.layers, gradient, expected) < 1e-11
 
 
 @small
 def test_train(backend: Backend, case: Case) -> None:
-    problem, plan = case.problem(), case.plan()
-    state = State.start(case.parameters("float64"))
+    data, plan, state = case.data(), case.plan(), case.state("float64")
     expected = np.empty_like(state.parameters)
     for model, parameters in enumerate(state.parameters):
-        network = network_of(case.layers, parameters)
-        batches = batches_of(plan, model)
-        trained = oracle.sgd(network, *data_of(problem, model), case.l2[model], batches, case.loss)
-        expected[model] = block_of(trained)
-    train(backend, plan, problem, state, 0, case.updates)
+        network = oracle.train(
+            network_of(case.layers, parameters),
+            data_of(data, model),
+            objective_of(case.objective, model),
+            optimizer_of(plan, model),
+            batches_of(plan, model),
+        )
+        expected[model] = block_of(network)
+    train(backend, plan, data, state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, expected) < 1e-10
-    assert state.updates.tolist() == [case.updates] * len(case.l2)
+    assert state.updates.tolist() == [case.updates] * case.m
     assert state.finite.all()
 
 
+# The exponential of a score of 1e4 is beyond all numbers: there a Poisson loss is infinite, as in NumPy.
 @pytest.mark.parametrize("size", [1e2, 1e4, 1e100])
-@pytest.mark.parametrize("loss", LOSSES)
-def test_large_scores_neither_overflow_nor_lose_the_loss(backend: Backend, size: float, loss: str) -> None:
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss.takes != "values"], ids=concept_id)
+def test_large_scores_neither_overflow_nor_lose_the_loss(backend: Backend, size: float, loss: Loss) -> None:
     case = replace(SMALL[0], loss=loss)
-    problem, plan = case.problem(), case.plan()
-    block = size * case.parameters("float64")
-    figures, gradient = backend.loss_and_gradient(plan.objective, problem, block)
+    data, block = case.data(), size * case.parameters("float64")
+    evaluation, gradient = backend.loss_and_gradient(case.objective, data, block)
     assert np.isfinite(gradient).all()
     for model, parameters in enumerate(block):
-        expected = oracle.loss(network_of(case.layers, parameters), *data_of(problem, model), case.loss)
-        assert figures.loss[model] == pytest.approx(expected, rel=1e-11)
+        network = network_of(case.layers, parameters)
+        expected = oracle.loss(network, data_of(data, model), objective_of(case.objective, model))
+        assert evaluation.loss[model] == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("size", [30.0, 100.0, 1e4])
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss.takes == "values"], ids=concept_id)
+def test_large_scores_for_real_targets(backend: Backend, size: float, loss: Loss) -> None:
+    case = replace(SMALL[0], loss=loss)
+    data, block = case.data(), size * case.parameters("float64")
+    evaluation = backend.evaluate(case.objective, data, block)
+    for model, parameters in enumerate(block):
+        network = network_of(case.layers, parameters)
+        try:
+            expected = oracle.loss(network, data_of(data, model), objective_of(case.objective, model))
+        except OverflowError:
+            assert evaluation.loss[model] == np.inf
+        else:
+            assert evaluation.loss[model] == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize(("loss", "value"), [("softmax", log(5)), ("sigmoid", log(2))])
@@ -135,11 +229,20 @@ def test_equal_scores_count_as_the_first_class(
     backend: Backend, precision: str, loss: str, value: float
 ) -> None:
     case = Case("equal", n=40, k=5, loss=loss)
-    problem, plan = case.problem(), case.plan()
-    block = np.zeros_like(case.parameters(precision))
-    figures = backend.evaluate(plan.objective, problem, block)
-    np.testing.assert_allclose(figures.accuracy, np.mean(problem.y == 0), rtol=1e-12)
-    np.testing.assert_allclose(figures.loss, value, rtol=1e-6)
+    data, block = case.data(), np.zeros_like(case.parameters(precision))
+    evaluation = backend.evaluate(case.objective, data, block)
+    np.testing.assert_allclose(evaluation.hits, np.mean(data.targets == 0), rtol=1e-12)
+    np.testing.assert_allclose(evaluation.loss, value, rtol=1e-6)
+
+
+def test_a_score_of_0_says_no_to_an_indicator(backend: Backend, precision: str) -> None:
+    case = Case("equal", n=40, k=2, loss="multilabel")
+    data, block = case.data(precision=precision), np.zeros_like(case.parameters(precision))
+    evaluation = backend.evaluate(case.objective, data, block)
+    share = np.mean((data.targets == 0).all(axis=1))
+    assert 0 < share < 1
+    np.testing.assert_allclose(evaluation.hits, share, rtol=1e-12)
+    np.testing.assert_allclose(evaluation.loss, log(2), rtol=1e-6)
 
 
 @settings(max_examples=25)
@@ -149,13 +252,23 @@ def test_equal_scores_count_as_the_first_class(
     n=st.integers(1, 6),
     l2=st.sampled_from([0.0, 0.5]),
     loss=st.sampled_from(LOSSES),
+    activation=st.sampled_from(ACTIVATIONS),
     seed=st.integers(0, 2**32),
 )
 def test_gradient_of_any_shape(
-    backend: Backend, sizes: list[int], k: int, n: int, l2: float, loss: str, seed: int
+    backend: Backend,
+    sizes: list[int],
+    k: int,
+    n: int,
+    l2: float,
+    loss: Loss,
+    activation: Activation,
+    seed: int,
 ) -> None:
-    case = Case("any", n=n, d=sizes[0], k=k, hidden=tuple(sizes[1:]), l2=(l2,), loss=loss)
-    problem, block = case.problem(seed), case.parameters("float64", seed)
-    _, gradient = backend.loss_and_gradient(case.plan().objective, problem, block)
-    expected = block_of(oracle.gradient(network_of(case.layers, block[0]), *data_of(problem, 0), l2, loss))
-    np.testing.assert_allclose(gradient[0], expected, rtol=1e-10, atol=1e-12)
+    hidden = tuple(sizes[1:])
+    case = Case("any", n=n, d=sizes[0], k=k, hidden=hidden, l2=(l2,), loss=loss, activation=activation)
+    data, block = case.data(seed), case.parameters("float64", seed)
+    _, gradient = backend.loss_and_gradient(case.objective, data, block)
+    network = network_of(case.layers, block[0])
+    expected = block_of(oracle.gradient(network, data_of(data), objective_of(case.objective)))
+    np.testing.assert_allclose(gradient[0], expected, rtol=1e-10, atol=1e-12 * max(1, np.abs(expected).max()))

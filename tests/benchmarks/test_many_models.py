@@ -131,7 +131,7 @@ def test_others_do_the_same_work_in_a_process_of_their_own(name, task, reference
     process.close()
     assert "problem" not in process.prepared, process.prepared
     mean = np.mean([reference[f"train_loss of {i}"] for i in range(5)])
-    assert process.prepared["figures"]["train_loss"] == pytest.approx(mean, rel=task.job.loss_tolerance)
+    assert process.prepared["metrics"]["train_loss"] == pytest.approx(mean, rel=task.job.loss_tolerance)
 
 
 def test_a_model_too_few_and_models_exchanged_are_found_out(task, reference):

@@ -1,31 +1,51 @@
-"""Options of the command line are the parameters of Trainer."""
+"""Options of the command line are the parameters of the estimators."""
 
 from __future__ import annotations
 
+import argparse
 import inspect
+from dataclasses import dataclass
 
 import pytest
 
 import gradstep as gs
 from gradstep import cli
-from gradstep.cli import options
+from gradstep.cli import options, spelling
 from gradstep.nn.augment import Compose, HorizontalFlip, Translate
+from gradstep.nn.initializers import Initializer
+from gradstep.plan import settings
+from gradstep.utils.constraints import NUMBER, at_least
 
-DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(gs.Trainer).parameters.items()}
+ESTIMATORS = {"classification": gs.Trainer, "regression": gs.Regressor}
+
+
+def defaults(estimator):
+    return {name: parameter.default for name, parameter in inspect.signature(estimator).parameters.items()}
+
+
+PAIRS = [
+    (task, name)
+    for task, estimator in ESTIMATORS.items()
+    for name in defaults(estimator)
+    if name not in options.NOT_OPTIONS
+]
 
 # For every option: words on the command line, and the parameter that they mean.
 EXAMPLES = {
     "hidden": (["--hidden", "50", "40"], (50, 40)),
-    "loss": (["--loss", "sigmoid"], "sigmoid"),
+    "activation": (["--activation", "tanh"], "tanh"),
+    "loss": (["--loss", "poisson"], "poisson"),
     "l2": (["--l2", "1e-3"], 1e-3),
-    "optimizer": (["--optimizer", "sgd"], "sgd"),
+    "optimizer": (["--optimizer", "adam"], "adam"),
     "learning_rate": (["--learning-rate", "0.5"], 0.5),
     "batch_size": (["--batch-size", "7"], 7),
     "epochs": (["--epochs", "3"], 3),
     "shuffle": (["--no-shuffle"], False),
     "standardize": (["--no-standardize"], False),
+    "standardize_targets": (["--no-standardize-targets"], False),
     "augment": (["--augment", "flip"], HorizontalFlip()),
     "init": (["--init", "normal:0.01"], gs.Normal(0.01)),
+    "metrics": (["--metrics", "loss", "cost"], ("loss", "cost")),
     "evaluate_every": (["--evaluate-every", "13"], 13),
     "early_stopping": (["--early-stopping", "4"], gs.EarlyStopping(patience=4)),
     "precision": (["--precision", "float64"], "float64"),
@@ -35,32 +55,119 @@ EXAMPLES = {
 }
 
 
-def make_trainer(*words):
-    arguments = cli._build_parser().parse_args(["train", "--data", "digits", *words])
-    return options.make_trainer(arguments)
+def make_estimator(*words, task="classification"):
+    arguments = cli._build_parser().parse_args(["train", "--data", "digits", "--task", task, *words])
+    return options.make_estimator(arguments)
 
 
-@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in options.NOT_OPTIONS])
-def test_every_parameter_of_trainer_is_an_option(name):
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_every_parameter_is_an_option(task, name):
     words, value = EXAMPLES[name]
-    parameters = make_trainer(*words).get_params(deep=False)
-    assert parameters == DEFAULTS | {name: value}
+    if (task, name) == ("classification", "loss"):
+        words, value = ["--loss", "sigmoid"], "sigmoid"
+    estimator = make_estimator(*words, task=task)
+    assert type(estimator) is ESTIMATORS[task]
+    assert estimator.get_params(deep=False) == defaults(ESTIMATORS[task]) | {name: value}
 
 
-def test_options_are_those_of_trainer_in_its_order():
-    names = [option.name for option in options.TRAINER_OPTIONS]
-    assert names == [name for name in DEFAULTS if name not in options.NOT_OPTIONS]
+def test_options_are_the_parameters_in_their_order():
+    names = [name for name in defaults(gs.Trainer) if name not in options.NOT_OPTIONS]
+    assert list(options.estimator_options()) == [*names, "standardize_targets"]
 
 
-@pytest.mark.parametrize("option", options.TRAINER_OPTIONS, ids=lambda option: option.name)
-def test_help_tells_the_default_of_trainer(option):
+@pytest.mark.parametrize("option", options.estimator_options().values(), ids=lambda option: option.name)
+def test_help_tells_the_default(option):
+    written = spelling.written(option.default)
+    assert written in options._help(option)
     if isinstance(option.default, bool):
-        default = option.default
-    elif option.several:
-        default = option.value([option.read(word) for word in option.default.split()])
-    else:
-        default = option.read(option.default)
-    assert default == DEFAULTS[option.name]
+        assert spelling.flag(written) == option.default
+    elif not option.several:
+        assert option.read(written) == option.default
+
+
+FAMILIES = (
+    *(gs.activations.Activation, gs.losses.Loss, gs.optimizers.Optimizer, gs.schedules.Schedule),
+    *(gs.augment.Augment, Initializer),
+)
+OBJECTS = [
+    *(
+        gs.activations.LeakyRelu(0.2),
+        gs.losses.Softmax(0.1),
+        gs.losses.Poisson(),
+        gs.optimizers.SGD(0.9, True),
+    ),
+    *(
+        gs.optimizers.Adam(0.8, 0.99, 1e-6),
+        gs.optimizers.AdamW(weight_decay=0.1),
+        gs.optimizers.RMSprop(0.95),
+    ),
+    *(gs.optimizers.Adagrad(1e-5), gs.Normal(0.1, seed=3), gs.He(), gs.schedules.Cosine(0.1, 0.0, 5, 2)),
+    *(gs.schedules.Piecewise((10.0, 20.0), (0.1, 0.01, 0.001)), gs.schedules.Linear(0.1, 0.0)),
+    *(gs.schedules.OneCycle(0.4, epochs=3), gs.schedules.ReduceOnPlateau(0.1, monitor="train_cost")),
+    *(HorizontalFlip(0.25), Translate(2, "edge", (3, 32, 32))),
+]
+
+
+@pytest.mark.parametrize("value", OBJECTS, ids=repr)
+def test_what_is_written_is_read_as_the_same(value):
+    family = next(family for family in FAMILIES if isinstance(value, family))
+    word = spelling.written(value)
+    member = spelling.find(family, word)
+    assert spelling.read(member, word) == value
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_member_that_can_be_written_has_a_spelling(family):
+    assert {member.name for member in family.members() if spelling.find(family, member.name) is None} <= {
+        "compose"
+    }
+
+
+def test_a_new_schedule_is_an_option_at_once():
+    @dataclass(frozen=True)
+    class Halving(gs.schedules.Schedule):
+        """Half as much after every epoch."""
+
+        start: float
+        epochs: int | None = None
+
+        def __call__(self, update, updates_per_epoch, updates=None):
+            return self.start * 0.5 ** (update // updates_per_epoch)
+
+    try:
+        option = options.estimator_options()["learning_rate"]
+        assert option.read("halving:0.5") == Halving(0.5)
+        assert option.read("halving:0.5:none") == Halving(0.5)
+        assert "halving:START[:EPOCHS]" in options._help(option)
+    finally:
+        del gs.schedules.Schedule._members["Halving"]
+
+
+def test_a_new_plain_parameter_is_an_option_at_once(monkeypatch):
+    class Warm(gs.Trainer):
+        """A Trainer.
+
+        Parameters
+        ----------
+        warmth : float, default=0.5
+            How warm it is, >= 0. Nobody knows why.
+        """
+
+        def __init__(self, *, warmth: float = 0.5) -> None:
+            self.warmth = warmth
+
+    monkeypatch.setattr(gs, "Trainer", Warm)
+    monkeypatch.setitem(settings.TRAINER, "warmth", (NUMBER, at_least(0)))
+    options.estimator_options.cache_clear()
+    try:
+        option = options.estimator_options()["warmth"]
+        assert (option.flag, option.special.metavar) == ("--warmth", "NUMBER")
+        assert options._help(option) == ("how warm it is, >= 0; with --task classification (default: 0.5)")
+        assert option.read("2") == 2.0
+        with pytest.raises(argparse.ArgumentTypeError, match="must be >= 0, got '-1'"):
+            option.read("-1")
+    finally:
+        options.estimator_options.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -77,8 +184,8 @@ def test_help_tells_the_default_of_trainer(option):
         (["--learning-rate", "onecycle:0.4"], "learning_rate", gs.schedules.OneCycle(0.4)),
         (["--learning-rate", "onecycle:1:0.2:0:0.3:5"],
          "learning_rate", gs.schedules.OneCycle(1, 0.2, 0, 0.3, 5)),
-        (["--learning-rate", "piecewise:1"], "learning_rate", gs.schedules.Piecewise((), (1,))),
-        (["--learning-rate", "piecewise:1:9:0"], "learning_rate", gs.schedules.Piecewise((9,), (1, 0))),
+        (["--learning-rate", "piecewise:9:1/0"], "learning_rate", gs.schedules.Piecewise((9,), (1, 0))),
+        (["--learning-rate", "constant:2"], "learning_rate", gs.schedules.Constant(2.0)),
         (["--learning-rate", "plateau:0.1:0.5:3:train_cost"],
          "learning_rate", gs.schedules.ReduceOnPlateau(0.1, 0.5, 3, "train_cost")),
         (["--batch-size", "auto"], "batch_size", "auto"),
@@ -89,12 +196,22 @@ def test_help_tells_the_default_of_trainer(option):
          "augment", Compose([HorizontalFlip(), Translate(4, "edge")])),
         (["--init", "xavier"], "init", "xavier"),
         (["--evaluate-every", "running"], "evaluate_every", "running"),
-        (["--evaluate-every", "never"], "evaluate_every", None),
+        (["--evaluate-every", "none"], "evaluate_every", None),
         (["--early-stopping", "train_cost:2"], "early_stopping", gs.EarlyStopping("train_cost", 2)),
-        (["--early-stopping", "never"], "early_stopping", None),
+        (["--early-stopping", "none"], "early_stopping", None),
+        (["--optimizer", "sgd:0.9"], "optimizer", gs.optimizers.SGD(0.9)),
+        (["--optimizer", "adam:0.9:0.99"], "optimizer", gs.optimizers.Adam(0.9, 0.99)),
+        (["--optimizer", "rmsprop:0.95"], "optimizer", gs.optimizers.RMSprop(0.95)),
+        (["--loss", "softmax:0.1"], "loss", gs.losses.Softmax(0.1)),
+        (["--loss", "softmax"], "loss", "softmax"),
+        (["--activation", "leaky-relu:0.2"], "activation", gs.activations.LeakyRelu(0.2)),
+        (["--hidden", "5", "4", "--activation", "relu,leaky_relu:0.2"],
+         "activation", ("relu", gs.activations.LeakyRelu(0.2))),
+        (["--metrics", "f1"], "metrics", ("f1",)),
+        (["--n-threads", "none"], "n_threads", None),
         (["--shuffle"], "shuffle", True),
         (["--hidden"], "hidden", ()),
     ],
 )  # fmt: skip
 def test_spellings(words, name, value):
-    assert make_trainer(*words).get_params(deep=False)[name] == value
+    assert make_estimator(*words).get_params(deep=False)[name] == value

@@ -30,8 +30,8 @@ MISTAKES = {
     "--param callbacks=1": "Trainer has no parameter 'callbacks'",
     "--param learning_rat__high=1": "did you mean learning_rate?",
     "--param learning_rate__high=1": "trial 0 of Sweep has learning_rate__high=1",
-    "--param l2=logunifrm:1:2": "l2 must be a number, got 'logunifrm:1:2'; did you mean loguniform:LOW:HIGH?",
-    "--param l2=0,,1": "l2 must be a number, got ''",
+    "--param l2=logunifrm:1:2": "l2 must be a finite number, got 'logunifrm:1:2'; did you mean loguniform:L",
+    "--param l2=0,,1": "l2 must be a finite number, got ''",
     "--param l2=uniform:1": "must have uniform:LOW:HIGH of numbers, got 'l2=uniform:1'",
     "--param batch_size=int:1.5:3": "must have int:LOW:HIGH of integers, got 'batch_size=int:1.5:3'",
     "--param hidden=int:4:20 --trials 2": "takes sizes of layers, as in hidden=20,50,50-30, and no distr",
@@ -43,16 +43,19 @@ MISTAKES = {
     "--param l2=uniform:1:2 --trials 0": "argument --trials: must be >= 1, got '0'",
     "--param l2=1 --param l2=2": "--param must name a parameter once, got 'l2' twice",
     "--param l2=1 --l2 3": "--l2 must not be given beside --param l2=...",
-    "--param l2=0,-1": "trial 1 of Sweep has l2=-1.0: `l2` of Trainer must be >= 0, got -1.0",
+    "--param l2=0,-1": "argument --param: l2 must be >= 0, got '-1'",
     "--param shuffle=maybe": "shuffle must be yes or no, got 'maybe'",
-    "--param l2=1 --stopping halvin": "got 'halvin'; did you mean halving?",
-    "--param l2=1 --stopping halving:1": "`factor` of SuccessiveHalving must be > 1",
-    "--param l2=1 --stopping median:3": "must be halving[:FACTOR] or median, got 'median:3'",
+    "--param l2=1 --pruner halvin": "got 'halvin'; did you mean halving?",
+    "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be > 1",
+    "--param l2=1 --pruner median:3": "must be halving[:FACTOR] or median, got 'median:3'",
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
     "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",
-    "--param l2=1 --figure loss": "`figure` of Sweep must be one of 'validation_loss'",
-    "--param l2=1 --validation none": "`figure` of Sweep is by validation_loss, which needs an eval_set",
+    "--param l2=1 --metric loss": "error: --metric must be a column of the history",
+    "--param l2=1 --validation none": "error: --metric is by validation_loss, which needs an eval_set",
     "--param l2=1 --trails 3": "unknown argument --trails; did you mean --trials?",
+    "--param l2=1 --metric validation_r2": "error: --metric is by validation_r2, which needs a loss or",
+    "--param optimizer__beta1=0.9": "trial 0 of Sweep has optimizer__beta1=0.9",
+    "--param optimizer=adam,adm": "optimizer must be sgd[:MOMENTUM[:NESTEROV]],",
     "--param l2=1 --csv same --report same": "--csv names the same file",
     "--param l2=1 --csv gone/table.csv": "there is no folder gone",
 }
@@ -81,6 +84,11 @@ def test_mistake(line, capsys, tmp_path, monkeypatch):
         ("shuffle=yes,no", "shuffle", [True, False]),
         ("learning_rate=0.1,step:0.1", "learning_rate", [0.1, gs.schedules.StepDecay(0.1)]),
         ("learning_rate__high=loguniform:1:2", "learning_rate__high", gs.LogUniform(1, 2)),
+        ("optimizer=sgd:0.9,adam", "optimizer", [gs.optimizers.SGD(0.9), "adam"]),
+        ("optimizer__beta1=0.8,0.9", "optimizer__beta1", [0.8, 0.9]),
+        ("loss=softmax,softmax:0.1", "loss", ["softmax", gs.losses.Softmax(0.1)]),
+        ("activation=tanh,leaky_relu:0.1", "activation", ["tanh", gs.activations.LeakyRelu(0.1)]),
+        ("metrics=f1,none", "metrics", [("f1",), ()]),
         ("early_stopping__patience=3,none,x,0.5", "early_stopping__patience", [3, None, "x", 0.5]),
     ],
 )
@@ -88,17 +96,17 @@ def test_spellings(text, name, values):
     assert spaces.parse_param(text) == (name, values)
 
 
-def test_stopping_rules():
-    assert spaces.parse_stopping("halving") == gs.SuccessiveHalving()
-    assert spaces.parse_stopping("halving:2.5") == gs.SuccessiveHalving(2.5)
-    assert spaces.parse_stopping("median") == gs.MedianStopping()
+def test_pruners():
+    assert spaces.parse_pruner("halving") == gs.SuccessiveHalving()
+    assert spaces.parse_pruner("halving:2.5") == gs.SuccessiveHalving(2.5)
+    assert spaces.parse_pruner("median") == gs.MedianStopping()
     with pytest.raises(argparse.ArgumentTypeError, match="'halving:x'"):
-        spaces.parse_stopping("halving:x")
+        spaces.parse_pruner("halving:x")
 
 
 def test_search_is_that_of_python_and_its_files_are_written(capsys, tmp_path):
     files = {kind: str(tmp_path / f"search.{kind}") for kind in ("html", "csv", "model")}
-    words = "--param l2=loguniform:1e-4:1e-1 --param learning_rate=0.1,0.5 --trials 6 --stopping halving:2"
+    words = "--param l2=loguniform:1e-4:1e-1 --param learning_rate=0.1,0.5 --trials 6 --pruner halving:2"
     saved = ["--report", files["html"], "--csv", files["csv"], "--save", files["model"]]
     assert cli.main([*SWEEP, *words.split(), *saved, "--json"]) == 0
     out, err = capsys.readouterr()
@@ -109,12 +117,12 @@ def test_search_is_that_of_python_and_its_files_are_written(capsys, tmp_path):
         {"l2": gs.LogUniform(1e-4, 1e-1), "learning_rate": [0.1, 0.5]},
         6,
         0,
-        stopping=gs.SuccessiveHalving(2),
+        pruner=gs.SuccessiveHalving(2),
     ).fit(data.train.X, data.train.y, eval_set=(data.validation.X, data.validation.y))
     assert [trial["score"] for trial in found["trials"]] == sweep.results_["score"].tolist()
     assert found["best"]["trial"] == sweep.best_index_
     assert found["best"]["params"] == sweep.best_params_
-    assert found["best"]["figures"]["test"]["accuracy"] == sweep.best_trainer_.score(data.test.X, data.test.y)
+    assert found["best"]["metrics"]["test"]["accuracy"] == sweep.best_trainer_.score(data.test.X, data.test.y)
     assert found["settings"]["epochs"] == 3
     assert found["groups"] == [
         {"models": [[trial, 0] for trial in range(6)], "reason": "all models are alike"}
@@ -126,7 +134,7 @@ def test_search_is_that_of_python_and_its_files_are_written(capsys, tmp_path):
     assert "Search on digits" in (tmp_path / "search.html").read_text()
 
 
-def test_best_trials_and_figures_are_shown(capsys):
+def test_best_trials_and_metrics_are_shown(capsys):
     assert cli.main([*SWEEP, "--param", "l2=" + ",".join(map(str, range(12))), "--quiet"]) == 0
     out = capsys.readouterr().out
     assert "12 trials in 1 group" in out
@@ -135,11 +143,27 @@ def test_best_trials_and_figures_are_shown(capsys):
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["train", "validation", "test"]
 
 
+def test_a_search_of_regressions(capsys, tmp_path):
+    random = np.random.default_rng(0)
+    values = random.normal(size=(80, 3))
+    values[:, 2] += values[:, 0]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in values)]))
+    words = ["--task", "regression", "--data", str(table), "--epochs", "3", "--backend", "numpy"]
+    search = ["--param", "optimizer__beta1=0.8,0.9", "--optimizer", "adam", "--metric", "validation_r2"]
+    assert cli.main(["sweep", *words, *search, "--random-state", "0", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    heading = next(line for line in out.splitlines() if line.startswith("trial"))
+    assert heading.split() == ["trial", "optimizer__beta1", "status", "validation", "r2", "epoch"]
+    assert "2 trials in 1 group" in out
+    assert "mean absolute error" in out
+
+
 def test_augmentations_are_tried_on_the_images_of_the_data(capsys):
     assert cli.main([*SWEEP, "--param", "augment=none,translate:1", "--quiet", "--json"]) == 0
     trials = json.loads(capsys.readouterr().out)["trials"]
     assert trials[0]["augment"] is None
-    assert "(1, 8, 8)" in str(trials[1]["augment"])
+    assert "[1, 8, 8]" in str(trials[1]["augment"])
     assert trials[0]["score"] != trials[1]["score"]
 
 
@@ -148,7 +172,7 @@ def test_folds_take_all_rows_that_are_not_for_the_test(capsys):
     found = json.loads(capsys.readouterr().out)
     assert list(found["data"]["rows"]) == ["train", "test"]
     assert {"fold2_score", "score_std"} <= set(found["trials"][0])
-    assert list(found["best"]["figures"]) == ["train", "test"]
+    assert list(found["best"]["metrics"]) == ["train", "test"]
 
 
 def test_where_all_diverge_the_table_is_there_and_the_status_is_1(capsys, tmp_path):
@@ -190,7 +214,7 @@ def test_standing_counts_models_epochs_and_time():
     first, last = told.all[0], told.all[-1]
     assert first.statuses["waiting"] == 2
     assert sum(first.statuses.values()) == 4
-    # One epoch of 67 rows of every model that has a figure, in two seconds.
+    # One epoch of 67 rows of every model that has a row, in two seconds.
     began = first.statuses["running"]
     assert first.rows_per_second == began * 67 / 2
     assert 0 < first.share < 1
@@ -200,9 +224,9 @@ def test_standing_counts_models_epochs_and_time():
     assert last.best is not None
 
 
-def test_the_best_so_far_has_the_best_figure_and_has_not_diverged():
+def test_the_best_so_far_has_the_best_metric_and_has_not_diverged():
     told = Told()
-    search = gs.Sweep(trainer(), {"l2": [1.0, 0.0, 0.1]}, figure="train_accuracy", callbacks=(told,))
+    search = gs.Sweep(trainer(), {"l2": [1.0, 0.0, 0.1]}, metric="train_accuracy", callbacks=(told,))
     search.fit(X, Y, eval_set=HELD_OUT)
     assert told.all[-1].score == search.best_score_
     assert told.all[-1].best.number == search.best_index_
@@ -225,9 +249,10 @@ def test_live_table_tells_all():
 
 
 def test_words():
-    assert search_progress.models_words(Counter(dropped=2, running=3, diverged=0)) == "3 running, 2 dropped"
-    assert search_progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00%"
-    assert search_progress.speed_words(1234) == "1.2 k rows/s"
+    assert search_progress.models_words(Counter(pruned=2, running=3, diverged=0)) == "3 running, 2 pruned"
+    assert search_progress.models_words(Counter(waiting=1, early_stopped=2)) == "1 waiting, 2 early stopped"
+    assert search_progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00 %"
+    assert search_progress.speed_words(1234) == "1.23 k rows/s"
     assert search_progress.clock(3725) == "1:02:05"
 
 

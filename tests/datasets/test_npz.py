@@ -39,6 +39,32 @@ def test_npz(tmp_path: Path, compressed: bool) -> None:
     assert data.name == "own"
 
 
+@pytest.mark.parametrize("shape", [(20,), (20, 3)])
+def test_npz_of_real_values(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    y = np.arange(np.prod(shape)).reshape(shape)
+    np.savez(tmp_path / "a.npz", X=np.zeros((20, 2)), y=y)
+    data = load_npz(tmp_path / "a.npz", task="regression", test=5, validation=5)
+    assert data.test is not None
+    assert data.validation is not None
+    parts = [data.train.y, data.validation.y, data.test.y]
+    assert [len(part) for part in parts] == [10, 5, 5]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts), axis=0), y)
+    assert {part.dtype for part in parts} == {np.dtype("float64")}
+    assert data.class_names == ()
+
+
+def test_npz_of_indicators(tmp_path: Path) -> None:
+    y = np.arange(60).reshape(20, 3) % 2 == 0
+    np.savez(tmp_path / "a.npz", X=np.arange(20.0)[:, None], y=y)
+    data = load_npz(tmp_path / "a.npz", test=5)
+    assert data.test is not None
+    assert data.train.y.shape == (15, 3)
+    for rows in (data.train, data.test):
+        np.testing.assert_array_equal(rows.y, y[rows.X[:, 0].astype(int)])
+    assert data.train.y.dtype == np.int64
+    assert data.class_names == ("0", "1", "2")
+
+
 @pytest.mark.parametrize(
     ("shape", "image_shape"), [((5, 2, 3), (1, 2, 3)), ((5, 3, 2, 2), (3, 2, 2)), ((5, 6), None)]
 )
@@ -64,10 +90,23 @@ def test_npz_images(tmp_path: Path, shape: tuple[int, ...], image_shape: tuple[i
         (
             {"X": [[1], [2]], "y": [1]},
             {},
-            "array 'y' of FILE must hold 2 integers or strings, got int64 of shape (1,)",
+            "array 'y' of FILE must hold 2 integers or strings, or indicators (2, k) of 0 and 1, "
+            "got int64 of shape (1,)",
         ),
-        ({"X": [[1], [2]], "y": [0.5, 1]}, {}, "must hold 2 integers or strings, got float64"),
-        ({"X": [[1], [2]], "y": [[0, 1], [1, 0]]}, {}, "of shape (2, 2)"),
+        (
+            {"X": [[1], [2]], "y": [0.5, 1]},
+            {},
+            "must hold 2 integers or strings, or indicators (2, k) of 0 and 1",
+        ),
+        ({"X": [[1], [2]], "y": [[0, 1], [2, 0]]}, {}, "of 0 and 1, got int64 of shape (2, 2)"),
+        ({"X": [[1], [2]], "y": [["a"], ["b"]]}, {}, "of shape (2, 1)"),
+        (
+            {"X": [[1], [2]], "y": [1]},
+            {"task": "regression"},
+            "real numbers of shape (2,) or (2, k), got int64",
+        ),
+        ({"X": [[1], [2]], "y": ["a", "b"]}, {"task": "regression"}, "must hold real numbers"),
+        ({"X": [[1], [2]], "y": [[], []]}, {"task": "regression"}, "of shape (2, 0)"),
         (
             {"X": [[1, 2]], "y": [1], "f": ["p"]},
             {"feature_names": "f"},

@@ -25,6 +25,40 @@ def csv_file(tmp_path: Path) -> Path:
     return file
 
 
+def test_real_values_of_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "houses.csv"
+    file.write_text("size,price\n1,1e3\n2, -2.5\n3,7\n")
+    data = load_csv(file, "price", task="regression")
+    np.testing.assert_array_equal(data.train.y, [1000.0, -2.5, 7.0])
+    np.testing.assert_array_equal(data.train.X, [[1], [2], [3]])
+    assert data.train.y.dtype == np.float64
+    assert data.class_names == ()
+    assert load_csv(file, "price").class_names == ("-2.5", "1e3", "7")
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("high", "row 2 of FILE must have a finite number in column 'price', got 'high'"),
+        ("nan", "row 2 of FILE must have a finite number in column 'price', got 'nan'"),
+        ("1_0", "got '1_0'"),
+        (" ", "row 2 of FILE must have a target in column 'price', but it is empty"),
+    ],
+)
+def test_a_target_that_is_no_real_value(tmp_path: Path, cell: str, message: str) -> None:
+    file = tmp_path / "houses.csv"
+    file.write_text(f"size,price\n1,2\n3,{cell}\n")
+    with pytest.raises(InvalidDataError) as caught:
+        load_csv(file, "price", task="regression")
+    assert message.replace("FILE", str(file)) in str(caught.value)
+
+
+@pytest.mark.parametrize("loader", [load_csv, load_npz])
+def test_an_unknown_task(tmp_path: Path, csv_file: Path, loader: Any) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`task` of load_\w+ must be one of 'classification'"):
+        loader(csv_file, task="ranking")
+
+
 # Digits
 
 
@@ -103,7 +137,8 @@ def test_a_split_is_the_same_on_every_machine() -> None:
 @pytest.mark.parametrize(
     ("X", "y", "image_shape", "message"),
     [
-        (np.zeros(3), np.zeros(3), None, r"X of shape \(n, d\) and y of shape \(n,\), got \(3,\) and \(3,\)"),
+        (np.zeros(3), np.zeros(3), None, r"y of shape \(n,\) or \(n, k\), got \(3,\) and \(3,\)"),
+        (np.zeros((3, 2)), np.zeros((3, 1, 1)), None, r"got \(3, 2\) and \(3, 1, 1\)"),
         (np.zeros((3, 2)), np.zeros(2), None, r"got \(3, 2\) and \(2,\)"),
         (np.zeros((3, 4)), np.zeros(3), (1, 2, 3), r"of the 4 values in a row of X, got \(1, 2, 3\)"),
         (np.zeros((3, 4)), np.zeros(3), (2, 2), r"`image_shape` must be \(channels, height, width\)"),
@@ -227,7 +262,7 @@ def test_csv_gives_back_every_number_exactly(tmp_path: Path, table: list[tuple[f
         ("a,b,y\n-inf,inf,0\n", "must have a finite number in column 'a', got '-inf'"),
         ("a,b,y\n1e999,1,0\n", "must have a finite number in column 'a', got '1e999'"),
         ("a,b,y\n1,1_000,0\n", "must have a finite number in column 'b', got '1_000'"),
-        ("a,b,y\n1,2, \n", "row 1 of FILE must have a label in column 'y', but it is empty"),
+        ("a,b,y\n1,2, \n", "row 1 of FILE must have a target in column 'y', but it is empty"),
         ('a,b,y\n1,"2,0\n', "FILE is no table at line 2: unexpected end of data"),
         ("a,b,y\n1,2," + "x" * 200_000 + "\n", "FILE is no table at line 2: field larger than field limit"),
     ],

@@ -11,16 +11,21 @@ import numpy.typing as npt
 import pytest
 
 import gradstep as gs
-from conftest import BACKENDS
-from gradstep.backends import Backend, Figures
+from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, concept_id
+from gradstep.backends import Backend, Evaluation
 from gradstep.datasets import load_cifar10
 from gradstep.diagnostics import gradcheck
 from gradstep.diagnostics.gradcheck import GradientCheck, compare, gradient_check
+from gradstep.diagnostics.gradcheck.slopes import Neighbourhood, has_kink, row_losses
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.plan.plan import LOSSES, Layers, Objective
-from gradstep.plan.rows import Problem, prepare
+from gradstep.nn.activations import Activation, LeakyRelu, Relu
+from gradstep.nn.losses import Loss, Softmax
+from gradstep.nn.optimizers import Optimizer
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.rows import TrainingData, prepare
+from makers import HERE
 
-names = pytest.mark.parametrize("name", sorted({name.split("-")[0] for name in BACKENDS}))
+names = pytest.mark.parametrize("name", HERE)
 Rows = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
@@ -33,16 +38,33 @@ def rows() -> Rows:
     return X, np.array(["a", "b", "c"])[y]
 
 
+def estimator(loss: Loss, **parameters: Any) -> Any:
+    """Make a Trainer or Regressor, as the loss wants it."""
+    made = gs.Regressor if loss.takes == "values" else gs.Trainer
+    return made(loss=loss, random_state=0, **parameters)
+
+
+def targets(loss: Loss, rows: Rows) -> npt.NDArray[Any]:
+    """Return what the loss takes for the rows: their labels, or three numbers that follow from them."""
+    X, y = rows
+    if loss.takes == "labels":
+        return y
+    if loss.takes == "indicators":
+        return (X[:, :3] > 100).astype(int)
+    return np.maximum(X[:, :3] - 90, loss.least)
+
+
 @names
 @pytest.mark.parametrize("hidden", [(), (6,), (5, 4, 3)], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @pytest.mark.parametrize("init", ["he", "xavier", gs.Normal(0.01)], ids=str)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSSES, ids=concept_id)
 def test_every_depth_and_option_passes(
-    name: str, hidden: tuple[int, ...], l2: float, init: Any, loss: str, rows: Rows
+    name: str, hidden: tuple[int, ...], l2: float, init: Any, loss: Loss, rows: Rows
 ) -> None:
-    trainer = gs.Trainer(hidden=hidden, loss=loss, l2=l2, init=init, random_state=0)
-    check = gradient_check(trainer, *rows, backend=name)
+    check = gradient_check(
+        estimator(loss, hidden=hidden, l2=l2, init=init), rows[0], targets(loss, rows), backend=name
+    )
     assert check.passed(), str(check)
     assert check.backend == name
     assert check.max_relative_error("central") < 1e-7
@@ -50,6 +72,65 @@ def test_every_depth_and_option_passes(
     assert check.max_relative_error("central") < check.max_relative_error("forward")
     sizes = Layers((4, *hidden, 3))
     assert sum(row.checked + row.skipped for row in check.rows) == 2 * sizes.parameters
+
+
+@names
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=concept_id)
+@pytest.mark.parametrize("loss", LOSSES, ids=concept_id)
+def test_every_activation_passes_under_every_loss(
+    name: str, activation: Activation, loss: Loss, rows: Rows
+) -> None:
+    made = estimator(loss, hidden=(6, 5), activation=activation, l2=0.01, init="xavier")
+    weight = np.linspace(0.5, 2, 30)
+    check = gradient_check(made, rows[0], targets(loss, rows), sample_weight=weight, backend=name)
+    assert check.passed(), str(check)
+    if not has_kink(activation):
+        assert check["skipped"].sum() == 0
+
+
+@names
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=concept_id)
+def test_what_an_optimizer_has_learned_passes(name: str, optimizer: Optimizer, rows: Rows) -> None:
+    made = gs.Trainer(
+        hidden=(6,), activation="tanh", optimizer=optimizer, l2=0.01, epochs=3, random_state=0, backend=name
+    ).fit(*rows)
+    assert gradient_check(made, *rows).passed()
+
+
+@names
+@pytest.mark.parametrize("one_axis", [True, False])
+@pytest.mark.parametrize("standardize_targets", [True, False])
+def test_a_fitted_regressor_is_checked_in_the_units_it_was_trained_in(
+    name: str, one_axis: bool, standardize_targets: bool, rows: Rows
+) -> None:
+    X = rows[0]
+    y = X[:, 0] / 10 if one_axis else X[:, :2] / 10
+    regressor = gs.Regressor(
+        hidden=(5,),
+        standardize_targets=standardize_targets,
+        l2=0.01,
+        epochs=2,
+        learning_rate=1e-3,
+        random_state=0,
+        backend=name,
+    )
+    check = gradient_check(regressor.fit(X, y), X, y)
+    assert check.passed(), str(check)
+
+
+def test_the_activations_with_a_kink_are_told_by_their_slopes() -> None:
+    with_kink = {type(activation).__name__ for activation in ACTIVATIONS if has_kink(activation)}
+    assert with_kink == {"Relu", "LeakyRelu", "Selu"}
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=concept_id)
+def test_the_loss_of_rows_is_that_of_the_backend(reference: Backend, loss: Loss) -> None:
+    case = Case("rows", loss=loss, l2=(0.0,))
+    data, block = case.data(), case.parameters("float64")
+    losses = row_losses(loss, reference.scores(case.objective, data, block), data.targets)
+    assert losses.shape == (1, case.n)
+    expected = reference.evaluate(case.objective, data, block).loss
+    np.testing.assert_allclose(losses.mean(axis=1), expected, rtol=1e-13)
 
 
 @names
@@ -79,11 +160,9 @@ def test_an_unfitted_trainer_is_checked_where_fit_would_begin(
     rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = rows
-    seen: list[tuple[npt.NDArray[Any], Problem]] = []
+    seen: list[tuple[npt.NDArray[Any], TrainingData]] = []
     monkeypatch.setattr(
-        gradcheck.check,
-        "compare",
-        lambda objective, problem, parameters, backend, **options: seen.append((parameters, problem)),
+        gradcheck.check, "compare", lambda around, **options: seen.append((around.parameters, around.data))
     )
     trainer = gs.Trainer(hidden=(5,), precision="float64", random_state=3, backend="numpy")
     weight = np.linspace(0.5, 2, 30)
@@ -92,14 +171,14 @@ def test_an_unfitted_trainer_is_checked_where_fit_would_begin(
     assert not hasattr(trainer, "classes_")
     # A step too small to leave the first parameters.
     trainer.set_params(epochs=1, learning_rate=1e-300).fit(X, y, sample_weight=weight)
-    parameters, problem = seen[0]
+    parameters, data = seen[0]
     layers = Layers((4, 5, 3))
     for layer in range(2):
         np.testing.assert_array_equal(layers.weights(parameters, layer), trainer.coefs_[layer])
         np.testing.assert_allclose(layers.biases(parameters, layer), trainer.intercepts_[layer], atol=1e-299)
-    np.testing.assert_array_equal(problem.standardization.mean, trainer.standardization_.mean)
-    np.testing.assert_array_equal(problem.standardization.scale, trainer.standardization_.scale)
-    np.testing.assert_allclose(problem.weight, weight / weight.mean())
+    np.testing.assert_array_equal(data.standardization.mean, trainer.standardization_.mean)
+    np.testing.assert_array_equal(data.standardization.scale, trainer.standardization_.scale)
+    np.testing.assert_allclose(data.weight, weight / weight.mean())
 
 
 @dataclass
@@ -112,11 +191,11 @@ class Wrong:
     cost_factor: float = 1.0
     name: str = "wrong"
 
-    def loss_and_gradient(self, *args: Any, **options: Any) -> tuple[Figures, npt.NDArray[Any]]:
-        figures, gradient = self.backend.loss_and_gradient(*args, **options)
+    def loss_and_gradient(self, *args: Any, **options: Any) -> tuple[Evaluation, npt.NDArray[Any]]:
+        evaluation, gradient = self.backend.loss_and_gradient(*args, **options)
         if self.place is not None:
             gradient[0, self.place] *= self.factor
-        return figures._replace(cost=figures.cost * self.cost_factor), gradient
+        return evaluation._replace(cost=evaluation.cost * self.cost_factor), gradient
 
     def scores(self, *args: Any, **options: Any) -> npt.NDArray[Any]:
         return self.backend.scores(*args, **options)
@@ -126,18 +205,11 @@ def judge(backend: Any, *, differences: tuple[str, ...] = ("forward", "central")
     """Check a net of 4-5-3 at generated parameters."""
     rng = np.random.default_rng(1)
     layers = Layers((4, 5, 3))
-    problem = prepare(rng.normal(size=(20, 4)), np.arange(20) % 3)
+    data = prepare(rng.normal(size=(20, 4)), np.arange(20) % 3)
     steps = {kind: gradcheck.STEPS[kind] for kind in differences}
-    return compare(
-        Objective(layers, "softmax", np.array([0.05])),
-        problem,
-        rng.normal(scale=0.5, size=layers.parameters),
-        backend,
-        steps=steps,
-        entries=None,
-        eps=1e-3,
-        random=rng,
-    )
+    objective = Objective.alike(layers, Softmax(), (Relu(),), np.array([0.05]))
+    around = Neighbourhood(objective, data, rng.normal(scale=0.5, size=layers.parameters), backend)
+    return compare(around, steps=steps, entries=None, eps=1e-3, random=rng)
 
 
 @pytest.mark.parametrize("place", range(0, 43, 6))
@@ -164,7 +236,7 @@ def test_a_gradient_that_is_not_finite_does_not_pass(reference: Backend) -> None
     assert not check.passed(np.inf)
 
 
-def test_the_figures_are_those_of_the_errors(reference: Backend) -> None:
+def test_the_numbers_are_those_of_the_errors(reference: Backend) -> None:
     plain = judge(reference, differences=("central",)).rows[1]
     check = judge(Wrong(reference, place=22, factor=1.5), differences=("central",))
     row = check.rows[1]
@@ -177,14 +249,22 @@ def test_the_figures_are_those_of_the_errors(reference: Backend) -> None:
     assert row.relative == pytest.approx(0.5 / 2.5, rel=1e-6)
 
 
-def test_kinks_are_skipped_and_counted(reference: Backend) -> None:
-    layers = Layers((1, 2, 2))
-    objective = Objective(layers, "softmax", np.zeros(1))
-    problem = prepare(np.array([[1.0], [2.0]]), np.array([0, 1]))
+def look(
+    backend: Backend, sizes: tuple[int, ...], parameters: Any, activation: Activation, **steps: float
+) -> GradientCheck:
+    """Check a net of two rows, x = 1 and another, at parameters chosen by hand."""
+    layers = Layers(sizes)
+    objective = Objective.alike(layers, Softmax(), (activation,) * (layers.count - 1), np.zeros(1))
+    X = np.array([[1.0], [2.0]] if layers.count == 2 else [[1.0], [1.0]])
+    around = Neighbourhood(objective, prepare(X, np.array([0, 1])), np.asarray(parameters, float), backend)
+    return compare(around, steps=steps, entries=None, eps=1e-3, random=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("activation", [Relu(), LeakyRelu(0.3)], ids=concept_id)
+def test_kinks_are_skipped_and_counted(reference: Backend, activation: Activation) -> None:
     #  W1 = (1, 1), b1 = (-1 + 2e-6, 0): the first unit is within a step of its kink in row 0.
     parameters = np.array([1, 1, -1 + 2e-6, 0, 1, -1, 0.5, 0.25, 0, 0])
-    options: dict[str, Any] = {"entries": None, "eps": 1e-3, "random": np.random.default_rng(0)}
-    near = compare(objective, problem, parameters, reference, steps={"central": 1e-5}, **options)
+    near = look(reference, (1, 2, 2), parameters, activation, central=1e-5)
     assert [(row.array, row.skipped, row.checked) for row in near.rows] == [
         ("W1", 1, 1),
         ("b1", 1, 1),
@@ -192,30 +272,26 @@ def test_kinks_are_skipped_and_counted(reference: Backend) -> None:
         ("b2", 0, 2),
     ]
     assert near.passed(), str(near)
-    closer = compare(objective, problem, parameters, reference, steps={"central": 1e-6}, **options)
+    closer = look(reference, (1, 2, 2), parameters, activation, central=1e-6)
     assert sum(row.skipped for row in closer.rows) == 0
     on_it = np.where(np.arange(10) == 2, -1, parameters)
     for kind in ("forward", "central"):
-        check = compare(objective, problem, on_it, reference, steps={kind: 1e-6}, **options)
+        check = look(reference, (1, 2, 2), on_it, activation, **{kind: 1e-6})
         assert [row.skipped for row in check.rows] == [1, 1, 0, 0]
 
 
+def test_where_there_is_no_kink_nothing_is_skipped(reference: Backend) -> None:
+    on_it = [1, 1, -1, 0, 1, -1, 0.5, 0.25, 0, 0]
+    for activation in ACTIVATIONS:
+        if not has_kink(activation):
+            check = look(reference, (1, 2, 2), on_it, activation, central=1e-5)
+            assert [row.skipped for row in check.rows] == [0, 0, 0, 0]
+            assert check.passed(), str(check)
+
+
 def test_a_kink_in_a_later_layer_is_seen(reference: Backend) -> None:
-    layers = Layers((1, 1, 1, 2))
-    objective = Objective(layers, "softmax", np.zeros(1))
-    problem = prepare(np.array([[1.0], [1.0]]), np.array([0, 1]))
     # First unit: 1 * x = 1, far from its kink; second unit: 1 * 1 - 1 = 0, on it.
-    parameters = np.array([1.0, 0, 1, -1, 1, -1, 0, 0])
-    check = compare(
-        objective,
-        problem,
-        parameters,
-        reference,
-        steps={"central": 1e-5},
-        entries=None,
-        eps=1e-3,
-        random=np.random.default_rng(0),
-    )
+    check = look(reference, (1, 1, 1, 2), [1.0, 0, 1, -1, 1, -1, 0, 0], Relu(), central=1e-5)
     assert [row.skipped for row in check.rows] == [1, 1, 1, 1, 0, 0]
     assert [row.relative for row in check.rows[:4]] == pytest.approx([np.nan] * 4, nan_ok=True)
     assert check.passed()
@@ -274,6 +350,7 @@ def test_the_table(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"trainer": 3}, r"`trainer` of gradient_check must be a Trainer or Regressor, got 3"),
         ({"differences": ()}, r"`differences` of gradient_check must not be empty, got \(\)"),
         ({"differences": ("sideways",)}, r"`differences` of gradient_check must be .*'forward', 'central'"),
         ({"differences": "central"}, r"`differences` of gradient_check must be a tuple or list"),
@@ -290,7 +367,7 @@ def test_the_table(rows: Rows) -> None:
 )
 def test_bad_arguments(rows: Rows, options: dict[str, Any], message: str) -> None:
     with pytest.raises((InvalidParameterError, InvalidDataError), match=message):
-        gradient_check(gs.Trainer(), *rows, **options)
+        gradient_check(**{"trainer": gs.Trainer(), "X": rows[0], "y": rows[1]} | options)
 
 
 def test_bad_trainer_and_data(rows: Rows) -> None:

@@ -48,7 +48,7 @@ def test_a_gradient_of_zero_is_right_about_zero_and_wrong_about_the_rest() -> No
     assert row([0.0, 0.0], [0.0, 1.0]).norm_ratio == 1
 
 
-def test_nothing_checked_has_no_figures() -> None:
+def test_nothing_checked_has_no_numbers() -> None:
     found = row([], [], skipped=4)
     assert (found.checked, found.skipped) == (0, 4)
     assert np.isnan([found.error_norm, found.sum_of_norms, found.norm_ratio, found.low, found.high]).all()
@@ -74,7 +74,7 @@ def test_a_gradient_that_is_not_finite_is_not_almost_equal() -> None:
     assert not row([np.nan, 1.0], [np.nan, 1.0]).almost_equal(0)
 
 
-def test_columns_are_the_figures_of_the_rows() -> None:
+def test_columns_are_the_numbers_of_the_rows() -> None:
     found = check((5,))
     assert list(found) == [*GradientCheckRow._fields, "norm_ratio"]
     for name in found:

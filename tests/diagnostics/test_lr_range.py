@@ -10,16 +10,16 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 import gradstep as gs
-from gradstep import backends
+import makers
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from makers import HERE
 
-HERE = [name for name, reason in backends.availability().items() if reason is None]
 X, Y = make_blobs(n_samples=400, centers=4, n_features=3, cluster_std=1.5, random_state=3)
 
 
 def trainer(**parameters: Any) -> gs.Trainer:
     """Make a Trainer of 40 updates per epoch that is the same every time."""
-    return gs.Trainer(**{"backend": "numpy", "random_state": 0, "batch_size": 10} | parameters)
+    return makers.trainer(**{"batch_size": 10} | parameters)
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -28,6 +28,15 @@ def test_it_is_a_short_run_with_a_rising_rate(name: str) -> None:
     rising = gs.schedules.Geometric(1e-4, 0.1)
     np.testing.assert_array_equal(found.learning_rate, [rising(t, 40, 40) for t in range(40)])
     model = trainer(backend=name, hidden=(5,), learning_rate=rising, epochs=1, evaluate_every=1).fit(X, Y)
+    np.testing.assert_array_equal(found.loss, model.history_["running_loss"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_regressor_is_run_likewise(optimizer: str) -> None:
+    model = makers.regressor(hidden=(5,), batch_size=40, optimizer=optimizer)
+    found = gs.learning_rate_range_test(model, X, X[:, 0] - X[:, 1], low=1e-4, high=0.1)
+    model.set_params(learning_rate=gs.schedules.Geometric(1e-4, 0.1), epochs=1, evaluate_every=1)
+    model.fit(X, X[:, 0] - X[:, 1])
     np.testing.assert_array_equal(found.loss, model.history_["running_loss"])
 
 
@@ -85,7 +94,7 @@ def test_a_fitted_trainer_keeps_its_model() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trainer": 3}, "`trainer` of learning_rate_range_test must be a Trainer, got 3"),
+        ({"trainer": 3}, "`trainer` of learning_rate_range_test must be a Trainer or Regressor, got 3"),
         ({"low": 0}, "`low` of learning_rate_range_test must be > 0, got 0"),
         ({"low": None}, "`low` of learning_rate_range_test must be a finite number, got None"),
         ({"high": np.inf}, "`high` of learning_rate_range_test must be a finite number, got inf"),

@@ -8,8 +8,9 @@ import pytest
 
 import gradstep as gs
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
+from gradstep.training.status import Status
 
-FIGURES = [
+METRICS = [
     f"{part}_{name}" for part in ("train", "validation", "test") for name in ("loss", "cost", "accuracy")
 ]
 
@@ -36,22 +37,22 @@ def found() -> gs.Repeats:
 
 
 def test_every_row_is_the_training_of_its_seed(found: gs.Repeats) -> None:
-    assert list(found) == ["seed", "status", "update", "seconds", *FIGURES]
+    assert list(found) == ["seed", "status", "update", "seconds", *METRICS]
     assert found["seed"].tolist() == [3, 1, 4]
-    assert found["status"].tolist() == ["finished"] * 3
+    assert found["status"].tolist() == ["completed"] * 3
     assert found["update"].tolist() == [18] * 3
     for row, seed in enumerate([3, 1, 4]):
         alone = make_trainer(hidden=(5,), random_state=seed).fit(*make_rows(), eval_set=make_rows(1))
         np.testing.assert_array_equal(found.trainers[row].coefs_[0], alone.coefs_[0])
         for place, part in enumerate(("train", "validation", "test")):
-            figures = alone.evaluate(*make_rows(place))
-            assert [found[f"{part}_{name}"][row] for name in figures._fields] == list(figures)
+            metrics = alone.evaluate(*make_rows(place))
+            assert [found[f"{part}_{name}"][row] for name in metrics] == list(metrics.values())
         assert found["validation_loss"][row] == alone.history_["validation_loss"][-1]
 
 
 def test_mean_and_standard_deviation(found: gs.Repeats) -> None:
-    assert list(found.mean) == list(found.std) == FIGURES
-    for name in FIGURES:
+    assert list(found.mean) == list(found.std) == METRICS
+    for name in METRICS:
         values = found[name].tolist()
         mean = sum(values) / 3
         assert found.mean[name] == pytest.approx(mean, rel=1e-12)
@@ -67,7 +68,7 @@ def test_a_number_of_seeds_begins_at_zero_and_the_trainer_is_untouched() -> None
     assert found["seed"].tolist() == [0, 1]
     assert not hasattr(trainer, "coefs_")
     assert trainer.random_state == 7
-    assert found.figures == FIGURES[:3]
+    assert found.metrics == METRICS[:3]
 
 
 def test_one_seed_has_no_standard_deviation() -> None:
@@ -87,7 +88,7 @@ def test_a_seed_that_diverges_is_a_row_and_counts_in_no_mean(monkeypatch: pytest
 
     monkeypatch.setattr(gs.Trainer, "fit", fails_with_seed_1)
     found = gs.repeat(make_trainer(), *make_rows(), seeds=3, test_set=make_rows(2))
-    assert found["status"].tolist() == ["finished", "diverged", "finished"]
+    assert found["status"].tolist() == ["completed", "diverged", "completed"]
     assert found["update"].tolist() == [18, 7, 18]
     assert np.isnan(found["test_accuracy"]).tolist() == [False, True, False]
     assert found.complete.tolist() == [True, False, True]
@@ -104,7 +105,7 @@ def test_all_diverged_is_an_error() -> None:
 def test_a_rule_that_stops_early_is_told() -> None:
     trainer = make_trainer(callbacks=[lambda _, row: row["epoch"] == 2])
     found = gs.repeat(trainer, *make_rows(), seeds=2)
-    assert found["status"].tolist() == ["stopped"] * 2
+    assert found["status"].tolist() == ["early_stopped"] * 2
     assert found["update"].tolist() == [12] * 2
     assert found.complete.all()
 
@@ -114,12 +115,13 @@ def test_an_interrupt_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def interrupted(self: gs.Trainer, *rows: object, **options: object) -> gs.Trainer:
         fit(self, *rows, **options)
-        self.interrupted_ = self.random_state == 1
+        if self.random_state == 1:
+            self.status_ = Status.INTERRUPTED
         return self
 
     monkeypatch.setattr(gs.Trainer, "fit", interrupted)
     found = gs.repeat(make_trainer(), *make_rows(), seeds=4)
-    assert found["status"].tolist() == ["finished", "interrupted"]
+    assert found["status"].tolist() == ["completed", "interrupted"]
     assert len(found.trainers) == 2
     assert found.mean["train_loss"] == found["train_loss"][0]
 
@@ -134,13 +136,13 @@ def test_sample_weights_reach_the_training() -> None:
 
 def test_it_prints_as_a_table(found: gs.Repeats) -> None:
     lines = str(found).splitlines()
-    assert lines[0].split() == ["seed", "status", "update", *FIGURES]
-    assert lines[1].split()[:3] == ["3", "finished", "18"]
-    assert lines[1].split()[-1] == f"{100 * found['test_accuracy'][0]:.2f}"
+    assert lines[0].split() == ["seed", "status", "update", *METRICS]
+    assert lines[1].split()[:3] == ["3", "completed", "18"]
+    assert lines[1].split()[-2:] == [f"{100 * found['test_accuracy'][0]:.2f}", "%"]
     assert [line.split()[0] for line in lines[4:6]] == ["mean", "std"]
-    assert lines[4].split()[1] == f"{found.mean['train_loss']:.4g}"
+    assert lines[4].split()[1] == f"{found.mean['train_loss']:.4f}"
     assert len({len(line) for line in lines[:6]}) == 1
-    assert lines[6] == "mean and std (divisor n - 1) of 3 of 3 seeds; accuracies in %"
+    assert lines[6] == "mean and std (divisor n - 1) of 3 of 3 seeds"
     assert repr(found).startswith("Repeats(3 seeds, 3 complete; seed, status, ")
 
 
@@ -151,14 +153,14 @@ def test_it_is_a_table_for_pandas_and_plots(found: gs.Repeats) -> None:
     assert frame["test_accuracy"].std() == pytest.approx(found.std["test_accuracy"])
     (axes,) = gs.plots.over_parameter(found, "seed", "test_accuracy").axes
     assert sorted(axes.lines[0].get_xdata()) == [1, 3, 4]
-    with pytest.raises(InvalidParameterError, match=r"Repeats have no column 'accuracy'; they have seed,"):
+    with pytest.raises(InvalidParameterError, match=r"Repeats has no column 'accuracy'; it has seed,"):
         found["accuracy"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"trainer": "t"}, r"`trainer` of repeat must be a Trainer, got 't'"),
+        ({"trainer": "t"}, r"`trainer` of repeat must be a Trainer or Regressor, got 't'"),
         ({"seeds": 0}, r"`seeds` of repeat must be >= 1, got 0"),
         ({"seeds": 2.5}, r"`seeds` of repeat must be an int or a tuple or list, .*got 2.5"),
         ({"seeds": "12"}, r"`seeds` of repeat must be an int or .*got '12'"),
@@ -183,3 +185,22 @@ def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize("seeds", [(2, 5), range(2, 6, 3), np.array([2, 5])], ids=repr)
 def test_seeds_may_be_any_sequence_of_ints(seeds: object) -> None:
     assert gs.repeat(make_trainer(epochs=1), *make_rows(), seeds=seeds)["seed"].tolist() == [2, 5]
+
+
+def test_a_regressor_has_its_own_metrics() -> None:
+    X, y = make_rows()
+    regressor = gs.Regressor(epochs=3, batch_size=10, optimizer="adam", backend="numpy")
+    found = gs.repeat(regressor, X, y + 0.5, seeds=2, test_set=make_rows(2))
+    names = ["loss", "cost", "r2", "mean_absolute_error"]
+    assert found.metrics == [f"{split}_{name}" for split in ("train", "test") for name in names]
+    metrics = found.trainers[1].evaluate(*make_rows(2))
+    assert [found[f"test_{name}"][1] for name in names] == list(metrics.values())
+    assert "mean_absolute_error" in str(found)
+
+
+def test_further_metrics_and_indicators_have_columns() -> None:
+    X, y = make_rows()
+    trainer = make_trainer(metrics=["f1"])
+    assert gs.repeat(trainer, X, y, seeds=1).metrics == [*METRICS[:3], "train_f1"]
+    found = gs.repeat(make_trainer(loss="multilabel"), X, np.eye(3)[y], seeds=1)
+    assert found.metrics == ["train_loss", "train_cost", "train_subset_accuracy", "train_f1"]

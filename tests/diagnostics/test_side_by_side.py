@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import gradstep as gs
-from gradstep import backends
 from gradstep.utils import threads
+from makers import HERE
 
 FOLDER = str(Path(__file__).parent)
-HERE = [name for name, reason in backends.availability().items() if reason is None]
+TESTS = str(Path(__file__).parent.parent)
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(256, size=(600, 500), dtype=np.uint8)
 Y = RANDOM.integers(4, size=600)
@@ -43,7 +43,7 @@ def test_fits_in_several_threads_do_not_touch_each_other(name):
 FORK = """
 import os, sys, warnings
 warnings.simplefilter("ignore")  # newer Pythons warn of any fork beside threads
-sys.path.insert(0, {folder!r})
+sys.path[:0] = [{folder!r}, {tests!r}]
 import test_side_by_side as side
 name = {name!r}
 before = side.weights(name, 0)
@@ -59,7 +59,7 @@ print("both")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("name", HERE)
 def test_a_forked_child_of_a_process_that_has_trained_trains_too(name):
-    program = FORK.format(folder=FOLDER, name=name)
+    program = FORK.format(folder=FOLDER, tests=TESTS, name=name)
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert result.stdout == "both\n", result.stderr
 
@@ -69,7 +69,9 @@ def weights_and_threads(name: str, seed: int) -> tuple[bytes, int]:
 
 
 def test_workers_of_joblib_share_the_cores(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", FOLDER)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([FOLDER, TESTS, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    )
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with joblib.parallel_config("loky", n_jobs=2, temp_folder=tmp_path):
         results = joblib.Parallel()(joblib.delayed(weights_and_threads)(HERE[0], seed) for seed in range(4))

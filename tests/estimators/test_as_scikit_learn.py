@@ -13,15 +13,14 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils._test_common.instance_generator import PER_ESTIMATOR_XFAIL_CHECKS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gradstep import backends
 from gradstep.errors import InvalidParameterError
+from gradstep.estimators.regressor import Regressor
 from gradstep.estimators.trainer import Trainer
-from gradstep.nn import schedules
+from gradstep.nn import optimizers, schedules
+from gradstep.nn.early_stopping import EarlyStopping
 from gradstep.nn.initializers import Normal
 from gradstep.search.fused_search import FusedSearchCV
-from gradstep.training.observers import EarlyStopping
-
-HERE = [name for name, reason in backends.availability().items() if reason is None]
+from makers import COMPILED_HERE, HERE
 
 # Of what scikit-learn expects to fail of its own stochastic gradient descent, and why here.
 EXPECTED_FAILURES = {
@@ -32,22 +31,62 @@ EXPECTED_FAILURES = {
 
 # More rows than any check has: every update is one of the whole set.
 WHOLE = 1000
+EXACT = {"precision": "float64", "batch_size": WHOLE}
 
 
-def _estimators() -> list[Trainer]:
+def _estimators(kind: type[Trainer] | type[Regressor], **parameters: object) -> list[Trainer | Regressor]:
     # Matrix products of NumPy's BLAS sum in another order for other numbers of rows, which in
     # float32 exceeds the 1e-7 of check_methods_subset_invariance: that backend runs in float64 only.
-    exact = [Trainer(backend=name, precision="float64") for name in HERE]
-    exact += [Trainer(backend=name, precision="float64", batch_size=WHOLE) for name in HERE]
-    return exact + [Trainer(backend=name) for name in HERE if name != "numpy"]
+    exact = [kind(backend=name, precision="float64", **parameters) for name in HERE]
+    exact += [kind(backend=name, precision="float64", batch_size=WHOLE, **parameters) for name in HERE]
+    return exact + [kind(backend=name, **parameters) for name in COMPILED_HERE]
 
 
-def _expected_failures(estimator: Trainer) -> dict[str, str]:
+def _expected_failures(estimator: Trainer | Regressor) -> dict[str, str]:
     return {} if estimator.batch_size == WHOLE else EXPECTED_FAILURES
 
 
-@parametrize_with_checks(_estimators(), expected_failed_checks=_expected_failures, xfail_strict=True)
+@parametrize_with_checks(_estimators(Trainer), expected_failed_checks=_expected_failures, xfail_strict=True)
 def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [
+        *_estimators(Regressor, learning_rate=0.05),
+        *(
+            Regressor(
+                hidden=(5,),
+                activation="tanh",
+                optimizer="adam",
+                backend=name,
+                precision="float64",
+                batch_size=WHOLE,
+            )
+            for name in HERE
+        ),
+    ],
+    expected_failed_checks=_expected_failures,
+    xfail_strict=True,
+)
+def test_regressor_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [
+        Trainer(
+            hidden=(5,),
+            activation="selu",
+            optimizer="adam",
+            backend=name,
+            precision="float64",
+            batch_size=WHOLE,
+        )
+        for name in HERE
+    ]
+)
+def test_checks_with_another_optimizer_and_activation(estimator, check):
     check(estimator)
 
 
@@ -133,6 +172,16 @@ def test_parts_of_a_schedule_are_parameters():
     assert trainer.early_stopping == EarlyStopping(patience=2)
 
 
+def test_parts_of_what_a_short_name_stands_for_are_parameters():
+    trainer = Trainer(optimizer="adam", activation="leaky_relu").set_params(
+        optimizer__beta1=0.5, activation__negative_slope=0.25, loss__label_smoothing=0.125
+    )
+    assert trainer.optimizer == optimizers.Adam(beta1=0.5)
+    assert trainer.activation.negative_slope == 0.25
+    assert trainer.loss.label_smoothing == 0.125
+    assert clone(trainer).get_params()["optimizer__beta1"] == 0.5
+
+
 def test_a_search_over_parts_of_a_schedule():
     X, y = load_iris(return_X_y=True)
     trainer = Trainer(backend="numpy", random_state=0, learning_rate=schedules.Linear(1e-6, 0.0))
@@ -151,7 +200,9 @@ def test_a_search_over_parts_of_a_schedule():
         ({"hidden_layer_sizes": (5,)}, "Trainer has no parameter 'hidden_layer_sizes'; did you mean hidden?"),
         ({"lerning_rate__high": 1}, "no parameter 'lerning_rate__high'; did you mean learning_rate"),
         ({"learning_rate__hgh": 1}, "CyclicTriangular.* has no parameter 'hgh'; did you mean high?"),
-        ({"init__seed": 1}, "`init` of Trainer, which is 'he', has no parameter 'seed'; it has none"),
+        ({"init__sed": 1}, "`init` of Trainer, which is He.*, has no parameter 'sed'; did you mean seed?"),
+        ({"optimizer__beta1": 1}, "`optimizer` of Trainer, which is SGD.*, has no parameter 'beta1'"),
+        ({"solver": "adam"}, "Trainer has no parameter 'solver'; did you mean optimizer?"),
         ({"learning_rate__high": 0.01}, "`high` of CyclicTriangular must be >= low"),
     ],
 )

@@ -11,7 +11,7 @@ from sklearn.base import clone, is_classifier
 import gradstep as gs
 from gradstep.errors import InvalidDataError, InvalidParameterError, NoModelError
 from gradstep.nn import schedules
-from sweep_cases import HELD_OUT, HERE, X, Y, assert_same_model, trainer
+from sweep_cases import HELD_OUT, HERE, INDICATORS, VALUES, X, Y, assert_same_model, regressor, trainer
 
 # 67 rows in batches of 8 are 9 updates an epoch.
 CYCLIC = schedules.CyclicTriangular(0.01, 0.2, step_size=9)
@@ -49,7 +49,7 @@ def test_snapshots_in_a_sweep():
         for found, expected in zip(model.snapshots_, alone.snapshots_, strict=True):
             assert_same_model(found, expected)
     forgetful = gs.Sweep(base, {"l2": [0.0, 0.1]}).fit(X, Y, eval_set=HELD_OUT)
-    assert [hasattr(trial.trainers[0], "snapshots_") for trial in forgetful.trials_].count(True) == 1
+    assert [hasattr(trial.trainer(), "snapshots_") for trial in forgetful.trials_].count(True) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,57 @@ def test_table():
 def test_the_best_of_a_sweep():
     space = {"l2": [2.0, 0.0, 0.1]}
     sweep = gs.Sweep(trainer(), space, keep_trainers=True).fit(X, Y, eval_set=HELD_OUT)
-    ensemble = gs.VotingEnsemble.of_sweep(sweep, best=2)
+    ensemble = sweep.ensemble(best=2)
     order = sweep.results_.ranking()
     assert ensemble.trainers == [sweep.trainers_[place] for place in order[:2]]
     assert ensemble.trainers[0] is sweep.best_trainer_
+    weighted = sweep.ensemble(2, weights=[1.0, 3.0])
+    assert (weighted.voting, weighted.weights) == ("soft", [1.0, 3.0])
     folds = gs.Sweep(trainer(), space, folds=3, keep_trainers=True).fit(X, Y)
-    assert len(gs.VotingEnsemble.of_sweep(folds, best=2).trainers) == 6
-    with pytest.raises(InvalidParameterError, match="`best` of VotingEnsemble must be <= 3"):
-        gs.VotingEnsemble.of_sweep(sweep, best=4)
+    assert len(folds.ensemble(best=2, voting="hard").trainers) == 6
+    with pytest.raises(InvalidParameterError, match=r"`best` of Sweep.ensemble must be <= 3"):
+        sweep.ensemble(best=4)
     with pytest.raises(NoModelError, match="`trainers_` of Sweep needs keep_trainers=True"):
-        gs.VotingEnsemble.of_sweep(gs.Sweep(trainer(), space).fit(X, Y))
+        gs.Sweep(trainer(), space).fit(X, Y).ensemble()
+
+
+def test_trials_without_a_model_have_no_vote():
+    rates = {"learning_rate": [0.1, 1e30, 0.2]}
+    sweep = gs.Sweep(trainer(hidden=(3,)), rates, keep_trainers=True).fit(X, Y, eval_set=HELD_OUT)
+    assert len(sweep.ensemble(best=2).trainers) == 2
+    with pytest.raises(InvalidParameterError, match="must be <= 2, the trials that came to their end"):
+        sweep.ensemble(best=3)
+    with pytest.raises(InvalidParameterError, match=r"`best` of Sweep.ensemble must be >= 1, got 0"):
+        sweep.ensemble(best=0)
+
+
+def test_real_values_and_indicators_have_no_vote():
+    sweep = gs.Sweep(regressor(), {"l2": [0.0, 0.1]}, keep_trainers=True).fit(X, VALUES)
+    with pytest.raises(InvalidParameterError, match=r"a Trainer for an ensemble .*, got a Regressor"):
+        sweep.ensemble(best=2)
+    with pytest.raises(InvalidParameterError, match=r"`trainers` of VotingEnsemble must be .* a Trainer"):
+        gs.VotingEnsemble(sweep.trainers_).predict(X)
+    several = trainer(loss="multilabel").fit(X, INDICATORS)
+    with pytest.raises(InvalidParameterError, match="one label a row, trainer 0 is on indicators"):
+        gs.VotingEnsemble([several]).predict(X)
+
+
+def test_a_snapshot_is_apart_from_what_trains_on():
+    long = trainer(learning_rate=CYCLIC, epochs=4, callbacks=(gs.Snapshots(),)).fit(X, Y)
+    first, last = long.snapshots_
+    assert (len(first.history_), len(last.history_)) == (2, 4)
+    assert first.callbacks == ()
+    assert not hasattr(first, "snapshots_")
+    assert (first.coefs_[0] != last.coefs_[0]).any()
+    np.testing.assert_array_equal(last.coefs_[0], long.coefs_[0])
+    short = trainer(learning_rate=CYCLIC, epochs=1, callbacks=(gs.Snapshots(),)).fit(X, Y)
+    assert short.snapshots_ == []
+
+
+def test_snapshots_of_a_regressor():
+    long = regressor(learning_rate=CYCLIC, epochs=4, callbacks=(gs.Snapshots(),)).fit(X, VALUES)
+    assert [snapshot.n_iter_ for snapshot in long.snapshots_] == [2, 4]
+    assert long.snapshots_[1].predict(X).tolist() == long.predict(X).tolist()
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ import pytest
 from sklearn.datasets import make_blobs
 
 import gradstep as gs
+import makers
 import oracle
 from gradstep import backends
-from gradstep.nn import initializers
-from gradstep.plan.plan import Layers, RowOrder
-
-HERE = [name for name, reason in backends.availability().items() if reason is None]
+from gradstep.plan.build import draw
+from gradstep.plan.network import Layers
+from gradstep.plan.order import RowOrder
+from gradstep.training.status import Status
+from makers import HERE
 
 # Four groups of points around well separated centres, in units far from mean 0 and scale 1.
 X, Y = make_blobs(n_samples=130, centers=4, n_features=3, cluster_std=1.5, random_state=3)
@@ -25,9 +27,7 @@ X = 50 + 10 * X
 
 def trainer(**parameters: Any) -> gs.Trainer:
     """Make a Trainer that is quick and the same every time."""
-    return gs.Trainer(
-        **{"backend": "numpy", "random_state": 0, "epochs": 10, "learning_rate": 0.1} | parameters
-    )
+    return makers.trainer(**{"epochs": 10, "batch_size": "auto"} | parameters)
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -54,7 +54,7 @@ def test_walks_the_trajectory_of_the_definition(name):
     mean = (share @ rows) / 23
     scale = np.sqrt(share @ (rows - mean) ** 2 / 23)
     order_seed, init_seed = np.random.RandomState(0).randint(2**31 - 1, size=2)
-    block = initializers.draw(Layers((3, 4, 4)), gs.Normal(0.5), np.random.default_rng(init_seed), "float64")
+    block = draw(Layers((3, 4, 4)), gs.Normal(0.5), np.random.default_rng(init_seed), "float64")
     cuts = np.split(block, np.cumsum([12, 4, 16]))
     start = [
         (cuts[0].reshape(3, 4).tolist(), cuts[1].tolist()),
@@ -64,15 +64,17 @@ def test_walks_the_trajectory_of_the_definition(name):
     batches = [np.split(order.epoch(epoch), [7, 14, 21]) for epoch in range(3)]
     steps = [(batch, schedule(t, 4)) for t, batch in enumerate(chain(*batches))]
     inputs = oracle.standardized(rows.tolist(), mean, scale)
-    network = oracle.sgd(start, inputs, labels, share, 0.03, steps)
+    data = oracle.Data(inputs, labels.tolist(), share.tolist())
+    objective = oracle.Objective(oracle.Softmax(), [oracle.relu()], 0.03)
+    network = oracle.train(start, data, objective, lambda: oracle.sgd(momentum=0.0, nesterov=False), steps)
 
     for (W, b), coef, intercept in zip(network, model.coefs_, model.intercepts_, strict=True):
         np.testing.assert_allclose(coef, W, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(intercept, b, rtol=1e-10, atol=1e-12)
     last = model.history_.rows[-1]
-    assert last["train_loss"] == pytest.approx(oracle.loss(network, inputs, labels, share), rel=1e-10)
-    assert last["train_cost"] == pytest.approx(oracle.cost(network, inputs, labels, share, 0.03), rel=1e-10)
-    assert last["train_accuracy"] == pytest.approx(oracle.accuracy(network, inputs, labels, share))
+    assert last["train_loss"] == pytest.approx(oracle.loss(network, data, objective), rel=1e-10)
+    assert last["train_cost"] == pytest.approx(oracle.cost(network, data, objective), rel=1e-10)
+    assert last["train_accuracy"] == pytest.approx(oracle.hits(network, data, objective))
     assert model.history_["learning_rate"].tolist() == [schedule(t, 4) for t in (3, 7, 11)]
 
 
@@ -159,13 +161,13 @@ def test_history_of_epochs_ends_with_the_model():
     assert (np.diff(history["seconds"]) > 0).all()
     last = history.rows[-1]
     for rows, part in (("train", slice(90)), ("validation", slice(90, None))):
-        figures = {name: last[f"{rows}_{name}"] for name in gs.Metrics._fields}
-        assert model.evaluate(X[part], Y[part])._asdict() == figures
+        metrics = {name: last[f"{rows}_{name}"] for name in ("loss", "cost", "accuracy")}
+        assert dict(model.evaluate(X[part], Y[part])) == metrics
     assert last["train_cost"] > last["train_loss"]
     assert model.n_iter_ == 4
 
 
-def test_history_without_an_eval_set_has_no_validation_figures():
+def test_history_without_an_eval_set_has_no_validation_metrics():
     assert np.isnan(trainer().fit(X, Y).history_["validation_loss"]).all()
 
 
@@ -254,14 +256,14 @@ class Spy:
 
     def __init__(self) -> None:
         self.inner, self.name = backends.get("numpy"), "numpy"
-        self.sums_of_bytes = self.inner.sums_of_bytes
-        self.problems: list[Any] = []
+        self.sums_of_bytes, self.lacks = self.inner.sums_of_bytes, self.inner.lacks
+        self.seen: list[Any] = []
         self.threads: set[int] = set()
 
-    def session(self, plan, problem, evaluated, *, n_threads):
-        self.problems += [problem, *evaluated]
+    def session(self, plan, data, evaluated, *, n_threads):
+        self.seen += [data, *evaluated]
         self.threads.add(n_threads)
-        return self.inner.session(plan, problem, evaluated)
+        return self.inner.session(plan, data, evaluated)
 
 
 @pytest.fixture
@@ -277,11 +279,11 @@ def test_rows_are_read_where_they_lie(spy, dtype, mapped, tmp_path):
     rows = X.clip(0, 255).astype(dtype)
     rows = _memory_mapped(rows, tmp_path) if mapped else rows
     trainer(epochs=1).fit(rows, Y, eval_set=(rows, Y))
-    assert len(spy.problems) == 3
-    for problem in spy.problems:
-        assert np.shares_memory(problem.X, rows)
-        assert problem.X.dtype == dtype
-        assert problem.y.dtype == np.int32
+    assert len(spy.seen) == 3
+    for data in spy.seen:
+        assert np.shares_memory(data.X, rows)
+        assert data.X.dtype == dtype
+        assert data.targets.dtype == np.int32
 
 
 def test_an_explicit_number_of_threads_is_honoured(spy):
@@ -313,9 +315,10 @@ def test_divergence_keeps_the_last_finite_model(name, precision, huge):
     assert model.history_["update"].tolist() == [5]
     assert model.evaluate(X, Y).loss == model.history_["train_loss"][-1]
     assert model.n_iter_ == 1
+    assert model.status_ is Status.DIVERGED
 
 
-def test_divergence_before_the_first_evaluation_keeps_the_first_weights():
+def test_divergence_before_the_first_evaluation_keeps_the_initial_weights():
     first = trainer(evaluate_every=None, learning_rate=1e-30, epochs=1, hidden=(4,)).fit(X, Y)
     model = trainer(evaluate_every=None, learning_rate=1e30, hidden=(4,))
     with pytest.raises(gs.errors.DivergedError, match="learning rate 1e\\+30"):

@@ -1,4 +1,4 @@
-"""Augmentations as parameters: what they accept, which coins they give, and what Trainer makes of them."""
+"""Augmentations as parameters: what they accept, which draws they give, and what Trainer makes of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-import gradstep as gs
 from gradstep import cli
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.augment import (
@@ -20,26 +19,22 @@ from gradstep.nn.augment import (
     MOST_PIXELS,
     ONE_TRANSLATE,
     STEPS,
+    Augment,
     Compose,
     HorizontalFlip,
     Translate,
-    from_dict,
-    make,
     on_images,
-    to_dict,
 )
-from gradstep.plan.plan import Augmentation, RowOrder
+from gradstep.plan.build import make_augmentation as make
+from gradstep.plan.order import Augmentation, RowOrder
 from gradstep.utils.constraints import NUMBER, WHOLE
+from makers import trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, size=(60, 2 * 4 * 5)).astype(np.uint8)
 Y = np.arange(60) % 3
 SHAPE = (2, 4, 5)
 BOTH = Compose([HorizontalFlip(0.3), Translate(2, "edge")], SHAPE)
-
-
-def trainer(**parameters: Any) -> gs.Trainer:
-    return gs.Trainer(**{"backend": "numpy", "epochs": 3, "random_state": 0, "batch_size": 16} | parameters)
 
 
 @pytest.mark.parametrize("value", [*NUMBER.wrong, -0.1, 1.1])
@@ -145,22 +140,22 @@ def test_what_a_plan_gets() -> None:
     assert make(twice, 7, 40, 5).flip == 0.25 * 0.5 + 0.75 * 0.5
 
 
-def test_coins_have_the_distribution_that_was_asked_for() -> None:
+def test_draws_have_the_distribution_that_was_asked_for() -> None:
     n, pixels = 60_000, 3
-    coins = np.concatenate([Augmentation(n, 11, SHAPE, 0.3, pixels, True).epoch(e) for e in range(5)])
-    assert coins.dtype == np.int16
-    assert coins.shape == (5 * n, 3)
-    # Within five standard deviations of the mean; the coins are the same on every machine.
-    assert set(np.unique(coins[:, 0])) == {0, 1}
-    assert abs(coins[:, 0].mean() - 0.3) < 5 * (0.3 * 0.7 / len(coins)) ** 0.5
+    draws = np.concatenate([Augmentation(n, 11, SHAPE, 0.3, pixels, True).epoch(e) for e in range(5)])
+    assert draws.dtype == np.int16
+    assert draws.shape == (5 * n, 3)
+    # Within five standard deviations of the mean; the draws are the same on every machine.
+    assert set(np.unique(draws[:, 0])) == {0, 1}
+    assert abs(draws[:, 0].mean() - 0.3) < 5 * (0.3 * 0.7 / len(draws)) ** 0.5
     table = np.zeros((7, 7))
-    np.add.at(table, (coins[:, 1] + pixels, coins[:, 2] + pixels), 1)
+    np.add.at(table, (draws[:, 1] + pixels, draws[:, 2] + pixels), 1)
     # dy and dx are uniform, and know nothing of each other or of the flip: chi squared of 48 degrees.
-    assert ((table - len(coins) / 49) ** 2 / (len(coins) / 49)).sum() < 48 + 5 * (2 * 48) ** 0.5
-    assert np.abs(np.corrcoef(coins.T.astype(float)) - np.eye(3)).max() < 5 / len(coins) ** 0.5
+    assert ((table - len(draws) / 49) ** 2 / (len(draws) / 49)).sum() < 48 + 5 * (2 * 48) ** 0.5
+    assert np.abs(np.corrcoef(draws.T.astype(float)) - np.eye(3)).max() < 5 / len(draws) ** 0.5
 
 
-def test_coins_at_the_ends_of_their_ranges() -> None:
+def test_draws_at_the_ends_of_their_ranges() -> None:
     assert Augmentation(1000, 0, SHAPE, 1.0, 0, False).epoch(0).tolist() == [[1, 0, 0]] * 1000
     assert Augmentation(1000, 0, SHAPE, 0.0, 0, False).epoch(0).tolist() == [[0, 0, 0]] * 1000
     far = Augmentation(200_000, 0, (1, 40_000, 40_000), 0.0, MOST_PIXELS, False).epoch(0)
@@ -169,21 +164,21 @@ def test_coins_at_the_ends_of_their_ranges() -> None:
     assert far[:, 1:].max() > 0.99 * MOST_PIXELS
 
 
-def test_coins_are_a_function_of_seed_and_epoch() -> None:
+def test_draws_are_a_function_of_seed_and_epoch() -> None:
     changes = Augmentation(50, 3, SHAPE, 0.5, 2, False)
     first = changes.epoch(4).copy()
     assert not np.array_equal(changes.epoch(5), first)
     np.testing.assert_array_equal(changes.epoch(4), first)
     assert not np.array_equal(replace(changes, seed=4).epoch(4), first)
-    # What is a coin's own does not depend on the others.
+    # What is a draw's own does not depend on the others.
     np.testing.assert_array_equal(replace(changes, pixels=0).epoch(4)[:, 0], first[:, 0])
     np.testing.assert_array_equal(replace(changes, flip=0.0).epoch(4)[:, 1:], first[:, 1:])
     assert not changes.epoch(4).flags.writeable
 
 
-def test_the_first_coins_are_pinned() -> None:
-    coins = Augmentation(6, 1, SHAPE, 0.5, 2, False).epoch(0).tolist()
-    assert coins == [[1, 2, 0], [0, -1, -2], [1, -1, 0], [1, 2, -2], [0, 0, 2], [1, -1, -1]]
+def test_the_first_draws_are_pinned() -> None:
+    draws = Augmentation(6, 1, SHAPE, 0.5, 2, False).epoch(0).tolist()
+    assert draws == [[1, 2, 0], [0, -1, -2], [1, -1, 0], [1, 2, -2], [0, 0, 2], [1, -1, -1]]
 
 
 def test_weights_and_order_are_those_without_augmentation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +250,7 @@ def test_clone_pickle_and_parts_as_parameters() -> None:
 
 @pytest.mark.parametrize("augment", [HorizontalFlip(0.1), Translate(np.int64(2), "edge", (3, 4)), BOTH])
 def test_plain_data_and_back(augment: Any) -> None:
-    assert from_dict(json.loads(json.dumps(to_dict(augment)))) == augment
+    assert Augment.from_dict(json.loads(json.dumps(augment.to_dict()))) == augment
 
 
 def test_the_command_line_takes_the_shape_from_the_data(
@@ -282,12 +277,12 @@ def test_the_command_line_takes_the_shape_from_the_data(
 @pytest.mark.parametrize(
     "word, message",
     [
-        ("mirror", "must be flip[:P], translate:PIXELS[:zero|edge], several with commas between, or none"),
+        ("mirror", "or none, several with commas between, got 'mirror'"),
         ("translate", "got 'translate'"),
         ("flip,,flip", "got 'flip,,flip'"),
-        ("flip:half", "must be flip:P, got 'half'"),
+        ("flip:half", "must be flip[:P[:IMAGE_SHAPE]], got 'flip:half'"),
         ("flip:2", "`p` of HorizontalFlip must be <= 1, got 2.0"),
-        ("translate:1.5", "must be translate:PIXELS, got '1.5'"),
+        ("translate:1.5", "must be translate:PIXELS[:FILL[:IMAGE_SHAPE]], got 'translate:1.5'"),
         ("translate:1:mirror", "`fill` of Translate must be one of 'zero', 'edge', got 'mirror'"),
         ("translate:1,translate:2", "`steps` of Compose must be of one Translate at most"),
         (

@@ -11,32 +11,33 @@ from hypothesis import strategies as st
 from sklearn.datasets import make_blobs
 
 import gradstep as gs
-from gradstep import backends
+import makers
 from gradstep.errors import DivergedError, InvalidParameterError
-from gradstep.nn.metrics import MONITORS
-from gradstep.training.observers import Plateaus
+from gradstep.nn.metrics import Accuracy, columns
+from gradstep.training.observers import PlateauState
+from makers import HERE
 
-HERE = [name for name, reason in backends.availability().items() if reason is None]
+# All that a softmax regression measures.
+MONITORS = columns((Accuracy(),))
 X, Y = make_blobs(n_samples=130, centers=4, n_features=3, cluster_std=1.5, random_state=3)
 PER_EPOCH = 4
 
 
 def trainer(**parameters: Any) -> gs.Trainer:
     """Make a Trainer of 4 updates per epoch that is the same every time."""
-    given = {"backend": "numpy", "random_state": 0, "epochs": 30, "batch_size": 40}
-    return gs.Trainer(**given | parameters)
+    return makers.trainer(**{"epochs": 30, "batch_size": 40} | parameters)
 
 
 def rule(start: float = 40.0, patience: int = 1, monitor: str = "running_loss", **more: float) -> Any:
     return gs.schedules.ReduceOnPlateau(start, 0.5, patience, monitor, **more)
 
 
-def followed(figures: list[float], monitor: str, factor: float, patience: int, least: float) -> list[float]:
-    """Return the rate before each figure, in plain loops."""
+def followed(values: list[float], monitor: str, factor: float, patience: int, least: float) -> list[float]:
+    """Return the rate before each value, in plain loops."""
     rate, best, since, rates = 1.0, None, 0, []
-    for figure in figures:
+    for value in values:
         rates.append(rate)
-        better = -figure if monitor.endswith("accuracy") else figure
+        better = -value if monitor.endswith("accuracy") else value
         if best is None or better < best:
             best, since = better, 0
         else:
@@ -47,34 +48,34 @@ def followed(figures: list[float], monitor: str, factor: float, patience: int, l
 
 
 @given(
-    figures=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), max_size=30),
+    values=st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), max_size=30),
     monitor=st.sampled_from(MONITORS),
     factor=st.sampled_from([0.1, 0.5, 1.0]),
     patience=st.integers(1, 4),
     least=st.sampled_from([0.0, 0.01, 0.3, 1.0]),
 )
 def test_the_rates_are_those_of_plain_loops(
-    figures: list[float], monitor: str, factor: float, patience: int, least: float
+    values: list[float], monitor: str, factor: float, patience: int, least: float
 ) -> None:
     plateau = gs.schedules.ReduceOnPlateau(1.0, factor, patience, monitor, min_rate=least)
-    rates = np.ones(2 * len(figures))
-    plateaus = Plateaus(plateau)
-    for i, figure in enumerate(figures):
-        plateaus.see({monitor: figure}, rates[2 * i + 2 :])
-    expected = np.repeat(followed(figures, monitor, factor, patience, least), 2)
+    rates = np.ones(2 * len(values))
+    plateaus = PlateauState(plateau)
+    for i, value in enumerate(values):
+        plateaus.on_evaluation({monitor: value}, rates[2 * i + 2 :])
+    expected = np.repeat(followed(values, monitor, factor, patience, least), 2)
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
 
 
 def test_min_delta() -> None:
     rates = np.ones(4)
-    plateaus = Plateaus(gs.schedules.ReduceOnPlateau(1.0, 0.5, 1, "train_loss", min_delta=0.5))
+    plateaus = PlateauState(gs.schedules.ReduceOnPlateau(1.0, 0.5, 1, "train_loss", min_delta=0.5))
     for update, loss in enumerate([3.0, 2.4, 2.0]):
-        plateaus.see({"train_loss": loss}, rates[update + 1 :])
+        plateaus.on_evaluation({"train_loss": loss}, rates[update + 1 :])
     assert rates.tolist() == [1, 1, 1, 0.5]
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
-def test_the_history_tells_figures_and_rates_that_fit(monitor: str) -> None:
+def test_the_history_tells_values_and_rates_that_fit(monitor: str) -> None:
     model = trainer(learning_rate=rule(monitor=monitor), evaluate_every=1)
     model.fit(X[:100], Y[:100], eval_set=(X[100:], Y[100:]))
     found = model.history_["learning_rate"]
@@ -126,7 +127,7 @@ def test_a_fit_that_diverges_names_the_rate_in_force() -> None:
             "validation_loss",
             "monitors validation_loss, which needs an eval_set of validation rows",
         ),
-        ({"evaluate_every": None}, "train_loss", "needs figures while training, got evaluate_every=None"),
+        ({"evaluate_every": None}, "train_loss", "needs metrics while training, got evaluate_every=None"),
         ({"evaluate_every": "running"}, "train_cost", "which needs the train rows evaluated"),
     ],
 )
@@ -136,5 +137,7 @@ def test_a_column_that_stays_empty_is_refused(parameters: dict[str, Any], monito
 
 
 def test_an_unknown_column_is_refused() -> None:
-    with pytest.raises(InvalidParameterError, match="`monitor` of ReduceOnPlateau must be one of"):
+    with pytest.raises(
+        InvalidParameterError, match="`monitor` of ReduceOnPlateau must be a column of the history"
+    ):
         rule(monitor="seconds")

@@ -49,8 +49,10 @@ runs = {"updates": st.integers(1, 500), "per_epoch": st.integers(1, 50)}
 
 
 def test_every_schedule_has_an_example() -> None:
-    assert {type(schedule) for schedule in EXAMPLES} == {*schedules.PLAIN, Recorded}
-    assert [kind for kind in schedules.PLAIN if ">>> " not in (kind.__doc__ or "")] == []
+    assert {type(schedule) for schedule in EXAMPLES} == set(Schedule.members())
+    assert [
+        kind for kind in Schedule.members() if kind is not Recorded and ">>> " not in (kind.__doc__ or "")
+    ] == []
 
 
 def test_constant() -> None:
@@ -206,7 +208,7 @@ def test_piecewise_takes_fractions_of_an_epoch() -> None:
     ids=["StepDecay", "CyclicTriangular", "Linear", "Geometric", "Cosine", "OneCycle", "Piecewise"],
 )
 def test_numbers_of_numpy_count_as_their_values(make: Callable[[type], Schedule]) -> None:
-    plain = schedules.from_dict(json.loads(json.dumps(schedules.to_dict(make(np.float32)))))
+    plain = Schedule.from_dict(json.loads(json.dumps(make(np.float32).to_dict())))
     rates = schedules.evaluate(make(np.float32), 20, 5)
     np.testing.assert_array_equal(rates, schedules.evaluate(plain, 20, 5))
 
@@ -327,23 +329,23 @@ def test_bad_settings(make: Callable[[], Schedule], message: str) -> None:
 
 @each
 def test_plain_data_makes_the_same_schedule(schedule: Schedule) -> None:
-    data = json.loads(json.dumps(schedules.to_dict(schedule)))
-    assert schedules.from_dict(data) == schedule
+    data = json.loads(json.dumps(schedule.to_dict()))
+    assert Schedule.from_dict(data) == schedule
     assert data["schedule"] == type(schedule).__name__
 
 
 @each
 def test_a_schedule_is_a_schedule_and_hashable(schedule: Schedule) -> None:
     assert isinstance(schedule, Schedule)
-    assert len({schedule, schedules.from_dict(schedules.to_dict(schedule))}) == 1
+    assert len({schedule, Schedule.from_dict(schedule.to_dict())}) == 1
 
 
 @pytest.mark.parametrize(
     "data", [{}, {"schedule": "Warp"}, {"schedule": None, "value": 1}, {"value": 1}], ids=str
 )
 def test_unknown_names_are_refused(data: dict[str, Any]) -> None:
-    with pytest.raises(CorruptFileError, match="a schedule must be one of Constant, StepDecay"):
-        schedules.from_dict(data)
+    with pytest.raises(CorruptFileError, match=r"a schedule must be one of .*Constant, StepDecay"):
+        Schedule.from_dict(data)
 
 
 @pytest.mark.parametrize(
@@ -358,10 +360,10 @@ def test_unknown_names_are_refused(data: dict[str, Any]) -> None:
 )
 def test_wrong_fields_are_refused(data: dict[str, Any]) -> None:
     with pytest.raises(CorruptFileError, match="cannot have the fields"):
-        schedules.from_dict(data)
+        Schedule.from_dict(data)
 
 
 def test_from_dict_leaves_its_argument_alone() -> None:
     data = {"schedule": "Recorded", "rates": [0.1]}
-    schedules.from_dict(data)
+    Schedule.from_dict(data)
     assert data == {"schedule": "Recorded", "rates": [0.1]}

@@ -12,11 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import Case, batches_of, block_of, data_of, network_of, only, relative_error, train
+from cases import (
+    Case,
+    batches_of,
+    block_of,
+    data_of,
+    network_of,
+    objective_of,
+    optimizer_of,
+    relative_error,
+    train,
+)
 from gradstep.backends import Backend
 from gradstep.backends.numpy import _augmented
-from gradstep.plan.plan import Augmentation, Layers, Objective, Plan, RowOrder, State
-from gradstep.plan.rows import Problem, Standardization, prepare
+from gradstep.nn.losses import Sigmoid
+from gradstep.nn.optimizers import SGD
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import Augmentation, RowOrder
+from gradstep.plan.plan import Plan, State
+from gradstep.plan.rows import TrainingData, prepare
+from gradstep.plan.standardization import Standardization
 
 
 @dataclass(frozen=True)
@@ -54,15 +69,16 @@ LARGE = (
     Pictures(Case("odd", n=40, d=715, k=4, hidden=(9,), dtype="float32"), (5, 13, 11), 0.5, 10, True),
     Pictures(Case("wide", n=40, d=786, k=4, row_gap=2), (2, 3, 131), 0.5, 2),
     Pictures(Case("tall", n=40, d=700, k=4, dtype="float32"), (1, 700, 1), 0.5, 0),
+    Pictures(replace(CIFAR, name="cifar-adam", optimizer="adam", loss="squared", k=4), (3, 32, 32), 0.5, 4),
 )
 small = pytest.mark.parametrize("pictures", SMALL, ids=lambda pictures: pictures.case.name)
 large = pytest.mark.parametrize("pictures", LARGE, ids=lambda pictures: pictures.case.name)
 
 
 def trained(backend: Backend, pictures: Pictures, precision: str, n_threads: int = 1) -> State:
-    state = State.start(pictures.case.parameters(precision))
     case = pictures.case
-    train(backend, pictures.plan(), case.problem(), state, 0, case.updates, n_threads=n_threads)
+    state, data = case.state(precision), case.data(precision=precision)
+    train(backend, pictures.plan(), data, state, 0, case.updates, n_threads=n_threads)
     return state
 
 
@@ -81,32 +97,32 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize(("coins", "edge", "expected"), BY_HAND)
+@pytest.mark.parametrize(("draws", "edge", "expected"), BY_HAND)
 def test_small_images_by_hand(
-    backend: Backend, coins: tuple[int, int, int], edge: bool, expected: list[int]
+    backend: Backend, draws: tuple[int, int, int], edge: bool, expected: list[int]
 ) -> None:
-    assert oracle.moved(IMAGE, (1, 2, 3), bool(coins[0]), *coins[1:], edge) == expected
+    assert oracle.moved(IMAGE, (1, 2, 3), bool(draws[0]), *draws[1:], edge) == expected
     channels = [*IMAGE, *(7 + x for x in IMAGE)]
-    both = oracle.moved(channels, (2, 2, 3), bool(coins[0]), *coins[1:], edge)
+    both = oracle.moved(channels, (2, 2, 3), bool(draws[0]), *draws[1:], edge)
     assert both[:6] == expected
-    np.testing.assert_array_equal(both, row_seen_by(backend, np.array([channels]), (2, 2, 3), coins, edge))
+    np.testing.assert_array_equal(both, row_seen_by(backend, np.array([channels]), (2, 2, 3), draws, edge))
 
 
 @dataclass(frozen=True)
-class Thrown(Augmentation):
-    """An augmentation whose coins are given."""
+class Drawn(Augmentation):
+    """An augmentation whose draws are given."""
 
-    coins: tuple[int, int, int] = (0, 0, 0)
+    draws: tuple[int, int, int] = (0, 0, 0)
 
     def epoch(self, number: int) -> npt.NDArray[np.int16]:
-        return np.array([self.coins], dtype=np.int16)
+        return np.array([self.draws], dtype=np.int16)
 
 
 def row_seen_by(
     backend: Backend,
     X: npt.NDArray[Any],
     shape: tuple[int, int, int],
-    coins: tuple[int, int, int],
+    draws: tuple[int, int, int],
     edge: bool,
     standardization: Standardization | None = None,
 ) -> npt.NDArray[np.float64]:
@@ -116,12 +132,12 @@ def row_seen_by(
     x / 4, in a row of the first. The step of rate 4 is -x.
     """
     layers = Layers((X.shape[1], 2))
-    objective, order = Objective(layers, "sigmoid", np.zeros(1)), RowOrder(1, False, 0)
-    augmentation = Thrown(1, 0, shape, 0.5, 0, edge, coins)
-    plan = Plan(objective, 1, order, np.full((1, 1), 4.0), augmentation)
+    objective, order = Objective.alike(layers, Sigmoid(), (), np.zeros(1)), RowOrder(1, False, 0)
+    augmentation = Drawn(1, 0, shape, 0.5, 0, edge, draws)
+    plan = Plan(objective, (SGD(),), 1, order, np.full((1, 1), 4.0), augmentation)
     state = State.start(np.zeros((1, layers.parameters)))
-    problem = prepare(X, np.zeros(1, dtype=np.int32), None, standardization)
-    train(backend, plan, problem, state, 0, 1)
+    rows = prepare(X, np.zeros(1, dtype=np.int32), None, standardization)
+    train(backend, plan, rows, state, 0, 1)
     row: npt.NDArray[np.float64] = -layers.weights(state.parameters, 0)[0, :, 1]
     return row
 
@@ -132,52 +148,57 @@ def row_seen_by(
 def test_any_image_at_any_border(backend: Backend, dtype: str, data: st.DataObject) -> None:
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 70)), label="shape")
     _, height, width = shape
-    # Coins beyond the image are no plan's, and still no reason to read elsewhere.
+    # Draws beyond the image are no plan's, and still no reason to read elsewhere.
     shifts = st.tuples(st.integers(-height - 1, height + 1), st.integers(-width - 1, width + 1))
-    coins = (data.draw(st.integers(0, 1), label="flip"), *data.draw(shifts, label="dy, dx"))
+    draws = (data.draw(st.integers(0, 1), label="flip"), *data.draw(shifts, label="dy, dx"))
     edge = data.draw(st.booleans(), label="edge")
     X = np.arange(1, 1 + np.prod(shape)).reshape(1, -1) % 251
-    expected = oracle.moved(X[0].tolist(), shape, bool(coins[0]), *coins[1:], edge)
-    np.testing.assert_array_equal(row_seen_by(backend, X.astype(dtype), shape, coins, edge), expected)
+    expected = oracle.moved(X[0].tolist(), shape, bool(draws[0]), *draws[1:], edge)
+    np.testing.assert_array_equal(row_seen_by(backend, X.astype(dtype), shape, draws, edge), expected)
 
 
 def test_two_flips_give_the_image_back() -> None:
     X = np.random.default_rng(0).integers(0, 256, size=(9, 3 * 5 * 7)).astype(np.uint8)
     flip = Augmentation(9, 0, (3, 5, 7), 1.0, 0, False)
-    coins = flip.epoch(0)
-    once = _augmented(X, coins, flip)
+    draws = flip.epoch(0)
+    once = _augmented(X, draws, flip)
     assert not np.array_equal(once, X)
     assert once.dtype == X.dtype
-    np.testing.assert_array_equal(_augmented(once, coins, flip), X)
+    np.testing.assert_array_equal(_augmented(once, draws, flip), X)
 
 
-def seen(pictures: Pictures, problem: Problem, epoch: int) -> list[list[float]]:
+def seen(pictures: Pictures, data: TrainingData, epoch: int) -> list[list[float]]:
     """Return the standardised rows of an epoch in its order, made by the oracle."""
-    plan, standardization = pictures.plan(), problem.standardization
-    coins = plan.augmentation.epoch(epoch).tolist() if plan.augmentation else []
+    plan, standardization = pictures.plan(), data.standardization
+    draws = plan.augmentation.epoch(epoch).tolist() if plan.augmentation else []
     rows = [
-        oracle.moved(problem.X[row].tolist(), pictures.shape, bool(coin[0]), coin[1], coin[2], pictures.edge)
-        for row, coin in zip(plan.order.epoch(epoch), coins, strict=True)
+        oracle.moved(data.X[row].tolist(), pictures.shape, bool(drawn[0]), drawn[1], drawn[2], pictures.edge)
+        for row, drawn in zip(plan.order.epoch(epoch), draws, strict=True)
     ]
     return oracle.standardized(rows, standardization.mean.tolist(), standardization.scale.tolist())
 
 
 @small
 def test_training_is_that_of_the_oracle(backend: Backend, pictures: Pictures) -> None:
-    case, problem, plan = pictures.case, pictures.case.problem(), pictures.plan()
+    case, data, plan = pictures.case, pictures.case.data(), pictures.plan()
     state = trained(backend, pictures, "float64")
     for model, parameters in enumerate(case.parameters("float64")):
         network = network_of(case.layers, parameters)
-        _, y, weight = data_of(problem, model)
+        known = data_of(data, model)
         batches, done = batches_of(plan, model), 0
         per_epoch = plan.updates_per_epoch
         for t, (rows, rate) in enumerate(batches):
             done = 0 if t % per_epoch == 0 else done
-            X = seen(pictures, problem, t // per_epoch)[done : done + len(rows)]
+            X = seen(pictures, data, t // per_epoch)[done : done + len(rows)]
             done += len(rows)
-            labels, weights = [y[row] for row in rows], [weight[row] for row in rows]
-            own = [(list(range(len(rows))), rate)]
-            network = oracle.sgd(network, X, labels, weights, case.l2[model], own, case.loss)
+            # Plain descent remembers nothing, so that every update can be a training of its own.
+            network = oracle.train(
+                network,
+                known.rows(rows)._replace(X=X),
+                objective_of(case.objective, model),
+                optimizer_of(plan, model),
+                [(list(range(len(rows))), rate)],
+            )
         expected = block_of(network)[None]
         assert relative_error(case.layers, state.parameters[model : model + 1], expected) < 1e-10
 
@@ -186,9 +207,9 @@ def test_training_is_that_of_the_oracle(backend: Backend, pictures: Pictures) ->
 def test_backends_agree(compiled_backend: Backend, reference: Backend, pictures: Pictures) -> None:
     result, expected = (trained(b, pictures, "float64").parameters for b in (compiled_backend, reference))
     assert relative_error(pictures.case.layers, result, expected) < 1e-10
-    without = State.start(pictures.case.parameters("float64"))
+    without = pictures.case.state("float64")
     plan = replace(pictures.plan(), augmentation=None)
-    train(reference, plan, pictures.case.problem(), without, 0, pictures.case.updates)
+    train(reference, plan, pictures.case.data(), without, 0, pictures.case.updates)
     if pictures.shape[-1] > 1:
         assert relative_error(pictures.case.layers, without.parameters, expected) > 1e-3
 
@@ -205,8 +226,8 @@ def test_threads_do_not_change_a_bit(
 def test_a_model_alone_is_the_model_in_a_group(backend: Backend, precision: str, pictures: Pictures) -> None:
     case, together = pictures.case, trained(backend, pictures, precision)
     for model in range(len(case.l2)):
-        state = State.start(case.parameters(precision)[model : model + 1])
-        train(backend, only(pictures.plan(), [model]), case.problem(), state, 0, case.updates)
+        state, data = case.state(precision).select([model]), case.data(precision=precision)
+        train(backend, pictures.plan().select([model]), data, state, 0, case.updates)
         np.testing.assert_array_equal(state.parameters[0], together.parameters[model])
 
 
@@ -214,21 +235,21 @@ def test_a_model_alone_is_the_model_in_a_group(backend: Backend, precision: str,
 @settings(max_examples=3)
 @given(data=st.data())
 def test_a_run_can_be_cut_anywhere(backend: Backend, pictures: Pictures, data: st.DataObject) -> None:
-    case, plan, problem = pictures.case, pictures.plan(), pictures.case.problem()
+    case, plan, rows = pictures.case, pictures.plan(), pictures.case.data(precision="float32")
     cut = data.draw(st.integers(1, case.updates - 1), label="cut")
-    state = State.start(case.parameters("float32"))
+    state = case.state("float32")
     for t0, t1 in ((0, cut), (cut, case.updates)):
-        train(backend, plan, problem, state, t0, t1, n_threads=2)
+        train(backend, plan, rows, state, t0, t1, n_threads=2)
     np.testing.assert_array_equal(state.parameters, trained(backend, pictures, "float32").parameters)
 
 
 def test_evaluated_rows_stay_as_they_are(backend: Backend) -> None:
     pictures = LARGE[0]
-    problem, block = pictures.case.problem(), pictures.case.parameters("float64")
-    session = backend.session(pictures.plan(), problem, [problem])
-    expected = backend.evaluate(pictures.plan().objective, problem, block)
-    for figure, wanted in zip(session.evaluate(block)[0], expected, strict=True):
-        np.testing.assert_allclose(figure, wanted, rtol=1e-12)
+    data, block = pictures.case.data(), pictures.case.parameters("float64")
+    session = backend.session(pictures.plan(), data, [data])
+    expected = backend.evaluate(pictures.case.objective, data, block)
+    for value, wanted in zip(session.evaluate(block)[0][:3], expected[:3], strict=True):
+        np.testing.assert_allclose(value, wanted, rtol=1e-12)
 
 
 def test_zero_is_the_raw_value(backend: Backend) -> None:

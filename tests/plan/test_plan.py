@@ -1,4 +1,4 @@
-"""Where parameters lie, in which order rows come, and how updates are cut into stretches."""
+"""Where parameters lie, in which order rows come, and how updates are cut into ranges."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradstep.plan.plan import Layers, Objective, Plan, RowOrder, State, rows_per_update
+from cases import LOSSES, OPTIMIZERS, Case, concept_id, find
+from gradstep.nn.losses import Loss, Softmax
+from gradstep.nn.optimizers import SGD, Adam, AdamW, Optimizer
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import RowOrder, rows_per_update
+from gradstep.plan.plan import Plan, State
 
 sizes = st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple)
 
 
 def plan_of(n: int, batch_size: int, updates: int, *, m: int = 2, shuffle: bool = True) -> Plan:
     rates = np.arange(m * updates, dtype=np.float64).reshape(m, updates)
-    objective = Objective(Layers((3, 2)), "softmax", np.zeros(m))
-    return Plan(objective, batch_size, RowOrder(n, shuffle, seed=5), rates)
+    objective = Objective.alike(Layers((3, 2)), Softmax(), (), np.zeros(m))
+    return Plan(objective, (SGD(),) * m, batch_size, RowOrder(n, shuffle, seed=5), rates)
 
 
 def test_softmax_regression_lies_as_written() -> None:
@@ -156,20 +161,32 @@ def test_automatic_batches_give_an_epoch_50_updates_or_batches_of_100(n: int) ->
     assert b == 100 or n // (b + 1) < 50
 
 
-def test_stretches_end_with_epochs_and_short_batches() -> None:
-    stretches = list(plan_of(7, 3, 9, shuffle=False).stretches(1, 8))
-    assert [(s.t0, s.t1) for s in stretches] == [(1, 3), (3, 6), (6, 8)]
-    assert [s.rows.tolist() for s in stretches] == [[3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5]]
-    assert [s.starts.tolist() for s in stretches] == [[0, 3, 4], [0, 3, 6, 7], [0, 3, 6]]
-    assert [s.learning_rate.tolist() for s in stretches] == [
+def rates_of(numbers: np.ndarray) -> list[list[float]]:
+    """Return the rates (m, t) of plain descent without l2: what the gradient is scaled by, with a minus."""
+    np.testing.assert_array_equal(numbers[:, :, 0], numbers[:, :, 1])
+    assert (numbers[..., 0] == 1).all()
+    return (-numbers[:, :, 0, 1]).tolist()
+
+
+def test_ranges_end_with_epochs_and_short_batches() -> None:
+    ranges = list(plan_of(7, 3, 9, shuffle=False).ranges(1, 8))
+    assert [(r.t0, r.t1) for r in ranges] == [(1, 3), (3, 6), (6, 8)]
+    assert [r.row_indices.tolist() for r in ranges] == [
+        [3, 4, 5, 6],
+        [0, 1, 2, 3, 4, 5, 6],
+        [0, 1, 2, 3, 4, 5],
+    ]
+    assert [r.starts.tolist() for r in ranges] == [[0, 3, 4], [0, 3, 6, 7], [0, 3, 6]]
+    assert [rates_of(r.numbers) for r in ranges] == [
         [[1, 2], [10, 11]],
         [[3, 4, 5], [12, 13, 14]],
         [[6, 7], [15, 16]],
     ]
+    assert all(r.draws is None for r in ranges)
 
 
-def test_no_updates_are_no_stretches() -> None:
-    assert list(plan_of(7, 3, 9).stretches(4, 4)) == []
+def test_no_updates_are_no_ranges() -> None:
+    assert list(plan_of(7, 3, 9).ranges(4, 4)) == []
 
 
 @given(data=st.data(), n=st.integers(1, 40), b=st.integers(1, 50), epochs=st.integers(1, 4))
@@ -183,16 +200,17 @@ def test_cut_anywhere_the_batches_are_the_same(data: st.DataObject, n: int, b: i
     cuts = sorted(data.draw(st.lists(st.integers(0, updates), max_size=3)))
     batches, times, rates = [], [], []
     for t0, t1 in zip([0, *cuts], [*cuts, updates], strict=True):
-        for stretch in plan.stretches(t0, t1):
-            assert (stretch.rows.dtype, stretch.starts.dtype) == (np.int32, np.int64)
-            assert stretch.learning_rate.flags.c_contiguous
-            assert stretch.starts[0] == 0
-            assert stretch.starts[-1] == len(stretch.rows)
-            assert len(stretch.starts) == stretch.t1 - stretch.t0 + 1
-            ends = zip(stretch.starts, stretch.starts[1:], strict=False)
-            batches += [stretch.rows[start:end].tolist() for start, end in ends]
-            times += range(stretch.t0, stretch.t1)
-            rates.append(stretch.learning_rate)
+        for part in plan.ranges(t0, t1):
+            assert (part.row_indices.dtype, part.starts.dtype) == (np.int32, np.int64)
+            assert part.numbers.flags.c_contiguous
+            assert part.numbers.shape == (2, part.t1 - part.t0, 2, 2)
+            assert part.starts[0] == 0
+            assert part.starts[-1] == len(part.row_indices)
+            assert len(part.starts) == part.t1 - part.t0 + 1
+            ends = zip(part.starts, part.starts[1:], strict=False)
+            batches += [part.row_indices[start:end].tolist() for start, end in ends]
+            times += range(part.t0, part.t1)
+            rates.append(rates_of(part.numbers))
     assert batches == expected
     assert times == list(range(updates))
     np.testing.assert_array_equal(np.concatenate(rates, axis=1), plan.learning_rate)
@@ -204,17 +222,88 @@ def test_a_state_starts_at_update_0_on_the_given_parameters() -> None:
     assert state.parameters is parameters
     assert (state.updates.tolist(), state.updates.dtype) == ([0, 0, 0], np.int64)
     assert (state.finite.tolist(), state.finite.dtype) == ([True] * 3, np.bool_)
+    assert state.slots.shape == (3, 0, 5)
+    slots = State.start(parameters, 2).slots
+    assert (slots.shape, slots.dtype, slots.any()) == ((3, 2, 5), np.float32, False)
 
 
 def test_a_copied_state_shares_nothing() -> None:
-    state = State.start(np.ones((2, 3)))
+    state = State.start(np.ones((2, 3)), 1)
     copy = state.copy()
     copy.parameters[:] = 7
+    copy.slots[:] = 7
     copy.updates[:] = 7
     copy.finite[:] = False
     assert (state.parameters == 1).all()
+    assert not state.slots.any()
     assert (state.updates == 0).all()
     assert state.finite.all()
+
+
+def test_some_models_of_a_state_are_copies_too() -> None:
+    state = State.start(np.arange(6.0).reshape(3, 2), 1)
+    some = state.select([2, 0])
+    assert some.parameters.tolist() == [[4, 5], [0, 1]]
+    assert some.slots.shape == (2, 1, 2)
+    some.parameters[:] = some.slots[:] = 7
+    assert state.parameters.max() == 5
+    assert not state.slots.any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=concept_id)
+def test_the_numbers_of_an_update_are_made_in_float64_for_weights_and_for_biases(
+    optimizer: Optimizer,
+) -> None:
+    plan = Case("numbers", optimizer=optimizer, apart=True, l2=(0.0, 0.25)).plan()
+    numbers = plan.numbers(2, 7)
+    names = plan.rule.numbers
+    assert (numbers.shape, numbers.dtype) == ((2, 5, 2, len(names)), np.float64)
+    rates = plan.learning_rate[:, 2:7]
+    for model, own in enumerate(plan.optimizers):
+        for which, l2 in enumerate((plan.objective.l2[model], 0.0)):
+            given = own.numbers(np.arange(2, 7), rates[model : model + 1], np.array([[l2]]))
+            given |= plan.rule.for_biases if which else {}
+            for place, name in enumerate(names):
+                expected = np.broadcast_to(given[name], (1, 5))[0]
+                np.testing.assert_array_equal(numbers[model, :, which, place], expected)
+    # Any cut of the updates has the same numbers.
+    np.testing.assert_array_equal(plan.numbers(2, 4), numbers[:, :2])
+
+
+def test_decay_is_for_weights_alone() -> None:
+    numbers = Case("decay", l2=(0.25,), optimizer=Adam()).plan().numbers(0, 2)
+    assert numbers[0, :, :, 0].tolist() == [[0.5, 0.0]] * 2
+    plan = Case("decay", l2=(0.0,), optimizer=AdamW(weight_decay=0.5)).plan()
+    shrink = plan.rule.numbers.index("shrink")
+    np.testing.assert_array_equal(plan.numbers(0, 2)[0, :, 0, shrink], 1 - plan.learning_rate[0, :2] * 0.5)
+    assert plan.numbers(0, 2)[0, :, 1, shrink].tolist() == [1, 1]
+
+
+def test_bias_corrections_are_those_of_the_paper() -> None:
+    plan = Case("adam", l2=(0.0,), optimizer=Adam(0.9, 0.99, 1e-3)).plan()
+    by_name = dict(zip(plan.rule.numbers, plan.numbers(0, 3)[0, :, 0].T, strict=True))
+    for t in (1, 2, 3):
+        first, second = 1 - 0.9**t, 1 - 0.99**t
+        rate = plan.learning_rate[0, t - 1] * second**0.5 / first
+        assert by_name["rate"][t - 1] == pytest.approx(rate, rel=1e-14)
+        assert by_name["epsilon"][t - 1] == pytest.approx(1e-3 * second**0.5, rel=1e-14)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=concept_id)
+def test_some_models_of_a_plan_take_their_numbers_along(loss: Loss) -> None:
+    case = Case("some", hidden=(3,), loss=loss, activation="leaky_relu", optimizer="adamw", apart=True)
+    plan, some = case.plan(), case.plan().select([2, 0])
+    for name in ("loss_numbers", "activation_numbers", "l2"):
+        np.testing.assert_array_equal(getattr(some.objective, name), getattr(plan.objective, name)[[2, 0]])
+    assert some.optimizers == (plan.optimizers[2], plan.optimizers[0])
+    np.testing.assert_array_equal(some.numbers(1, 4), plan.numbers(1, 4)[[2, 0]])
+    assert len(set(plan.optimizers)) == 3
+
+
+def test_every_name_of_a_case_is_its_own() -> None:
+    from cases import CASES
+
+    assert find(*(case.name for case in CASES)) == CASES
 
 
 @pytest.mark.parametrize("n", [1, 2, 30, 10_000])

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from gradstep import backends
 from gradstep.errors import InvalidDataError
-from gradstep.plan.rows import ROW_TYPES, Problem, Standardization, as_rows, prepare, sums_of_bytes
+from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
+from gradstep.plan.standardization import Standardization, sums_of_bytes
 
 TYPES = ("uint8", "float32", "float64")
 
@@ -162,21 +163,21 @@ def test_any_view_keeps_its_values_and_can_be_read_by_backends(
 
 
 def test_prepare_makes_labels_int32_and_weights_of_mean_1() -> None:
-    problem = prepare(table("float32"), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 3, 4, 5]))
-    assert problem.y.dtype == np.int32
-    assert problem.y.tolist() == [0, 1, 2, 0, 1, 2]
-    assert problem.weight is not None
-    np.testing.assert_allclose(problem.weight, np.arange(6) / 2.5)
-    assert (problem.n, problem.d) == (6, 4)
-    assert (problem.standardization.mean == 0).all()
-    assert (problem.standardization.scale == 1).all()
+    data = prepare(table("float32"), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 3, 4, 5]))
+    assert data.targets.dtype == np.int32
+    assert data.targets.tolist() == [0, 1, 2, 0, 1, 2]
+    assert data.weight is not None
+    np.testing.assert_allclose(data.weight, np.arange(6) / 2.5)
+    assert (data.n, data.d) == (6, 4)
+    assert (data.standardization.mean == 0).all()
+    assert (data.standardization.scale == 1).all()
 
 
 def test_equal_weights_are_none_and_missing_labels_zero() -> None:
-    problem: Problem = prepare(table("uint8"), None, np.full(6, 0.3))
-    assert problem.weight is None
-    assert problem.y.tolist() == [0] * 6
-    assert problem.y.dtype == np.int32
+    data: TrainingData = prepare(table("uint8"), None, np.full(6, 0.3))
+    assert data.weight is None
+    assert data.targets.tolist() == [0] * 6
+    assert data.targets.dtype == np.int32
 
 
 def test_weights_of_many_models_are_those_of_each() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +17,25 @@ from hypothesis import strategies as st
 import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.training.history import COLUMNS, History
+from gradstep.nn.metrics import F1, R2, Accuracy, MeanAbsoluteError, Metric, SubsetAccuracy
+from gradstep.training.history import History, metric_columns
 
-LABELS = ["loss (nats)", "cost (nats)", "accuracy (%)"]
+LABELS = ["loss", "cost", "accuracy (%)"]
 
 
-def make_history(rows: int = 12, *, seed: int = 0, validation: bool = True, **columns: object) -> History:
-    values = {name: np.random.default_rng(seed).uniform(0.5, 2.0, rows) for name in COLUMNS}
+def make_history(
+    rows: int = 12,
+    *,
+    seed: int = 0,
+    validation: bool = True,
+    metrics: tuple[Metric, ...] = (Accuracy(),),
+    **columns: object,
+) -> History:
+    empty = History(metrics)
+    values = {name: np.random.default_rng(seed).uniform(0.5, 2.0, rows) for name in dict(empty)}
     values["epoch"] = np.arange(1, rows + 1)
-    values |= {} if validation else dict.fromkeys(COLUMNS[-3:], np.full(rows, np.nan))
-    return History({**values, **columns})
+    values |= {} if validation else dict.fromkeys(metric_columns(empty, "validation"), np.full(rows, np.nan))
+    return History(metrics, {**values, **columns})
 
 
 def make_trainer(d: int, *, hidden: tuple[int, ...] = (), k: int = 3, seed: int = 0) -> gs.Trainer:
@@ -52,7 +62,7 @@ class TestCurves:
             np.testing.assert_array_equal(validation.get_ydata(), history[f"validation_{quantity}"])
             assert train.get_linestyle() == "-"
             assert validation.get_linestyle() == "--"
-        assert texts(figure) == ["training", "validation"]
+        assert texts(figure) == ["train", "validation"]
 
     def test_runs_differ_in_colour_and_share_their_dashes(self) -> None:
         runs = {"one": make_history(seed=1), "two": make_history(seed=2, rows=5)}
@@ -62,13 +72,13 @@ class TestCurves:
             assert colours == [plots.PALETTE[0]] * 2 + [plots.PALETTE[1]] * 2
             assert [line.get_linestyle() for line in axes.lines] == ["-", "--", "-", "--"]
         np.testing.assert_array_equal(figure.axes[1].lines[2].get_ydata(), runs["two"]["train_cost"])
-        assert texts(figure) == ["one", "two", "training", "validation"]
+        assert texts(figure) == ["one", "two", "train", "validation"]
         assert figure.get_suptitle() == "Both"
 
     def test_validation_that_was_not_measured_is_left_out(self) -> None:
         figure = gs.plots.curves(make_history(validation=False))
         assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
-        assert texts(figure) == ["training"]
+        assert texts(figure) == ["train"]
         both = gs.plots.curves({"with": make_history(), "without": make_history(validation=False)})
         assert [len(axes.lines) for axes in both.axes] == [3, 3, 3]
 
@@ -134,9 +144,12 @@ class TestCurves:
     @pytest.mark.parametrize(
         ("bad", "message"),
         [
-            (3, r"the run of curves must be a History or a fitted Trainer, got 3"),
-            (gs.Trainer(), r"the run of curves must be a History or a fitted Trainer, got Trainer\(\)"),
-            ({"x": None}, r"run 'x' of curves must be a History or a fitted Trainer, got None"),
+            (3, r"the run of curves must be a History or a fitted Trainer or Regressor, got 3"),
+            (
+                gs.Trainer(),
+                r"the run of curves must be a History or a fitted Trainer or Regressor, got Trainer\(\)",
+            ),
+            ({"x": None}, r"run 'x' of curves must be a History or a fitted Trainer or Regressor, got None"),
             (History(), r"the run of curves must have at least one evaluation"),
             ({}, r"curves needs at least one run"),
         ],
@@ -245,6 +258,106 @@ class TestClassImages:
         with pytest.raises(InvalidParameterError, match=message):
             gs.plots.class_images(make_trainer(10), **arguments)
 
+    def test_labels_have_an_image_each(self) -> None:
+        X = np.random.default_rng(0).normal(size=(20, 16))
+        labels = gs.Trainer(loss="multilabel", epochs=1, backend="numpy", random_state=0)
+        figure = gs.plots.class_images(labels.fit(X, (X[:, :3] > 0).astype(int)))
+        assert [axes.get_title() for axes in figure.axes] == ["0", "1", "2"]
+
+    def test_a_regressor_has_no_classes(self) -> None:
+        X = np.random.default_rng(0).normal(size=(20, 16))
+        regressor = gs.Regressor(epochs=1, backend="numpy", random_state=0).fit(X, X[:, 0])
+        with pytest.raises(
+            InvalidParameterError, match=r"`trainer` of class_images must be a fitted Trainer, got Regressor"
+        ):
+            gs.plots.class_images(regressor)
+
     def test_an_unfitted_trainer_is_refused(self) -> None:
         with pytest.raises(InvalidParameterError, match=r"must be a fitted Trainer, got Trainer\(\)"):
             gs.plots.class_images(gs.Trainer())
+
+
+class TestMetricsOfTheModel:
+    """Which panels there are, and how they look, follows from the metrics of the histories."""
+
+    REGRESSION = (R2(), MeanAbsoluteError())
+
+    def test_a_regressor_has_panels_of_its_own_metrics(self) -> None:
+        history = make_history(metrics=self.REGRESSION)
+        figure = gs.plots.curves(history)
+        titles = [axes.get_title(loc="left") for axes in figure.axes]
+        assert titles == ["Loss", "Cost", "R2", "Mean absolute error"]
+        assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "cost", "R2", "mean absolute error"]
+        for axes, name in zip(figure.axes, ("loss", "cost", "r2", "mean_absolute_error"), strict=True):
+            for line, split in zip(axes.lines, ("train", "validation"), strict=True):
+                np.testing.assert_array_equal(line.get_ydata(), history[f"{split}_{name}"])
+
+    def test_shares_are_percent_and_others_are_not(self) -> None:
+        metrics = (SubsetAccuracy(), *self.REGRESSION)
+        shares = np.linspace(0.1, 0.9, 12)
+        columns = {"train_subset_accuracy": shares, "train_r2": shares}
+        figure = gs.plots.curves(make_history(metrics=metrics, validation=False, **columns))
+        figure.savefig(io.BytesIO())
+        by_title = {axes.get_title(loc="left"): axes for axes in figure.axes}
+        for title, factor in (("Subset accuracy", 100), ("R2", 1)):
+            axes = by_title[title]
+            shown = [float(label.get_text().replace("\u2212", "-")) for label in axes.get_yticklabels()]
+            np.testing.assert_allclose(shown, factor * axes.get_yticks(), atol=1e-9)
+        assert by_title["Subset accuracy"].get_ylabel() == "subset accuracy (%)"
+
+    @pytest.mark.parametrize(("count", "grid"), [(2, (1, 3)), (3, (2, 2)), (4, (2, 3)), (5, (2, 3))])
+    def test_panels_stand_in_rows_that_are_full_where_they_can_be(
+        self, count: int, grid: tuple[int, int]
+    ) -> None:
+        metrics = (Accuracy(), F1(), SubsetAccuracy(), *self.REGRESSION)[: count - 1]
+        figure = gs.plots.curves(make_history(metrics=metrics), title="All")
+        assert len(figure.axes) == count + 1
+        assert {axes.get_gridspec().get_geometry() for axes in figure.axes} == {grid}
+        figure.draw_without_rendering()
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        assert not any(figure.legends[0].get_window_extent().overlaps(box) for box in boxes)
+
+    def test_runs_with_other_metrics_have_lines_where_they_have_columns(self) -> None:
+        runs = {"classifier": make_history(), "regressor": make_history(metrics=self.REGRESSION)}
+        lines = {axes.get_title(loc="left"): len(axes.lines) for axes in gs.plots.curves(runs).axes}
+        assert lines == {"Loss": 4, "Cost": 4, "Accuracy": 2, "R2": 2, "Mean absolute error": 2}
+
+    def test_a_column_without_a_number_is_no_line(self) -> None:
+        # R2 of one row alone is none.
+        history = make_history(metrics=self.REGRESSION, validation_r2=np.full(12, np.nan))
+        assert [len(axes.lines) for axes in gs.plots.curves(history).axes] == [2, 2, 1, 2]
+
+    def test_running_metrics_stand_in_where_they_are_measured(self) -> None:
+        empty = History(self.REGRESSION)
+        nothing = {name: np.full(12, np.nan) for name in metric_columns(empty, "train")}
+        figure = gs.plots.curves(make_history(metrics=self.REGRESSION, **nothing))
+        assert [len(axes.lines) for axes in figure.axes] == [2, 1, 1, 1]
+        assert texts(figure) == ["train (running)", "validation"]
+
+    def test_an_error_of_many_sizes_gets_a_logarithmic_axis_and_r2_never(self) -> None:
+        columns = {"train_mean_absolute_error": (2000.0, 0.5), "train_r2": (0.001, 0.9)}
+        figure = gs.plots.curves(make_history(rows=2, metrics=self.REGRESSION, validation=False, **columns))
+        assert [axes.get_yscale() for axes in figure.axes[2:]] == ["linear", "log"]
+
+    def test_what_is_far_worse_than_the_best_is_cut_off_on_its_own_side(self) -> None:
+        values = {"train_r2": np.linspace(0.2, 0.6, 12), "validation_r2": np.linspace(0.1, 0.5, 12)}
+        good = make_history(metrics=self.REGRESSION, **values)
+        bad = make_history(metrics=self.REGRESSION, validation_r2=np.linspace(-1e9, 0.3, 12))
+        axes = gs.plots.curves({"good": good, "bad": bad}, best="good").axes[2]
+        low, high = axes.get_ylim()
+        assert low == pytest.approx(0.1 - 2 * 0.5)
+        assert 0.6 < high < 0.8
+        axes = gs.plots.curves({"good": good, "other": good}, best="good").axes[2]
+        assert axes.get_ylim()[0] > 0
+
+    def test_trained_models_are_drawn(self) -> None:
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(40, 5))
+        regressor = gs.Regressor(epochs=2, backend="numpy", random_state=0).fit(X, X[:, 0])
+        labels = gs.Trainer(loss="multilabel", epochs=2, metrics=["f1"], backend="numpy", random_state=0)
+        labels.fit(X, (X[:, :3] > 0).astype(int))
+        titles = [axes.get_title(loc="left") for axes in gs.plots.curves(regressor).axes]
+        assert titles == ["Loss", "Cost", "R2", "Mean absolute error"]
+        titles = [axes.get_title(loc="left") for axes in gs.plots.curves(labels).axes]
+        assert titles == ["Loss", "Cost", "Subset accuracy", "F1"]

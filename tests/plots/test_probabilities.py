@@ -96,11 +96,18 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     X, y = make_rows()
     trainer = make_trainer()
     with pytest.raises(
-        InvalidParameterError, match=r"trainer 'x' of .* must be a fitted Trainer, got Trainer"
+        InvalidParameterError,
+        match=r"trainer 'x' of .* must be a fitted Trainer of one label a row, got Trainer",
     ):
         plots.probability_histograms({"x": gs.Trainer()}, X, y)
     with pytest.raises(InvalidParameterError, match=r"the trainer of probability_histograms must be .*got 3"):
         plots.probability_histograms(3, X, y)
+    for other in (
+        gs.Regressor(epochs=1, backend="numpy").fit(X, X[:, 0]),
+        gs.Trainer(loss="multilabel", epochs=1, backend="numpy").fit(X, (X > 0).astype(int)),
+    ):
+        with pytest.raises(InvalidParameterError, match=r"must be a fitted Trainer of one label a row, got"):
+            plots.probability_histograms(other, X, y)
     with pytest.raises(InvalidParameterError, match="needs at least one trainer"):
         plots.probability_histograms({}, X, y)
     with pytest.raises(InvalidParameterError, match=r"`bins` of probability_histograms must be >= 1, got 0"):
@@ -109,5 +116,5 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         InvalidDataError, match=r"must have only labels that Trainer.fit has seen, got \['dog'\]"
     ):
         plots.probability_histograms(trainer, X, np.where(y == "cat", "dog", y))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples|per row of X"):
         plots.probability_histograms(trainer, X, y[:5])

@@ -10,7 +10,7 @@ from gradstep import plots
 from gradstep.diagnostics.lr_range import RangeTest
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.schedules import CyclicTriangular, Linear, ReduceOnPlateau, StepDecay
-from gradstep.training.history import COLUMNS, History
+from gradstep.training.history import History
 
 
 def fitted(n: int = 40, **parameters: object) -> gs.Trainer:
@@ -40,6 +40,14 @@ class TestLearningRate:
         (line,) = plots.learning_rate(trainer).axes[0].lines
         np.testing.assert_allclose(line.get_ydata(), 0.4 * (1 - np.arange(8) / 20))
 
+    def test_a_regressor_shows_its_rates_too(self) -> None:
+        X = np.random.default_rng(0).normal(size=(45, 3))
+        schedule = StepDecay(0.08, 0.5, 1)
+        regressor = gs.Regressor(learning_rate=schedule, batch_size=10, epochs=3, backend="numpy")
+        # Of 45 rows the last batch of an epoch is short: 5 updates.
+        (line,) = plots.learning_rate(regressor.fit(X, X[:, 0])).axes[0].lines
+        assert line.get_ydata().tolist() == [0.08] * 5 + [0.04] * 5 + [0.02] * 5
+
     def test_rates_that_fell_while_training_are_those_of_the_history(self) -> None:
         rule = ReduceOnPlateau(0.1, factor=0.5, patience=1, monitor="train_loss", min_delta=10.0)
         trainer = fitted(learning_rate=rule, batch_size=10, epochs=4)
@@ -54,7 +62,7 @@ class TestLearningRate:
         assert not hasattr(trainer, "classes_")
 
     def test_several_in_one_figure(self) -> None:
-        history = History({name: np.arange(1.0, 4.0) for name in COLUMNS})
+        history = History(columns={name: np.arange(1.0, 4.0) for name in dict(History())})
         runs = {"cyclic": CyclicTriangular(0.1, 0.5, 2), "falling": lambda t: 1 / (1 + t), "flat": 0.3}
         figure = plots.learning_rate(runs | {"seen": history}, updates=5, updates_per_epoch=5, title="All")
         (axes,) = figure.axes
@@ -81,8 +89,16 @@ class TestLearningRate:
         ("run", "options", "message"),
         [
             ({}, {}, r"learning_rate needs at least one run"),
-            ("fast", {}, r"the run of learning_rate must be a Trainer, a History, .*, got 'fast'"),
-            ({"x": None}, {}, r"run 'x' of learning_rate must be a Trainer, a History, .*, got None"),
+            (
+                "fast",
+                {},
+                r"the run of learning_rate must be a Trainer or Regressor, a History, .*, got 'fast'",
+            ),
+            (
+                {"x": None},
+                {},
+                r"run 'x' of learning_rate must be a Trainer or Regressor, a History, .*, got None",
+            ),
             (History(), {}, r"the run of learning_rate must have at least one row"),
             (gs.Trainer(), {}, r"the run of learning_rate needs `updates_per_epoch`, got None"),
             ({"x": 0.1}, {"updates_per_epoch": 1}, r"run 'x' of learning_rate needs `updates`, got None"),
@@ -106,7 +122,7 @@ class TestRangeTest:
         np.testing.assert_array_equal(line.get_xdata(), result.learning_rate)
         np.testing.assert_array_equal(line.get_ydata(), result.loss)
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "running loss (nats)")
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "running loss")
         assert line.get_marker() == "o"
 
     def test_a_lost_network_does_not_flatten_the_rest(self) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of result tables: dots, means and cells are the figures of the table."""
+"""Pictures of result tables: dots, means and cells are the metrics of the table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.plots import heat_maps, results
+from gradstep.utils import text
 
 TABLE = {
     "l2": [1e-2, 0.0, 1e-4, 1e-3],
@@ -61,27 +62,52 @@ class TestOverParameter:
         np.testing.assert_allclose(shown, 100 * axes.get_yticks(), atol=1e-9)
 
     def test_the_best_loss_is_the_lowest(self) -> None:
-        figure = plots.over_parameter(TABLE, figure="validation_loss")
-        assert figure.axes[0].get_ylabel() == "validation loss (nats)"
-        assert figure.get_supxlabel() == "best validation loss: 1.7 nats at 1e-3"
+        figure = plots.over_parameter(TABLE, metric="validation_loss")
+        assert figure.axes[0].get_ylabel() == "validation loss"
+        assert figure.get_supxlabel() == "best validation loss: 1.7000 at 1e-3"
 
-    def test_several_figures_have_colours_and_a_legend_that_covers_nothing(self) -> None:
-        figure = plots.over_parameter(TABLE, figure=["train_accuracy", "validation_accuracy"])
+    @pytest.mark.parametrize(
+        ("metric", "label", "note"),
+        [
+            ("test_r2", "test R2", "best test R2: 0.7000 at 0.2"),
+            ("validation_mean_absolute_error", "validation mean absolute error", "0.3000 at 0.1"),
+            ("validation_subset_accuracy", "validation subset accuracy (%)", "70.00 % at 0.2"),
+            ("best_validation_f1", "best validation f1 (%)", "70.00 % at 0.2"),
+        ],
+    )
+    def test_direction_name_and_format_are_those_of_the_metric(
+        self, metric: str, label: str, note: str
+    ) -> None:
+        figure = plots.over_parameter({"l2": [0.1, 0.2], metric: [0.3, 0.7]}, "l2", metric)
+        assert figure.axes[0].get_ylabel() == label
+        assert note in figure.get_supxlabel()
+
+    def test_quantities_are_not_mixed_up_by_their_last_word(self) -> None:
+        names = ["validation_accuracy", "validation_subset_accuracy"]
+        table = {"l2": [0.1], **{name: [0.5] for name in names}}
+        with pytest.raises(InvalidParameterError, match="several of one quantity"):
+            plots.over_parameter(table, "l2", names)
+        both = {"l2": [0.1], "train_subset_accuracy": [0.5], "test_subset_accuracy": [0.4]}
+        figure = plots.over_parameter(both, "l2", ["train_subset_accuracy", "test_subset_accuracy"])
+        assert figure.axes[0].get_ylabel() == "subset accuracy (%)"
+
+    def test_several_metrics_have_colours_and_a_legend_that_covers_nothing(self) -> None:
+        figure = plots.over_parameter(TABLE, metric=["train_accuracy", "validation_accuracy"])
         (axes,) = figure.axes
         assert axes.get_ylabel() == "accuracy (%)"
         assert {line.get_color() for line in axes.lines} == set(plots.PALETTE[:2])
         legend = figure.legends[0]
         assert [text.get_text().strip() for text in legend.get_texts()] == [
-            "training accuracy",
+            "train accuracy",
             "validation accuracy",
         ]
-        assert "best training accuracy: 50.00 % at 0" in legend.get_title().get_text()
+        assert "best train accuracy: 50.00 % at 0" in legend.get_title().get_text()
         figure.draw_without_rendering()
         assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
 
     def test_repeated_values_are_joined_by_their_means_and_missing_ones_counted(self) -> None:
         table = {"l2": [0.1, 0.2, 0.1, 0.2], "test_accuracy": [0.5, 0.7, 0.6, np.nan]}
-        figure = plots.over_parameter(table, figure="test_accuracy")
+        figure = plots.over_parameter(table, metric="test_accuracy")
         dots, line, bars, _ = figure.axes[0].lines
         assert dots.get_alpha() < 1
         for means in (line, bars):
@@ -135,10 +161,10 @@ class TestOverParameter:
             ((TABLE, "lambda"), r"got 'lambda'; there are l2, train_accuracy, validation_accuracy, valid"),
             (
                 (TABLE, "l2", "test_accuracy"),
-                r"`figure` of over_parameter must be a column .*'test_accuracy'",
+                r"`metric` of over_parameter must be a column .*'test_accuracy'",
             ),
-            ((TABLE, "l2", [None]), r"`figure` of over_parameter must be a column of the table, got None"),
-            ((TABLE, "l2", ()), r"`figure` of over_parameter must be a column, or several of one quantity"),
+            ((TABLE, "l2", [None]), r"`metric` of over_parameter must be a column of the table, got None"),
+            ((TABLE, "l2", ()), r"`metric` of over_parameter must be a column, or several of one quantity"),
             (
                 (TABLE, "l2", ("train_accuracy", "validation_loss")),
                 r"several of one quantity, got \['train_a",
@@ -155,7 +181,7 @@ class TestOverParameter:
 
 
 class TestHeatMap:
-    def test_cells_are_the_figures(self) -> None:
+    def test_cells_are_the_metrics(self) -> None:
         table = grid()
         softmax = [place for place in range(12) if table["loss"][place] == "softmax"][::-1]
         table = {name: [values[place] for place in softmax] for name, values in table.items()}
@@ -188,9 +214,9 @@ class TestHeatMap:
     def test_rows_of_a_cell_are_averaged_and_empty_cells_have_a_dash(self) -> None:
         table = {"a": [1, 1, 2, 2], "b": [1, 1, 2, 1], "test_loss": [1.0, 2.0, np.nan, 0.5]}
         figure = plots.heat_map(table, "a", "b", "test_loss")
-        assert [text.get_text() for text in figure.axes[0].texts] == ["1.50", "-", "0.500", "-"]
+        assert [text.get_text() for text in figure.axes[0].texts] == ["1.50", "\u2013", "0.500", "\u2013"]
         assert figure.get_supxlabel().replace("\n", " ") == (
-            "framed: best, 0.5 nats; cells: means of several trainings; 1 of 4 without a result"
+            "framed: best, 0.5000; cells: means of several trainings; 1 of 4 without a result"
         )
         # The lighter, the better: of a loss the lowest.
         rgb = [figure.axes[0].images[0].to_rgba(np.array([value]))[0, :3].sum() for value in (0.5, 1.5)]
@@ -205,7 +231,16 @@ class TestHeatMap:
         # 4.5 is what WCAG asks of text of any size.
         assert (max(background, text) + 0.05) / (min(background, text) + 0.05) >= 4.5
 
-    def test_figures_that_are_all_alike_can_be_drawn(self) -> None:
+    def test_cells_of_a_metric_that_is_no_share_are_numbers(self) -> None:
+        table = {"a": [1, 2], "b": [1, 1], "test_r2": [0.5, -1.25], "test_mean_absolute_error": [40.5, 3e5]}
+        r2 = plots.heat_map(table, "a", "b", "test_r2")
+        assert [cell.get_text() for cell in r2.axes[0].texts] == ["0.500", "-1.25"]
+        assert r2.get_supxlabel() == "framed: best, 0.5000"
+        error = plots.heat_map(table, "a", "b", "test_mean_absolute_error")
+        assert [cell.get_text() for cell in error.axes[0].texts] == ["40.5", "3.00e+05"]
+        assert error.get_supxlabel() == "framed: best, 40.5000"
+
+    def test_metrics_that_are_all_alike_can_be_drawn(self) -> None:
         plots.heat_map({"a": [1, 2], "b": [1, 2], "c": [0, 0]}, "a", "b", "c").draw_without_rendering()
 
     def test_a_search_that_was_no_grid_is_refused(self) -> None:
@@ -218,8 +253,8 @@ class TestHeatMap:
             plots.heat_map(table, "b", "b", "test_loss", panels="a")
 
     def test_unknown_columns_are_refused(self) -> None:
-        for role in ("rows", "columns", "figure", "panels"):
-            arguments = {"rows": "l2", "columns": "loss", "figure": "test_accuracy", role: "depth"}
+        for role in ("rows", "columns", "metric", "panels"):
+            arguments = {"rows": "l2", "columns": "loss", "metric": "test_accuracy", role: "depth"}
             message = (
                 rf"`{role}` of heat_map must be a column .*got 'depth'; there are l2, batch_size, loss, test"
             )
@@ -233,9 +268,9 @@ class TestHeatMap:
             box = axes.get_tightbbox()
             assert box.x0 >= 0
             assert box.x1 <= figure.bbox.x1 + 1
-        for text in figure.axes[0].texts:
+        for written in figure.axes[0].texts:
             # A cell is 72 pixels wide at least, at 100 pixels per inch.
-            assert text.get_window_extent().width < 60
+            assert written.get_window_extent().width < 60
 
 
 @pytest.mark.parametrize(
@@ -246,14 +281,14 @@ class TestHeatMap:
         (0.0123456, "0.01235"),
         (True, "True"),
         (np.float32(0.5), "0.5"),
-        (np.nan, "nan"),
+        (np.nan, "\u2013"),
         (2.5e7, "2.5e7"),
         (-0.001, "-1e-3"),
         (np.int64(7), "7"),
     ],
 )
 def test_values_are_written_short(value: object, written: str) -> None:
-    assert results.text(value) == written
+    assert text.short(value) == written
 
 
 @pytest.mark.parametrize(

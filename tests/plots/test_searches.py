@@ -10,7 +10,6 @@ import pytest
 import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.training.history import COLUMNS
 
 TABLE = {
     "l2": [0.0, 1e-4, 1e-2, 1e-2],
@@ -25,16 +24,16 @@ NAMES = ["l2", "batch_size", "loss"]
 HALVED = {
     "l2": [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e-3],
     "batch_size": [10, 20, 10, 20, 10, 20],
-    "status": ["finished", "stopped", "dropped", "diverged", "interrupted", "running"],
+    "status": ["completed", "early_stopped", "pruned", "diverged", "interrupted", "running"],
     "validation_accuracy": [0.3, 0.4, 0.5, np.nan, 0.45, 0.1],
 }
-NONE_ENDED = HALVED | {"status": ["dropped", "waiting", "dropped", "diverged", "interrupted", "running"]}
+NONE_ENDED = HALVED | {"status": ["pruned", "waiting", "pruned", "diverged", "interrupted", "running"]}
 
 
-def history(epochs: int, **figures: float) -> gs.History:
+def history(epochs: int, **columns: float) -> gs.History:
     found = gs.History()
     for epoch in range(1, epochs + 1):
-        found.append(**(dict.fromkeys(COLUMNS, 1 / epoch) | {"epoch": epoch, "update": epoch} | figures))
+        found.append(**(dict.fromkeys(found.keys(), 1 / epoch) | {"epoch": epoch, "update": epoch} | columns))
     return found
 
 
@@ -62,8 +61,8 @@ class TestNotTrainedToTheEnd:
         figure = plots.over_parameter(HALVED, "batch_size")
         assert "means" not in notes(figure)
         table = {"l2": [0.1, 0.1, 0.1, 0.2], "test_accuracy": [0.3, 0.5, 0.9, 0.45]}
-        table["status"] = ["finished", "finished", "dropped", "stopped"]
-        figure = plots.over_parameter(table, figure="test_accuracy")
+        table["status"] = ["completed", "completed", "pruned", "early_stopped"]
+        figure = plots.over_parameter(table, metric="test_accuracy")
         _, _, line, bars, ring = figure.axes[0].lines
         for means in (line, bars):
             np.testing.assert_allclose(means.get_ydata(), [0.4, 0.45])
@@ -88,7 +87,7 @@ class TestNotTrainedToTheEnd:
         )
 
     def test_the_best_quarter_is_one_of_what_came_to_its_end(self) -> None:
-        table = {"l2": [0.1] * 16, "status": ["finished"] * 8 + ["dropped"] * 8}
+        table = {"l2": [0.1] * 16, "status": ["completed"] * 8 + ["pruned"] * 8}
         figure = plots.parallel_coordinates(
             table | {"test_accuracy": np.linspace(0, 1, 16)}, ["l2"], "test_accuracy"
         )
@@ -99,7 +98,7 @@ class TestNotTrainedToTheEnd:
     def test_cells_leave_them_out_and_count_them(self) -> None:
         figure = plots.heat_map(HALVED, "batch_size", "l2")
         axes = figure.axes[0]
-        assert [text.get_text() for text in axes.texts] == ["30.0", *["-"] * 5, "40.0", *["-"] * 3]
+        assert [text.get_text() for text in axes.texts] == ["30.0", *["\u2013"] * 5, "40.0", *["\u2013"] * 3]
         assert axes.images[0].get_clim() == (0.3, 0.4)
         (frame,) = axes.patches
         assert frame.get_xy() == pytest.approx((1 - 0.47, 1 - 0.46))
@@ -117,7 +116,7 @@ class TestNotTrainedToTheEnd:
         assert {line.get_linestyle() for line in parallel.axes[0].lines[2:]} == {"--"}
         assert notes(parallel) == "dashed: not trained to the end; 1 of 6 without a result"
         cells = plots.heat_map(NONE_ENDED, "batch_size", "l2")
-        assert [text.get_text() for text in cells.axes[0].texts if text.get_text() != "-"] == [
+        assert [text.get_text() for text in cells.axes[0].texts if text.get_text() != "\u2013"] == [
             *("30.0", "50.0", "45.0", "25.0"),
         ]
         assert len(cells.axes[0].patches) == 0
@@ -128,7 +127,7 @@ class TestNotTrainedToTheEnd:
             figure.draw_without_rendering()
 
     def test_nothing_is_said_where_all_that_is_drawn_came_to_its_end(self) -> None:
-        status = ["finished", "stopped", "diverged", "finished"]
+        status = ["completed", "early_stopped", "diverged", "completed"]
         for draw in (
             lambda table: plots.over_parameter(table, "batch_size"),
             lambda table: plots.parallel_coordinates(table, NAMES),
@@ -142,29 +141,44 @@ class TestNotTrainedToTheEnd:
             ]
             assert looks[0][-3:] == looks[1][-3:]
 
+    def test_statuses_may_be_the_enum_or_its_text(self) -> None:
+        texts = HALVED["status"]
+        figures = [
+            plots.over_parameter(HALVED | {"status": statuses})
+            for statuses in (texts, [gs.Status(status) for status in texts])
+        ]
+        assert notes(figures[0]) == notes(figures[1])
+        assert "hollow" in notes(figures[0])
+
+    def test_other_words_are_no_statuses(self) -> None:
+        with pytest.raises(
+            InvalidParameterError, match=r"'status' of heat_map must have waiting, .* alone, got 'finished'"
+        ):
+            plots.heat_map(HALVED | {"status": ["finished"] * 6}, "l2", "batch_size")
+
     def test_the_column_must_be_as_long_as_the_others(self) -> None:
         with pytest.raises(InvalidParameterError, match=r"columns of one length, got .*'status': 1"):
-            plots.over_parameter(TABLE | {"status": ["finished"]})
+            plots.over_parameter(TABLE | {"status": ["completed"]})
 
 
-class TestEqualFigures:
-    """Of equal figures, all pictures take that which comes first in the table for the best."""
+class TestEqualMetrics:
+    """Of equal metrics, all pictures take that which comes first in the table for the best."""
 
     TABLE = {  # noqa: RUF012
         "l2": [0.1, 0.3, 0.2, 0.1],
         "batch_size": [10, 30, 20, 30],
-        "status": ["dropped", "finished", "finished", "finished"],
+        "status": ["pruned", "completed", "completed", "completed"],
         "validation_accuracy": [0.4] * 4,
         "validation_loss": [2.0] * 4,
     }
 
-    @pytest.mark.parametrize("figure", ["validation_accuracy", "validation_loss"])
-    def test_all_pictures_agree(self, figure: str) -> None:
-        over = plots.over_parameter(self.TABLE, "l2", figure)
+    @pytest.mark.parametrize("metric", ["validation_accuracy", "validation_loss"])
+    def test_all_pictures_agree(self, metric: str) -> None:
+        over = plots.over_parameter(self.TABLE, "l2", metric)
         assert over.axes[0].lines[-1].get_xdata().tolist() == [0.3]
-        best = plots.parallel_coordinates(self.TABLE, ["l2", "batch_size"], figure).axes[0].lines[-1]
+        best = plots.parallel_coordinates(self.TABLE, ["l2", "batch_size"], metric).axes[0].lines[-1]
         assert (best.get_color(), best.get_ydata()[:2].tolist()) == (plots.PALETTE[1], [1, 1])
-        (frame,) = plots.heat_map(self.TABLE, "l2", "batch_size", figure).axes[0].patches
+        (frame,) = plots.heat_map(self.TABLE, "l2", "batch_size", metric).axes[0].patches
         assert frame.get_xy() == pytest.approx((2 - 0.47, 2 - 0.46))
 
     def test_of_means_that_whose_first_row_comes_first(self) -> None:
@@ -206,16 +220,16 @@ class TestParallelCoordinates:
         assert {line.get_ydata()[0] for line in axes.lines[2:]} == {0.5}
 
     @pytest.mark.parametrize(
-        ("names", "figure", "words"),
+        ("names", "metric", "words"),
         [
             ([], "validation_accuracy", "must name one column or more, got []"),
             (["l3"], "validation_accuracy", "`parameters` of parallel_coordinates must be a column"),
-            (["l2"], "loss", "`figure` of parallel_coordinates must be a column of numbers"),
+            (["l2"], "loss", "`metric` of parallel_coordinates must be a column of numbers"),
         ],
     )
-    def test_errors(self, names: list[str], figure: str, words: str) -> None:
+    def test_errors(self, names: list[str], metric: str, words: str) -> None:
         with pytest.raises(InvalidParameterError, match=words.replace("[", "\\[")):
-            plots.parallel_coordinates(TABLE, names, figure)
+            plots.parallel_coordinates(TABLE, names, metric)
 
 
 class TestBestOfManyCurves:
@@ -229,7 +243,7 @@ class TestBestOfManyCurves:
             assert (grey.get_marker(), dot.get_marker()) == ("", ".")
             assert [line.get_color() for line in best] == list(plots.PALETTE[:2])
         texts = [text.get_text().strip() for text in figure.legends[0].get_texts()]
-        assert texts == ["b: training", "b: validation", "all others"]
+        assert texts == ["b: train", "b: validation", "all others"]
 
     def test_several_best_are_told_apart_by_their_colours(self) -> None:
         figure = plots.curves(self.RUNS, best=["a", "b"])

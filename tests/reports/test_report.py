@@ -8,6 +8,7 @@ import io
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.reports import text
-from gradstep.training.history import COLUMNS
+from gradstep.training.status import Status
+from gradstep.utils import text
 from html_pages import Page
 
 EVIL = '<script>alert("x")</script>&'
@@ -44,7 +46,11 @@ def runs() -> dict[str, gs.Trainer]:
 
 @pytest.fixture(scope="module")
 def tests() -> dict[str, gs.Metrics]:
-    return {"softmax layer": gs.Metrics(0.4321, 0.4567, 0.8765), "two layers": gs.Metrics(0.5, 0.6, 0.8)}
+    return {"softmax layer": metrics(0.4321, 0.4567, 0.8765), "two layers": metrics(0.5, 0.6, 0.8)}
+
+
+def metrics(loss: float, cost: float, accuracy: float) -> gs.Metrics:
+    return gs.Metrics({"loss": loss, "cost": cost, "accuracy": accuracy})
 
 
 @pytest.fixture(scope="module")
@@ -80,32 +86,33 @@ def test_ids_are_unique_and_all_references_lead_somewhere(page: Page) -> None:
 
 def test_results_are_those_of_the_histories(page: Page, runs: dict[str, gs.Trainer]) -> None:
     groups, names, *rows = page.rows["Results"]
-    assert groups == ["Run", "Training", "Validation", "Test"]
+    assert groups == ["Run", "Train", "Validation", "Test"]
     assert names == ["loss", "cost", "accuracy"] * 3
     assert [row[0] for row in rows] == list(runs)
     for row, trainer in zip(rows, runs.values(), strict=True):
         last = list(trainer.history_)[-1]
-        figures = [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in row[1:7]]
-        expected = [last[f"{s}_{f}"] for s in ("train", "validation") for f in gs.Metrics._fields]
+        shown = [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in row[1:7]]
+        names = ("loss", "cost", "accuracy")
+        expected = [last[f"{s}_{name}"] for s in ("train", "validation") for name in names]
         expected = [value * (100 if i % 3 == 2 else 1) for i, value in enumerate(expected)]
-        np.testing.assert_allclose([float(figure) for figure in figures], expected, atol=0.006)
+        np.testing.assert_allclose([float(value) for value in shown], expected, atol=0.006)
     assert rows[0][7:] == ["0.4321", "0.4567", "87.65\u00a0%"]
 
 
 def test_the_best_value_is_told_where_it_was_not_the_last(
     runs: dict[str, gs.Trainer], tmp_path: Path
 ) -> None:
-    columns = {name: runs["two layers"].history_[name] for name in COLUMNS}
+    columns = dict(runs["two layers"].history_)
     columns["validation_loss"] = np.array([0.9, 0.7, 0.6, 0.8, 0.85, 0.9])
     columns["validation_accuracy"] = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    trainer = gs.Trainer().set_params(**runs["two layers"].get_params())
-    vars(trainer).update({**vars(runs["two layers"]), "history_": gs.History(columns)})
+    trainer = clone(runs["two layers"])
+    trainer.publish(replace(runs["two layers"].result(), history=gs.History(columns=columns)))
     row = Page(gs.report(trainer, tmp_path / "r.html")).rows["Results"][2]
-    assert row[4] == "0.9000[0.6000 at 3]"
+    assert row[4] == "0.9000[0.6000 at\u00a03]"
     assert row[6] == "60.00\u00a0%"
 
 
-def test_only_comparable_figures_have_a_winner(page: Page) -> None:
+def test_only_comparable_metrics_have_a_winner(page: Page) -> None:
     body = page.source.split('aria-label="Results"')[1].split("</table>")[0]
     winners = [re.findall(r'<td class="[^"]*win[^"]*">([^<]*)', row) for row in body.split("<tr")[3:]]
     assert winners[0][-2:] == ["0.4321", "87.65\u00a0%"]
@@ -143,7 +150,7 @@ def test_cards_and_foot(page: Page) -> None:
 def test_curves_are_drawn_in_the_colours_of_the_page(page: Page) -> None:
     panels = page.source.split('<div class="panels">')[1].split("</section>")[0]
     assert panels.count("<svg") == 3
-    for label in ("loss (nats)", "cost (nats)", "accuracy (%)"):
+    for label in ("loss", "cost", "accuracy (%)"):
         assert f">{label}</text>" in panels
     # Two runs, each with a solid and a dashed line, in three panels.
     strokes = re.findall(r'<path d="[^"]*" clip-path[^>]*style="([^"]*)"', panels)
@@ -200,8 +207,8 @@ def test_tables_are_not_taken_for_pictures(d: int, images: int, tmp_path: Path) 
 def test_a_run_without_validation_and_with_one_evaluation(tmp_path: Path) -> None:
     X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
     trainer = gs.Trainer(epochs=3, evaluate_every=1000, backend="numpy", precision="float64").fit(X, y)
-    page = Page(gs.report(trainer, tmp_path / "r.html", tests=gs.Metrics(1.0, 1.0, 0.25)))
-    assert page.rows["Results"][0] == ["Run", "Training", "Test"]
+    page = Page(gs.report(trainer, tmp_path / "r.html", tests=metrics(1.0, 1.0, 0.25)))
+    assert page.rows["Results"][0] == ["Run", "Train", "Test"]
     assert page.rows["Results"][2][0] == "softmax layer"
     assert page.rows["Results"][2][-1] == "25.00\u00a0%"
 
@@ -210,7 +217,7 @@ def test_stopping_early_and_ctrl_c_are_told(runs: dict[str, gs.Trainer], tmp_pat
     X, y = load_digits(return_X_y=True)
     rule = gs.EarlyStopping(monitor="train_loss", patience=2, min_delta=10.0)
     trainer = gs.Trainer(epochs=9, early_stopping=rule, backend="numpy").fit(X[:200], y[:200])
-    trainer.interrupted_ = True
+    trainer.publish(replace(trainer.result(), status=Status.INTERRUPTED))
     page = Page(gs.report(trainer, tmp_path / "r.html"))
     assert page.rows["Training"][1][0] == "softmax layerinterrupted"
     assert page.rows["Training"][1][6] == "3[of 9][kept: 1]"
@@ -238,24 +245,28 @@ def test_the_same_runs_give_the_same_bytes(runs: dict[str, gs.Trainer], tmp_path
 class TestArguments:
     @pytest.mark.parametrize("bad", [gs.Trainer(), None, 3])
     def test_only_fitted_trainers(self, bad: object, tmp_path: Path) -> None:
-        with pytest.raises(InvalidParameterError, match=r"run 'x' of report must be .*a fitted Trainer, got"):
+        with pytest.raises(
+            InvalidParameterError, match=r"run 'x' of report must be .*a fitted Trainer.*, got"
+        ):
             gs.report({"x": bad}, tmp_path / "r.html")
 
     def test_a_history_alone_is_not_enough(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
-        with pytest.raises(InvalidParameterError, match="run 'x' of report must be a fitted Trainer"):
+        with pytest.raises(
+            InvalidParameterError, match="run 'x' of report must be a fitted Trainer or Regressor"
+        ):
             gs.report({"x": runs["two layers"].history_}, tmp_path / "r.html")
 
     def test_at_least_one_run(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidParameterError, match="report needs at least one run"):
             gs.report({}, tmp_path / "r.html")
 
-    def test_test_figures_must_belong_to_a_run(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
-        figures = gs.Metrics(1.0, 1.0, 0.5)
+    def test_test_metrics_must_belong_to_a_run(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
+        measured = metrics(1.0, 1.0, 0.5)
         with pytest.raises(InvalidParameterError, match=r"must name runs of the report .*got elsewhere"):
-            gs.report(runs, tmp_path / "r.html", tests={"elsewhere": figures})
+            gs.report(runs, tmp_path / "r.html", tests={"elsewhere": measured})
         with pytest.raises(InvalidParameterError, match="must map names of runs to Metrics"):
-            gs.report(runs, tmp_path / "r.html", tests=figures)
-        page = Page(gs.report(runs, tmp_path / "r.html", tests={"two layers": figures}))
+            gs.report(runs, tmp_path / "r.html", tests=measured)
+        page = Page(gs.report(runs, tmp_path / "r.html", tests={"two layers": measured}))
         assert [row[-1] for row in page.rows["Results"][2:]] == ["\u2013", "50.00\u00a0%"]
 
     def test_image_shape_and_names_must_fit(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
@@ -356,7 +367,8 @@ def test_settings_are_shown_in_short(value: object, shown: str) -> None:
     ],
 )
 def test_durations(seconds: float, shown: str) -> None:
-    assert text.duration(seconds).replace("\u00a0", " ") == shown
+    assert text.duration(seconds) == shown
+    assert text.duration(seconds, gap=text.GAP).replace("\u00a0", " ") == shown
 
 
 @pytest.mark.parametrize(
@@ -364,4 +376,4 @@ def test_durations(seconds: float, shown: str) -> None:
     [(1.23456, "1.2346"), (0, "0.0000"), (2e-5, "2e-05"), (123456.0, "1.23e+05"), (np.nan, "\u2013")],
 )
 def test_numbers(value: float, shown: str) -> None:
-    assert text.number(value) == shown
+    assert text.decimals(value) == shown

@@ -10,8 +10,7 @@ import pytest
 import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.reports import text
-from gradstep.training.history import Metrics
+from gradstep.utils import text
 from html_pages import Page
 from sweep_cases import HELD_OUT, X, Y, trainer
 
@@ -22,16 +21,16 @@ def search(space, n_trials=None, *, base=None, eval_set=HELD_OUT, **options):
 
 @pytest.fixture(scope="module")
 def wide():
-    """Draw three parameters, drop models on the way, and let some diverge."""
+    """Draw three parameters, prune models on the way, and let some diverge."""
     space = {"l2": gs.LogUniform(1e-5, 1e-1), "learning_rate": [0.1, 1e20], "hidden": [(), (4,)]}
-    return search(space, 9, stopping=gs.SuccessiveHalving(2))
+    return search(space, 9, pruner=gs.SuccessiveHalving(2))
 
 
 @pytest.fixture(scope="module")
 def halved():
-    """Try a grid of which all but two of twelve models are dropped after an epoch or two."""
+    """Try a grid of which all but two of twelve models are pruned after an epoch or two."""
     space = {"l2": [0.0, 1e-3, 0.1], "learning_rate": [1e-4, 1e-3, 0.01, 0.1]}
-    return search(space, stopping=gs.SuccessiveHalving(3))
+    return search(space, pruner=gs.SuccessiveHalving(3))
 
 
 def words(page):
@@ -55,13 +54,13 @@ def test_every_trial_has_its_row_best_first(wide, tmp_path):
     ]
     assert [row[0] for row in rows] == [f"trial {trial}" for trial in wide.results_.ranking()]
     best = wide.results_["trial"].tolist().index(wide.best_index_)
-    assert wide.results_["status"][best] == "finished"
+    assert wide.results_["status"][best] == "completed"
     by_name = {row[0]: row for row in rows}
     row = by_name[f"trial {wide.best_index_}"]
-    assert row[4:6] == ["finished", f"{wide.best_score_:.4f}"]
+    assert row[4:6] == ["completed", f"{wide.best_score_:.4f}"]
     for trial, status in enumerate(wide.results_["status"]):
         assert by_name[f"trial {trial}"][4] == status
-    assert {"diverged", "dropped"} <= {row[4] for row in rows}
+    assert {"diverged", "pruned"} <= {row[4] for row in rows}
     assert page.source.count("first win") == 1
     assert "A &lt;search&gt;" in page.source
 
@@ -101,7 +100,7 @@ def test_a_grid_of_two_parameters_is_a_heat_map(tmp_path):
 
 
 def test_pictures_tell_what_was_not_trained_to_its_end(halved, tmp_path):
-    assert halved.results_["status"].tolist().count("dropped") > 8
+    assert halved.results_["status"].tolist().count("pruned") > 8
     page = Page(gs.report(halved, tmp_path / "halved.html"))
     assert words(page).count("hollow: not trained to the end") == 2
     # A heat map of the few that are left would be all but empty.
@@ -139,7 +138,7 @@ def test_what_is_no_search_yet_is_told_what_a_report_is_about(halved, tmp_path):
     space = {"learning_rate": gs.LogUniform(0.01, 0.1)}
     rounds = gs.coarse_to_fine(trainer(), space, X, Y, eval_set=HELD_OUT, rounds=[(2, 1.0)], random_state=0)
     kinds = (
-        "`trainers` of report must be a fitted Trainer, a mapping of names to fitted Trainers, or a fitted"
+        "`trainers` of report must be a fitted Trainer or Regressor, a mapping of names to these, or a fitted"
     )
     for given, end in [
         (gs.Sweep(trainer(), space, 2), r"Sweep, got Sweep\("),
@@ -150,7 +149,7 @@ def test_what_is_no_search_yet_is_told_what_a_report_is_about(halved, tmp_path):
         with pytest.raises(InvalidParameterError, match=f"^{kinds} {end}"):
             gs.report(given, tmp_path / "none.html")
     with pytest.raises(
-        InvalidParameterError, match=r"^run 'a' of report must be a fitted Trainer, got Sweep"
+        InvalidParameterError, match=r"^run 'a' of report must be a fitted Trainer or Regressor, got Sweep"
     ):
         gs.report({"a": halved}, tmp_path / "none.html")
     assert "Search report" in gs.report(rounds.best_sweep_, tmp_path / "best.html").read_text("utf-8")
@@ -167,9 +166,9 @@ def test_one_parameter_and_folds(tmp_path):
 
 
 def test_without_validation_rows_the_train_rows_are_shown(tmp_path):
-    alone = search({"l2": [0.0, 0.1]}, eval_set=None, validation_share=None, figure="train_loss")
+    alone = search({"l2": [0.0, 0.1]}, eval_set=None, validation_share=None, metric="train_loss")
     page = Page(gs.report(alone, tmp_path / "alone.html"))
-    assert "training accuracy over L2 strength λ" in labels(page)
+    assert "train accuracy over L2 strength λ" in labels(page)
 
 
 def test_a_search_of_which_nothing_is_left_has_its_table(tmp_path):
@@ -179,5 +178,43 @@ def test_a_search_of_which_nothing_is_left_has_its_table(tmp_path):
     assert "no trial came to its end" in page.source
     assert [row[2] for row in page.rows["Trials"][1:]] == ["diverged"] * 2
     with pytest.raises(InvalidParameterError, match="`tests` of report must be None where a search has no"):
-        gs.report(lost, tmp_path / "none.html", tests=Metrics(1, 1, 0.5))
+        gs.report(lost, tmp_path / "none.html", tests=gs.Metrics({"loss": 1}))
     assert not (tmp_path / "none.html").exists()
+
+
+def test_a_search_of_regressors_is_told_by_their_metrics(tmp_path):
+    target = X[:, 0] - X[:, 1]
+    held_out = (HELD_OUT[0], HELD_OUT[0][:, 0] - HELD_OUT[0][:, 1])
+    base = gs.Regressor(epochs=3, backend="numpy", random_state=0)
+    sweep = gs.Sweep(base, {"l2": [0.0, 0.1], "learning_rate": [0.001, 0.01]}, random_state=0)
+    sweep.fit(X, target, eval_set=held_out)
+    page = Page(gs.report(sweep, tmp_path / "search.html", tests=sweep.best_trainer_.evaluate(*held_out)))
+    head, *rows = page.rows["Trials"]
+    assert head[3:6] == ["status", "validation loss", "best epoch"]
+    shown = ["validation R2", "validation mean absolute error", "train loss", "train R2"]
+    assert [name for name in head if name in shown] == shown
+    best = dict(zip(head, rows[0], strict=True))
+    assert best["validation R2"] == f"{sweep.best_trainer_.history_['validation_r2'][-1]:.4f}"
+    assert "validation R2 over L2 strength λ" in page.values("aria-label")
+    assert "framed: best" in page.source
+    assert page.rows["Results"][1][-2:] == ["R2", "mean absolute error"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"), [("validation_f1", "validation F1"), ("running_loss", "train (running) loss")]
+)
+def test_what_is_drawn_is_the_metric_that_ranks(metric, shown, tmp_path):
+    base = trainer(loss="multilabel", metrics=["f1"])
+    y = (X[:, :3] > X[:, :3].mean(axis=0)).astype(int)
+    sweep = gs.Sweep(base, {"l2": [0.0, 0.1]}, metric=metric, random_state=0).fit(X, y)
+    page = Page(gs.report(sweep, tmp_path / "search.html"))
+    if metric == "running_loss":
+        shown = "train (running) subset accuracy"
+    assert f"{shown} over L2 strength λ" in page.values("aria-label")
+
+
+def test_statuses_are_spoken(tmp_path):
+    stops = trainer(early_stopping=gs.EarlyStopping(monitor="train_loss", patience=1, min_delta=100.0))
+    page = Page(gs.report(search({"l2": [0.0, 0.1]}, base=stops), tmp_path / "search.html"))
+    assert [row[2] for row in page.rows["Trials"][1:]] == ["early stopped"] * 2
+    assert "2 early stopped" in page.source

@@ -9,10 +9,11 @@ import pytest
 
 from fake_cifar10 import FakeCifar10
 from gradstep import cli, datasets
-from gradstep.reproduction import judgement, runner
+from gradstep.reproduction import runner, verdicts
 from gradstep.reproduction.data import split
 from gradstep.reproduction.experiments import REPORTS
-from gradstep.reproduction.runner import ReportResult, Runner
+from gradstep.reproduction.outcomes import ReportResult
+from gradstep.reproduction.runner import ReportRunner
 from html_pages import Page
 
 
@@ -99,7 +100,7 @@ MISTAKES = {
 def test_mistakes_are_told_in_one_line_before_anything_is_trained(
     words: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_figures", lambda *arguments: pytest.fail("trained"))
+    monkeypatch.setattr(runner, "_metrics", lambda *arguments: pytest.fail("trained"))
     assert cli.main(words.split()) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -120,10 +121,10 @@ def test_without_the_files_it_says_where_they_are_to_be_had(
 @pytest.mark.cifar10
 def test_report_000_on_the_real_files(cifar10_folder: Path) -> None:
     result = ReportResult(REPORTS["000"])
-    Runner(split(datasets.load_cifar10(cifar10_folder, train="all", validation=None))).run(
+    ReportRunner(split(datasets.load_cifar10(cifar10_folder, train="all", validation=None))).run(
         result, lambda text, count: None
     )
-    rows = [row for part in judgement.parts(result, judged=True) for row in part.rows]
-    assert [row.verdict for row in rows if row.claim.judged] == ["yes"] * 4
-    train = {row.setting: row.value for row in rows if row.claim.figure == "train_accuracy"}
+    rows = [row for part in verdicts.parts(result, judged=True) for row in part.rows]
+    assert [row.verdict for row in rows if row.expected.judged] == ["yes"] * 4
+    train = {row.setting: row.value for row in rows if row.expected.metric == "train_accuracy"}
     assert train["l2 0.1, rate 0.001"] == pytest.approx(0.4483, abs=0.003)

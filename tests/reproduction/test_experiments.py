@@ -1,4 +1,4 @@
-"""The entries of the reports, how they are run and judged, and what is shown of them."""
+"""The experiments of the reports, how they are run and judged, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ import pytest
 import gradstep as gs
 from gradstep.datasets import DataSet
 from gradstep.datasets.sets import Rows
-from gradstep.reproduction import judgement, markdown, page
+from gradstep.reproduction import markdown, page, verdicts
 from gradstep.reproduction.checks import CHECK_000
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49, SPLITS, split
-from gradstep.reproduction.entries import Claim, Experiment, Finding, Group, Report, best, near, told
 from gradstep.reproduction.experiments import REPORTS
+from gradstep.reproduction.outcomes import ReportResult
 from gradstep.reproduction.pictures import PICTURES
-from gradstep.reproduction.runner import GroupResult, Outcome, ReportResult, Runner, StopAfter, make_trainer
+from gradstep.reproduction.runner import ReportRunner, StopAfter, make_trainer
+from gradstep.reproduction.schema import (
+    Experiment,
+    ExperimentGroup,
+    Report,
+    info,
+)
 from html_pages import Page
 
 EXPERIMENTS = [e for report in REPORTS.values() for group in report.groups for e in group.experiments]
 GROUPS = [group for report in REPORTS.values() for group in report.groups]
 
 
-# --- the entries ---
+# --- the experiments ---
 
 
-def claims(number: str) -> list[tuple[str, object, float | None, float | None]]:
+def expectations(number: str) -> list[tuple[str, object, float | None, float | None]]:
     groups = REPORTS[number].groups
-    found = [claim for group in groups for e in group.experiments for claim in e.claims]
-    found += [finding.claim for group in groups for finding in group.findings]
-    return [(claim.figure, claim.says, claim.low, claim.high) for claim in found]
+    found = [one for group in groups for e in group.experiments for one in e.expected]
+    found += [derived.expected for group in groups for derived in group.derived]
+    return [(one.metric, one.says, one.low, one.high) for one in found]
 
 
 def settings(number: str, group: int) -> list[tuple[float, object, int, int]]:
@@ -49,12 +55,12 @@ def test_the_four_settings_of_three_reports(number: str) -> None:
     assert settings(number, 0) == FOUR
 
 
-def test_every_number_of_the_reports_has_its_claim() -> None:
+def test_every_number_of_the_reports_is_expected() -> None:
     test = "test_accuracy"
-    assert (test, 0.238, None, 0.32) in claims("000")
-    assert claims("000").count((test, 0.392, 0.384, 0.4)) == 2
-    assert ("train_accuracy", 0.4483, None, None) in claims("000")
-    assert (test, 0.3651, 0.3501, 0.3801) in claims("001")
+    assert (test, 0.238, None, 0.32) in expectations("000")
+    assert expectations("000").count((test, 0.392, 0.384, 0.4)) == 2
+    assert ("train_accuracy", 0.4483, None, None) in expectations("000")
+    assert (test, 0.3651, 0.3501, 0.3801) in expectations("001")
     expected = [
         (test, 0.2571, None, 0.32),
         (test, 0.3906, 0.3826, 0.3986),
@@ -66,25 +72,25 @@ def test_every_number_of_the_reports_has_its_claim() -> None:
         (test, 0.3882, 0.39, 0.42),
         (test, 0.3546, 0.3346, 0.3746),
     ]
-    assert [claim for claim in expected if claim not in claims("002")] == []
+    assert [one for one in expected if one not in expectations("002")] == []
     expected = [(test, 0.4629, 0.455, None), (test, 0.4811, 0.47, None), (test, 0.4995, 0.495, 0.525)]
-    assert [claim for claim in expected if claim not in claims("003")] == []
+    assert [one for one in expected if one not in expectations("003")] == []
     expected = [("test_loss", 6.92, None, None), ("test_loss", 2.02, None, None)]
     expected += [("test_loss", 1.74, 1.71, 1.77), ("test_cost", 1.8, 1.77, 1.83), (test, 0.41, 0.4, 0.42)]
     expected += [("test_loss", 1.85, 1.82, 1.88), ("test_cost", 1.92, 1.89, 1.95), (test, 0.37, 0.36, 0.38)]
-    assert [claim for claim in expected if claim not in claims("004")] == []
+    assert [one for one in expected if one not in expectations("004")] == []
 
 
 def test_the_grid_has_every_cell_with_its_number() -> None:
     grid = next(group for group in GROUPS if group.pictures == ("heat map",))
-    says = [e.claims[0].says for e in grid.experiments]
+    says = [e.expected[0].says for e in grid.experiments]
     cells = [(e.batch_size, e.learning_rate, e.l2) for e in grid.experiments]
     assert cells == list(itertools.product((10, 50, 500), (0.001, 0.01), (0.0, 0.1, 0.5)))
     assert says[:6] == [0.3590, 0.3613, 0.3432, 0.2978, 0.2700, 0.2212]
     assert says[6:12] == [0.3838, 0.3846, 0.3696, 0.3389, 0.3414, 0.3228]
     assert says[12:] == [0.3448, 0.3452, 0.3526, 0.3796, 0.3784, 0.3728]
     assert {e.epochs for e in grid.experiments} == {20}
-    bounds = [round(e.claims[0].high - e.claims[0].says, 9) for e in grid.experiments]
+    bounds = [round(e.expected[0].high - e.expected[0].says, 9) for e in grid.experiments]
     assert [place for place, bound in enumerate(bounds) if bound == 0.05] == [3, 4, 5, 9, 10, 11]
     assert {bound for bound in bounds if bound != 0.05} == {0.015}
 
@@ -119,22 +125,22 @@ def test_cyclic_runs_end_where_a_cycle_ends() -> None:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: f"{e.data}, {e.label}")
-def test_an_entry_is_whole(experiment: Experiment) -> None:
-    assert experiment.claims
+def test_an_experiment_is_whole(experiment: Experiment) -> None:
+    assert experiment.expected
     assert experiment.data in SPLITS
     assert experiment.seeds >= 3 or experiment.updates
-    for claim in experiment.claims:
-        part, _, name = claim.figure.rpartition("_")
+    for expected in experiment.expected:
+        part, _, name = expected.metric.rpartition("_")
         assert part in ("train", "validation", "test")
-        assert name in gs.Metrics._fields
-        assert claim.low is None or claim.high is None or claim.low < claim.high
+        assert name in ("loss", "cost", "accuracy")
+        assert expected.low is None or expected.high is None or expected.low < expected.high
     for quick in (experiment, experiment.quick()):
         assert len(make_trainer(quick, seed=0).get_params()) > 10
     assert experiment.quick().epochs < experiment.epochs
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.title)
-def test_a_group_is_whole(group: Group) -> None:
+def test_a_group_is_whole(group: ExperimentGroup) -> None:
     labels = [e.label for e in group.experiments]
     assert len(set(labels)) == len(labels)
     assert set(group.pictures) <= set(PICTURES)
@@ -145,9 +151,9 @@ def test_every_kind_of_picture_is_used() -> None:
     assert {name for group in GROUPS for name in group.pictures} == set(PICTURES)
 
 
-def test_the_name_the_claims_and_the_note_do_not_make_it_another_setting() -> None:
+def test_the_name_the_expectations_and_the_note_do_not_make_it_another_setting() -> None:
     plain = Experiment(BATCH_1)
-    assert plain == replace(plain, name="x", claims=(told("test_loss"),), note="x")
+    assert plain == replace(plain, name="x", expected=(info("test_loss"),), note="x")
     compared = {field.name for field in fields(Experiment) if field.compare}
     changed = {"data": ROWS_45, "l2": 1.0, "learning_rate": 1.0, "batch_size": 1, "epochs": 1, "hidden": (1,)}
     changed |= {
@@ -160,91 +166,6 @@ def test_the_name_the_claims_and_the_note_do_not_make_it_another_setting() -> No
     }
     assert set(changed) == compared
     assert all(plain != replace(plain, **{name: value}) for name, value in changed.items())
-
-
-# --- judging ---
-
-
-def test_claims_hold_within_their_bounds() -> None:
-    claim = near("test_accuracy", 0.39, 0.01)
-    assert [claim.holds(value) for value in (0.379, 0.38, 0.4, 0.401)] == [False, True, True, False]
-    assert claim.judged
-    assert not told("test_accuracy", 0.39).judged
-    assert Claim("test_accuracy", high=0.32).holds(0.1)
-    assert not near("test_accuracy", 0.39, 0.01).holds(np.nan)
-
-
-def test_the_difference_to_a_range_is_that_to_its_nearer_end() -> None:
-    claim = Claim("test_accuracy", (0.4, 0.5))
-    assert [claim.difference(value) for value in (0.25, 0.45, 0.75)] == pytest.approx([-0.15, 0.0, 0.25])
-    assert Claim("test_accuracy", 0.5).difference(0.25) == -0.25
-    assert Claim("test_accuracy").difference(0.25) is None
-
-
-def outcome(experiment: Experiment, *accuracies: float) -> Outcome:
-    values = np.array(accuracies)
-    return Outcome(experiment, gs.Trainer(), {"test_accuracy": values, "train_loss": values}, 1.25)
-
-
-def judged(experiment: Experiment, *accuracies: float, mark: bool = True) -> judgement.Row:
-    group = Group("x", (experiment,), ())
-    (row,) = rows_of(group, outcome(experiment, *accuracies), mark=mark)
-    return row
-
-
-def rows_of(group: Group, *outcomes: Outcome, mark: bool = True) -> list[judgement.Row]:
-    result = ReportResult(Report("000", "x", CHECK_000, (group,)))
-    result.groups.append(GroupResult(group, tiny_sets()[BATCH_1], list(outcomes)))
-    return [row for part in judgement.parts(result, judged=mark) for row in part.rows]
-
-
-def test_a_row_says_it_all() -> None:
-    claimed = Experiment(BATCH_1, l2=0.1, claims=(near("test_accuracy", 0.39, 0.01),))
-    row = judged(claimed, 0.38, 0.4, 0.42)
-    assert row.cells == (
-        "l2 0.1, rate 0.001",
-        "test accuracy",
-        "0.39",
-        "0.4000 ± 0.0200",
-        "+0.0100",
-        "± 0.01",
-        "yes",
-        "1.2",
-    )
-    assert judged(claimed, 0.41, 0.41).verdict == "NO"
-    assert judged(claimed, 0.41, 0.41, mark=False).verdict == "\u2013"
-    assert judged(claimed, 0.39).cells[3] == "0.3900"
-
-
-@pytest.mark.parametrize(
-    ("claim", "says", "allowed"),
-    [
-        (Claim("test_accuracy", (0.4, 0.5), 0.3, 0.6), "0.4 to 0.5", "0.3 to 0.6"),
-        (Claim("test_accuracy", 0.5, low=0.4), "0.5", ">= 0.4"),
-        (Claim("test_accuracy", high=0.4), "\u2013", "<= 0.4"),
-        (told("test_accuracy"), "\u2013", "\u2013"),
-    ],
-)
-def test_what_is_allowed_is_written_out(claim: Claim, says: str, allowed: str) -> None:
-    cells = judged(Experiment(BATCH_1, claims=(claim,)), 0.4).cells
-    assert (cells[2], cells[5]) == (says, allowed)
-
-
-def test_diverged_trainings_are_told_and_do_not_count() -> None:
-    claimed = Experiment(BATCH_1, claims=(near("test_accuracy", 0.39, 0.01),), note="Why.")
-    row = judged(claimed, 0.39, np.nan, 0.39)
-    assert (row.value, row.verdict) == (0.39, "yes")
-    assert row.note == "1 of 3 trainings diverged. Why."
-    assert judged(claimed, np.nan).verdict == "NO"
-
-
-def test_findings_wait_for_the_whole_group() -> None:
-    pair = (Experiment(BATCH_1, l2=0.0), Experiment(BATCH_1, l2=1.0))
-    finding = Finding(Claim("the best", low=0.5), best("test_accuracy"))
-    group = Group("x", pair, (), (finding,))
-    assert rows_of(group, outcome(pair[0], 0.25)) == []
-    (row,) = rows_of(group, outcome(pair[0], 0.25), outcome(pair[1], 0.5))
-    assert (row.setting, row.value, row.verdict) == ("the best", 0.5, "yes")
 
 
 # --- running ---
@@ -291,8 +212,8 @@ def shortened(number: str) -> Report:
 
 @pytest.fixture(scope="module")
 def results() -> list[ReportResult]:
-    """Every report on the tiny sets, run by one Runner."""
-    runner, found = Runner(tiny_sets()), []
+    """Every report on the tiny sets, run by one ReportRunner."""
+    runner, found = ReportRunner(tiny_sets()), []
     for number in REPORTS:
         found.append(ReportResult(shortened(number)))
         told_of: list[int] = []
@@ -306,18 +227,18 @@ def test_every_experiment_is_run(results: list[ReportResult]) -> None:
         assert all(group.is_complete for group in result.groups)
         for group in result.groups:
             assert [o.experiment for o in group.outcomes] == list(group.group.experiments)
-            assert [o.experiment.claims for o in group.outcomes] == [
-                e.claims for e in group.group.experiments
+            assert [o.experiment.expected for o in group.outcomes] == [
+                e.expected for e in group.group.experiments
             ]
-            assert all(np.isfinite(o.figures["test_loss"]).all() for o in group.outcomes)
-            assert all(len(o.figures["test_loss"]) == o.experiment.seeds for o in group.outcomes)
+            assert all(np.isfinite(o.metrics["test_loss"]).all() for o in group.outcomes)
+            assert all(len(o.metrics["test_loss"]) == o.experiment.seeds for o in group.outcomes)
 
 
 def test_the_gradient_checks_pass_in_the_style_of_their_reports(results: list[ReportResult]) -> None:
     for result in results:
         assert result.check is not None
-        row = judgement.parts(result, judged=True)[0].rows[-1]
-        assert (row.figure, row.verdict) == ("", "yes")
+        row = verdicts.parts(result, judged=True)[0].rows[-1]
+        assert (row.metric, row.verdict) == ("", "yes")
         assert set(result.report.check.columns) <= set(result.check)
     arrays = [result.check.by("central")["array"].tolist() for result in results if result.check]
     assert [len(names) for names in arrays] == [2, 2, 2, 4, 2]
@@ -327,10 +248,10 @@ def test_the_gradient_checks_pass_in_the_style_of_their_reports(results: list[Re
 def test_a_setting_that_two_reports_have_is_trained_once(results: list[ReportResult]) -> None:
     first, third = results[0].groups[0].outcomes, results[2].groups[0].outcomes
     assert [o.trainer for o in first] == [o.trainer for o in third]
-    assert [o.experiment.claims for o in first] != [o.experiment.claims for o in third]
+    assert [o.experiment.expected for o in first] != [o.experiment.expected for o in third]
 
 
-def test_the_trainings_are_those_of_the_entry(results: list[ReportResult]) -> None:
+def test_the_trainings_are_those_of_the_experiment(results: list[ReportResult]) -> None:
     searched = next(group for group in results[3].groups if "over l2" in group.group.pictures)
     data = tiny_sets()[ROWS_45]
     for found in searched.outcomes:
@@ -343,10 +264,10 @@ def test_the_trainings_are_those_of_the_entry(results: list[ReportResult]) -> No
         assert found.mean("test_accuracy") == alone.evaluate(data.test.X, data.test.y).accuracy
 
 
-def test_a_diverged_training_has_no_figures() -> None:
+def test_a_diverged_training_has_no_metrics() -> None:
     wild = Experiment(BATCH_1, hidden=(5,), learning_rate=1e30, seeds=2, epochs=5)
-    result = ReportResult(Report("000", "x", CHECK_000, (Group("x", (wild,), ("curves",)),)))
-    Runner(tiny_sets()).run(result, lambda text, count: None)
+    result = ReportResult(Report("000", "x", CHECK_000, (ExperimentGroup("x", (wild,), ("curves",)),)))
+    ReportRunner(tiny_sets()).run(result, lambda text, count: None)
     (found,) = result.groups[0].outcomes
     assert found.diverged == 2
     assert np.isnan(found.mean("test_accuracy"))
@@ -363,7 +284,7 @@ def test_the_page_has_every_table_and_every_picture(results: list[ReportResult],
     ]
     for result in results:
         cells = shown.rows[f"Report {result.report.number}"]
-        parts = judgement.parts(result, judged=True)
+        parts = verdicts.parts(result, judged=True)
         expected = [row for part in parts for row in part.rows]
         assert len([row for row in cells if len(row) > 1]) == 1 + len(expected)
         assert len([row for row in cells if len(row) == 1]) == len(parts) + sum(
@@ -386,7 +307,7 @@ def test_the_page_has_every_table_and_every_picture(results: list[ReportResult],
 
 
 def test_what_is_outside_stands_out_on_the_page(results: list[ReportResult], tmp_path: Path) -> None:
-    outside = judgement.verdicts(results)[1]
+    outside = verdicts.count(results)[1]
     assert outside > 0
     for judged_, count in ((True, outside), (False, 0)):
         page.write(tmp_path / "page.html", results, judged=judged_, summary="")
@@ -396,16 +317,16 @@ def test_what_is_outside_stands_out_on_the_page(results: list[ReportResult], tmp
 
 def test_the_markdown_has_every_row(results: list[ReportResult]) -> None:
     text = markdown.text(results, judged=True, summary="Well.")
-    parts = [part for result in results for part in judgement.parts(result, judged=True)]
+    parts = [part for result in results for part in verdicts.parts(result, judged=True)]
     rows = [row for part in parts for row in part.rows]
     lines = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
     assert len(lines) == len(rows) + len(parts)
-    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(judgement.COLUMNS) + 1 for line in lines)
-    assert text.count("| NO |") == judgement.verdicts(results)[1]
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(verdicts.COLUMNS) + 1 for line in lines)
+    assert text.count("| NO |") == verdicts.count(results)[1]
     assert all(row.note.replace("*", "\\*") in text for row in rows)
 
 
 def test_the_summary_counts(results: list[ReportResult]) -> None:
-    count, outside = judgement.verdicts(results)
-    assert f"{outside} of {count} numbers" in judgement.summary(results, judged=True, seconds=1.0)
-    assert "judged" in judgement.summary(results, judged=False, seconds=1.0)
+    count, outside = verdicts.count(results)
+    assert f"{outside} of {count} numbers" in verdicts.summary(results, judged=True, seconds=1.0)
+    assert "judged" in verdicts.summary(results, judged=False, seconds=1.0)

@@ -41,17 +41,17 @@ def test_all_rounds_have_the_same_rows_and_seed():
         )
         for _ in range(2)
     )
-    # So weak a penalty changes no figure by much: all trials are nearly the same model.
+    # So weak a penalty changes no metric by much: all trials are nearly the same model.
     np.testing.assert_allclose(found.results_["score"], found.results_["score"][0], rtol=1e-4)
     np.testing.assert_array_equal(again.results_["score"], found.results_["score"])
 
 
 def test_options_go_to_every_round():
     space = {"l2": gs.Uniform(0, 1)}
-    options = {"folds": 3, "figure": "validation_accuracy", "stopping": gs.SuccessiveHalving(2, 1)}
+    options = {"folds": 3, "metric": "validation_accuracy", "pruner": gs.SuccessiveHalving(2, 1)}
     found = gs.coarse_to_fine(trainer(), space, X, Y, rounds=[(4, 1.0), (2, 0.5)], random_state=0, **options)
-    assert {"dropped", "finished"} <= set(found.results_["status"])
-    assert found.best_score_ == np.nanmax(found.results_["score"][found.results_["status"] == "finished"])
+    assert {"pruned", "completed"} <= set(found.results_["status"])
+    assert found.best_score_ == np.nanmax(found.results_["score"][found.results_["status"] == "completed"])
     assert found.results_["fold2_score"].shape == (6,)
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_ends_the_rounds():
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"trainer": None}, "`trainer` of coarse_to_fine must be a Trainer, got None"),
+        ({"trainer": None}, "`trainer` of coarse_to_fine must be a Trainer or Regressor, got None"),
         ({"space": {"l2": [0, 1]}}, "`space` of coarse_to_fine must be a dict with a Uniform, LogUniform or"),
         ({"rounds": [(0, 1.0)]}, "`rounds` of coarse_to_fine must be a tuple or list, each element a pair"),
         ({"rounds": [(5, 2.0)]}, "each element a pair of an int >= 1 and a share in .0, 1., got"),

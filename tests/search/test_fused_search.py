@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 import gradstep as gs
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError, NoModelError
 from gradstep.search.fused_search import FUSED_SEARCH
+from gradstep.search.trials import tabulate
 from sweep_cases import HERE, X, Y, assert_same_model, trainer
 
 ROWS = (X - 50) / 10
@@ -73,8 +74,9 @@ def test_equals_grid_search(name, scoring):
     for method in ("predict", "predict_proba", "decision_function"):
         np.testing.assert_array_equal(getattr(found, method)(ROWS), getattr(expected, method)(ROWS))
     # A network of each kind trains in one pass: three l2 of four folds.
-    assert [len(group.models) for group in found.sweep_.groups_] == [12, 12]
-    assert not any(hasattr(model, "coefs_") for trial in found.sweep_.trials_ for model in trial.trainers)
+    assert [len(group.models) for group in found.groups_] == [12, 12]
+    assert not any(recorder.fitted for trial in found.trials_ for recorder in trial.recorders.values())
+    assert not any(hasattr(trial.trainer(fold), "coefs_") for trial in found.trials_ for fold in range(4))
 
 
 def test_equals_grid_search_in_float32_to_rounding():
@@ -108,7 +110,7 @@ def test_a_list_of_grids_masks_what_a_setting_does_not_name():
     expected = GridSearchCV(one_batch(), grids, cv=3).fit(ROWS, Y)
     found = gs.FusedSearchCV(one_batch(), grids, cv=3).fit(ROWS, Y)
     assert_same_tables(found.cv_results_, expected.cv_results_, rtol=1e-10)
-    assert np.isnan(found.sweep_.results_["l2"]).tolist() == [False, False, True, True]
+    assert np.isnan(tabulate(found.trials_, "running_loss")["l2"]).tolist() == [False, False, True, True]
 
 
 def test_models_are_those_of_a_sweep_over_folds():
@@ -123,10 +125,10 @@ def test_models_are_those_of_a_sweep_over_folds():
 def test_rules_that_watch_the_training_work_in_folds():
     stopping = gs.EarlyStopping("train_loss", patience=1, min_delta=10.0)
     search = gs.FusedSearchCV(trainer(epochs=9, early_stopping=stopping), {"l2": [0.0]}, cv=3).fit(X, Y)
-    assert {len(history) for history in search.sweep_.histories_[0]} == {2}
+    assert {len(history) for history in search.histories_[0]} == {2}
     assert search.best_estimator_.n_iter_ == 1
     quiet = gs.FusedSearchCV(trainer(epochs=9), {"l2": [0.0]}, cv=3).fit(X, Y)
-    assert {len(history) for history in quiet.sweep_.histories_[0]} == {1}
+    assert {len(history) for history in quiet.histories_[0]} == {1}
     assert len(quiet.best_estimator_.history_) == 9
 
 
@@ -259,7 +261,10 @@ def test_bad_parameters(name, value):
             "`refit` of FusedSearchCV must be False, a callable or one of the scorers",
         ),
         ({"refit": lambda results: 7}, "`refit` of FusedSearchCV must return an int from 0 to 0, got 7"),
-        ({"estimator": make_pipeline(StandardScaler(), gs.Trainer())}, "must be a Trainer (the folds share"),
+        (
+            {"estimator": make_pipeline(StandardScaler(), gs.Trainer())},
+            "must be a Trainer or Regressor (the folds share",
+        ),
         ({"estimator": trainer(early_stopping=gs.EarlyStopping())}, "monitors validation_loss"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Searches that drop models on the way: who goes on, and that nothing else changes."""
+"""Pruners: which trials go on, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import gradstep as gs
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import schedules
-from gradstep.nn.metrics import MONITORS
+from gradstep.nn.metrics import columns, sign
 from sweep_cases import HELD_OUT, HERE, X, Y, alone, assert_same_model, trainer
 
 EVAL = {"eval_set": HELD_OUT}
@@ -21,28 +21,28 @@ CURVES = st.lists(
 )
 
 
-def fitted(base, space, stopping, **parameters):
-    return gs.Sweep(base, space, stopping=stopping, keep_trainers=True, **parameters).fit(X, Y, **EVAL)
+def fitted(base, space, pruner, **parameters):
+    return gs.Sweep(base, space, pruner=pruner, keep_trainers=True, **parameters).fit(X, Y, **EVAL)
 
 
-def expected_survivors(histories, epochs, figure, count):
+def expected_survivors(histories, epochs, metric, count):
     """Return the `count` best of the models that came so far, in plain Python."""
-    sign = -1 if figure.endswith("accuracy") else 1
+    turn = -1 if metric.endswith("accuracy") else 1
     came = [number for number, history in enumerate(histories) if history["epoch"].max(initial=0) >= epochs]
-    row = {number: histories[number][figure][histories[number]["epoch"] <= epochs][-1] for number in came}
-    return set(sorted(came, key=lambda number: (sign * row[number], number))[:count])
+    row = {number: histories[number][metric][histories[number]["epoch"] <= epochs][-1] for number in came}
+    return set(sorted(came, key=lambda number: (turn * row[number], number))[:count])
 
 
 @pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize("figure", ["validation_loss", "train_accuracy"])
-def test_the_best_go_on_and_are_those_of_a_run_without_the_others(name, figure):
+@pytest.mark.parametrize("metric", ["validation_loss", "train_accuracy"])
+def test_the_best_go_on_and_are_those_of_a_run_without_the_others(name, metric):
     base = trainer(backend=name, epochs=10, learning_rate=schedules.Cosine(0.2))
     space = {
         "l2": np.geomspace(1e-4, 1, 5).tolist(),
         "hidden": [(), (5,)],
         "learning_rate__high": [0.01, 0.2],
     }
-    sweep = fitted(base, space, gs.SuccessiveHalving(2, 2, figure))
+    sweep = fitted(base, space, gs.SuccessiveHalving(2, 2, metric))
     assert len(sweep.groups_) == 2
     done = np.array([history["epoch"][-1] for history in sweep.histories_])
     assert sorted(done.tolist()) == [2] * 10 + [4] * 5 + [8] * 2 + [10] * 3
@@ -50,17 +50,17 @@ def test_the_best_go_on_and_are_those_of_a_run_without_the_others(name, figure):
     alive = set(range(20))
     for epoch, count in ((2, 10), (4, 5), (8, 3)):
         alive = expected_survivors(
-            [whole[i] if i in alive else gs.History() for i in range(20)], epoch, figure, count
+            [whole[i] if i in alive else gs.History() for i in range(20)], epoch, metric, count
         )
         assert set(np.flatnonzero(done > epoch)) == alive
     for trial, model in zip(sweep.trials_, sweep.trainers_, strict=True):
-        if trial.status == "finished":
+        if trial.status == "completed":
             assert_same_model(model, alone(base, trial.params, X, Y, **EVAL))
         else:
-            assert trial.status == "dropped"
+            assert trial.status == "pruned"
             rows = whole[trial.number].rows[: len(model.history_)]
             assert [row["train_loss"] for row in rows] == model.history_["train_loss"].tolist()
-    assert sweep.results_["status"][sweep.best_index_] == "finished"
+    assert sweep.results_["status"][sweep.best_index_] == "completed"
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -69,11 +69,11 @@ def test_the_worse_than_the_median_leave_and_others_do_not_notice(name):
     sweep = fitted(base, {"learning_rate": [1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 1e30]}, gs.MedianStopping(2))
     statuses = sweep.results_["status"].tolist()
     assert statuses[-1] == "diverged"
-    assert "dropped" in statuses
-    assert "finished" in statuses
+    assert "pruned" in statuses
+    assert "completed" in statuses
     assert min(len(history) for history in sweep.histories_[:-1]) == 2
     for trial, model in zip(sweep.trials_, sweep.trainers_, strict=True):
-        if trial.status == "finished":
+        if trial.status == "completed":
             assert_same_model(model, alone(base, trial.params, X, Y, **EVAL))
 
 
@@ -82,8 +82,8 @@ def test_models_with_rules_of_their_own_are_compared_too():
     base = trainer(epochs=9)
     sweep = fitted(base, {"early_stopping": stops, "l2": [0.0, 0.01, 0.1, 1.0]}, gs.SuccessiveHalving(2, 3))
     statuses = sweep.results_["status"].tolist()
-    assert statuses[4:] == ["stopped"] * 4
-    assert "dropped" in statuses[:4]
+    assert statuses[4:] == ["early_stopped"] * 4
+    assert "pruned" in statuses[:4]
 
 
 def test_evaluations_within_an_epoch_are_not_disturbed():
@@ -96,28 +96,28 @@ def test_evaluations_within_an_epoch_are_not_disturbed():
     assert_same_model(sweep.trainers_[best], alone(base, sweep.best_params_, X, Y, **EVAL))
 
 
-@given(curves=CURVES, factor=st.sampled_from([1.5, 2, 3, 4]), pause=st.integers(0, 3), data=st.data())
-def test_halving_keeps_the_best_last_figures_of_those_not_dropped(curves, factor, pause, data):
+@given(curves=CURVES, factor=st.sampled_from([1.5, 2, 3, 4]), rung=st.integers(0, 3), data=st.data())
+def test_halving_keeps_the_best_last_values_of_those_not_pruned(curves, factor, rung, data):
     arrays, m = [np.array(curve) for curve in curves], len(curves)
-    dropped = np.array(data.draw(st.lists(st.booleans(), min_size=m, max_size=m)))
-    alive = gs.SuccessiveHalving(factor).survivors(pause, arrays, dropped)
-    assert alive.sum() == min(math.ceil(m / factor ** (pause + 1)), (~dropped).sum())
-    assert not (alive & dropped).any()
+    pruned = np.array(data.draw(st.lists(st.booleans(), min_size=m, max_size=m)))
+    alive = gs.SuccessiveHalving(factor).survivors(rung, arrays, pruned)
+    assert alive.sum() == min(math.ceil(m / factor ** (rung + 1)), (~pruned).sum())
+    assert not (alive & pruned).any()
     lasts = np.array([curve[-1] for curve in curves])
-    assert max(lasts[alive], default=0) <= min(lasts[~alive & ~dropped], default=math.inf)
+    assert max(lasts[alive], default=0) <= min(lasts[~alive & ~pruned], default=math.inf)
 
 
-@pytest.mark.parametrize("stopping", [gs.SuccessiveHalving(2), gs.SuccessiveHalving(3), gs.MedianStopping()])
-def test_where_figures_become_worse_somebody_goes_on_to_the_end(stopping):
-    # Noise is learned by heart: the validation loss of every model rises, that of the dropped ones stays.
+@pytest.mark.parametrize("pruner", [gs.SuccessiveHalving(2), gs.SuccessiveHalving(3), gs.MedianStopping()])
+def test_where_metrics_become_worse_somebody_goes_on_to_the_end(pruner):
+    # Noise is learned by heart: the validation loss of every model rises, that of the pruned ones stays.
     random = np.random.default_rng(0)
     rows, labels = random.normal(size=(120, 40)), random.integers(3, size=120)
     sweep = gs.Sweep(
-        trainer(epochs=30), {"l2": np.geomspace(1e-6, 1e-2, 12).tolist()}, stopping=stopping, random_state=0
+        trainer(epochs=30), {"l2": np.geomspace(1e-6, 1e-2, 12).tolist()}, pruner=pruner, random_state=0
     ).fit(rows, labels)
     loss = sweep.best_trainer_.history_["validation_loss"]
     assert loss[-1] > 1.5 * loss[0]
-    assert sweep.results_["status"][sweep.best_index_] == "finished"
+    assert sweep.results_["status"][sweep.best_index_] == "completed"
     assert len(sweep.best_trainer_.history_) == 30
 
 
@@ -133,11 +133,11 @@ def test_the_median_lets_at_least_half_go_on(curves):
             assert lives == (min(curve) <= middle)
 
 
-def test_pauses():
-    assert gs.SuccessiveHalving(3, 2).pauses(40) == [2, 6, 18]
-    assert gs.SuccessiveHalving(1.5).pauses(6) == [1, 2, 3, 5]
-    assert gs.SuccessiveHalving(2, 5).pauses(5) == []
-    assert gs.MedianStopping(3).pauses(6) == [3, 4, 5]
+def test_rungs():
+    assert gs.SuccessiveHalving(3, 2).rungs(40) == [2, 6, 18]
+    assert gs.SuccessiveHalving(1.5).rungs(6) == [1, 2, 3, 5]
+    assert gs.SuccessiveHalving(2, 5).rungs(5) == []
+    assert gs.MedianStopping(3).rungs(6) == [3, 4, 5]
 
 
 @pytest.mark.parametrize("kind", [gs.SuccessiveHalving, gs.MedianStopping])
@@ -146,7 +146,7 @@ def test_pauses():
     [
         ({"min_epochs": 0}, "`min_epochs` of {} must be >= 1, got 0"),
         ({"min_epochs": 1.5}, "`min_epochs` of {} must be an int, got 1.5"),
-        ({"figure": "seconds"}, "`figure` of {} must be one of 'validation_loss', .* got 'seconds'"),
+        ({"metric": "seconds"}, "`metric` of {} must be a column of the history, .* got 'seconds'"),
     ],
 )
 def test_bad_rules(kind, values, message):
@@ -160,7 +160,11 @@ def test_bad_factors(factor):
         gs.SuccessiveHalving(factor)
 
 
-@pytest.mark.parametrize("figure", MONITORS)
-def test_every_figure_can_be_compared(figure):
-    sweep = fitted(trainer(), {"l2": [0.0, 0.1]}, gs.SuccessiveHalving(2, 2, figure))
-    assert sorted(sweep.results_["status"]) == ["dropped", "finished"]
+@pytest.mark.parametrize("metric", columns(gs.losses.Softmax.metrics))
+def test_every_metric_can_be_compared(metric):
+    sweep = fitted(trainer(), {"l2": [0.0, 0.1]}, gs.SuccessiveHalving(2, 2, metric))
+    statuses = sweep.results_["status"].tolist()
+    assert sorted(statuses) == ["completed", "pruned"]
+    kept, lost = statuses.index("completed"), statuses.index("pruned")
+    at_two = [sign(metric) * history[metric][1] for history in sweep.histories_]
+    assert at_two[kept] <= at_two[lost]

@@ -65,7 +65,7 @@ def test_models_that_diverge_leave_and_others_do_not_notice(name, evaluate_every
     sweep = fitted(base, {"learning_rate": rates, "l2": [0.0, 0.1]})
     statuses = sweep.results_["status"].tolist()
     assert statuses.count("diverged") >= 4
-    assert statuses.count("finished") >= 6
+    assert statuses.count("completed") >= 6
     assert_as_alone(sweep, X, Y, **EVAL)
 
 
@@ -78,7 +78,7 @@ def test_rules_of_a_trainer_work_for_each_model(name):
     lengths = [len(history) for history in sweep.histories_]
     assert len(set(lengths)) > 2
     assert max(lengths) == 12
-    assert {"finished", "stopped"} <= set(sweep.results_["status"])
+    assert {"completed", "early_stopped"} <= set(sweep.results_["status"])
     assert any(len(set(history["learning_rate"])) > 1 for history in sweep.histories_)
     assert_as_alone(sweep, X, Y, **EVAL)
 
@@ -113,7 +113,7 @@ def test_callbacks_of_a_trainer_see_their_own_model():
     assert [(l2, update, rows) for l2, update, _, rows in seen] == [
         (0.0, 9, 1), (0.5, 9, 1), (0.0, 18, 2), (0.5, 18, 2), (0.0, 27, 3),
     ]  # fmt: skip
-    assert sweep.results_["status"].tolist() == ["finished", "stopped"]
+    assert sweep.results_["status"].tolist() == ["completed", "early_stopped"]
     np.testing.assert_array_equal(seen[3][2], sweep.trainers_[1].coefs_[0])
 
 
@@ -139,7 +139,7 @@ def test_seeds_of_weights_within_one_group():
     assert_as_alone(sweep, X, Y, **EVAL)
 
 
-def test_the_best_is_that_of_the_figure():
+def test_the_best_is_that_of_the_metric():
     space = {"l2": [1.0, 0.0, 0.1], "learning_rate": [1e30, 0.1]}
     by_loss = fitted(trainer(), space, keep_trainers=False)
     assert by_loss.best_params_ == {"l2": 0.0, "learning_rate": 0.1}
@@ -147,7 +147,7 @@ def test_the_best_is_that_of_the_figure():
     expected = alone(trainer(), by_loss.best_params_, X, Y, **EVAL)
     assert_same_model(by_loss.best_trainer_, expected)
     assert by_loss.best_score_ == by_loss.best_trainer_.evaluate(*HELD_OUT).loss
-    by_accuracy = fitted(trainer(), space, figure="train_accuracy")
+    by_accuracy = fitted(trainer(), space, metric="train_accuracy")
     assert by_accuracy.best_score_ == np.nanmax(by_accuracy.results_["score"])
     assert by_accuracy.best_score_ == by_accuracy.best_trainer_.evaluate(X, Y).accuracy
 
@@ -164,7 +164,7 @@ def test_the_score_is_that_of_the_model_kept():
 
 def test_only_the_best_model_is_kept_unless_asked():
     sweep = fitted(trainer(), {"l2": [1.0, 0.0, 0.1]}, keep_trainers=False)
-    assert [hasattr(trial.trainers[0], "coefs_") for trial in sweep.trials_] == [False, True, False]
+    assert [hasattr(trial.trainer(), "coefs_") for trial in sweep.trials_] == [False, True, False]
     assert [len(history) for history in sweep.histories_] == [4, 4, 4]
     with pytest.raises(NoModelError, match="needs keep_trainers=True"):
         _ = sweep.trainers_
@@ -177,7 +177,7 @@ def test_rows_are_held_out_of_every_class_alike():
     assert_same_model(again.fit(X.tolist(), Y.tolist()).trainers_[1], sweep.trainers_[1])
     assert sweep.trainers_[0].history_["update"][0] == -(-46 // 8)
     assert np.isfinite(sweep.results_["validation_loss"]).all()
-    none = gs.Sweep(trainer(), {"l2": [0.0]}, figure="train_loss", validation_share=None, keep_trainers=True)
+    none = gs.Sweep(trainer(), {"l2": [0.0]}, metric="train_loss", validation_share=None, keep_trainers=True)
     assert_as_alone(none.fit(X, Y), X, Y)
 
 
@@ -195,21 +195,21 @@ def test_memory_cuts_groups_and_says_so(caplog):
 
 def test_a_group_that_memory_does_not_hold_is_halved(monkeypatch, caplog):
     whole = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)
-    train = loop.Group._train
+    train = loop.TrainingLoop._train
 
     def narrow(group, should_stop):
-        if len(group.followers) > 2:
+        if len(group.observers) > 2:
             raise MemoryError("3 pages")
         return train(group, should_stop)
 
-    monkeypatch.setattr(loop.Group, "_train", narrow)
+    monkeypatch.setattr(loop.TrainingLoop, "_train", narrow)
     cut = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)
     assert [len(group.models) for group in cut.groups_] == [2, 1, 2]
     assert "cut in two, for memory did not hold 5 models: 3 pages" in cut.groups_[2].reason
     assert "cut in two" in caplog.text
     for model, other in zip(cut.trainers_, whole.trainers_, strict=True):
         assert_same_model(model, other)
-    monkeypatch.setattr(loop.Group, "_train", lambda *_: (_ for _ in ()).throw(MemoryError("full")))
+    monkeypatch.setattr(loop.TrainingLoop, "_train", lambda *_: (_ for _ in ()).throw(MemoryError("full")))
     with pytest.raises(MemoryError, match="full"):
         fitted(trainer(), {"l2": [0.0, 0.1]})
 
@@ -235,7 +235,7 @@ def test_the_table(tmp_path, capsys):
     for name in ("validation_loss", "validation_cost", "validation_accuracy", "train_loss", "running_loss"):
         assert table[name][0] == first[-1][name]
     assert table["seconds"][0] == first[-1]["seconds"]
-    assert table["status"].tolist() == ["finished", "finished", "diverged", "diverged"] * 2
+    assert table["status"].tolist() == ["completed", "completed", "diverged", "diverged"] * 2
     assert np.isnan(table["score"][2])
     assert table["updates"].tolist()[:2] == [36, 36]
 
@@ -258,9 +258,7 @@ def test_the_table(tmp_path, capsys):
     assert rows[2]["score"] is None
     assert rows[0]["learning_rate"] == {"schedule": "StepDecay", "start": 0.1, "factor": 0.1, "every": 10}
     assert rows[1]["hidden"] == [2]
-    with pytest.raises(
-        gs.errors.InvalidParameterError, match="Results have no column 'l3'; they have trial, l2"
-    ):
+    with pytest.raises(gs.errors.InvalidParameterError, match="Results has no column 'l3'; it has trial, l2"):
         _ = table["l3"]
 
 
@@ -273,8 +271,8 @@ def test_the_search_can_be_watched_and_ended():
 
     sweep = fitted(trainer(), {"hidden": [(), (3,)], "l2": [0.0, 0.1]}, callbacks=(watch,))
     assert seen[0] == ["running", "running", "waiting", "waiting"]
-    assert seen[4] == ["finished", "finished", "running", "running"]
+    assert seen[4] == ["completed", "completed", "running", "running"]
     assert sweep.interrupted_
-    assert sweep.results_["status"].tolist() == ["finished", "finished", "interrupted", "interrupted"]
+    assert sweep.results_["status"].tolist() == ["completed", "completed", "interrupted", "interrupted"]
     assert sweep.best_index_ in (0, 1)
     assert len(sweep.histories_[3]) == 1

@@ -73,7 +73,7 @@ CYCLIC = schedules.CyclicTriangular(0.01, 0.1, step_size=9)
 )
 def test_bad_spaces(space, n_trials, message):
     sweep = gs.Sweep(trainer(learning_rate=CYCLIC), space, n_trials, random_state=0)
-    sweep.set_params(validation_share=None, figure="train_loss")
+    sweep.set_params(validation_share=None, metric="train_loss")
     pattern = ".*".join(re.escape(part) for part in message.split(".*"))
     with pytest.raises(InvalidParameterError, match=pattern):
         sweep.fit(X, Y)
@@ -119,25 +119,25 @@ def test_bad_distributions(make, message):
     "parameters, settings, message",
     [
         (
-            {"stopping": gs.SuccessiveHalving()},
+            {"pruner": gs.SuccessiveHalving()},
             {},
-            "`stopping` of Sweep is by validation_loss, which needs an eval_set",
+            "`pruner` of Sweep is by validation_loss, which needs an eval_set",
         ),
         (
-            {"figure": "validation_accuracy"},
+            {"metric": "validation_accuracy"},
             {},
-            "`figure` of Sweep is by validation_accuracy, which needs an eval_set",
+            "`metric` of Sweep is by validation_accuracy, which needs an eval_set",
         ),
         (
             {},
             {"evaluate_every": None},
-            "`figure` of Sweep is by train_loss, which needs figures while training",
+            "`metric` of Sweep is by train_loss, which needs metrics while training",
         ),
-        ({}, {"evaluate_every": "running"}, "`figure` of Sweep is by train_loss, which needs the train rows"),
+        ({}, {"evaluate_every": "running"}, "`metric` of Sweep is by train_loss, which needs the train rows"),
     ],
 )
-def test_figures_that_would_be_missing(parameters, settings, message):
-    sweep = gs.Sweep(trainer(**settings), {"l2": [0.0]}, validation_share=None, figure="train_loss")
+def test_metrics_that_would_be_missing(parameters, settings, message):
+    sweep = gs.Sweep(trainer(**settings), {"l2": [0.0]}, validation_share=None, metric="train_loss")
     with pytest.raises(InvalidParameterError, match=message):
         sweep.set_params(**parameters).fit(X, Y)
 
@@ -222,7 +222,7 @@ def test_ctrl_c_keeps_the_table_of_what_was_done():
     sweep = gs.Sweep(trainer(callbacks=(press,)), space, random_state=0)
     with pytest.warns(RuntimeWarning, match="search interrupted after 2 of 6 trials; their table is kept"):
         sweep.fit(X, Y, eval_set=HELD_OUT)
-    expected = ["finished"] * 2 + ["interrupted"] * 2 + ["waiting"] * 2
+    expected = ["completed"] * 2 + ["interrupted"] * 2 + ["waiting"] * 2
     assert sweep.results_["status"].tolist() == expected
     assert sweep.results_["updates"].tolist() == [36, 36, 18, 18, 0, 0]
     assert sweep.interrupted_

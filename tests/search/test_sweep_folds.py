@@ -9,7 +9,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 import gradstep as gs
 from gradstep.errors import InvalidDataError, InvalidParameterError, NoModelError
 from gradstep.nn import schedules
-from gradstep.plan.rows import Standardization
+from gradstep.plan.standardization import Standardization
 from sweep_cases import HELD_OUT, HERE, X, Y, alone, assert_same_model, trainer
 
 SPACE = {"l2": [0.0, 0.1, 1.0], "learning_rate": [0.1, schedules.Linear(0.3, 0.0)]}
@@ -110,10 +110,10 @@ def test_the_best_setting_is_trained_on_all_rows():
 def test_halving_compares_the_means_over_folds():
     base = trainer(epochs=6)
     whole = gs.Sweep(base, SPACE, folds=3).fit(X, Y)
-    sweep = gs.Sweep(base, SPACE, folds=3, stopping=gs.SuccessiveHalving(3, 2), keep_trainers=True).fit(X, Y)
+    sweep = gs.Sweep(base, SPACE, folds=3, pruner=gs.SuccessiveHalving(3, 2), keep_trainers=True).fit(X, Y)
     at_two = [np.mean([h["validation_loss"][1] for h in histories]) for histories in whole.histories_]
     alive = sorted(np.argsort(at_two, kind="stable")[:2].tolist())
-    assert np.flatnonzero(sweep.results_["status"] == "finished").tolist() == alive
+    assert np.flatnonzero(sweep.results_["status"] == "completed").tolist() == alive
     for number in alive:
         assert sweep.results_["score"][number] == whole.results_["score"][number]
 
@@ -126,9 +126,9 @@ def test_a_trial_ends_when_one_of_its_folds_diverges(name):
     base = trainer(backend=name, standardize=False, evaluate_every="running")
     sweep = gs.Sweep(base, {"learning_rate": [0.1, 1e-36]}, folds=splits).fit(rows, Y)
     assert sweep.results_["status"][0] == "diverged"
-    assert {course.status for course in sweep.trials_[0].courses.values()} == {"diverged", "dropped"}
+    assert {recorder.status for recorder in sweep.trials_[0].recorders.values()} == {"diverged", "pruned"}
     assert np.isnan(sweep.results_["score"][0])
-    assert sweep.results_["status"][1] == "finished"
+    assert sweep.results_["status"][1] == "completed"
 
 
 def test_bad_folds():

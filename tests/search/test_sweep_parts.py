@@ -1,4 +1,4 @@
-"""The parts of a search by themselves: what is drawn, what shares a pass, tables, memory."""
+"""The parts of a search by themselves: what is drawn, what parts a pass, tables, memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from sklearn.model_selection import RandomizedSearchCV
 import gradstep as gs
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.nn import schedules
-from gradstep.plan.settings import TRAINER
-from gradstep.search.groups import MOST_MODELS, OWN, share_out
+from gradstep.plan.settings import OWN, TRAINER
+from gradstep.search.groups import MOST_MODELS, Limits, Sizes, partition
 from gradstep.search.results import concatenate
 from gradstep.search.spaces import draw
 from gradstep.utils import memory
 from sweep_cases import X, Y, trainer
 
-ROWS = (67, 5, 3)
+SIZES = Sizes(67, 5, 3)
 FINITE = st.floats(-1e6, 1e6)
+
+
+def partitions(trainers, memory=None, most=MOST_MODELS):
+    return partition([own.settings() for own in trainers], SIZES, Limits(memory, most))
 
 
 def drawn(space, n_trials=None, seed=0):
@@ -110,7 +114,7 @@ def test_all_parameters_are_shared_but_those_of_a_model():
     other["callbacks"] = (print,)
     assert set(other) == set(OWN)
     trainers = [trainer(), *(trainer(**{name: value}) for name, value in other.items())]
-    assert [share.models for share in share_out(trainers, ROWS)] == [tuple(range(7))]
+    assert [part.models for part in partitions(trainers)] == [tuple(range(7))]
 
 
 @pytest.mark.parametrize(
@@ -121,19 +125,19 @@ def test_all_parameters_are_shared_but_those_of_a_model():
         {"n_threads": 2}, {"random_state": 1},
     ],
 )  # fmt: skip
-def test_what_a_pass_shares_makes_groups_and_is_the_reason(parameters):
-    shares = share_out([trainer(), trainer(**parameters), trainer(l2=0.1)], ROWS)
-    assert [share.models for share in shares] == [(0, 2), (1,)]
+def test_what_a_pass_parts_makes_groups_and_is_the_reason(parameters):
+    parts = partitions([trainer(), trainer(**parameters), trainer(l2=0.1)])
+    assert [part.models for part in parts] == [(0, 2), (1,)]
     ((name, value),) = parameters.items()
-    assert shares[1].reason == f"{name}={value!r}"
+    assert parts[1].reason == f"{name}={value!r}"
 
 
 def test_the_same_said_in_other_ways_is_one_group():
     trainers = [trainer(hidden=[5], batch_size=67), trainer(hidden=(np.int64(5),), batch_size=100)]
     trainers.append(trainer(hidden=(5,), batch_size=np.int32(67)))
-    assert [share.models for share in share_out(trainers, ROWS)] == [(0, 1, 2)]
+    assert [part.models for part in partitions(trainers)] == [(0, 1, 2)]
     auto = [trainer(batch_size="auto"), trainer(batch_size=1)]
-    assert len(share_out(auto, ROWS)) == 1
+    assert len(partitions(auto)) == 1
 
 
 @given(
@@ -143,27 +147,27 @@ def test_the_same_said_in_other_ways_is_one_group():
 )
 def test_every_model_is_in_one_group_and_no_group_too_large(kinds, memory, most):
     trainers = [trainer(epochs=1 + kind) for kind in kinds]
-    shares = share_out(trainers, ROWS, memory, most)
-    assert sorted(model for share in shares for model in share.models) == list(range(len(kinds)))
-    for share in shares:
-        of_one_kind = {kinds[model] for model in share.models}
+    parts = partitions(trainers, memory, most)
+    assert sorted(model for part in parts for model in part.models) == list(range(len(kinds)))
+    for part in parts:
+        of_one_kind = {kinds[model] for model in part.models}
         assert len(of_one_kind) == 1
         (kind,) = of_one_kind
         # 18 parameters of 4 bytes in 4 blocks, and 8 bytes for each of 9 updates an epoch.
         each = 18 * 4 * 4 + 8 * 9 * (1 + kind)
-        assert len(share.models) <= most
-        assert memory is None or len(share.models) == 1 or each * len(share.models) <= memory
-        assert ("cut into" in share.reason) == (len(share.models) < kinds.count(kind))
-        assert list(share.models) == sorted(share.models)
+        assert len(part.models) <= most
+        assert memory is None or len(part.models) == 1 or each * len(part.models) <= memory
+        assert ("cut into" in part.reason) == (len(part.models) < kinds.count(kind))
+        assert list(part.models) == sorted(part.models)
 
 
 def test_the_reasons_for_cuts():
     trainers = [trainer() for _ in range(2 * MOST_MODELS + 1)]
-    shares = share_out(trainers, ROWS)
-    assert [len(share.models) for share in shares] == [43, 43, 43]
-    assert shares[0].reason == "all models are alike; cut into 3, for a group has at most 64 models"
-    shares = share_out(trainers[:4], ROWS, memory=1500)
-    assert shares[0].reason == "all models are alike; cut into 2, for 1,500 bytes hold 2 models of 576"
+    parts = partitions(trainers)
+    assert [len(part.models) for part in parts] == [43, 43, 43]
+    assert parts[0].reason == "all models are alike; cut into 3, for a group has at most 64 models"
+    parts = partitions(trainers[:4], memory=1500)
+    assert parts[0].reason == "all models are alike; cut into 2, for 1,500 bytes hold 2 models of 576"
 
 
 def test_memory_that_is_left(tmp_path):
@@ -199,7 +203,7 @@ def test_columns_of_a_table():
 def test_trials_that_came_to_their_ends_stand_first():
     columns = {
         "l2": [1, 2, 3, 4, 5, 6],
-        "status": ["dropped", "finished", "diverged", "stopped", "interrupted", "dropped"],
+        "status": ["pruned", "completed", "diverged", "early_stopped", "interrupted", "pruned"],
         "score": [0.1, 0.9, np.nan, 0.5, 0.6, 0.05],
     }
     assert gs.Results(columns, ["l2"]).ranking().tolist() == [3, 1, 4, 5, 0, 2]

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradstep.backends import Running
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.training.history import COLUMNS, History, Metrics
+from gradstep.nn.metrics import R2, MeanAbsoluteError, Metrics, SubsetAccuracy
+from gradstep.training.history import TIME, History, available_splits, metric_columns
+
+COLUMNS = History().keys()
 
 ROWS = [
     {name: float(10 * row + place) for place, name in enumerate(COLUMNS)}
@@ -29,9 +31,33 @@ def history() -> History:
 
 
 def test_the_columns_are_those_of_the_design() -> None:
-    train, validation = ([f"{part}_{name}" for name in Metrics._fields] for part in ("train", "validation"))
-    running = [f"running_{name}" for name in Running._fields]
+    names = ("loss", "cost", "accuracy")
+    train, validation = ([f"{split}_{name}" for name in names] for split in ("train", "validation"))
+    running = ["running_loss", "running_accuracy"]
     assert ("update", "epoch", "learning_rate", "seconds", *train, *running, *validation) == COLUMNS
+
+
+def test_the_columns_are_those_of_the_metrics() -> None:
+    history = History((R2(), MeanAbsoluteError()))
+    names = ("loss", "cost", "r2", "mean_absolute_error")
+    train, validation = ([f"{split}_{name}" for name in names] for split in ("train", "validation"))
+    # Only what is counted on the way has a running column.
+    assert history.keys() == (*TIME, *train, "running_loss", *validation)
+    assert "running_subset_accuracy" in History((SubsetAccuracy(),))
+    assert metric_columns(history, "validation") == validation
+    assert metric_columns(history, "running") == ["running_loss"]
+    copy = history.copy()
+    assert copy.metrics == history.metrics
+    assert copy.keys() == history.keys()
+
+
+def test_splits_are_those_that_have_numbers() -> None:
+    assert available_splits(History()) == []
+    row = dict.fromkeys(COLUMNS, np.nan)
+    assert available_splits(row) == []
+    assert available_splits(row | {"running_loss": 1.0}) == ["running"]
+    assert available_splits(row | {"running_loss": 1.0, "train_cost": 1.0}) == ["train"]
+    assert available_splits(row | {"running_loss": 1.0, "validation_loss": 1.0}) == ["running", "validation"]
 
 
 def test_columns_are_arrays(history: History) -> None:
@@ -52,7 +78,7 @@ def test_rows_come_in_time_order(history: History) -> None:
 def test_a_history_made_of_its_columns_is_the_same(history: History) -> None:
     columns = dict(history)
     assert tuple(columns) == history.keys() == COLUMNS
-    again = History(columns)
+    again = History(columns=columns)
     for name in COLUMNS:
         np.testing.assert_array_equal(again[name], history[name])
 
@@ -63,7 +89,7 @@ def test_an_empty_history_has_empty_columns() -> None:
     assert list(history) == []
     assert history["update"].shape == history["train_loss"].shape == (0,)
     assert repr(history) == "History(no rows)"
-    assert len(History(dict(history))) == 0
+    assert len(History(columns=dict(history))) == 0
 
 
 @pytest.mark.parametrize("name", ["loss", "", 0])
@@ -85,11 +111,11 @@ def test_a_row_needs_every_column(history: History) -> None:
 def test_columns_must_be_all_and_of_one_length(history: History) -> None:
     columns = dict(history)
     with pytest.raises(InvalidDataError, match="the columns of a History must be"):
-        History({name: columns[name] for name in COLUMNS[1:]})
+        History(columns={name: columns[name] for name in COLUMNS[1:]})
     with pytest.raises(InvalidDataError, match="must have one length"):
-        History(columns | {"epoch": [1.0, 2.0]})
+        History(columns=columns | {"epoch": [1.0, 2.0]})
     with pytest.raises(InvalidDataError, match="must have one length"):
-        History(columns | {"update": [[1.0, 2.0, 3.0]]})
+        History(columns=columns | {"update": [[1.0, 2.0, 3.0]]})
 
 
 def test_the_last_row_is_shown(history: History) -> None:
@@ -111,6 +137,18 @@ def test_a_data_frame_has_the_same_columns(history: History) -> None:
         np.testing.assert_array_equal(frame[name].to_numpy(), history[name])
 
 
-def test_metrics_are_a_plain_triple() -> None:
-    loss, cost, accuracy = Metrics(0.5, 0.6, 0.9)
-    assert (loss, cost, accuracy) == (0.5, 0.6, 0.9)
+def test_metrics_are_a_mapping_with_attributes() -> None:
+    metrics = Metrics({"loss": 0.5, "cost": np.float32(0.75), "r2": 1})
+    assert dict(metrics) == {"loss": 0.5, "cost": 0.75, "r2": 1.0}
+    assert (metrics.loss, metrics["cost"], metrics.r2) == (0.5, 0.75, 1.0)
+    assert {type(value) for value in metrics.values()} == {float}
+    assert "accuracy" not in metrics
+    assert repr(metrics) == "Metrics(loss=0.5, cost=0.75, r2=1)"
+    with pytest.raises(
+        InvalidParameterError, match="these Metrics have no 'accuracy'; they have loss, cost, r2"
+    ):
+        metrics["accuracy"]
+    with pytest.raises(AttributeError, match="they have loss, cost, r2"):
+        metrics.accuracy  # noqa: B018
+    for again in (copy.deepcopy(metrics), pickle.loads(pickle.dumps(metrics))):
+        assert dict(again) == dict(metrics)

@@ -8,15 +8,17 @@ import pytest
 from sklearn.datasets import make_blobs
 
 import gradstep as gs
+import makers
 from gradstep import backends
+from gradstep.training.status import Status
 from gradstep.utils import interrupt
+from makers import HERE
 
-HERE = [name for name, reason in backends.availability().items() if reason is None]
 X, Y = make_blobs(n_samples=100, centers=3, random_state=0)
 
 
 def trainer(**parameters):
-    return gs.Trainer(**{"backend": "numpy", "random_state": 0, "batch_size": 10} | parameters)
+    return makers.trainer(**{"batch_size": 10, "epochs": 40, "learning_rate": 0.01} | parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,7 @@ class PressesAfter:
     def __init__(self, press):
         self.inner, self.asked, self.press = backends.get("numpy"), 0, press
         self.evaluate, self.sums_of_bytes = self.inner.evaluate, self.inner.sums_of_bytes
+        self.lacks = self.inner.lacks
 
     def session(self, *arguments, **options):
         session = self.inner.session(*arguments, **options)
@@ -66,6 +69,7 @@ def test_stops_inside_an_epoch_with_model_and_history(monkeypatch):
         assert model.fit(X, Y) is model
     assert caught[0].filename == __file__
     assert model.interrupted_
+    assert model.status_ is Status.INTERRUPTED
     assert model.history_["update"].tolist() == [10, 13]
     assert model.history_["epoch"].tolist() == [1.0, 1.3]
     assert model.n_iter_ == 2
@@ -76,7 +80,7 @@ def test_stops_inside_an_epoch_with_model_and_history(monkeypatch):
 
 
 @pytest.mark.parametrize("evaluate_every, updates", [("running", [10, 13]), (None, [13])])
-def test_running_figures_are_those_of_the_updates_done(monkeypatch, evaluate_every, updates):
+def test_running_metrics_are_those_of_the_updates_done(monkeypatch, evaluate_every, updates):
     press_after(monkeypatch, 14)
     with pytest.warns(RuntimeWarning, match="training interrupted at update 13"):
         model = trainer(evaluate_every=evaluate_every).fit(X, Y)
@@ -90,7 +94,7 @@ def test_running_figures_are_those_of_the_updates_done(monkeypatch, evaluate_eve
     np.testing.assert_array_equal(model.history_["train_loss"], np.nan)
 
 
-def test_before_the_first_update_the_first_weights_stay(monkeypatch):
+def test_before_the_first_update_the_initial_weights_stay(monkeypatch):
     press_after(monkeypatch, 1)
     with pytest.warns(RuntimeWarning, match="training interrupted at update 0"):
         model = trainer().fit(X, Y)
@@ -138,6 +142,7 @@ class PressesWithin:
     def __init__(self, name):
         self.inner, self.name = backends.get(name), name
         self.evaluate, self.sums_of_bytes = self.inner.evaluate, self.inner.sums_of_bytes
+        self.lacks = self.inner.lacks
 
     def session(self, *arguments, **options):
         session = self.inner.session(*arguments, **options)
@@ -165,7 +170,7 @@ class PressesWithin:
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_every_backend_stops_inside_a_long_stretch(name, monkeypatch):
+def test_every_backend_stops_inside_a_long_range(name, monkeypatch):
     # Two million updates without an evaluation: half a minute of work at best.
     rows = np.random.default_rng(0).integers(256, size=(40_000, 200), dtype=np.uint8)
     backend = PressesWithin(name)
@@ -192,6 +197,30 @@ def test_a_handler_of_the_program_stays_in_charge():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     assert seen == [signal.SIGINT] * 2
     assert not model.interrupted_
+    assert model.status_ is Status.COMPLETED
+
+
+def test_ctrl_c_after_the_last_update_changes_nothing():
+    def press(model, row):
+        if row["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    model = trainer(callbacks=(press,), epochs=2).fit(X, Y)
+    assert model.status_ is Status.COMPLETED
+    assert not model.interrupted_
+    np.testing.assert_array_equal(model.coefs_[0], trainer(epochs=2).fit(X, Y).coefs_[0])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_regressor_keeps_what_it_has_learned_too(monkeypatch, optimizer):
+    press_after(monkeypatch, 14)
+    with pytest.warns(RuntimeWarning, match="training interrupted at update 13") as caught:
+        model = makers.regressor(batch_size=10, optimizer=optimizer).fit(X, X[:, 0])
+    assert caught[0].filename == __file__
+    assert model.status_ is Status.INTERRUPTED
+    assert model.history_["update"].tolist() == [10, 13]
+    monkeypatch.undo()
+    assert model.evaluate(X, X[:, 0]).r2 == model.history_["train_r2"][-1]
 
 
 def test_the_handler_comes_back_after_an_error():

@@ -1,0 +1,116 @@
+"""Every optimizer, loss and activation beside PyTorch's, where that is installed: 200 updates in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, case_id, relative_error, train
+from gradstep.backends import Backend
+from gradstep.nn.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+
+torch = pytest.importorskip("torch")
+# Its threads would keep ours from their cores, for products of a few rows.
+torch.set_num_threads(1)
+
+_PLAIN = Case(
+    "plain", n=40, d=6, k=3, hidden=(7, 5), batch_size=8, epochs=40, l2=(0.01,), rate=0.02, activation="tanh"
+)
+ALL = (
+    *(replace(_PLAIN, name=f"{each!r}", optimizer=each) for each in OPTIMIZERS),
+    *(replace(_PLAIN, name=f"{each!r} without l2", optimizer=each, l2=(0.0,)) for each in OPTIMIZERS),
+    *(replace(_PLAIN, name=f"{each!r}", loss=each) for each in LOSSES),
+    *(replace(_PLAIN, name=f"{each!r}", activation=each) for each in ACTIVATIONS),
+)
+
+# Each by its name in PyTorch; what is not there, from its own parts.
+LOSS_OF = {
+    "softmax": lambda loss, s, y: torch.nn.functional.cross_entropy(
+        s, y, label_smoothing=loss.label_smoothing
+    ),
+    "sigmoid": lambda loss, s, y: torch.nn.functional.binary_cross_entropy_with_logits(
+        s, torch.nn.functional.one_hot(y, s.shape[1]).double()
+    ),
+    "multilabel": lambda loss, s, y: torch.nn.functional.binary_cross_entropy_with_logits(s, y),
+    "squared": lambda loss, s, y: torch.nn.functional.mse_loss(s, y) / 2,
+    # The deviance differs from the likelihood by what does not depend on the scores.
+    "poisson": lambda loss, s, y: torch.nn.functional.poisson_nll_loss(s, y, log_input=True),
+}
+ACTIVATION_OF: dict[str, Callable[..., Any]] = {
+    "relu": lambda activation, z: torch.relu(z),
+    "tanh": lambda activation, z: torch.tanh(z),
+    "logistic": lambda activation, z: torch.sigmoid(z),
+    "identity": lambda activation, z: z,
+    "leaky_relu": lambda activation, z: torch.nn.functional.leaky_relu(z, activation.negative_slope),
+    "selu": lambda activation, z: torch.nn.functional.selu(z),
+}
+
+
+def optimizer_of(optimizer: Optimizer, weights: list[Any], biases: list[Any], l2: float) -> Any:
+    """Return PyTorch's optimizer: its decay is 2 * l2, of the weights alone."""
+    groups = [{"params": weights, "weight_decay": 2 * l2}, {"params": biases, "weight_decay": 0.0}]
+    # Its rates are set before every step.
+    options: dict[str, Any] = {"lr": 1.0}
+    if isinstance(optimizer, SGD):
+        options |= {"momentum": optimizer.momentum, "nesterov": optimizer.nesterov}
+        return torch.optim.SGD(groups, **options)
+    if isinstance(optimizer, RMSprop):
+        return torch.optim.RMSprop(groups, alpha=optimizer.decay, eps=optimizer.epsilon, **options)
+    if isinstance(optimizer, Adagrad):
+        return torch.optim.Adagrad(groups, eps=optimizer.epsilon, **options)
+    assert isinstance(optimizer, Adam)
+    options |= {"betas": (optimizer.beta1, optimizer.beta2), "eps": optimizer.epsilon}
+    if isinstance(optimizer, AdamW):
+        # Its decay stands beside the gradient; that of l2 is then added to the gradient by hand.
+        groups[0]["weight_decay"] = optimizer.weight_decay
+        return torch.optim.AdamW(groups, **options)
+    return torch.optim.Adam(groups, **options)
+
+
+def trained_by_torch(case: Case) -> npt.NDArray[np.float64]:
+    """Return the parameters (1, P) after all updates."""
+    data, plan, layers = case.data(), case.plan(), case.layers
+    block = case.parameters("float64")[0]
+    X = torch.tensor((data.X - data.standardization.mean) / data.standardization.scale)
+    targets = torch.tensor(data.targets, dtype=torch.long if data.targets.ndim == 1 else torch.double)
+    weights = [
+        torch.tensor(layers.weights(block, layer), requires_grad=True) for layer in range(layers.count)
+    ]
+    biases = [torch.tensor(layers.biases(block, layer), requires_grad=True) for layer in range(layers.count)]
+    (l2,), (optimizer,) = case.l2, plan.optimizers
+    loss, (activations,) = plan.objective.loss, plan.objective.activations
+    steps = optimizer_of(optimizer, weights, biases, l2)
+    updates = [
+        updates.row_indices[start:end]
+        for updates in plan.ranges(0, case.updates)
+        for start, end in zip(updates.starts, updates.starts[1:], strict=False)
+    ]
+    for rows, rate in zip(updates, plan.learning_rate[0], strict=True):
+        A = X[torch.tensor(rows, dtype=torch.long)]
+        for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
+            A = A @ W + b
+            if layer < len(activations):
+                A = ACTIVATION_OF[activations[layer].name](activations[layer], A)
+        cost = LOSS_OF[loss.name](loss, A, targets[torch.tensor(rows, dtype=torch.long)])
+        if isinstance(optimizer, AdamW):
+            cost = cost + l2 * sum((W**2).sum() for W in weights)
+        steps.zero_grad()
+        cost.backward()
+        for group in steps.param_groups:
+            group["lr"] = rate
+        steps.step()
+    parts = [part.detach().numpy() for pair in zip(weights, biases, strict=True) for part in pair]
+    return np.concatenate(parts, axis=None)[None]
+
+
+@pytest.mark.parametrize("case", ALL, ids=case_id)
+def test_the_trajectory_is_that_of_pytorch(backend: Backend, case: Case) -> None:
+    assert case.updates == 200
+    state = case.state("float64")
+    train(backend, case.plan(), case.data(), state, 0, case.updates)
+    assert relative_error(case.layers, state.parameters, trained_by_torch(case)) < 1e-10

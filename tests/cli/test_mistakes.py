@@ -1,0 +1,128 @@
+"""Mistakes on the command line: one line that says what is wrong, status 2, before any training."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import gradstep as gs
+from gradstep import cli
+
+TRAIN = ("train", "--data", "digits", "--random-state", "0")
+
+pytestmark = pytest.mark.usefixtures("numpy_backend")
+
+MISTAKES = {
+    "train": "required: --data",
+    "trian": "invalid choice: 'trian' (choose from",
+    "train --data digits --learnin-rate 1": "unknown argument --learnin-rate; did you mean --learning-rate?",
+    "train --data digits --learning-rat=1": "unknown argument --learning-rat; did you mean --learning-rate?",
+    "train --data digits more": "unknown argument more",
+    "train --data digits --epochs": "argument --epochs: expected one argument",
+    "train --data digits --epochs 1.5": "argument --epochs: must be an int, got '1.5'",
+    "train --data digits --batch-size many": "argument --batch-size: must be 'auto' or an int, got 'many'",
+    "train --data digits --batch-size 0": "argument --batch-size: must be >= 1, got '0'",
+    "train --data digits --l2 much": "argument --l2: must be a finite number, got 'much'",
+    "train --data digits --l2 -0.1": "argument --l2: must be >= 0, got '-0.1'",
+    "train --data digits --l2 nan": "argument --l2: must be a finite number, got 'nan'",
+    "train --data digits --hidden 0": "argument --hidden: must be an int >= 1, got '0'",
+    "train --data digits --loss hinge": "argument --loss: must be softmax[:LABEL_SMOOTHING], sigmoid,",
+    "train --data digits --backend abacus": "argument --backend: must be one of 'auto', 'cpp', 'numba', 'n",
+    "train --data digits --n-threads many": "argument --n-threads: must be an int or None, got 'many'",
+    "train --data digits --learning-rate fast": "step:START[:FACTOR[:EVERY]], piecewise:BOUNDARIES:",
+    "train --data digits --learning-rate cyclic:1:2": "must be cyclic:LOW:HIGH:STEP_SIZE, got 'cyclic:1:2'",
+    "train --data digits --learning-rate step:1:2:3:4": "got 'step:1:2:3:4'",
+    "train --data digits --learning-rate cyclic:2:1:9": "`high` of CyclicTriangular must be >= low",
+    "train --data digits --learning-rate warp:1": "or a number, got 'warp:1'",
+    "train --data digits --learning-rate piecewise:1:2": "`rates` of Piecewise must be one more than",
+    "train --data digits --learning-rate piecewise:1/x:2": "must be piecewise:BOUNDARIES:RATES, got",
+    "train --data digits --learning-rate cyclc:1": "got 'cyclc:1'; did you mean cyclic?",
+    "train --data digits --learning-rate 0": "argument --learning-rate: must be > 0, got '0'",
+    "train --data digits --optimizer adam:1": "argument --optimizer: `beta1` of Adam must be < 1, got 1.0",
+    "train --data digits --optimizer sgd:0.9:maybe": "must be sgd[:MOMENTUM[:NESTEROV]], got 'sgd:0.9:maybe'",
+    "train --data digits --optimizer sgd:0.9:yes:1": "must be sgd[:MOMENTUM[:NESTEROV]], got",
+    "train --data digits --activation rely": "argument --activation: must be relu, tanh,",
+    "train --data digits --activation relu,tanh": "--activation must be one, or one for each of the 0 hidden",
+    "train --data digits --loss softmax:1": "argument --loss: `label_smoothing` of Softmax must be < 1",
+    "train --data digits --loss squared": "--loss must take labels or indicators, got 'squared', which takes "
+    "values: it is for --task regression",
+    "train --data digits --metrics r2": "--metrics must be for labels, which softmax takes, got 'r2'",
+    "train --data digits --metrics fun": "argument --metrics: must be one of 'loss',",
+    "train --data digits --augment flop": "several with commas between, got 'flop'; did you mean flip?",
+    "train --data digits --task regression": "--task regression goes with .csv or .npz, got --data digits",
+    "train --data digits --task clustering": "argument --task: invalid choice: 'clustering'",
+    "train --data digits --standardize-targets": "--standardize-targets goes with --task regression",
+    "train --data digits --learning-rate cosine:1:0:soon": "must be cosine:HIGH[:LOW[:PERIOD[:FACTOR]]], got",
+    "train --data digits --learning-rate linear:-1:0": "`start` of Linear must be >= 0, got -1.0",
+    "train --data digits --learning-rate plateau:1 --validation none": "--learning-rate monitors",
+    "train --data digits --init normal:wide": "argument --init: must be normal:STD[:SEED], got 'normal:wide'",
+    "train --data digits --init normal:-1": "`std` of Normal must be >= 0, got -1.0",
+    "train --data digits --early-stopping soon": "must be PATIENCE, MONITOR:PATIENCE or none, got 'soon'",
+    "train --data digits --early-stopping fun:3": "`monitor` of EarlyStopping must be a column",
+    "train --data digits --early-stopping 3 --validation none": "--early-stopping monitors validation_loss",
+    "train --data digits --evaluate-every end": "--evaluate-every: must be one of 'epoch', 'running' or",
+    "train --data digits --evaluate-every none --early-stopping 3": "got evaluate_every=None",
+    "train --data digits --target 3": "--target goes with .csv, got --data digits",
+    "train --data digits --validation few": "--validation must be None, a number of rows from 1 to 1796",
+    "train --data digits --validation 5000": "--validation must be None, a number of rows from 1 to 1796",
+    "train --data digits --test few": "must be a number of rows, a share of them or none, got 'few'",
+    "train --data images": "--data must be cifar10, digits or a .csv or .npz file, got 'images'",
+    "train --data gone.csv": "--data must be an existing file, got 'gone.csv'",
+    "train --data cifar10 --train-batch data_batch_9": "error: --train-batch must be one of data_batch_1,",
+    "train --data cifar10 --path gone": "error: --path",
+    "train --data digits --report gone/report.html": "there is no folder gone",
+    "train --data digits --save .": "cannot write .: it is a folder",
+    "train --data digits --report /dev/null": "cannot write /dev/null: it is no file",
+    "demo --report gone/report.html": "there is no folder gone",
+    "gradcheck --rows 0": "argument --rows: must be >= 1, got '0'",
+    "gradcheck --epochs 3": "unknown argument --epochs",
+    "info --jsno": "unknown argument --jsno; did you mean --json?",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mistake(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("gradstep: error: ")
+    assert err.count("\n") == 1
+    assert MISTAKES[line] in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_words_of_scikit_learn_become_one_line(capsys, tmp_path):
+    X = np.zeros((20, 2))
+    X[3, 1] = np.nan
+    np.savez(tmp_path / "hole.npz", X=X, y=np.arange(20) % 2)
+    assert cli.main(["train", "--data", str(tmp_path / "hole.npz"), "--quiet"]) == 2
+    assert capsys.readouterr() == ("", "gradstep: error: Input X contains NaN.\n")
+
+
+def test_unwritable_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert cli.main([*TRAIN, "--report", str(tmp_path / "report.html")]) == 2
+    assert "permission denied" in capsys.readouterr().err
+
+
+def test_error_of_the_system_is_one_line(capsys, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device", "model.file")
+
+    monkeypatch.setattr(gs.Trainer, "save", fail)
+    assert cli.main([*TRAIN, "--epochs", "1", "--quiet", "--save", "model.file"]) == 2
+    assert capsys.readouterr().err == "gradstep: error: model.file: No space left on device\n"
+
+
+def test_files_that_would_destroy_each_other_are_refused(tmp_path, capsys):
+    same = str(tmp_path / "same")
+    assert cli.main(["train", "--data", "digits", "--save", same, "--report", same]) == 2
+    assert "--save names the same file" in capsys.readouterr().err
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,x\n2,y\n")
+    assert cli.main(["train", "--data", str(table), "--save", str(table)]) == 2
+    assert "--data names the same file" in capsys.readouterr().err
+    assert table.read_text() == "a,b\n1,x\n2,y\n"
