@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +12,10 @@ import pytest
 
 from cases import CASES, Case, relative_error, train, trained
 from gradstep.backends import Backend, availability, get
-from gradstep.errors import BackendUnavailableError
+from gradstep.nn.activations import Activation
+from gradstep.nn.losses import Loss
+from gradstep.nn.optimizers import SGD, Optimizer
+from gradstep.nn.rules import Rule
 from gradstep.plan.plan import State
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
@@ -24,10 +23,8 @@ from gradstep.plan.standardization import Standardization
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)
 
-from gradstep import nn
 from gradstep.backends.numba.backend import Pace
-from gradstep.backends.numba.kernels import compiling, passes
-from gradstep.backends.numba.kernels.compiling import SOURCES, digest
+from gradstep.backends.numba.kernels import passes
 
 WEIGHTED = Case("weighted-uint8", n=53, d=300, hidden=(7,), weighted=True, dtype="uint8", row_gap=3)
 SEVERAL_PANELS = Case("several-panels", d=600, hidden=(9,))
@@ -79,15 +76,6 @@ def test_same_metrics_gradient_and_scores_as_the_reference(
     assert relative_error(case.layers, dW, dV) < 1e-10
     scores = [each.scores(objective, data, parameters) for each in (numba, reference)]
     np.testing.assert_allclose(*scores, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("case", [*BORDERS, WEIGHTED], ids=lambda case: case.name)
-def test_a_model_alone_gets_the_bits_it_gets_in_a_group(numba: Backend, case: Case, precision: str) -> None:
-    group = trained(numba, case, precision)
-    for model in range(len(case.l2)):
-        alone = State.start(case.parameters(precision)[[model]])
-        train(numba, case.plan().select([model]), case.data(), alone, 0, case.updates)
-        assert alone.parameters.tobytes() == group.parameters[model].tobytes()
 
 
 def test_scores_do_not_depend_on_a_rows_place(numba: Backend, precision: str) -> None:
@@ -246,121 +234,95 @@ def test_there_is_one_compiled_form_for_each_precision(numba: Backend, precision
         assert len(kernel.signatures) <= 2  # type: ignore[attr-defined]
 
 
-PROGRAM = """
-import sys
-sys.path[:0] = {tests!r}
-from cases import CASES, train, trained
-from gradstep.backends import get
-from gradstep.backends.numba.kernels import compiling, passes
-backend = get("numba")
-print(compiling.CACHE)
-"""
+@dataclass(frozen=True)
+class _Pinball(Loss):
+    """A loss of somebody else's: the absolute error, with more weight above."""
+
+    name = "pinball"
+    takes = "values"
+
+    @staticmethod
+    def parts(s: Any, y: Any, top: Any) -> tuple[Any, Any]:
+        return np.maximum(2 * (s - y), y - s), 0 * s
+
+    @staticmethod
+    def slope(s: Any, y: Any, top: Any, a: Any, k: Any) -> Any:
+        return (0.5 + 1.5 * np.sign(s - y)) / k
+
+    @staticmethod
+    def answers(scores: Any) -> Any:
+        return scores
 
 
-def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    program = program.replace("{tests!r}", repr([str(folder) for folder in Path(__file__).parents[:2]]))
-    command = [sys.executable, "-W", "error", "-c", program]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class _Softsign(Activation):
+    name = "softsign"
+
+    @staticmethod
+    def of(z: Any, number: Any) -> Any:
+        return z / (1 + np.abs(z))
+
+    @staticmethod
+    def slope(a: Any, number: Any) -> Any:
+        return (1 - np.abs(a)) ** 2
 
 
-def test_code_is_cached_where_a_folder_can_be_written(tmp_path: Path) -> None:
-    done = run(PROGRAM, NUMBA_CACHE_DIR=str(tmp_path))
-    assert (done.stdout, done.stderr) == ("True\n", "")
+@dataclass(frozen=True)
+class _ThreeSlots(Rule):
+    name = "three slots"
+    slots = 3
+    numbers = ("rate",)
+    for_biases: ClassVar[Mapping[str, float]] = {}
+
+    @staticmethod
+    def step(w: Any, dw: Any, slots: Any, numbers: Any) -> tuple[Any, Any]:
+        (rate,), (a, b, c) = numbers, slots
+        return w - rate * (dw + 0.5 * b + 0.25 * c), (dw, 0.5 * a, 0.5 * b)
 
 
-UNCACHED = """
-import numpy as np
-from gradstep.backends.numba.kernels.arrays import Crew
-print(backend.scores is not None)
-crew = Crew(np.zeros(64, dtype=np.int64), np.uint64(4), np.uint64(1), np.uint64(4))
-assert passes.share.py_func(np.uint64(10), crew) == (2, 5)
-"""
+@dataclass(frozen=True)
+class _Late(Optimizer):
+    @property
+    def rule(self) -> type[Rule]:
+        return _ThreeSlots
+
+    def numbers(self, updates: Any, rates: Any, l2: Any) -> dict[str, Any]:
+        return {"rate": rates}
 
 
-def test_nothing_is_cached_where_no_folder_can_be_written(tmp_path: Path) -> None:
-    """No locator finds a place: numba's own answer is an exception."""
-    program = "from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n" + PROGRAM
-    program += UNCACHED
-    done = run(program)
-    assert (done.stdout, done.stderr) == ("False\nTrue\n", "")
+OWN = Case(
+    "own",
+    n=45,
+    d=20,
+    hidden=(6, 5),
+    loss=_Pinball(),
+    activation=(_Softsign(), "relu"),
+    optimizer=_Late(),
+    rate=0.02,
+)
 
 
-NARROW = """
-PROGRAM
-import numpy as np
-from cases import relative_error
-from test_numba_backend import BORDERS
-from dataclasses import replace
-from numba.core.registry import cpu_target
-for case in (BORDERS[2], BORDERS[4]):
-    case = replace(case, rate=0.01)  # batches of two rows make much of rounding at higher rates
-    ours, theirs = (trained(each, case, PRECISION).parameters for each in (backend, get("numpy")))
-    assert relative_error(case.layers, ours, theirs) < LIMIT
-print(cpu_target.target_context.codegen().magic_tuple()[1:])
-"""
+def test_what_users_define_is_compiled(numba: Backend, reference: Backend) -> None:
+    plan, data = OWN.plan(), OWN.data()
+    assert numba.lacks(plan.objective, plan.rule) == []
+    ours, theirs = trained(numba, OWN, "float64"), trained(reference, OWN, "float64")
+    np.testing.assert_allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(ours.slots, theirs.slots, rtol=1e-10, atol=1e-12)
+    (loss, dW), (expected, dV) = (
+        each.loss_and_gradient(plan.objective, data, ours.parameters) for each in (numba, reference)
+    )
+    np.testing.assert_allclose(loss[:3], expected[:3], rtol=1e-12)
+    np.testing.assert_allclose(dW, dV, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="the features are those of x86")
-@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
-def test_fewer_and_shorter_registers_walk_the_same_way(features: str) -> None:
-    for precision, limit in (("float64", "1e-10"), ("float32", "5e-4")):
-        program = NARROW.replace("PROGRAM", PROGRAM)
-        program = program.replace("PRECISION", repr(precision)).replace("LIMIT", limit)
-        done = run(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES=features)
-        assert (done.stdout.splitlines()[1:], done.stderr) == ([str(("generic", features))], "")
+def test_what_numba_cannot_compile_is_named(numba: Backend) -> None:
+    @dataclass(frozen=True)
+    class _Branch(Activation):
+        name = "branch"
 
+        @staticmethod
+        def of(z: Any, number: Any) -> Any:
+            return np.where(z > 0, z, 0)  # an array to numba, also where z is a number
 
-SCORES_WITH_CHANGES = """
-from pathlib import Path
-read = Path.read_bytes
-Path.read_bytes = lambda path: read(path) + (b"# changed" if path.name == CHANGED else b"")
-PROGRAM
-case = CASES[0]
-backend.scores(case.plan().objective, case.data(), case.parameters("float32"))
-print(len(passes.evaluate.stats.cache_hits), len(passes.evaluate.stats.cache_misses))
-"""
-
-
-def test_cached_code_is_not_used_after_a_change_in_what_it_calls(tmp_path: Path) -> None:
-    found = []
-    for changed in ("", "", "vectors.py", "vectors.py", "losses.py", ""):
-        program = SCORES_WITH_CHANGES.replace("PROGRAM", PROGRAM).replace("CHANGED", repr(changed))
-        done = run(program, NUMBA_CACHE_DIR=str(tmp_path))
-        assert done.stderr == ""
-        found.append(done.stdout.split())
-    hit, miss = ["True", "1", "0"], ["True", "0", "1"]
-    assert found == [miss, hit, miss, hit, miss, hit]
-
-
-def test_every_cached_function_knows_all_files(tmp_path: Path) -> None:
-    """Those of the kernels, and those of the formulas that they compile."""
-    folders = Path(compiling.__file__).parent, Path(nn.__file__).parent
-    assert digest(*folders) == SOURCES
-    copies = tmp_path / "kernels", tmp_path / "nn"
-    for folder, copy in zip(folders, copies, strict=True):
-        copy.mkdir()
-        for path in folder.glob("*.py"):
-            (copy / path.name).write_bytes(path.read_bytes())
-    assert digest(*copies) == SOURCES
-    for path in tmp_path.glob("*/*.py"):
-        text = path.read_bytes()
-        path.write_bytes(text + b"\n")
-        assert digest(*copies) != SOURCES
-        path.write_bytes(text)
-    entries = [function for function in vars(passes).values() if hasattr(function, "enable_caching")]
-    cached = [each for each in entries if type(each._cache).__name__ != "NullCache"]
-    assert {each.py_func.__name__ for each in cached} == {"train", "evaluate"}
-    assert all(each.py_func.__qualname__.endswith(SOURCES) for each in cached)
-
-
-def test_without_numba_the_backend_says_why() -> None:
-    program = """
-import sys
-sys.modules["numba"] = None
-from gradstep.backends import availability, get
-print(availability()["numba"])
-get("numba")
-"""
-    done = run(program)
-    assert "numba" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith(f"gradstep.errors.{BackendUnavailableError.__name__}: ")
+    objective = replace(OWN, activation=(_Branch(), _Branch())).objective
+    assert numba.lacks(objective, SGD().rule) == ["branch"]

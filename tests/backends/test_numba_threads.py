@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases import Case, train, trained
+from cases import LOSSES, Case, train, trained
 from gradstep.backends import Backend, availability, get
-from gradstep.plan.plan import State
+from gradstep.plan.rows import prepare
 
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)
@@ -31,6 +31,32 @@ CASES = (
     Case("hidden", n=131, d=601, k=7, hidden=(300, 21), batch_size=30, epochs=2, weighted=True),
     Case("one-panel", n=70, d=11, k=33, batch_size=9),
     Case("one-row-batches", n=9, d=300, k=4, hidden=(5,), batch_size=1),
+    Case(
+        "adam",
+        n=70,
+        d=300,
+        k=13,
+        hidden=(270,),
+        batch_size=30,
+        optimizer="adam",
+        activation="tanh",
+        apart=True,
+    ),
+)
+# Every loss, with slots and without.
+OF_LOSSES = tuple(
+    Case(
+        f"{loss!r}-{optimizer}",
+        n=53,
+        d=20,
+        hidden=(6,),
+        loss=loss,
+        optimizer=optimizer,
+        rate=0.02,
+        weighted=True,
+    )
+    for loss in LOSSES
+    for optimizer in ("sgd", "adam")
 )
 
 
@@ -41,36 +67,65 @@ def numba() -> Backend:
 
 def results(numba: Backend, case: Case, precision: str, n_threads: int) -> list[bytes]:
     """All that a session and the backend give, as bits."""
-    plan, data = case.plan(), case.data()
-    state = State.start(case.parameters(precision))
-    session = numba.session(plan, data, [data, case.data(seed=5)], n_threads=n_threads)
+    plan, data = case.plan(), case.data(precision=precision)
+    state = case.state(precision)
+    session = numba.session(plan, data, [data, case.data(5, precision)], n_threads=n_threads)
     found: list[Any] = []
     for t0, t1 in ((0, 3), (3, case.updates)):
-        found += [session.train(state, t0, t1), state.parameters, state.updates]
-        found += [each[:3] for each in session.evaluate(state.parameters)]
+        found += [session.train(state, t0, t1), state.parameters, state.slots, state.updates]
+        for evaluation in session.evaluate(state.parameters, with_scores=True):
+            found += [evaluation[:3], evaluation.scores]
     found.append(numba.evaluate(plan.objective, data, state.parameters, n_threads=n_threads)[:3])
     found.append(numba.scores(plan.objective, data, state.parameters, n_threads=n_threads))
     return [np.array(each).tobytes() for each in found]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *OF_LOSSES], ids=lambda case: case.name)
 def test_same_bits_for_any_number_of_threads(numba: Backend, case: Case, precision: str) -> None:
     alone = results(numba, case, precision, 1)
     for n_threads in (2, 3, 5, 8):
         assert results(numba, case, precision, n_threads) == alone
 
 
+@pytest.mark.parametrize("case", [*CASES, *OF_LOSSES], ids=lambda case: case.name)
+def test_same_bits_alone_and_in_a_group_and_in_pieces(numba: Backend, case: Case, precision: str) -> None:
+    group, data = trained(numba, case, precision), case.data(precision=precision)
+    assert group.finite.all()
+    for model, n_threads in ((0, 1), (2, 3)):
+        state = case.state(precision).select([model])
+        plan = case.plan().select([model])
+        for t0, t1 in ((0, 1), (1, 5), (5, case.updates)):
+            train(numba, plan, data, state, t0, t1, n_threads=n_threads)
+        assert state.parameters.tobytes() == group.parameters[model].tobytes()
+        assert state.slots.tobytes() == group.slots[model].tobytes()
+
+
 @pytest.mark.parametrize("n_threads", [2, 5])
-@pytest.mark.parametrize("case", CASES[:2], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES[:2], CASES[4]], ids=lambda case: case.name)
 def test_a_model_diverges_beside_others(numba: Backend, case: Case, n_threads: int) -> None:
     plan = case.plan()
     plan.learning_rate[1, 4] = np.inf
-    states = [State.start(case.parameters("float32")) for _ in range(2)]
+    states = [case.state("float32") for _ in range(2)]
     for state, threads in zip(states, (1, n_threads), strict=True):
         train(numba, plan, case.data(), state, 0, case.updates, n_threads=threads)
     assert states[0].finite.tolist() == [True, False, True]
-    for name in ("parameters", "updates", "finite"):
+    for name in ("parameters", "slots", "updates", "finite"):
         assert getattr(states[0], name).tobytes() == getattr(states[1], name).tobytes()
+
+
+def test_threads_know_what_diverged_before_they_came(numba: Backend) -> None:
+    """The first update is the caller's alone; one of its rows is too much for one of the models."""
+    case = Case("a-row-of-the-first", n=40, d=300, shuffle=False, l2=(0.0, 0.0, 0.0))
+    data, state = case.data(), case.state("float64")
+    X = data.X - data.X.mean(axis=0)
+    X[:, 0] = 0
+    X[7, 0] = 10
+    case.layers.weights(state.parameters, 0)[1, 0] = 1e308
+    before = state.parameters[1].copy()
+    train(numba, case.plan(), prepare(X, data.targets), state, 0, case.updates, n_threads=2)
+    assert state.finite.tolist() == [True, False, True]
+    assert state.updates.tolist() == [case.updates, 0, case.updates]
+    assert state.parameters[1].tobytes() == before.tobytes()
 
 
 def test_fits_side_by_side(numba: Backend) -> None:
@@ -93,18 +148,17 @@ FORK = """
 import os, sys
 sys.path[:0] = TESTS
 from gradstep.backends import get
-from gradstep.plan.plan import State
 from test_numba_threads import CASES
 import numpy as np
 numba, case = get("numba"), CASES[0]
-state = State.start(case.parameters("float32"))
+state = case.state("float32")
 session = numba.session(case.plan(), case.data(), [case.data()], n_threads=3)
 session.train(state, 0, 9)
 session.evaluate(state.parameters)
 child = os.fork()
 session.train(state, 9, case.updates)
 evaluations = session.evaluate(state.parameters)
-fresh = State.start(case.parameters("float32"))
+fresh = case.state("float32")
 numba.session(case.plan(), case.data(), n_threads=2).train(fresh, 0, case.updates)
 assert (fresh.parameters == state.parameters).all()
 assert np.isfinite([each[:3] for each in evaluations]).all()
@@ -130,7 +184,7 @@ def test_a_failure_of_one_thread_ends_the_others_at_a_boundary(
     numba: Backend, monkeypatch: pytest.MonkeyPatch, failing: int, error: type[BaseException]
 ) -> None:
     case, compiled = CASES[0], passes.train
-    state = State.start(case.parameters("float32"))
+    state = case.state("float32")
     session = numba.session(case.plan(), case.data(), n_threads=3)
 
     lock = threading.Lock()
@@ -172,7 +226,7 @@ def test_threads_end_with_the_session(numba: Backend) -> None:
     before, case = team_threads(), CASES[0]
     session = numba.session(case.plan(), case.data(), [case.data()], n_threads=4)
     assert team_threads() == before
-    state = State.start(case.parameters("float32"))
+    state = case.state("float32")
     session.train(state, 0, case.updates)
     session.evaluate(state.parameters)
     started = team_threads() - before

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.backends.numba.kernels import formulas, passes
-from gradstep.backends.numba.kernels.arrays import Crew, PackedRows, Portion
+from gradstep.backends.numba.kernels import passes
+from gradstep.backends.numba.kernels.arrays import Crew, Models, PackedGroup, Portion
+from gradstep.backends.numba.kernels.formulas import Concept, can_compile
 from gradstep.backends.numba.packing import Packing, chunks_of, portion_of, rows_of
 from gradstep.backends.numba.team import Team
 from gradstep.backends.numpy import penalty
@@ -25,7 +26,7 @@ from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[Any]
 
-# PackedRows that one thread evaluates at a time; their losses are summed in the order of such chunks.
+# Rows that one thread evaluates at a time; their losses are summed in the order of such chunks.
 _EVALUATION_ROWS = 64
 
 # A call of a kernel aims at this, so that a stop or a signal is seen soon.
@@ -39,7 +40,9 @@ class NumbaBackend:
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return the losses, activations and rules among these that numba cannot compile."""
-        return formulas.lacking(objective, rule)
+        concepts: list[Concept] = [type(objective.loss), *map(type, objective.activations[0])]
+        concepts += [] if rule is None else [rule]
+        return [concept.name for concept in dict.fromkeys(concepts) if not can_compile(concept)]
 
     def session(
         self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
@@ -61,19 +64,16 @@ class NumbaBackend:
         The gradient of a loss that is not finite is NaN.
         """
         # Steps of 1 along the gradient, which numbers other than the parameters take.
-        lane = _Lane(
-            Packing(objective, parameters.dtype, _EVALUATION_ROWS, rule=DescentRule),
-            data,
-            range(len(parameters)),
-        )
+        m, dtype, layers = len(parameters), parameters.dtype, objective.layers
+        lane = _Lane(Packing(objective, dtype, _EVALUATION_ROWS, DescentRule), data, range(m))
         lane.begin(State.start(parameters))
-        lane.models = lane.models._replace(changed=np.zeros_like(lane.models.parameters))
-        crew = Team(1).crew(0, 1, everyone=1)
-        whole = chunks_of(data.n, _EVALUATION_ROWS, len(parameters), parameters.dtype)
+        sums = np.zeros_like(lane.models.parameters)
+        lane.group = lane.group._replace(models=lane.models._replace(changed=sums))
+        whole, crew = chunks_of(data.n, _EVALUATION_ROWS, m, dtype), Team(1).crew(0, 1, everyone=1)
         for first, last in Pace().portions(whole.last):
             lane.train(whole._replace(first=first, last=last), crew)
-        gradient, layers = np.empty_like(parameters), objective.layers
-        lane.packing.unpack(lane.models.changed, gradient)
+        gradient = np.empty_like(parameters)
+        lane.packing.unpack(sums, gradient)
         gradient[~lane.models.finite[0]] = np.nan
         with np.errstate(over="ignore", invalid="ignore"):
             for layer in range(layers.count):
@@ -118,14 +118,14 @@ class NumbaSession:
                 lane.end(state)
         return running(np.concatenate([lane.models.sums for lane in self._lanes], axis=1))
 
-    def _lay_lanes(self, dtype: npt.DTypeLike) -> list[_Lane]:
+    def _lay_lanes(self, dtype: np.dtype[Any]) -> list[_Lane]:
         """Give every thread a lane of its own if models are as many, or many enough not to lie uneven."""
         plan, m, team = self.plan, len(self.plan.objective.l2), self._team.size
         count = team if team <= m and -(-m // team) * team <= 1.25 * m else 1
         lanes, rows = [], min(plan.batch_size, self.data.n)
-        for models in (range(m * lane // count, m * (lane + 1) // count) for lane in range(count)):
-            objective, threads = plan.objective.select(models), team // count
-            packing = Packing(objective, dtype, rows, rule=plan.rule, threads=threads)
+        for lane in range(count):
+            models = range(m * lane // count, m * (lane + 1) // count)
+            packing = Packing(plan.objective.select(models), dtype, rows, plan.rule, team // count)
             lanes.append(_Lane(packing, self.data.select(models), models, plan.augmentation))
         return lanes
 
@@ -137,6 +137,8 @@ class NumbaSession:
                 if should_stop() or not any(lane.models.finite[0].any() for lane in lanes):
                     return
                 portion = whole._replace(first=first, last=last)
+                for lane in lanes:
+                    lane.models.finite[:] = lane.models.finite[0]  # not all threads need have been there
                 # The first update of a session is the caller's alone: it may have to compile.
                 most = lanes[0].packing.tasks if len(lanes) == 1 else len(lanes)
                 self._team.run(partial(self._train, portion), most if self._begun else 1)
@@ -164,15 +166,16 @@ class _Lane:
     """Models that some threads train update by update, beside other threads with other models."""
 
     def __init__(
-        self,
-        packing: Packing,
-        data: TrainingData,
-        models: range,
-        augmentation: Augmentation | None = None,
+        self, packing: Packing, data: TrainingData, models: range, augmentation: Augmentation | None = None
     ) -> None:
         self.packing, self.places = packing, slice(models.start, models.stop)
-        self.rows = rows_of(data, packing.dtype, augmentation)
-        self.workspace, self.models = packing.workspace(trains=True), packing.models()
+        rows, work = rows_of(data, packing.dtype, augmentation), packing.workspace(trains=True)
+        self.group = PackedGroup(packing.network(), rows, work, packing.models())
+
+    @property
+    def models(self) -> Models:
+        """What training changes, packed."""
+        return self.group.models
 
     def begin(self, state: State) -> None:
         """Take what `state` knows of the models."""
@@ -184,8 +187,7 @@ class _Lane:
 
     def train(self, portion: Portion, crew: Crew) -> None:
         """Do the updates of a portion."""
-        own = portion._replace(numbers=portion.numbers[self.places])
-        passes.train(self.packing.network, self.rows, self.workspace, self.models, own, crew)
+        passes.train(self.group, portion._replace(numbers=portion.numbers[self.places]), crew)
 
     def end(self, state: State) -> None:
         """Write what has become of the models."""
@@ -197,51 +199,45 @@ class _Lane:
 
 
 class _Forward:
-    """Forward passes of m models over the rows of some data sets."""
+    """Forward passes of m models over the rows of some data sets, in chunks that threads share out."""
 
     def __init__(
-        self, objective: Objective, dtype: npt.DTypeLike, sets: Sequence[TrainingData], team: Team
+        self, objective: Objective, dtype: np.dtype[Any], sets: Sequence[TrainingData], team: Team
     ) -> None:
         most = max((data.n for data in sets), default=1)
         self.packing = packing = Packing(objective, dtype, min(most, _EVALUATION_ROWS))
-        self.team, self.pace, self.models = team, Pace(), packing.models()
-        self.workspaces = [packing.workspace(trains=False) for _ in range(team.size)]
-        self.rows = [rows_of(data, dtype) for data in sets]
+        self.team, self.pace, self.rows = team, Pace(), [rows_of(data, dtype) for data in sets]
         self.chunks = [chunks_of(data.n, packing.capacity, 1, dtype) for data in sets]
+        self.workspaces = [packing.workspace(trains=False) for _ in range(team.size)]
+        self.network, self.models = packing.network(), packing.models()
 
     def evaluate(self, parameters: Array, with_scores: bool = False) -> list[Evaluation]:
         """Return what every model comes to on each of the data sets."""
-        self.packing.pack(parameters, self.models.parameters)
         costs, found = penalty(self.packing.objective, parameters), []
-        for rows, chunks in zip(self.rows, self.chunks, strict=True):
+        for place, chunks in enumerate(self.chunks):
             judged = np.zeros((2, len(parameters), chunks.last))
-            scores = self._room(chunks.order.size if with_scores else 0)
-            self._over(chunks, rows, judged, scores)
+            scores = self._over(place, parameters, judged, with_scores)
             loss, hits = judged.sum(axis=2) / chunks.order.size
             found.append(Evaluation(loss, loss + costs, hits, scores if with_scores else None))
         return found
 
     def scores(self, parameters: Array) -> Array:
         """Return the scores on the first data set, (m, n, k)."""
+        return self._over(0, parameters, np.empty((0, 0, 0)), True)
+
+    def _over(self, place: int, parameters: Array, judged: Array, with_scores: bool) -> Array:
+        chunks, k = self.chunks[place], self.packing.objective.layers.sizes[-1]
+        scores = np.empty((len(parameters), chunks.order.size if with_scores else 0, k), parameters.dtype)
         self.packing.pack(parameters, self.models.parameters)
-        scores = self._room(self.chunks[0].order.size)
-        self._over(self.chunks[0], self.rows[0], np.empty((0, 0, 0)), scores)
-        return scores
-
-    def _room(self, n: int) -> Array:
-        objective = self.packing.objective
-        return np.empty((len(objective.l2), n, objective.layers.sizes[-1]), dtype=self.packing.dtype)
-
-    def _over(self, chunks: Portion, rows: PackedRows, judged: Array, scores: Array) -> None:
         for first, last in self.pace.portions(chunks.last):
             portion = chunks._replace(first=first, last=last)
 
             def task(thread: int, team: int, portion: Portion = portion) -> None:
-                crew, work = self.team.crew(thread, team, everyone=team), self.workspaces[thread]
-                network, models = self.packing.network, self.models
-                passes.evaluate(network, rows, work, models, portion, judged, scores, crew)
+                group = PackedGroup(self.network, self.rows[place], self.workspaces[thread], self.models)
+                passes.evaluate(group, portion, judged, scores, self.team.crew(thread, team, everyone=team))
 
             self.team.run(task, last - first)
+        return scores
 
 
 class Pace:

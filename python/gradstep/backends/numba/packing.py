@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from gradstep.backends.numba.kernels import formulas, reading
 from gradstep.backends.numba.kernels.arrays import (
     LANES,
     OUTPUTS,
@@ -24,7 +23,9 @@ from gradstep.backends.numba.kernels.arrays import (
     Workspace,
     read_only,
 )
+from gradstep.backends.numba.kernels.formulas import addresses
 from gradstep.backends.numba.kernels.passes import GROUP
+from gradstep.backends.numba.kernels.reading import reader_address
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
@@ -35,93 +36,84 @@ Array = npt.NDArray[Any]
 
 _CACHE_LINE = 64
 
-_PANEL, _STRIDE, _OUTPUTS = int(PANEL), int(STRIDE), int(OUTPUTS)
+_PANEL, _STRIDE = int(PANEL), int(STRIDE)
 
 
 class Packing:
-    """Where the numbers of some models lie in the arrays of the kernels.
+    """Where the numbers of some models lie in the arrays of the kernels, for batches of up to so many rows.
 
-    Parameters
-    ----------
-    objective : Objective
-    dtype : dtype
-        Of parameters and arithmetic.
-    rows : int
-        Most rows of a batch.
-    rule : type of Rule, optional
-        None does for evaluations.
-    threads : int
-        Those that train the models together.
+    `threads` are those that train the models together.
     """
 
     def __init__(
         self,
         objective: Objective,
-        dtype: npt.DTypeLike,
+        dtype: np.dtype[Any],
         rows: int,
-        *,
-        rule: type[Rule] | None = None,
+        rule: type[Rule] = DescentRule,
         threads: int = 1,
     ) -> None:
-        self.objective, self.rule, self.dtype = objective, rule, np.dtype(dtype)
-        self.capacity, self.threads = int(_up(rows, ROWS)), threads
-        self.slots = 0 if rule is None else rule.slots
+        self.objective, self.dtype, self.rule, self.threads = objective, dtype, rule, threads
+        self.m, self.slots, self.capacity = len(objective.l2), rule.slots, int(_up(rows, ROWS))
         sizes = np.array(objective.layers.sizes)
         inputs, outputs = sizes[:-1], sizes[1:]
         padded, panels = _up(outputs, OUTPUTS), -(-inputs // _PANEL)
         weights = padded * panels * _STRIDE
         lengths = weights + _up(padded, LANES)
         starts = np.cumsum(lengths) - lengths
-        # Of the layers' inputs and outputs.
         values = np.concatenate([[0], panels[1:] * _STRIDE]) * self.capacity
         sums = padded * self.capacity
-        places = (np.cumsum(each) - each for each in (values, sums))
-        table = (inputs, outputs, padded, panels, starts, starts + weights, *places)
-        self.length, self.values, self.sums = int(lengths.sum()), int(values.sum()), int(sums.sum())
-        #: Of the first layer, into how many parts it can be cut.
-        self.tasks = int(panels[0] * -(-padded[0] // int(GROUP)))
-        self.network = self._network(*(column.astype(np.uint64) for column in table))
-        self._places = [tuple(map(int, row)) for row in zip(panels, starts, starts + weights, strict=True)]
+        self._columns = {
+            "inputs": inputs,
+            "outputs": outputs,
+            "padded": padded,
+            "panels": panels,
+            "weights": starts,
+            "biases": starts + weights,
+            "values": np.cumsum(values) - values,
+            "sums": np.cumsum(sums) - sums,
+        }
+        self._lengths = {"models": int(lengths.sum()), "values": int(values.sum()), "sums": int(sums.sum())}
+        #: Into how many parts the larger phase of an update can be cut.
+        self.tasks = max(int(panels[0]) * -(-int(padded[0]) // int(GROUP)), self.capacity // int(ROWS))
 
-    def _network(self, *table: Array) -> Network:
-        activations = [type(activation) for activation in self.objective.activations[0]]
-        addresses = [formulas.activation_addresses(each, self.dtype) for each in activations]
-        of, slopes = np.array(addresses, dtype=np.uint64).reshape(-1, 2).T.copy()
-        loss = np.uint64(formulas.loss_address(type(self.objective.loss), self.dtype))
-        rule = np.uint64(0 if self.rule is None else formulas.rule_address(self.rule, self.dtype))
-        places = dict(zip(Network._fields, table, strict=False))
-        fused = self.rule is DescentRule
-        return Network(**places, activations=of, slopes=slopes, loss=loss, rule=rule, fused=fused)
+    def network(self) -> Network:
+        """Return sizes, places and formulas."""
+        kind, objective = self.dtype, self.objective
+        between = [addresses(type(each), kind) for each in objective.activations[0]]
+        activations, slopes = np.array(between, dtype=np.uint64).reshape(-1, 2).T.copy()
+        (loss,), (rule,) = addresses(type(objective.loss), kind), addresses(self.rule, kind)
+        columns: dict[str, Any] = {name: each.astype(np.uint64) for name, each in self._columns.items()}
+        addressed = {"activations": activations, "slopes": slopes}
+        return Network(**columns, **addressed, loss=np.uint64(loss), rule=np.uint64(rule))
 
     def workspace(self, *, trains: bool) -> Workspace:
         """Return scratch for training, or for the evaluations of one thread."""
-        m, net, capacity = len(self.objective.l2), self.network, self.capacity
-        tiles = (int(net.panels[0]) if trains else 1) * capacity
+        panels, values = int(self._columns["panels"][0]) if trains else 1, self._lengths["values"]
         return Workspace(
-            capacity=np.uint64(capacity),
+            capacity=np.uint64(self.capacity),
             trains=trains,
-            tiles=self.zeros(tiles * _STRIDE),
+            tiles=self.zeros(panels * self.capacity * _STRIDE),
             room=aligned((self.threads, _PANEL * 8), np.uint8),
-            values=self.zeros(m, self.values),
-            sums=self.zeros(m, self.sums),
-            delta=self.zeros(self.values if trains else 0),
-            gradient=self.zeros(self.threads, _OUTPUTS * _STRIDE),
-            judged=np.zeros((m, 2, capacity)),
+            values=self.zeros(self.m, values),
+            sums=self.zeros(self.m, self._lengths["sums"]),
+            delta=self.zeros(values if trains else 0),
+            gradient=self.zeros(self.threads, int(GROUP) * _STRIDE),
+            judged=np.zeros((self.m, 2, self.capacity)),
         )
 
     def models(self) -> Models:
         """Return packed models, all zero."""
-        m, parameters = len(self.objective.l2), self.zeros(len(self.objective.l2), self.length)
-        loss_numbers = self.objective.loss_numbers
+        parameters, of_loss = self.zeros(self.m, self._lengths["models"]), self.objective.loss_numbers
+        of_loss = of_loss if of_loss.size else np.zeros((self.m, 1))
         return Models(
             parameters=parameters,
             changed=parameters,
-            slots=self.zeros(m, self.slots, self.length),
-            loss_numbers=(loss_numbers[:, 0] if loss_numbers.size else np.zeros(m)).astype(self.dtype),
-            activation_numbers=self.objective.activation_numbers.astype(self.dtype),
-            updates=np.zeros(m, dtype=np.int64),
-            finite=np.ones((self.threads, m), dtype=np.bool_),
-            sums=np.zeros((3, m)),
+            slots=self.zeros(self.m, self.slots, self._lengths["models"]),
+            numbers=np.hstack([self.objective.activation_numbers, of_loss]).astype(self.dtype),
+            updates=np.zeros(self.m, dtype=np.int64),
+            finite=np.ones((self.threads, self.m), dtype=np.bool_),
+            sums=np.zeros((3, self.m)),
         )
 
     def zeros(self, *shape: int) -> Array:
@@ -141,8 +133,9 @@ class Packing:
     def _views(self, parameters: Array, packed: Array) -> Iterator[tuple[Array, Array]]:
         """Yield views of the same numbers in both forms: full panels of each W, the last one, and each b."""
         m, layers = len(parameters), self.objective.layers
-        for layer, (count, start, end) in enumerate(self._places):
+        for layer in range(layers.count):
             inputs, outputs = layers.sizes[layer : layer + 2]
+            count, start, end = (int(self._columns[name][layer]) for name in ("panels", "weights", "biases"))
             W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
             panels = packed[:, start:end].reshape(m, count, -1, _STRIDE)
             full, rest = divmod(inputs, _PANEL)
@@ -167,19 +160,14 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return array
 
 
-def rows_of(data: TrainingData, dtype: npt.DTypeLike, augmentation: Augmentation | None = None) -> PackedRows:
-    """Return a data set as flat arrays of bytes: all types and distances of rows are one signature then."""
-    X, n = data.X, data.n
+def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation | None = None) -> PackedRows:
+    """Return a data set as arrays of bytes, so that all types and distances of rows are one signature."""
+    X, n, targets = data.X, data.n, data.targets
     step = X.strides[0] // X.itemsize if n > 1 else data.d
     flat = as_strided(X, ((n - 1) * step + data.d,), (X.itemsize,), writeable=False)
     standardization = data.standardization
     scaling = np.concatenate([standardization.mean, 1.0 / standardization.scale])
-    _, height, width = (1, 1, 1) if augmentation is None else augmentation.image_shape
-    labels, values = np.empty(0, dtype=np.int32), np.empty((0, 0), dtype=dtype)
-    if data.targets.ndim == 1:
-        labels = data.targets
-    else:
-        values = np.ascontiguousarray(data.targets, dtype=dtype)
+    _, height, width = augmentation.image_shape if augmentation else (1, 1, 1)
     source = Source(
         bytes=read_only(flat.view(np.uint8)),
         size=np.uint64(X.itemsize),
@@ -192,14 +180,16 @@ def rows_of(data: TrainingData, dtype: npt.DTypeLike, augmentation: Augmentation
     )
     return PackedRows(
         source=source,
-        read=np.uint64(reading.reader_address(X.dtype, np.dtype(dtype))),
-        labels=read_only(labels),
-        values=read_only(values),
+        read=np.uint64(reader_address(X.dtype, dtype)),
+        labels=read_only(targets if targets.ndim == 1 else np.empty(0, dtype=np.int32)),
+        values=read_only(
+            np.ascontiguousarray(targets if targets.ndim == 2 else np.empty((0, 0)), dtype=dtype)
+        ),
         weight=read_only(np.ones((1, n)) if data.weight is None else data.weight.reshape(-1, n)),
     )
 
 
-def portion_of(updates: UpdateRange, dtype: npt.DTypeLike) -> Portion:
+def portion_of(updates: UpdateRange, dtype: np.dtype[Any]) -> Portion:
     """Return updates as the kernels take them, none of them done."""
     m, count, _, r = updates.numbers.shape
     numbers = updates.numbers.reshape(m, 2 * count, r).swapaxes(1, 2)
@@ -214,7 +204,7 @@ def portion_of(updates: UpdateRange, dtype: npt.DTypeLike) -> Portion:
     )
 
 
-def chunks_of(n: int, rows: int, m: int, dtype: npt.DTypeLike) -> Portion:
+def chunks_of(n: int, rows: int, m: int, dtype: np.dtype[Any]) -> Portion:
     """Return all rows in order, some at a time, to add up the gradient of their mean loss."""
     count = -(-n // rows)
     starts = np.minimum(np.arange(count + 1) * rows, n)

@@ -21,21 +21,13 @@ Inbox = SimpleQueue[Callable[[], None] | None]
 class Team:
     """The calling thread and others, which start at the first task, wait between tasks and end with the team.
 
-    In a forked child, which has none of them, others are started.
-
-    Parameters
-    ----------
-    size : int
-        Threads, the caller's included. It is cut to a few for each core: more only wait for each other.
-
-    Attributes
-    ----------
-    gate : ndarray of int64
-        What threads in a kernel meet at; all zero when a task begins.
+    In a forked child, which has none of them, others are started. `size`, the caller included, is cut to
+    a few for each core: more only wait for each other.
     """
 
     def __init__(self, size: int) -> None:
         self.size = max(1, min(size, max(16, 4 * (os.cpu_count() or 1))))
+        #: What threads in a kernel meet at; all zero when a task begins.
         self.gate: npt.NDArray[np.int64] = np.zeros(GATE, dtype=np.int64)
         self._inboxes: list[Inbox] = []
         self._process = os.getpid()
@@ -57,16 +49,14 @@ class Team:
         failures: list[BaseException] = []
         done: SimpleQueue[None] = SimpleQueue()
 
-        def call(thread: int) -> None:
+        def work(thread: int) -> None:
             try:
                 task(thread, team)
             except BaseException as error:
                 gate[GIVEN_UP] = 1
                 failures.append(error)
-
-        def work(thread: int) -> None:
-            call(thread)
-            done.put(None)
+            finally:
+                done.put(None)
 
         messages = [partial(work, thread) for thread in range(1, team)]
         sent: list[None] = []
@@ -74,7 +64,7 @@ class Team:
         try:
             # Within one call of C code: no Ctrl-C comes between a message and its being counted.
             sent.extend(map(SimpleQueue.put, inboxes, messages))
-            call(0)
+            task(0, team)
         except BaseException as error:
             gate[GIVEN_UP] = 1
             failures.append(error)
@@ -106,10 +96,7 @@ class Team:
 
 def _work(inbox: Inbox) -> None:
     """Do what is sent until None is; hold on to nothing in between."""
-    while True:
-        message = inbox.get()
-        if message is None:
-            return
+    while (message := inbox.get()) is not None:
         message()
         del message
 

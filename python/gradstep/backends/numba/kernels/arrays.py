@@ -4,7 +4,7 @@ Every matrix whose rows are multiplied lies in panels of ``PANEL`` columns, ``[p
 zero behind the last column; the pad of 16 keeps rows of 2**n elements out of the same cache sets. W
 lies there transposed, a row for each output, so that vectors run along the inputs and ten classes
 waste no lanes. Scores and their gradients lie the other way, ``[output][row]``, as the products
-leave them. PackedRows are walked in fours and outputs in fives; what lies behind the last row may be
+leave them. Rows are walked in fours and outputs in fives; what lies behind the last row may be
 anything, and touches nothing else.
 
 Indices are uint64 on purpose: numba then leaves out its test for negative ones.
@@ -30,14 +30,14 @@ ROWS, OUTPUTS = np.uint64(4), np.uint64(5)
 
 
 class Place(NamedTuple):
-    """Where something begins in a flat array."""
+    """Where something begins in an array."""
 
     array: Array
     start: Index
 
 
 class Block(NamedTuple):
-    """PackedRows ``begin <= r < end`` of a batch in arrays for `capacity` of them."""
+    """Rows ``begin <= r < end`` of a batch in arrays for `capacity` of them."""
 
     capacity: Index
     begin: Index
@@ -63,7 +63,6 @@ class Network(NamedTuple):
     slopes: Array  # (l - 1,)
     loss: Index
     rule: Index
-    fused: bool  # whether the rule is w = keep * w + scale * dw, which is done where dw is summed up
 
 
 class Source(NamedTuple):
@@ -72,7 +71,7 @@ class Source(NamedTuple):
     bytes: Array  # flat, uint8
     size: Index  # bytes of an element
     step: Index  # elements from a row to the next
-    scaling: Array  # (2 * d) as bytes: mean and 1 / scale, in the wider of the rows' and the parameters' type
+    scaling: Array  # (2 * d,) as bytes: mean and 1 / scale, in the wider of rows' and parameters' type
     inputs: Index  # d
     height: Index  # of images that are augmented, a np.int64
     width: Index
@@ -99,7 +98,7 @@ class Workspace(NamedTuple):
     values: Array  # (m, ...): inputs of all layers but the first, panels likewise
     sums: Array  # (m, ...): outputs of all layers (padded, capacity), and then their gradients dS
     delta: Array  # gradient of one layer's input, in the layout of values
-    gradient: Array  # (threads, OUTPUTS * STRIDE): dW of what a rule changes next
+    gradient: Array  # (threads, GROUP * STRIDE): dW of what a rule changes next
     judged: Array  # (m, 2, capacity), float64: weight * loss of rows, and weight of those answered right
 
 
@@ -109,11 +108,19 @@ class Models(NamedTuple):
     parameters: Array  # (m, ...), packed
     changed: Array  # parameters, or where gradients are added up
     slots: Array  # (m, slots, ...), packed
-    loss_numbers: Array  # (m,), type of the parameters
-    activation_numbers: Array  # (m, l - 1)
+    numbers: Array  # (m, l), type of the parameters: of the activations, and last of the loss
     updates: Array  # (m,), int64
     finite: Array  # (threads, m), bool: each thread has a row of its own
     sums: Array  # (3, m), float64: of losses, of the weights of hits, of rows
+
+
+class PackedGroup(NamedTuple):
+    """Models that are trained or evaluated together, and all that stays as it is from batch to batch."""
+
+    net: Network
+    rows: PackedRows
+    work: Workspace
+    models: Models
 
 
 class Portion(NamedTuple):

@@ -10,16 +10,26 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba.core.errors import NumbaError
 
-from gradstep.backends.numba.kernels import arrays, reading
-from gradstep.backends.numba.kernels.arrays import PANEL, STRIDE, ZERO, Array, Block, Index, PackedRows, Place
-from gradstep.backends.numba.kernels.compiling import Apart, compiled
+from gradstep.backends.numba.kernels import reading
+from gradstep.backends.numba.kernels.arrays import (
+    PANEL,
+    STRIDE,
+    ZERO,
+    Array,
+    Block,
+    Index,
+    PackedRows,
+    Place,
+    read_only,
+)
+from gradstep.backends.numba.kernels.compiling import apart, compiled
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.nn.rules import Rule
-from gradstep.plan.network import Objective
+
+Concept = type[Loss] | type[Activation] | type[Rule]
 
 
 class Outputs(NamedTuple):
@@ -37,7 +47,23 @@ def _formula(*values: Any) -> Any:
 of = slope = share = parts = row = step = slots_at = numbers_at = keep_slots = _formula
 LABELS = INDICATORS = False
 
+_BLOCK = Block(ZERO, ZERO, ZERO)
 
+
+def _outputs(kind: Any) -> Outputs:
+    return Outputs(np.empty(0, kind), ZERO, ZERO)
+
+
+def _place(kind: Any, dimensions: int = 1) -> Place:
+    return Place(np.empty((0,) * dimensions, kind), ZERO)
+
+
+def _rows(kind: Any) -> PackedRows:
+    labels, values, weight = np.empty(0, np.int32), np.empty((0, 0), kind), np.empty((0, 0))
+    return PackedRows(reading.arguments(kind)[0], ZERO, *map(read_only, (labels, values, weight)))
+
+
+@apart(lambda kind: (_outputs(kind), _place(kind), _BLOCK, kind.type(0)))
 def activate(z: Outputs, a: Place, block: Block, number: Any) -> None:
     """Write a layer's activations into panels."""
     for o in range(z.units):
@@ -46,6 +72,7 @@ def activate(z: Outputs, a: Place, block: Block, number: Any) -> None:
             a.array[to + r * STRIDE] = of(z.array[start + r], number)
 
 
+@apart(lambda kind: (_outputs(kind), _place(kind), _place(kind), _BLOCK, kind.type(0)))
 def descend(dz: Outputs, a: Place, da: Place, block: Block, number: Any) -> None:
     """Write the gradient of what goes into activations `a`, from that of the activations."""
     for o in range(dz.units):
@@ -61,6 +88,12 @@ def in_panels(o: Index, capacity: Index) -> Index:
     return (o // PANEL) * capacity * STRIDE + o % PANEL
 
 
+@apart(
+    lambda kind: (
+        *(_outputs(kind), _BLOCK, read_only(np.empty(0, np.int32)), _rows(kind)),
+        *(0, np.empty((0, 0)), kind.type(0), ZERO),
+    )
+)
 def judge(
     scores: Outputs,
     block: Block,
@@ -102,11 +135,15 @@ def judge(
                 scores.array[at] = part * kind(slope(scores.array[at], y, top, kind(a), kind(k)))
 
 
-def change(
-    w: Array, slots: Array, at: Index, dw: Place, rows: Index, count: Index, numbers: Array, column: Index
-) -> None:
-    """Do a step of `count` weights of each of some rows, STRIDE apart, by a column of the rule's numbers."""
-    given = numbers_at(numbers, column)
+@apart(
+    lambda kind: (
+        *(np.empty(0, kind), np.empty((0, 0), kind), ZERO, _place(kind)),
+        *(ZERO, ZERO, _place(kind, 2)),
+    )
+)
+def change(w: Array, slots: Array, at: Index, dw: Place, rows: Index, count: Index, numbers: Place) -> None:
+    """Do a step of `count` weights of each of some rows, STRIDE apart, by a column of numbers."""
+    given = numbers_at(numbers.array, numbers.start)
     for j in range(rows):
         for i in range(count):
             place = at + j * STRIDE + i
@@ -129,64 +166,32 @@ def _column(count: int) -> tuple[Callable[..., Any], Callable[..., None]]:
     return (lambda array, column: (*read_before(array, column), array[last, column])), write
 
 
-def _arguments(kind: Any) -> dict[str, tuple[Any, ...]]:
-    flat, table, number = np.empty(0, kind), np.empty((0, 0), kind), kind.type(0)
-    outputs, place, block = Outputs(flat, ZERO, ZERO), Place(flat, ZERO), Block(ZERO, ZERO, ZERO)
-    order, doubles = arrays.read_only(np.empty(0, np.int32)), np.empty((0, 0))
-    source, read = reading.arguments(kind)[0], ZERO
-    rows = PackedRows(source, read, order, arrays.read_only(table), arrays.read_only(doubles))
-    return {
-        "activate": (outputs, place, block, number),
-        "descend": (outputs, place, place, block, number),
-        "judge": (outputs, block, order, rows, 0, doubles, number, ZERO),
-        "change": (flat, table, ZERO, place, ZERO, ZERO, table, ZERO),
-    }
-
-
-def _apart(loop: Callable[..., None]) -> Apart:
-    return Apart(loop, lambda kind: _arguments(kind)[loop.__name__])
-
-
-_activate, _descend, _judge, _change = (_apart(each) for each in (activate, descend, judge, change))
-call_activate, call_descend, call_judge, call_change = (
-    apart.call for apart in (_activate, _descend, _judge, _change)
-)
-
-
-def activation_addresses(activation: type[Activation], kind: npt.DTypeLike) -> tuple[int, int]:
-    """Return where `activate` and `descend` are for an activation, and for arithmetic in `kind`."""
-    return _activate.address(kind, of=activation.of), _descend.address(kind, slope=activation.slope)
-
-
-def loss_address(loss: type[Loss], kind: npt.DTypeLike) -> int:
-    """Return where `judge` is for a loss."""
-    formulas = {"parts": loss.parts, "row": loss.row, "slope": loss.slope}
-    if loss.takes == "labels":
-        return _judge.address(kind, **formulas, share=loss.share, LABELS=True)
-    return _judge.address(kind, **formulas, share=_is_label, INDICATORS=loss.takes == "indicators")
-
-
 def _is_label(is_label: Any, k: Any, number: Any) -> Any:
     """Stand in for `share` of a loss whose targets are no labels."""
     return is_label
 
 
-def rule_address(rule: type[Rule], kind: npt.DTypeLike) -> int:
-    """Return where `change` is for a rule."""
-    (read, write), (given, _) = _column(rule.slots), _column(len(rule.numbers))
-    return _change.address(kind, step=rule.step, slots_at=read, keep_slots=write, numbers_at=given)
+def addresses(concept: Concept, kind: np.dtype[Any]) -> tuple[int, ...]:
+    """Return where the loops of a concept are, for arithmetic in `kind`.
+
+    That is `judge` of a loss, `activate` and `descend` of an activation, `change` of a rule.
+    """
+    if issubclass(concept, Activation):
+        return activate.address(kind, of=concept.of), descend.address(kind, slope=concept.slope)
+    if issubclass(concept, Rule):
+        (read, write), (given, _) = _column(concept.slots), _column(len(concept.numbers))
+        return (change.address(kind, step=concept.step, slots_at=read, keep_slots=write, numbers_at=given),)
+    formulas = {"parts": concept.parts, "row": concept.row, "slope": concept.slope}
+    formulas["share"] = concept.share if concept.takes == "labels" else _is_label
+    labels, indicators = concept.takes == "labels", concept.takes == "indicators"
+    return (judge.address(kind, **formulas, LABELS=labels, INDICATORS=indicators),)
 
 
-def lacking(objective: Objective, rule: type[Rule] | None) -> list[str]:
-    """Return the names of what numba cannot compile; all that is gradstep's it can."""
-    concepts: list[tuple[Any, Callable[..., Any]]] = [(type(objective.loss), loss_address)]
-    concepts += [(type(activation), activation_addresses) for activation in objective.activations[0]]
-    concepts += [] if rule is None else [(rule, rule_address)]
-    lacked = []
-    for concept, address in dict.fromkeys(concepts):
-        if not concept.__module__.startswith("gradstep."):
-            try:
-                address(concept, np.float32)
-            except (NumbaError, NotImplementedError, TypeError):
-                lacked.append(concept.name)
-    return lacked
+def can_compile(concept: Concept) -> bool:
+    """Tell whether numba makes something of a concept's formulas, as it does of all that are gradstep's."""
+    if concept.__module__.startswith("gradstep."):
+        return True
+    try:
+        return bool(addresses(concept, np.dtype(np.float32)))
+    except (NumbaError, NotImplementedError, TypeError):
+        return False

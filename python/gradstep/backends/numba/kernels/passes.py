@@ -30,23 +30,19 @@ from gradstep.backends.numba.kernels.arrays import (
     Block,
     Crew,
     Index,
-    Models,
     Network,
-    PackedRows,
+    PackedGroup,
     Place,
     Portion,
-    Workspace,
 )
 from gradstep.backends.numba.kernels.compiling import compiled, entry
-from gradstep.backends.numba.kernels.formulas import (
-    Outputs,
-    call_activate,
-    call_change,
-    call_descend,
-    call_judge,
-)
-from gradstep.backends.numba.kernels.reading import call_read
-from gradstep.backends.numba.kernels.vectors import Weights, add_products, weigh_outputs, weigh_rows
+from gradstep.backends.numba.kernels.formulas import Outputs, activate, change, descend, judge
+from gradstep.backends.numba.kernels.reading import read
+from gradstep.backends.numba.kernels.vectors import add_products, weigh_outputs, weigh_rows
+
+# What is compiled apart is called by address.
+call_read, call_activate, call_judge = read.call, activate.call, judge.call
+call_descend, call_change = descend.call, change.call
 
 # Outputs of a panel that are one task.
 GROUP = np.uint64(2 * OUTPUTS)
@@ -61,19 +57,6 @@ class Part(NamedTuple):
     high: Index
     width: Index  # columns of the panel to be walked: its inputs, rounded up to full vectors
     weights: Index  # where the panel's weights begin
-
-
-class Step(NamedTuple):
-    """What an update does to a model, by a column of numbers and the next one for biases."""
-
-    weights: Array
-    slots: Array
-    numbers: Array
-    column: Index
-    sums: Array  # dS of the batch
-    gradient: Array  # room for dW
-    capacity: Index
-    count: Index  # rows of the batch
 
 
 @compiled
@@ -91,178 +74,176 @@ def part_of(net: Network, layer: Index, panel: Index, low: Index) -> Part:
 
 
 @compiled
-def inputs_of(net: Network, layer: Index, work: Workspace, model: int, panel: Index, r: Index) -> Place:
+def inputs_of(group: PackedGroup, layer: Index, model: int, panel: Index, r: Index) -> Place:
     """Return where a panel of row r of a layer's input is."""
+    work = group.work
     if layer == 0:
         return Place(work.tiles, ((panel * work.capacity if work.trains else ZERO) + r) * STRIDE)
-    return Place(work.values[model], net.values[layer] + (panel * work.capacity + r) * STRIDE)
+    return Place(work.values[model], group.net.values[layer] + (panel * work.capacity + r) * STRIDE)
 
 
 @compiled
-def forward(
-    net: Network, rows: PackedRows, work: Workspace, models: Models, batch: Batch, block: Block, crew: Crew
-) -> None:
+def forward(group: PackedGroup, batch: Batch, block: Block, crew: Crew) -> None:
     """Compute the scores of some rows of a batch, for every model that is finite."""
-    finite = models.finite[crew.thread]
+    net, rows = group.net, group.rows
+    finite, room = group.models.finite[crew.thread], group.work.room[crew.thread]
     for layer in range(np.uint64(net.inputs.size)):
         for model in range(len(finite)):
             if finite[model]:
-                start_layer(net, layer, work, models, model, block)
+                start_layer(group, layer, model, block)
         for panel in range(net.panels[layer]):
             for low in range(ZERO, net.padded[layer], GROUP):
                 part = part_of(net, layer, panel, low)
                 for r in range(block.begin, block.end, ROWS):
                     if layer == 0 and low == 0:
-                        end, tile = min(r + ROWS, block.end), inputs_of(net, layer, work, 0, panel, r)
-                        room = work.room[crew.thread]
-                        call_read(rows.read, (rows.source, batch, r, end, panel, tile, room))
+                        ends, x = (r, min(r + ROWS, block.end)), inputs_of(group, ZERO, 0, panel, r)
+                        call_read(rows.read, (rows.source, batch, *ends, panel, x, room))
                     for model in range(len(finite)):
                         if finite[model]:
-                            x = inputs_of(net, layer, work, model, panel, r)
-                            sums = Place(work.sums[model], net.sums[layer] + r)
-                            multiply(part, x, models.parameters[model], sums, block.capacity)
+                            multiply(group, part, model, r)
 
 
 @compiled
-def start_layer(
-    net: Network, layer: Index, work: Workspace, models: Models, model: int, block: Block
-) -> None:
+def start_layer(group: PackedGroup, layer: Index, model: int, block: Block) -> None:
     """Make a layer's inputs of the outputs below, and begin its outputs with the biases."""
-    own, sums = models.parameters[model], work.sums[model]
+    net, models, sums = group.net, group.models, group.work.sums[model]
     if layer > 0:
-        below = layer - ONE
-        z, a = (
-            Outputs(sums, net.sums[below], net.outputs[below]),
-            Place(work.values[model], net.values[layer]),
-        )
-        call_activate(net.activations[below], (z, a, block, models.activation_numbers[model, below]))
+        below, a = layer - ONE, inputs_of(group, layer, model, ZERO, ZERO)
+        z, number = outputs_of(group, below, model), models.numbers[model, below]
+        call_activate(net.activations[below], (z, a, block, number))
     for o in range(net.padded[layer]):
-        start, bias = net.sums[layer] + o * block.capacity, own[net.biases[layer] + o]
+        start, bias = net.sums[layer] + o * block.capacity, models.parameters[model, net.biases[layer] + o]
         for r in range(block.begin, block.end):
             sums[start + r] = bias
 
 
 @compiled
-def multiply(part: Part, x: Place, own: Array, sums: Place, capacity: Index) -> None:
-    """Add the products of ROWS rows of x and a part of the weights to the sums of its outputs."""
+def outputs_of(group: PackedGroup, layer: Index, model: int) -> Outputs:
+    """Return a layer's outputs."""
+    return Outputs(group.work.sums[model], group.net.sums[layer], group.net.outputs[layer])
+
+
+@compiled
+def multiply(group: PackedGroup, part: Part, model: int, r: Index) -> None:
+    """Add the products of ROWS rows from r on and a part of the weights to its outputs."""
+    x, z = inputs_of(group, part.layer, model, part.panel, r), outputs_of(group, part.layer, model)
     for o in range(part.low, part.high, OUTPUTS):
-        w, to = Place(own, part.weights + o * STRIDE), Place(sums.array, sums.start + o * capacity)
-        add_products(x, w, part.width, to, capacity)
+        w = Place(group.models.parameters[model], part.weights + o * STRIDE)
+        to = Place(z.array, z.start + o * group.work.capacity + r)
+        add_products(x, w, part.width, to, group.work.capacity)
 
 
 @compiled
-def judge(
-    net: Network, rows: PackedRows, work: Workspace, models: Models, model: int, batch: Batch, block: Block
-) -> None:
+def judge_rows(group: PackedGroup, model: int, batch: Batch, block: Block) -> None:
     """Write weighted losses and hits of some rows of a batch, and in training turn their scores into dS."""
-    scores = Outputs(work.sums[model], net.sums[-1], net.outputs[-1])
-    n = np.uint64(batch.numbers.size) if work.trains else ZERO
-    found, number = work.judged[model], models.loss_numbers[model]
-    call_judge(net.loss, (scores, block, batch.numbers, rows, model, found, number, n))
-    clear_padding(net, np.uint64(net.inputs.size) - ONE, work, model, block)
+    last = np.uint64(group.net.inputs.size) - ONE
+    n = np.uint64(batch.numbers.size) if group.work.trains else ZERO
+    scores, found = outputs_of(group, last, model), group.work.judged[model]
+    number = group.models.numbers[model, last]
+    call_judge(group.net.loss, (scores, block, batch.numbers, group.rows, model, found, number, n))
+    clear_padding(group, last, model, block)
 
 
 @compiled
-def clear_padding(net: Network, layer: Index, work: Workspace, model: int, block: Block) -> None:
+def clear_padding(group: PackedGroup, layer: Index, model: int, block: Block) -> None:
     """Let outputs that are none have no gradient."""
-    for o in range(net.outputs[layer], net.padded[layer]):
+    z = outputs_of(group, layer, model)
+    for o in range(z.units, group.net.padded[layer]):
         for r in range(block.begin, block.end):
-            work.sums[model, net.sums[layer] + o * block.capacity + r] = 0
+            z.array[z.start + o * block.capacity + r] = 0
 
 
 @compiled
-def backward(net: Network, work: Workspace, models: Models, model: int, block: Block) -> None:
+def backward(group: PackedGroup, model: int, block: Block) -> None:
     """Go from dS of the last layer to dS of the first."""
-    own, sums, delta, kind = models.parameters[model], work.sums[model], work.delta, work.delta.dtype.type
-    for below in range(net.inputs.size - 2, -1, -1):
-        layer = np.uint64(below + 1)
+    net, own, delta = group.net, group.models.parameters[model], group.work.delta
+    for number_of_layer in range(net.inputs.size - 1, 0, -1):
+        layer = np.uint64(number_of_layer)
+        below, z = layer - ONE, outputs_of(group, layer, model)
         for panel in range(net.panels[layer]):
             part = part_of(net, layer, panel, ZERO)
             for r in range(block.begin, block.end, ROWS):
                 to, w = Place(delta, (panel * block.capacity + r) * STRIDE), Place(own, part.weights)
-                dS = Weights(sums, net.sums[layer] + r, ONE, block.capacity)
-                weigh_rows(to, part.width, kind(0), kind(1), w, net.outputs[layer], dS)
-        dz = Outputs(sums, net.sums[below], net.outputs[below])
-        a, number = Place(work.values[model], net.values[layer]), models.activation_numbers[model, below]
+                weigh_rows(to, part.width, w, z.units, Place(z.array, z.start + r), block.capacity)
+        dz, a = outputs_of(group, below, model), inputs_of(group, layer, model, ZERO, ZERO)
+        number = group.models.numbers[model, below]
         call_descend(net.slopes[below], (dz, a, Place(delta, ZERO), block, number))
-        clear_padding(net, layer - ONE, work, model, block)
+        clear_padding(group, below, model, block)
 
 
 @compiled
-def change(net: Network, work: Workspace, model: int, step: Step, crew: Crew) -> None:
-    """Phase B: change the thread's parts of a model."""
+def change_model(group: PackedGroup, model: int, count: Index, numbers: Place, crew: Crew) -> None:
+    """Phase B: change the thread's parts of a model, by the gradient of a batch of so many rows."""
+    net, gradient = group.net, Place(group.work.gradient[crew.thread], ZERO)
     for layer in range(np.uint64(net.inputs.size)):
-        groups = (net.padded[layer] + GROUP - ONE) // GROUP
-        begin, end = share(net.panels[layer] * groups, crew)
+        tasks = (net.padded[layer] + GROUP - ONE) // GROUP
+        begin, end = share(net.panels[layer] * tasks, crew)
         for task in range(begin, end):
-            part = part_of(net, layer, task // groups, task % groups * GROUP)
-            change_weights(net, part, inputs_of(net, layer, work, model, part.panel, ZERO), step)
+            part = part_of(net, layer, task // tasks, task % tasks * GROUP)
+            change_weights(group, part, model, count, numbers, gradient)
             if part.panel == 0:
-                change_biases(net, part, step)
+                change_biases(group, part, model, count, numbers, gradient)
 
 
 @compiled
-def change_weights(net: Network, part: Part, x: Place, step: Step) -> None:
-    """Change a part of W as the rule says, its gradient being dS @ x."""
-    inputs, outputs = net.inputs[part.layer] - part.panel * PANEL, net.outputs[part.layer]
-    keep, scale = step.gradient.dtype.type(0), step.gradient.dtype.type(1)
-    if net.fused:
-        keep, scale = step.numbers[0, step.column], step.numbers[1, step.column]
+def change_weights(
+    group: PackedGroup, part: Part, model: int, count: Index, numbers: Place, gradient: Place
+) -> None:
+    """Change a part of W as the rule says, a strip of inputs at a time; dW is dS @ x."""
+    net, z = group.net, outputs_of(group, part.layer, model)
+    x = inputs_of(group, part.layer, model, part.panel, ZERO)
+    w, slots = group.models.changed[model], group.models.slots[model]
     for i in range(ZERO, part.width, STRIP):
-        x_strip, columns = Place(x.array, x.start + i), min(STRIP, part.width - i)
+        strip, columns = Place(x.array, x.start + i), min(STRIP, part.width - i)
         for o in range(part.low, part.high, OUTPUTS):
-            at = part.weights + o * STRIDE + i
-            to = Place(step.weights, at) if net.fused else Place(step.gradient, ZERO)
-            dS = Weights(step.sums, net.sums[part.layer] + o * step.capacity, step.capacity, ONE)
-            weigh_outputs(to, columns, keep, scale, x_strip, step.count, dS)
-            if not net.fused:
-                do_step(net, step, at, min(OUTPUTS, outputs - o), min(columns, inputs - i), step.column)
+            dS = Place(z.array, z.start + o * group.work.capacity)
+            to = Place(gradient.array, gradient.start + (o - part.low) * STRIDE)
+            weigh_outputs(to, columns, strip, count, dS, group.work.capacity)
+        at, rows = part.weights + part.low * STRIDE + i, min(part.high, z.units) - part.low
+        inputs = min(columns, net.inputs[part.layer] - part.panel * PANEL - i)
+        call_change(net.rule, (w, slots, at, gradient, rows, inputs, numbers))
 
 
 @compiled
-def change_biases(net: Network, part: Part, step: Step) -> None:
-    """Change biases likewise."""
-    for o in range(part.low, min(part.high, net.outputs[part.layer])):
-        total, dS = step.gradient.dtype.type(0), net.sums[part.layer] + o * step.capacity
-        for r in range(step.count):
-            total += step.sums[dS + r]
-        step.gradient[0] = total
-        do_step(net, step, net.biases[part.layer] + o, ONE, ONE, step.column + ONE)
-
-
-@compiled
-def do_step(net: Network, step: Step, at: Index, rows: Index, count: Index, column: Index) -> None:
-    """Let the rule change some weights or biases by the gradient that was written."""
-    gradient = Place(step.gradient, ZERO)
-    call_change(net.rule, (step.weights, step.slots, at, gradient, rows, count, step.numbers, column))
+def change_biases(
+    group: PackedGroup, part: Part, model: int, count: Index, numbers: Place, gradient: Place
+) -> None:
+    """Change the biases of a part likewise."""
+    net, z = group.net, outputs_of(group, part.layer, model)
+    w, slots, end = group.models.changed[model], group.models.slots[model], min(part.high, z.units)
+    for o in range(part.low, end):
+        total = w.dtype.type(0)
+        for r in range(count):
+            total += z.array[z.start + o * group.work.capacity + r]
+        gradient.array[gradient.start + o - part.low] = total
+    at, of_biases = net.biases[part.layer] + part.low, Place(numbers.array, numbers.start + ONE)
+    call_change(net.rule, (w, slots, at, gradient, ONE, end - part.low, of_biases))
 
 
 @entry
-def train(
-    net: Network, rows: PackedRows, work: Workspace, models: Models, portion: Portion, crew: Crew
-) -> None:
+def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
     """Do the updates of a portion, in place, and add to `Models.sums`.
 
     Nobody begins before everyone is there, those of other lanes included.
     """
     if not threads.meet(crew.gate, crew.everyone):
         return
-    finite = models.finite[crew.thread]
+    finite = group.models.finite[crew.thread]
     for i in range(portion.first, portion.last):
         batch = batch_of(portion, i)
         count = np.uint64(batch.numbers.size)
         begin, end = share((count + ROWS - ONE) // ROWS, crew)
-        block = Block(work.capacity, begin * ROWS, min(end * ROWS, count))
-        forward(net, rows, work, models, batch, block, crew)
+        block = Block(group.work.capacity, begin * ROWS, min(end * ROWS, count))
+        forward(group, batch, block, crew)
         for model in range(len(finite)):
             if finite[model]:
-                judge(net, rows, work, models, model, batch, block)
-                backward(net, work, models, model, block)
+                judge_rows(group, model, batch, block)
+                backward(group, model, block)
         if not threads.meet(crew.gate, crew.team):
             return
         for model in range(len(finite)):
             if finite[model]:
-                finite[model] = conclude(net, work, models, model, portion, i, crew)
+                finite[model] = conclude(group, model, portion, i, crew)
         if not threads.meet(crew.gate, crew.team):
             return
 
@@ -275,18 +256,14 @@ def batch_of(portion: Portion, i: int) -> Batch:
 
 
 @compiled
-def conclude(
-    net: Network, work: Workspace, models: Models, model: int, portion: Portion, i: int, crew: Crew
-) -> bool:
+def conclude(group: PackedGroup, model: int, portion: Portion, i: int, crew: Crew) -> bool:
     """Change a model and its sums, unless its loss is not finite; tell whether it is."""
-    count = portion.starts[i + 1] - portion.starts[i]
-    loss, hits = sums_of(work, model, count)
+    models, count = group.models, portion.starts[i + 1] - portion.starts[i]
+    loss, hits = sums_of(group, model, count)
     if not math.isfinite(loss):
         return False
-    changed, slots, numbers = models.changed[model], models.slots[model], portion.numbers[model]
-    sums, room = work.sums[model], work.gradient[crew.thread]
-    step = Step(changed, slots, numbers, np.uint64(2 * i), sums, room, work.capacity, np.uint64(count))
-    change(net, work, model, step, crew)
+    numbers = Place(portion.numbers[model], np.uint64(2 * i))
+    change_model(group, model, np.uint64(count), numbers, crew)
     if crew.thread == 0:
         models.updates[model] = portion.t0 + i + 1
         models.sums[0, model] += loss
@@ -296,47 +273,33 @@ def conclude(
 
 
 @compiled
-def sums_of(work: Workspace, model: int, count: int) -> tuple[float, float]:
+def sums_of(group: PackedGroup, model: int, count: int) -> tuple[float, float]:
     """Return the sums of the rows' losses and hits, in their order."""
     loss = hits = 0.0
     for r in range(count):
-        loss += work.judged[model, 0, r]
-        hits += work.judged[model, 1, r]
+        loss += group.work.judged[model, 0, r]
+        hits += group.work.judged[model, 1, r]
     return loss, hits
 
 
 @entry
-def evaluate(
-    net: Network,
-    rows: PackedRows,
-    work: Workspace,
-    models: Models,
-    portion: Portion,
-    judged: Array,
-    scores: Array,
-    crew: Crew,
-) -> None:
-    """Judge the chunks first <= i < last of a portion; threads take the next one that is left.
+def evaluate(group: PackedGroup, portion: Portion, judged: Array, scores: Array, crew: Crew) -> None:
+    """Judge the thread's share of the chunks first <= i < last of a portion.
 
     Losses and hits go into `judged` (2, m, chunks), and scores into `scores` (m, n, k), if they have room.
     """
-    alone, chunk = Crew(crew.gate, crew.everyone, ZERO, ONE), portion.first + threads.take(crew.gate)
-    while chunk < portion.last:
-        batch, begin, end = batch_of(portion, chunk), portion.starts[chunk], portion.starts[chunk + 1]
-        block = Block(work.capacity, ZERO, np.uint64(end - begin))
-        forward(net, rows, work, models, batch, block, alone)
-        for model in range(len(models.parameters)):
+    alone, last = Crew(crew.gate, crew.everyone, ZERO, ONE), np.uint64(group.net.inputs.size) - ONE
+    begin, end = share(np.uint64(portion.last - portion.first), crew)
+    for chunk in range(portion.first + np.int64(begin), portion.first + np.int64(end)):
+        batch = batch_of(portion, chunk)
+        block = Block(group.work.capacity, ZERO, np.uint64(batch.numbers.size))
+        forward(group, batch, block, alone)
+        for model in range(len(group.models.parameters)):
             if judged.size:
-                judge(net, rows, work, models, model, batch, block)
-                judged[0, model, chunk], judged[1, model, chunk] = sums_of(work, model, end - begin)
+                judge_rows(group, model, batch, block)
+                judged[0, model, chunk], judged[1, model, chunk] = sums_of(group, model, batch.numbers.size)
             if scores.size:
-                write_scores(net, work, model, scores[model, begin:end])
-        chunk = portion.first + threads.take(crew.gate)
-
-
-@compiled
-def write_scores(net: Network, work: Workspace, model: int, to: Array) -> None:
-    """Copy the scores of all rows of a chunk, (rows, k)."""
-    for r in range(np.uint64(len(to))):
-        for o in range(net.outputs[-1]):
-            to[r, o] = work.sums[model, net.sums[-1] + o * work.capacity + r]
+                z, to = outputs_of(group, last, model), scores[model, portion.starts[chunk] :]
+                for r in range(block.end):
+                    for o in range(z.units):
+                        to[r, o] = z.array[z.start + o * block.capacity + r]

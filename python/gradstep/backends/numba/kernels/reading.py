@@ -1,4 +1,4 @@
-"""PackedRows on their way into a batch: their images flipped and shifted, then converted and standardised."""
+"""Rows on their way into a batch: their images flipped and shifted, then converted and standardised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gradstep.backends.numba.kernels.arrays import (
     Source,
     read_only,
 )
-from gradstep.backends.numba.kernels.compiling import Apart, compiled, emitted
+from gradstep.backends.numba.kernels.compiling import apart, compiled, emitted
 from gradstep.backends.numba.kernels.vectors import prefetch
 
 # Types of the rows and of what they are standardised in, where a loop is compiled.
@@ -28,27 +28,33 @@ ELEMENT, WIDE = np.uint8, np.float32
 @emitted
 def elements(typing: Any, array: Any, kind: Any) -> Any:
     """Return a pointer to an array of bytes as numbers of another type."""
+    pointer: Any = types.CPointer
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         return builder.bitcast(data, context.get_value_type(signature.return_type))
 
-    return types.CPointer(kind.dtype)(array, kind), generate  # type: ignore[no-untyped-call]
+    return pointer(kind.dtype)(array, kind), generate
 
 
+def arguments(kind: Any) -> tuple[Any, ...]:
+    """Return arguments as `read` takes them."""
+    raw, order, index = np.empty(0, np.uint8), read_only(np.empty(0, np.int32)), np.int64(0)
+    source = Source(read_only(raw), ZERO, ZERO, raw, ZERO, index, index, False)
+    batch = Batch(order, read_only(np.empty((0, 3), np.int16)), order)
+    return source, batch, ZERO, ZERO, ZERO, Place(np.empty(0, kind), ZERO), raw
+
+
+@apart(arguments)
 def read(
     source: Source, batch: Batch, begin: Index, end: Index, panel: Index, to: Place, room: Array
 ) -> None:
-    """Read and standardise a panel of the rows ``begin <= r < end``, each moved as its draws say.
+    """Read and standardise a panel of the rows ``begin <= r < end``, moved if there are draws.
 
     Memory is asked for the panel of the rows that follow meanwhile, since it is slow to answer.
     """
-    x, moved, scaling = (
-        elements(source.bytes, ELEMENT),
-        elements(room, ELEMENT),
-        elements(source.scaling, WIDE),
-    )
-    first, size, step = panel * PANEL, source.size, source.step
+    x, moved = elements(source.bytes, ELEMENT), elements(room, ELEMENT)
+    scaling, first, size, step = elements(source.scaling, WIDE), panel * PANEL, source.size, source.step
     count = min(PANEL, source.inputs - first)
     for r in range(begin, end):
         if r < np.uint64(batch.following.size):
@@ -68,59 +74,29 @@ def read(
 def move(row: Place, source: Source, draws: Array, first: Index, count: Index, to: Array) -> None:
     """Write some inputs of an image, flipped and then shifted, line by line."""
     height, width = source.height, source.width
+    flip, dy, dx = draws[0] != 0, np.int64(draws[1]), np.int64(draws[2])
     i: Index = np.int64(first)
     end, place = i + np.int64(count), np.int64(0)
     while i < end:
         line, x0 = i // width, i % width
         x1, y = min(width, x0 + end - i), line % height
-        nearest = min(max(y - draws[1], 0), height - 1)
-        if source.edge or nearest == y - draws[1]:
-            begin = np.int64(row.start) + (line - y + nearest) * width
-            move_line(Place(row.array, begin), source, draws, x0, x1, Place(to, place - x0))
-        else:
-            fill(to, place, place + x1 - x0, 0)
-        place += x1 - x0
-        i += x1 - x0
-
-
-@compiled
-def move_line(line: Place, source: Source, draws: Array, x0: Index, x1: Index, to: Place) -> None:
-    """Write pixels x0 <= x < x1 of a line of an image, flipped or not and moved by dx, to ``to[x]``."""
-    flip, dx, width = draws[0] != 0, np.int64(draws[2]), source.width
-    low = min(max(dx, x0), x1)
-    high = max(min(width + dx, x1), low)
-    nearest = line.start + width - 1 if (dx > 0) == flip else line.start
-    outside = line.array[nearest] if source.edge else 0
-    fill(to.array, to.start + x0, to.start + low, outside)
-    if flip:
-        last = line.start + width - 1 + dx
+        nearest = min(max(y - dy, 0), height - 1)
+        begin, place = np.int64(row.start) + (line - y + nearest) * width, place - x0
+        # Pixels low <= x < high come from within the image, if the line does.
+        low, high = min(max(dx, x0), x1), min(max(width + dx, x0), x1)
+        if not source.edge and nearest != y - dy:
+            low = high = x1
+        outside = row.array[begin + width - 1 if (dx > 0) == flip else begin] if source.edge else 0
+        for x in range(x0, low):
+            to[place + x] = outside
+        start, step = (begin + width - 1 + dx, -1) if flip else (begin - dx, 1)
         for x in range(low, high):
-            to.array[to.start + x] = line.array[last - x]
-    else:
-        for x in range(low, high):
-            to.array[to.start + x] = line.array[line.start - dx + x]
-    fill(to.array, to.start + high, to.start + x1, outside)
-
-
-@compiled
-def fill(to: Array, begin: Index, end: Index, value: Any) -> None:
-    """Write one value to ``to[begin:end]``."""
-    for i in range(begin, end):
-        to[i] = value
-
-
-def arguments(kind: Any) -> tuple[Any, ...]:
-    """Return arguments as `read` takes them."""
-    raw, order, index = np.empty(0, np.uint8), read_only(np.empty(0, np.int32)), np.int64(0)
-    source = Source(read_only(raw), ZERO, ZERO, raw, ZERO, index, index, False)
-    batch = Batch(order, read_only(np.empty((0, 3), np.int16)), order)
-    return source, batch, ZERO, ZERO, ZERO, Place(np.empty(0, kind), ZERO), raw
-
-
-_read = Apart(read, arguments)
-call_read = _read.call
+            to[place + x] = row.array[start + step * x]
+        for x in range(high, x1):
+            to[place + x] = outside
+        place, i = place + x1, i + x1 - x0
 
 
 def reader_address(element: np.dtype[Any], kind: np.dtype[Any]) -> int:
     """Return where `read` is for rows of a type, and for arithmetic in `kind`."""
-    return _read.address(kind, ELEMENT=element.type, WIDE=np.result_type(element, kind).type)
+    return read.address(kind, ELEMENT=element.type, WIDE=np.result_type(element, kind).type)

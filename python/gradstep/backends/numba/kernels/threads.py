@@ -9,14 +9,13 @@ import os
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 
 from gradstep.backends.numba.kernels.arrays import Array, Index
-from gradstep.backends.numba.kernels.compiling import call_llvm, compiled, emitted
+from gradstep.backends.numba.kernels.compiling import compiled, emitted
 
 # Places in a gate, an int64 array of GATE elements; each number has a cache line of its own.
-ARRIVED, GENERATION, GIVEN_UP, NEXT, GATE = 0, 16, 32, 48, 64
+ARRIVED, GENERATION, GIVEN_UP, GATE = 0, 16, 32, 48
 
 # Looks at a number before the processor is offered to others.
 SPINS = 2000
@@ -49,20 +48,8 @@ def load(typing: Any, array: Any, place: Any) -> Any:
     return types.int64(array, types.int64), generate
 
 
-@emitted
-def pause(typing: Any) -> Any:
-    """Tell the processor that this is a loop that waits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if context.codegen().magic_tuple()[0].startswith(("x86_64", "i686")):
-            call_llvm(builder, "llvm.x86.sse2.pause", ir.VoidType())
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
 # Offers the processor to other threads, where a function that does is sure to be found.
-offer = types.ExternalFunction("sched_yield", types.int32()) if os.name == "posix" else pause
+offer = types.ExternalFunction("sched_yield", types.int32()) if os.name == "posix" else compiled(lambda: None)
 
 
 @compiled
@@ -84,14 +71,6 @@ def meet(gate: Array, team: Index) -> bool:
         if load(gate, GIVEN_UP) != 0:
             return bool(load(gate, GENERATION) != generation)
         looks += 1
-        if looks < SPINS:
-            pause()
-        else:
+        if looks > SPINS:
             offer()
     return True
-
-
-@compiled
-def take(gate: Array) -> int:
-    """Return 0, 1, 2, ..., each to one thread alone."""
-    return int(add(gate, NEXT, 1))

@@ -11,27 +11,18 @@ where in a tile the element lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from gradstep.backends.numba.kernels.arrays import OUTPUTS, ROWS, STRIDE, STRIP, Array, Index
+from gradstep.backends.numba.kernels.arrays import OUTPUTS, ROWS, STRIDE, STRIP
 from gradstep.backends.numba.kernels.compiling import call_llvm, emitted
 
 Value = Any  # of llvmlite, which has no types
 
 CACHE_LINE = 64
-
-
-class Weights(NamedTuple):
-    """Weights of sums, that of x[s] in y[j] at ``array[start + j * of_y + s * of_x]``."""
-
-    array: Array
-    start: Index
-    of_y: Index
-    of_x: Index
 
 
 class Emitter:
@@ -53,10 +44,6 @@ class Emitter:
     def index(self, number: int) -> Value:
         """Return a constant index."""
         return ir.Constant(ir.IntType(64), number)
-
-    def zero(self) -> Value:
-        """Return a vector of zeros."""
-        return ir.Constant(self.type, [0.0] * self.lanes)
 
     def pointer(self, kind: Any, place: Value, *offsets: Value) -> Value:
         """Return the address of an element, the sum of `offsets` behind a `Place` of numba's type `kind`."""
@@ -86,19 +73,16 @@ class Emitter:
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
         return self.builder.shuffle_vector(a, b, mask)
 
-    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
-        """Return a * b + c, rounded once where the machine can."""
-        name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"
-        return call_llvm(self.builder, name, self.type, a, b, c)
-
     def registers(self, count: int) -> list[Value]:
         """Return so many sums, zero so far; LLVM keeps them in registers."""
         allocate: Any = cgutils.alloca_once_value
-        return [allocate(self.builder, self.zero()) for _ in range(count)]
+        return [allocate(self.builder, ir.Constant(self.type, [0.0] * self.lanes)) for _ in range(count)]
 
     def add_product(self, a: Value, b: Value, total: Value) -> None:
-        """Add a * b to one of the sums."""
-        self.builder.store(self.multiply_add(a, b, self.builder.load(total)), total)
+        """Add a * b to one of the sums, rounded once where the machine can."""
+        name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"
+        new = call_llvm(self.builder, name, self.type, a, b, self.builder.load(total))
+        self.builder.store(new, total)
 
     def loop(self, begin: Value, end: Value, step: int) -> Any:
         """Begin ``for i in range(begin, end, step)``, a context that gives (i, count)."""
@@ -126,7 +110,7 @@ class Emitter:
 def add_products(typing: Any, x: Any, w: Any, width: Any, sums: Any, distance: Any) -> Any:
     """Do ``sums[o * distance + r] += x[r] @ w[o]`` for ROWS rows r of x and OUTPUTS rows o of w, all Places.
 
-    PackedRows lie STRIDE apart; their first `width` elements are multiplied.
+    Rows lie STRIDE apart; their first `width` elements are multiplied.
     """
     signature = types.void(x, w, types.uint64, sums, types.uint64)
 
@@ -154,28 +138,22 @@ def add_products(typing: Any, x: Any, w: Any, width: Any, sums: Any, distance: A
     return signature, generate
 
 
-def _weighted_rows(rows: int) -> Any:
-    """Return what does ``y[j] = keep * y[j] + scale * sum of c[j, s] * x[s] over s < count`` for rows j.
+def _weighted_rows(rows: int, across: bool) -> Any:
+    """Return what does ``y[j] = sum of c[j, s] * x[s] over s < count`` for so many rows j.
 
-    y and x are Places of rows STRIDE apart, whose first `columns` elements it is done for, whole vectors.
-    Where keep is 0, y may hold anything.
+    y and x are Places of rows STRIDE apart, whose first `columns` elements are summed up, whole vectors.
+    c[j, s] is ``c[j * distance + s]``, or ``c[s * distance + j]`` where c lies across.
     """
 
     @emitted
-    def weighted_rows(
-        typing: Any, y: Any, columns: Any, keep: Any, scale: Any, x: Any, count: Any, c: Any
-    ) -> Any:
-        element = y.types[0].dtype
-        signature = types.void(y, types.uint64, element, element, x, types.uint64, c)
+    def weighted_rows(typing: Any, y: Any, columns: Any, x: Any, count: Any, c: Any, distance: Any) -> Any:
+        signature = types.void(y, types.uint64, x, types.uint64, c, types.uint64)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            y_kind, _, _, _, x_kind, _, c_kind = signature.args
-            y, columns, keep, scale, x, count, c = arguments
-            emit = Emitter(context, builder, y_kind.types[0])
-            of_y, of_x = builder.extract_value(c, 2), builder.extract_value(c, 3)
+            (y_kind, _, x_kind, _, c_kind, _), (y, columns, x, count, c, distance) = signature.args, arguments
+            emit, zero = Emitter(context, builder, y_kind.types[0]), ir.Constant(ir.IntType(64), 0)
+            of_y, of_x = (emit.index(1), distance) if across else (distance, emit.index(1))
             starts = [emit.pointer(c_kind, c, builder.mul(of_y, emit.index(j))) for j in range(rows)]
-            nothing = builder.fcmp_ordered("==", keep, ir.Constant(emit.element, 0.0))
-            keep, scale, zero = emit.splat(keep), emit.splat(scale), emit.index(0)
             # A power of 2, so that a strip is a whole number of them.
             at_once = min(1 << (emit.sums // rows).bit_length() - 1, int(STRIP) // emit.lanes)
             middle = builder.and_(columns, emit.index(-at_once * emit.lanes))
@@ -193,9 +171,8 @@ def _weighted_rows(rows: int) -> Any:
                             emit.add_product(weight, vector, total)
                     for number, total in enumerate(totals):
                         j, place = divmod(number, vectors)
-                        at = emit.pointer(y_kind, y, emit.index(j * int(STRIDE)), places[place])
-                        kept = builder.select(nothing, emit.zero(), builder.fmul(keep, emit.load(at)))
-                        emit.store(emit.multiply_add(scale, builder.load(total), kept), at)
+                        to = emit.pointer(y_kind, y, emit.index(j * int(STRIDE)), places[place])
+                        emit.store(builder.load(total), to)
             return context.get_dummy_value()
 
         return signature, generate
@@ -203,7 +180,8 @@ def _weighted_rows(rows: int) -> Any:
     return weighted_rows
 
 
-weigh_outputs, weigh_rows = _weighted_rows(int(OUTPUTS)), _weighted_rows(int(ROWS))
+weigh_outputs = _weighted_rows(int(OUTPUTS), across=False)
+weigh_rows = _weighted_rows(int(ROWS), across=True)
 
 
 @emitted
