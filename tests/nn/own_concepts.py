@@ -1,9 +1,10 @@
-"""A loss, an activation, a metric and a schedule as a user would write them, each in one class."""
+"""A loss, an activation, a metric, a schedule and a rule as a user would write them, each in one class."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import R2, Metric
+from gradstep.nn.optimizers import Array, Optimizer
+from gradstep.nn.rules import Rule
 from gradstep.nn.schedules import Schedule
 
 
@@ -78,3 +81,35 @@ class InverseRoot(Schedule):
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate."""
         return float(self.start / (1 + update) ** 0.5)
+
+
+@dataclass(frozen=True)
+class ShiftRule(Rule):
+    """Descent that keeps the last two gradients: each slot is handed on to the next."""
+
+    name = "shift"
+    slots = 2
+    numbers = ("decay", "scale")
+    for_biases: ClassVar[Mapping[str, float]] = {"decay": 0.0}
+
+    @staticmethod
+    def step(w: Any, dw: Any, slots: Any, numbers: Any) -> tuple[Any, Any]:
+        """Return the new weight, this gradient and the one before."""
+        decay, scale = numbers
+        last, _ = slots
+        g = dw + decay * w
+        return w + scale * g, (g, last)
+
+
+@dataclass(frozen=True)
+class Shift(Optimizer):
+    """Descent by `ShiftRule`."""
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Two slots."""
+        return ShiftRule
+
+    def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
+        """Return the numbers of the rule by name."""
+        return {"decay": 2 * l2, "scale": -rates}

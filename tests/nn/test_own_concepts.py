@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from gradstep.errors import BackendUnavailableError
 from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
 from nn.lion import Lion, LionRule
-from nn.own_concepts import InverseRoot, LargestError, LogCosh, Softsign
+from nn.own_concepts import InverseRoot, LargestError, LogCosh, Shift, ShiftRule, Softsign
 
-OURS = (InverseRoot, LargestError, Lion, LionRule, LogCosh, Softsign)
+OURS = (InverseRoot, LargestError, Lion, LionRule, LogCosh, Shift, ShiftRule, Softsign)
 
 
 def _forget() -> None:
@@ -79,6 +80,18 @@ def test_no_bit_depends_on_threads_groups_or_cuts(name: str, precision: str) -> 
         train(backend, OWN.plan().select([1]), data.select([1]), alone, t0, t1)
     np.testing.assert_array_equal(alone.parameters[0], whole.parameters[1])
     np.testing.assert_array_equal(alone.slots[0], whole.slots[1])
+
+
+@ABLE
+def test_a_rule_may_hand_one_slot_on_to_another(name: str) -> None:
+    case = replace(OWN, optimizer=Shift(), loss="squared", activation="relu")
+    data, state = case.data(), case.state("float64")
+    train(get(name), case.plan(), data, state, 0, 1)
+    first = state.slots.copy()
+    train(get(name), case.plan(), data, state, 1, 2)
+    assert first[:, 0].any()
+    assert not first[:, 1].any()
+    np.testing.assert_array_equal(state.slots[:, 1], first[:, 0])
 
 
 def test_lion_is_what_its_paper_says() -> None:

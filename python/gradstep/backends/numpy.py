@@ -297,7 +297,8 @@ def _apply(plan: Plan, parameters: Array, dparameters: Array, slots: Array, numb
             w = part(parameters, layer)
             own = [part(slot, layer) for slot in kept]
             given = numbers[:, which].T.astype(w.dtype).reshape(-1, len(w), *(1,) * (w.ndim - 1))
-            new, new_slots = plan.rule.step(w, part(dparameters, layer), tuple(own), tuple(given))
+            old = tuple(slot.copy() for slot in own)  # a rule may hand one slot on to another
+            new, new_slots = plan.rule.step(w, part(dparameters, layer), old, tuple(given))
             w[...] = new
             for slot, value in zip(own, new_slots, strict=True):
                 slot[...] = value
