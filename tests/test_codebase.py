@@ -31,7 +31,7 @@ MANY_PARAMETERS = {
     "gradstep.estimators.regressor.Regressor.__init__",
     "gradstep.search.fused_search.FusedSearchCV.__init__",
     "gradstep.search.sweep.Sweep.__init__",
-    "gradstep.datasets.tables.load_npz",
+    "gradstep.datasets.arrays.load_npz",
     "gradstep.diagnostics.gradcheck.check.gradient_check",
 }
 

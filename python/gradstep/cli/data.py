@@ -14,6 +14,8 @@ from gradstep.cli.options import integer
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gradstep.datasets import DataSet, Rows
 
 #: Share of the rows of one's own file held out for validation, and again for the test.
@@ -49,6 +51,10 @@ class DataOption:
     def destination(self) -> str:
         """Where argparse puts the value."""
         return "data" + self.flag.replace("-", "_")
+
+    def spelt(self, found: re.Match[str]) -> str:
+        """Return the option for a parameter in a message, with its value where the message has one."""
+        return self.flag if found[1] is None else f"{self.flag} {found[1]}"
 
 
 def _held_out(text: str) -> Any:
@@ -214,10 +220,27 @@ def _check_classes(data: DataSet) -> None:
 
 
 def in_options(message: str) -> str:
-    """Return a message about a parameter of a loader as one about its option."""
+    """Return a message about parameters of a loader as one about their options.
+
+    >>> in_options("`target` of load_csv must be a column, got 'x'; `delimiter=';'` reads others")
+    "--target must be a column, got 'x'; --delimiter ';' reads others"
+    """
     for option in DATA_OPTIONS:
         message = re.sub(rf"^`{option.parameter}` of load_\w+", option.flag, message)
+        if len(option.parameter) > 1:  # `X` and `y` are parameters of estimators, too
+            message = re.sub(rf"`{option.parameter}(?:=([^`]*))?`(?! of )", option.spelt, message)
     return message
+
+
+def notes(data: DataSet) -> list[str]:
+    """Return what the loader took where the file does not say, in the words of the command line."""
+    return [in_options(note) for note in data.notes]
+
+
+def tell(data: DataSet, console: Console) -> None:
+    """Print what the loader took where the file does not say."""
+    for note in notes(data):
+        console.print(f"{data.name}: {note}")
 
 
 def parts(data: DataSet) -> dict[str, Rows]:

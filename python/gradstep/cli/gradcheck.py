@@ -55,11 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     from gradstep.utils import text
 
     trainer = options.make_estimator(arguments)
-    rows = data_options.load(arguments).train
+    data, console = data_options.load(arguments), progress.make_console()
+    data_options.tell(data, console)
+    rows = data.train
     X, y = rows.X[: arguments.rows], rows.y[: arguments.rows]
     with data_options.plain_errors():
         result = gradient_check(trainer, X, y, entries=arguments.entries)
-    console = progress.make_console()
     console.print(str(result))
     passed = result.passed(arguments.tolerance)
     verdict = "passed" if passed else "FAILED"

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradstep.cli.data import parts
+from gradstep.cli.data import notes, parts
 from gradstep.cli.options import NOT_OPTIONS
 from gradstep.errors import InvalidParameterError
 
@@ -61,7 +61,8 @@ def check_apart(path: Path, other: Path, option: str) -> None:
 
 def data(data: DataSet) -> dict[str, Any]:
     """Return what the data is, as JSON has it."""
-    return {"name": data.name, "rows": {part: len(rows) for part, rows in parts(data).items()}}
+    rows = {part: len(rows) for part, rows in parts(data).items()}
+    return {"name": data.name, "rows": rows, "notes": notes(data)}
 
 
 def settings(estimator: BaseTrainer) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = progress.make_console(stderr=arguments.json)
     parameters = _parameters(arguments)
     data = _load(arguments)
+    data_options.tell(data, console)
     began = time.perf_counter()
     sweep = _fit(parameters, data, console, quiet=arguments.quiet)
     seconds = time.perf_counter() - began

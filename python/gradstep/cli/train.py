@@ -84,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     # With --json, standard output belongs to the machine.
     console = progress.make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)
-    outcome = fit(trainer, data_options.load(arguments), console, quiet=arguments.quiet)
+    data = data_options.load(arguments)
+    data_options.tell(data, console)
+    outcome = fit(trainer, data, console, quiet=arguments.quiet)
     if arguments.json:
         print(json.dumps(_machine_readable(outcome), indent=1, allow_nan=False))
     else:
@@ -199,12 +201,13 @@ def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:
 
 
 def data_note(data: DataSet) -> str:
-    """Return what the data is, in a sentence for the head of a report."""
+    """Return what the data is and what its loader took for granted, for the head of a report."""
     from gradstep.utils.text import count
 
     counts = ", ".join(f"{count(len(rows))} {part}" for part, rows in data_options.parts(data).items())
     classes = f", {len(data.class_names)} classes" if data.class_names else ""
-    return f"{count(data.train.X.shape[1])} inputs{classes}; rows: {counts}."
+    told = "".join(f"\n\n{note}" for note in data_options.notes(data))
+    return f"{count(data.train.X.shape[1])} inputs{classes}; rows: {counts}.{told}"
 
 
 def _machine_readable(outcome: TrainingOutcome) -> dict[str, Any]:

@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
-from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance
+from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance, one_of
+
+#: What the loaders may be told that y is.
+TASK = one_of("classification", "regression")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,6 +82,9 @@ class DataSet:
         real values.
     feature_names : tuple of str, length d, or None
         Names of the columns of X.
+    notes : tuple of str
+        What the loader took where the file does not say, a line each; names of its parameters stand between
+        backticks.
     """
 
     name: str
@@ -87,6 +93,15 @@ class DataSet:
     test: Rows | None
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+
+def class_names(y: npt.NDArray[Any]) -> tuple[str, ...]:
+    """Return the names of the classes of labels (n,) or indicators (n, k); none of real values."""
+    if y.dtype.kind == "f":
+        return ()
+    labels = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+    return tuple(str(label) for label in labels)
 
 
 def existing_file(path: str | os.PathLike[str], owner: str) -> Path:
