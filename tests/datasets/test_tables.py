@@ -126,6 +126,17 @@ def test_parts_are_a_stratified_partition(
         assert (abs(np.bincount(part.y, minlength=5) - expected) <= 2 + 1e-9).all()
 
 
+def test_a_class_of_one_row_is_trained_on() -> None:
+    labels = np.array(["a"] * 12 + ["b"] * 6 + ["dune", "elm"])
+    rows = Rows(np.arange(20).reshape(20, 1), labels)
+    for seed in range(20):
+        train, validation, test = split(rows, 0.3, 0.3, seed, "test")
+        assert validation is not None
+        assert test is not None
+        assert {"dune", "elm"} <= set(train.y)
+        assert (len(validation), len(test)) == (6, 6)
+
+
 def test_a_split_is_the_same_on_every_machine() -> None:
     rows = Rows(np.arange(12).reshape(12, 1), np.array([0, 1] * 6))
     _, validation, test = split(rows, 4, 2, 7, "test")

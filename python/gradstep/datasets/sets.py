@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance, one_of
+from gradstep.utils.hold_out import drawn_order
 
 #: What the loaders may be told that y is.
 TASK = one_of("classification", "regression")
@@ -140,6 +141,8 @@ def split(
 ) -> tuple[Rows, Rows | None, Rows | None]:
     """Draw validation and test rows; where y are labels, every part has them in the same proportions.
 
+    A class with too few rows for all parts has them in those to train on first.
+
     Parameters
     ----------
     rows : Rows
@@ -164,9 +167,8 @@ def split(
             f"got {n_validation} + {n_test} of {n} rows"
         )
     check(owner, "random_state", random_state, [either(NONE, WHOLE), at_least(0)])
-    order = _shuffled(n, random_state)
-    if rows.y.ndim == 1 and rows.y.dtype.kind != "f":
-        order = _stratified(order, rows.y)
+    has_labels = rows.y.ndim == 1 and rows.y.dtype.kind != "f"
+    order = drawn_order(n, rows.y if has_labels else None, random_state)
     ends = (n_test, n_test + n_validation)
     parts = (order[ends[1] :], order[ends[0] : ends[1]], order[: ends[0]])
     train, *held = (
@@ -175,19 +177,3 @@ def split(
     )
     assert train is not None  # at least one row is left
     return train, held[0], held[1]
-
-
-def _shuffled(n: int, random_state: int | None) -> npt.NDArray[np.intp]:
-    """Return the numbers of n rows in random order."""
-    # Sorting raw words of PCG64, whose stream NumPy never changes, keeps splits the same for good.
-    words = np.random.PCG64(np.random.SeedSequence(random_state)).random_raw(n)
-    return np.argsort(words, kind="stable")
-
-
-def _stratified(order: npt.NDArray[np.intp], y: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Change an order so that each stretch of it has the classes in nearly equal proportions."""
-    _, codes, counts = np.unique(y[order], return_inverse=True, return_counts=True)
-    by_class = np.argsort(codes, kind="stable")
-    rank = np.empty(len(y), dtype=np.int64)
-    rank[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return order[np.argsort((rank + 0.5) / counts[codes], kind="stable")]
