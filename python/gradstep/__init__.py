@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradstep.diagnostics.lr_range import learning_rate_range_test
     from gradstep.diagnostics.repeats import Repeats, repeat
     from gradstep.estimators.ensemble import VotingEnsemble
+    from gradstep.estimators.loading import load_model
     from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.snapshots import Snapshots
     from gradstep.estimators.trainer import Trainer
@@ -68,6 +69,7 @@ __all__ = [
     "errors",
     "gradient_check",
     "learning_rate_range_test",
+    "load_model",
     "losses",
     "machine",
     "metrics",
@@ -110,6 +112,7 @@ _HOMES = {
     "errors": ":errors",
     "gradient_check": "diagnostics.gradcheck",
     "learning_rate_range_test": "diagnostics.lr_range",
+    "load_model": "estimators.loading",
     "losses": ":nn.losses",
     "machine": ":diagnostics.machine",
     "metrics": ":nn.metrics",

@@ -1,6 +1,7 @@
 """Nothing that is truncated, altered or forged is taken for a model."""
 
 import json
+import math
 import os
 
 import numpy as np
@@ -65,8 +66,12 @@ def test_forging_without_a_change_gives_the_file(content):
     assert forged(content, lambda header, arrays: None) == content
 
 
+def _schema(**entries):
+    return {"columns": [], "target": None, "class_names": []} | entries
+
+
 FORGERIES = [
-    (put("version", to=1), "its format is version 1, this gradstep reads version 5"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 6"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),
@@ -120,6 +125,21 @@ FORGERIES = [
     (put("targets", "classes", to=[]), "list indices must be"),
     (put("feature_names", to=["a"]), "feature names must be 4 strings"),
     (put("feature_names", to=[1, 2, 3, 4]), "feature names must be 4 strings"),
+    (put("schema", to=[]), "a schema has columns, target and class_names"),
+    (put("schema", to=_schema(columns=None)), "columns of a schema must be a list"),
+    (put("schema", to=_schema(columns=[{"name": "a", "fill": 1.0}])), "must make 4 inputs"),
+    (put("schema", to=_schema(columns=[{"name": "a", "fill": "1"}] * 4)), "a column of a schema must have"),
+    (put("schema", to=_schema(columns=[{"name": "a", "fill": math.inf}] * 4)), "a column of a schema must"),
+    (put("schema", to=_schema(columns=[{"name": "a", "fill": 1.0}] * 4)), "must make 4 inputs"),
+    (put("schema", to=_schema(columns=[{"name": 3, "fill": 1.0}])), "a column of a schema must have"),
+    (
+        put("schema", to=_schema(columns=[{"name": "a", "categories": ["b", "b"]}])),
+        "a column of a schema must",
+    ),
+    (put("schema", to=_schema(columns=[{"name": "a", "categories": [1]}])), "categories of a schema must be"),
+    (put("schema", to=_schema(target=3)), "target of a schema must be a name, got 3"),
+    (put("schema", to=_schema(class_names=["a", "b"])), "a schema must name 3 classes, got 2"),
+    (put("schema", to=_schema(class_names="abc")), "class names of a schema must be a list of strings"),
     (put("n_iter", to="many"), "'n_iter' must be of type int"),
     (put("batch_size", to="auto"), "'batch_size' must be of type int"),
     (put("status", to=0), "'status' must be of type str"),

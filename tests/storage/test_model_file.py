@@ -14,6 +14,7 @@ import pytest
 
 import gradstep as gs
 from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, concept_id
+from gradstep.datasets.schema import CategoryColumn, NumberColumn, Schema
 from gradstep.errors import CorruptFileError, InvalidDataError
 from gradstep.nn.augment import Augment
 from gradstep.nn.initializers import Initializer
@@ -285,3 +286,28 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
     assert re.match(r"refused: .*File too large", result.stdout), result.stderr
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_model_of_any_class(tmp_path):
+    trainer().fit(X, Y).save(tmp_path / "classes")
+    regressor().fit(X, Y * 1.5).save(tmp_path / "values")
+    assert type(gs.load_model(tmp_path / "classes")) is gs.Trainer
+    found = gs.load_model(tmp_path / "values")
+    assert type(found) is gs.Regressor
+    np.testing.assert_array_equal(found.predict(X), gs.Regressor.load(tmp_path / "values").predict(X))
+    with pytest.raises(CorruptFileError, match="it is a model of 'Regressor', not of Trainer"):
+        gs.Trainer.load(tmp_path / "values")
+
+
+def test_the_schema_of_a_table_is_kept(tmp_path):
+    columns = (NumberColumn("age", 41.0), CategoryColumn("plan", ("", "basic", "plus")))
+    schema = Schema(columns, "left", ("a", "b", "c"))
+    model = trainer().fit(X, Y)
+    assert model.result().fitted.schema is None
+    model.publish(with_schema(model.result(), schema))
+    model.save(tmp_path / "model")
+    assert gs.Trainer.load(tmp_path / "model").result().fitted.schema == schema
+
+
+def with_schema(result, schema):
+    return dataclasses.replace(result, fitted=dataclasses.replace(result.fitted, schema=schema))

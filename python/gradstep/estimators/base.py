@@ -154,7 +154,7 @@ class BaseTrainer(NestedParameters):
         FileNotFoundError
             There is no such file.
         """
-        parameters, result = model_file.load(cls._owner(), path)
+        _, parameters, result = model_file.load(cls._owner(), path)
         estimator = cls(**parameters)
         estimator.publish(result)
         return estimator

@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from gradstep import backends
+from gradstep.datasets.schema import Schema
 from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
 from gradstep.nn import schedules
 from gradstep.nn.activations import Activation
@@ -43,7 +44,7 @@ from gradstep.utils.concepts import Concept, plain, restored
 from gradstep.utils.files import write_atomically
 
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 5
+VERSION = 6
 
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
@@ -91,6 +92,7 @@ def save(owner: str, parameters: Parameters, result: TrainingResult, path: str |
         "metrics": plain(fitted.metrics),
         "targets": _encode_targets(fitted.targets),
         "feature_names": None if fitted.feature_names is None else [str(n) for n in fitted.feature_names],
+        "schema": None if fitted.schema is None else fitted.schema.to_dict(),
         "n_iter": result.n_iter,
         "batch_size": result.batch_size,
         "updates_per_epoch": result.updates_per_epoch,
@@ -103,8 +105,14 @@ def save(owner: str, parameters: Parameters, result: TrainingResult, path: str |
     write_atomically(path, content.replace(_NO_DIGEST.encode(), digest.encode(), 1))
 
 
-def load(owner: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], TrainingResult]:
-    """Return the parameters of an estimator of class `owner`, and what its training came to.
+def load(owner: str | None, path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], TrainingResult]:
+    """Return class and parameters of an estimator, and what its training came to.
+
+    Parameters
+    ----------
+    owner : str, or None
+        The class that it must be of; None takes any.
+    path : str or path-like
 
     Raises
     ------
@@ -117,9 +125,11 @@ def load(owner: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Trai
     try:
         header = _header(content)
         take = _Taker({name: array.copy() for name, array in safetensors.load(content).items()})
-        if header["estimator"] != owner:
-            raise CorruptFileError(f"it is a model of {header['estimator']!r}, not of {owner}")
-        return _read(owner, header, take)
+        found = header["estimator"]
+        if found != owner and (owner is not None or found not in OWNERS):
+            wanted = owner or " or ".join(OWNERS)
+            raise CorruptFileError(f"it is a model of {found!r}, not of {wanted}")
+        return found, *_read(found, header, take)
     except (SafetensorError, GradstepError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{os.fspath(path)} is not a whole gradstep model: {error}") from error
 
@@ -254,6 +264,7 @@ def _read_fitted(header: dict[str, Any], take: _Taker) -> Fitted:
         standardization,
         targets,
         None if names is None else _names(names, sizes[0]),
+        None if header["schema"] is None else Schema.from_dict(header["schema"], sizes[0], sizes[-1]),
     )
 
 

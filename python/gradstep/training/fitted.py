@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep import backends
+from gradstep.datasets.schema import Schema
 from gradstep.errors import InvalidDataError
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
@@ -46,6 +47,8 @@ class Fitted:
         What turns scores into answers.
     feature_names : ndarray of shape (d,), or None
         Where X had string column names.
+    schema : Schema, or None
+        How tables become rows of X, and the names of classes, where the data told them.
     """
 
     layers: Layers
@@ -57,6 +60,7 @@ class Fitted:
     standardization: Standardization
     targets: Targets
     feature_names: Array | None = None
+    schema: Schema | None = None
 
     def with_block(self, block: Array) -> Fitted:
         """Return the same model with other parameters (P,)."""
