@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors import numpy as safetensors
 
 import gradstep as gs
+from gradstep.errors import CorruptFileError
 from model_files import X, Y, forged, put, refused, tensor, trainer
 
 KINDS = pytest.mark.parametrize("kind", [gs.Trainer, gs.Regressor], ids=lambda kind: kind.__name__)
@@ -228,3 +230,96 @@ def test_train_metrics_are_all_there_or_all_missing(scratch, tmp_path, evaluate_
     assert np.isnan(gs.Trainer.load(tmp_path / "b").history_["train_loss"]).all()
     some = tensor("history/train_loss", lambda column: np.where(np.arange(len(column)) == 1, np.nan, column))
     refused(scratch, forged((tmp_path / "a").read_bytes(), some), "must be finite, or NaN throughout")
+
+
+# Nothing asks for more memory than its size explains
+
+
+def asked_for(scratch, content):
+    """Return the most bytes that Python and NumPy held while a file was refused."""
+    scratch.write_bytes(content)
+    tracemalloc.start()
+    try:
+        refused(scratch)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_long_label_does_not_make_all_of_them_long(scratch, content):
+    names = [*map(str, range(1999)), "x" * 200_000]
+
+    def change(header, arrays):
+        header["sizes"] = [4, 2000]
+        header["targets"]["classes"] = {"dtype": "U", "values": names}
+        arrays["W0"], arrays["b0"] = np.zeros((4, 2000), np.float32), np.zeros(2000, np.float32)
+
+    file = forged(content, change)
+    assert asked_for(scratch, file) < 20 * len(file)
+
+
+@pytest.mark.parametrize("piece", ["[],", "{},", "0,", '"",'])
+def test_a_text_of_many_values_is_not_even_parsed(scratch, content, piece):
+    many = json.loads(f"[{piece * 500_000}0]")
+    file = forged(content, put("params", "hidden", to=many))
+    del many
+    assert asked_for(scratch, file) < 8 * len(file)
+
+
+def test_a_large_file_of_another_kind_is_not_read_into_memory(scratch, content):
+    length = int.from_bytes(content[:8], "little")
+    tracemalloc.start()
+    for head in (b"", b"\xff" * 100, content[: 8 + length]):
+        scratch.write_bytes(head)
+        os.truncate(scratch, 100_000_000)
+        refused(scratch)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def nested(depth):
+    step = {"augment": "HorizontalFlip", "p": 0.5, "image_shape": None}
+    for _ in range(depth):
+        step = {"augment": "Compose", "steps": [step], "image_shape": None}
+    return step
+
+
+def test_what_is_nested_deeply_is_refused_and_what_is_not_can_be_used(scratch, content):
+    scratch.write_bytes(forged(content, put("params", "augment", to=nested(20))))
+    model = gs.Trainer.load(scratch)
+    assert repr(model).count("Compose") == 20
+    model.save(scratch)
+    for depth in (30, 320):
+        refused(scratch, forged(content, put("params", "augment", to=nested(depth))), "nested .* deep, more")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def places(node, path=()):
+    """Yield the path of every value of a header."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in children:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@given(data=st.data())
+def test_any_other_header_is_refused_or_makes_a_model_that_works(scratch, content, data):
+    def change(header, arrays):
+        path = data.draw(st.sampled_from([place for place in places(header) if place != ("sha256",)]))
+        put(*path, to=data.draw(JSON))(header, arrays)
+
+    scratch.write_bytes(forged(content, change))
+    try:
+        model = gs.Trainer.load(scratch)
+    except CorruptFileError:
+        return
+    repr(model)
+    assert model.set_params(backend="numpy", n_threads=None).predict_proba(X).shape == (150, 3)
+    model.save(scratch)
+    gs.Trainer.load(scratch)

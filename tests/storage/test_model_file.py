@@ -232,6 +232,72 @@ def test_no_such_file(tmp_path):
         trainer().fit(X, Y).save(tmp_path / "no" / "folder")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices with a name are POSIX")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    kinds = {tmp_path / "pipe": "a pipe", tmp_path: "a folder", "/dev/zero": "a device"}
+    for path, kind in kinds.items():
+        with pytest.raises(OSError, match=f"it is {kind}, not a file"):
+            gs.Trainer.load(path)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    (tmp_path / "model").write_bytes(b"old")
+    model = trainer(init=gs.Normal(1e39))
+    with pytest.raises(gs.errors.DivergedError), np.errstate(over="ignore"):
+        model.fit(X, Y)
+    with pytest.raises(InvalidDataError, match=r"cannot be saved, .*: its tensor 'W0' must be finite"):
+        model.save(tmp_path / "model")
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model").read_bytes() == b"old"
+
+
+def nested(depth):
+    step = gs.augment.HorizontalFlip()
+    for _ in range(depth):
+        step = gs.augment.Compose([step])
+    return step
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"l2": -1}, "`l2` of Trainer must be >= 0, got -1"),
+        ({"epochs": 0}, "`epochs` of Trainer must be >= 1"),
+        ({"init": {1, 2}}, "a file cannot hold what it has"),
+        ({"augment": nested(30)}, "its header is nested .* deep"),
+        ({"augment": nested(200)}, "recursion depth"),
+    ],
+    ids=["l2", "epochs", "init", "nested", "nested deeply"],
+)
+def test_what_load_would_refuse_is_not_saved(wrong, message, tmp_path):
+    with pytest.raises(InvalidDataError, match=message):
+        trainer().fit(X, Y).set_params(**wrong).save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_long_name_of_a_class_among_many(tmp_path):
+    """An array that gives every label the room of the longest would be a hundred times what is in it."""
+    labels = np.array([*map(str, range(499)), "x" * 5000])[np.arange(1500) % 500]
+    model = trainer(epochs=1, backend="numpy").fit(np.arange(1500.0)[:, None], labels)
+    model.save(tmp_path / "model")
+    copy = gs.Trainer.load(tmp_path / "model")
+    assert copy.classes_.tolist() == model.classes_.tolist()
+    assert (tmp_path / "model").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_names_that_cannot_be_encoded(kind, tmp_path):
+    """Names of files that are not UTF-8 become lone surrogates; NumPy drops a NUL at the end of a string."""
+    names = np.array(["a\udce9", "b\x00c", "\x1b[31md"], dtype=kind)
+    columns = ["\ud800", "\x00", "\x1b", "ok"]
+    model = trainer().fit(pandas.DataFrame(X, columns=columns), names[Y])
+    model.save(tmp_path / "model")
+    copy = gs.Trainer.load(tmp_path / "model")
+    assert copy.classes_.tolist() == model.classes_.tolist() == sorted(names.tolist())
+    assert copy.feature_names_in_.tolist() == columns
+
+
 def test_saving_replaces_a_file_in_one_step(tmp_path, content):
     path = tmp_path / "model"
     path.write_bytes(b"old")

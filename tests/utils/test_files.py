@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gradstep.utils.files import write_atomically
+from gradstep.errors import InvalidParameterError
+from gradstep.utils.files import expanded, open_regular, temporary_folder, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="devices and pipes with a name are POSIX")
 
@@ -127,3 +132,147 @@ def test_a_folder_that_is_not_there_is_not_made(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(folder / "no" / "file", b"new")
     assert names(folder) == ["old"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_a_file_that_is_replaced_hands_on_its_permissions(folder: Path, mode: int) -> None:
+    (folder / "old").chmod(mode)
+    write_atomically(folder / "old", b"new")
+    assert stat.S_IMODE((folder / "old").stat().st_mode) == mode
+    assert (folder / "old").read_bytes() == b"new"
+
+
+@posix
+def test_nobody_reads_what_becomes_a_private_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    (folder / "old").chmod(0o600)
+    monkeypatch.setattr(os, "fsync", spy)
+    write_atomically(folder / "old", b"new")
+    assert seen[0] == 0o600
+
+
+@posix
+def test_a_new_file_has_the_permissions_of_any_new_file(folder: Path) -> None:
+    (folder / "other").write_bytes(b"")
+    write_atomically(folder / "new", b"new")
+    assert (folder / "new").stat().st_mode == (folder / "other").stat().st_mode
+
+
+@posix
+@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() != 0, reason="gives a file to another user")
+def test_a_file_that_is_replaced_hands_on_its_owner(folder: Path) -> None:
+    os.chown(folder / "old", 1234, 2345)
+    (folder / "old").chmod(0o640)
+    write_atomically(folder / "old", b"new")
+    found = (folder / "old").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 2345, 0o640)
+
+
+def test_a_write_protected_file_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(PermissionError, match="the file is write-protected"):
+        write_atomically(folder / "old", b"new")
+    assert (folder / "old").read_bytes() == b"old"
+    assert names(folder) == ["old"]
+
+
+KILLED = """
+import os, sys
+from gradstep.utils import files
+
+os.fsync = lambda descriptor: os.kill(os.getpid(), 9)
+files.write_atomically(sys.argv[1], b"half")
+"""
+
+
+@posix
+@pytest.mark.parametrize("name", ["old", "model." * 40], ids=["short", "long"])
+def test_what_killed_writes_left_goes_at_the_next(folder: Path, name: str) -> None:
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(folder / name)], check=False)
+    (folder / ".old.mine.tmp").write_bytes(b"not ours")
+    (folder / f".older.{'0' * 16}.tmp").write_bytes(b"of another name")
+    assert len(names(folder)) >= 4
+    write_atomically(folder / name, b"new")
+    assert (folder / name).read_bytes() == b"new"
+    assert set(names(folder)) == {"old", name, ".old.mine.tmp", f".older.{'0' * 16}.tmp"}
+
+
+@posix
+def test_a_write_that_goes_on_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one write is at its end another of the same name begins, and both succeed."""
+    fsync = os.fsync
+
+    def meanwhile(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        write_atomically(folder / "old", b"second")
+        assert (folder / "old").read_bytes() == b"second"
+        assert len(names(folder)) == 2
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(folder / "old", b"first")
+    assert (folder / "old").read_bytes() == b"first"
+    assert names(folder) == ["old"]
+
+
+@posix
+def test_a_folder_that_is_worked_in_is_left_alone_and_one_that_is_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".work-left").mkdir()
+    (tmp_path / ".work-left" / "file").write_bytes(b"1")
+    (tmp_path / "mine").mkdir()
+    with temporary_folder(tmp_path, ".work-") as first:
+        assert names(tmp_path) == [first.name, "mine"]
+        with temporary_folder(tmp_path, ".work-") as second:
+            assert names(tmp_path) == sorted([first.name, second.name, "mine"])
+        assert names(tmp_path) == [first.name, "mine"]
+    assert names(tmp_path) == ["mine"]
+
+
+@posix
+def test_links_in_a_circle(folder: Path) -> None:
+    (folder / "a").symlink_to(folder / "b")
+    (folder / "b").symlink_to(folder / "a")
+    with pytest.raises(OSError, match="links lead in a circle"):
+        write_atomically(folder / "a", b"new")
+    with pytest.raises(OSError, match="links lead in a circle"), open_regular(folder / "a"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"], ids=["NUL", "surrogate"])
+def test_a_name_that_no_file_can_have(folder: Path, name: str) -> None:
+    with pytest.raises(OSError, match="no file can have this name"):
+        write_atomically(folder / name, b"new")
+    with pytest.raises(OSError, match="no file can have this name"), open_regular(folder / name):
+        pass
+    assert names(folder) == ["old"]
+
+
+@posix
+def test_only_a_file_is_opened(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+    kinds = {"pipe": "a pipe", "socket": "a socket", ".": "a folder", "/dev/zero": "a device"}
+    for name, kind in kinds.items():
+        with pytest.raises(OSError, match=f"it is {kind}, not a file"), open_regular(folder / name):
+            pass
+    with open_regular(folder / "old") as file:
+        assert file.read() == b"old"
+
+
+def test_a_home_folder_is_found_or_its_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("USERPROFILE", "/home/someone")
+    assert expanded("~/a", "`path`") == Path("/home/someone/a")
+    with pytest.raises(
+        InvalidParameterError,
+        match=r"^`path` must lie in a home folder .*, got '~nobodyhere/a'$",
+    ):
+        expanded("~nobodyhere/a", "`path`")

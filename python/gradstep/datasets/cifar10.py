@@ -26,6 +26,7 @@ from gradstep.datasets.download import cache_folder, fetch, how_to_get
 from gradstep.datasets.sets import DataSet, Rows, as_path, held_out
 from gradstep.errors import DatasetNotFoundError, InvalidParameterError
 from gradstep.utils.constraints import FLAG, check
+from gradstep.utils.files import expanded
 
 _OWNER = "load_cifar10"
 _Images = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
@@ -157,7 +158,8 @@ def _find(
     if path is not None:
         return _need(release, as_path(path, _OWNER), batches, f"`path` of {_OWNER}")
     if named := os.environ.get("GRADSTEP_CIFAR10"):
-        return _need(release, Path(named).expanduser(), batches, "the environment variable GRADSTEP_CIFAR10")
+        whose = "the environment variable GRADSTEP_CIFAR10"
+        return _need(release, expanded(named, whose), batches, whose)
     cache = cache_folder()
     if (read := _reader(release, cache, batches)) is not None:
         return read

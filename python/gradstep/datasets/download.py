@@ -7,7 +7,6 @@ import http.client
 import os
 import sys
 import tarfile
-import tempfile
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradstep.datasets.cifar10_files import PYTHON_FOLDER, Release, verify
-from gradstep.errors import CorruptFileError, DatasetNotFoundError, GradstepError
+from gradstep.errors import CorruptFileError, DatasetNotFoundError, GradstepError, InvalidParameterError
+from gradstep.utils.files import expanded, temporary_folder
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
@@ -27,14 +27,28 @@ def cache_folder() -> Path:
     The environment variable ``GRADSTEP_CACHE`` names it. Otherwise it is the folder ``gradstep`` in
     the user's cache folder: ``XDG_CACHE_HOME`` or ``~/.cache`` on Linux, ``~/Library/Caches`` on
     macOS, ``LOCALAPPDATA`` on Windows.
+
+    Raises
+    ------
+    InvalidParameterError
+        There is no home folder, and no variable names another one.
     """
     if named := os.environ.get("GRADSTEP_CACHE"):
-        return Path(named).expanduser()
+        return expanded(named, "the environment variable GRADSTEP_CACHE")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "gradstep"
+        return Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local") / "gradstep"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "gradstep"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradstep"
+        return _home() / "Library" / "Caches" / "gradstep"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "gradstep"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InvalidParameterError(
+            "the environment variable GRADSTEP_CACHE must name a folder: this user has no home folder"
+        ) from error
 
 
 def how_to_get(release: Release) -> str:
@@ -64,10 +78,10 @@ def fetch(release: Release, cache: Path) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         # In the cache folder itself: a folder can be renamed within one file system only.
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as work:
-            archive = Path(work) / "archive.tar.gz"
+        with temporary_folder(cache, ".download-") as work:
+            archive = work / "archive.tar.gz"
             _download(release, archive)
-            unpacked = Path(work) / PYTHON_FOLDER
+            unpacked = work / PYTHON_FOLDER
             _unpack(release, archive, unpacked)
             _move(unpacked, folder)
     except GradstepError:

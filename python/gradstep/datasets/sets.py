@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance, one_of
+from gradstep.utils.files import expanded
 from gradstep.utils.hold_out import drawn_order
 
 #: What the loaders may be told that y is.
@@ -116,7 +117,7 @@ def existing_file(path: str | os.PathLike[str], owner: str) -> Path:
 def as_path(path: str | os.PathLike[str], owner: str) -> Path:
     """Return `path` of the loader `owner` as a Path with ~ expanded."""
     check(owner, "path", path, [either(instance(str, "a string"), instance(os.PathLike, "a path"))])
-    return Path(path).expanduser()
+    return expanded(path, f"`path` of {owner}")
 
 
 def held_out(value: Any, name: str, owner: str, n: int) -> int:

@@ -135,9 +135,13 @@ class BaseTrainer(NestedParameters):
 
         The file holds parameters, history and all that prediction needs; a function as
         `learning_rate` as the rates it gave, and no callbacks. See `gradstep.storage.model_file`.
+        An older file hands on its permissions; a link is followed.
 
         Raises
         ------
+        InvalidDataError
+            `load` could not read it again: weights are not finite, labels are objects, or a parameter was
+            set to what it must not be. Nothing is written.
         OSError
             The file cannot be written; an older one is untouched.
         """
@@ -151,8 +155,8 @@ class BaseTrainer(NestedParameters):
         ------
         CorruptFileError
             The file is damaged, truncated, altered, or not a model of this class.
-        FileNotFoundError
-            There is no such file.
+        OSError
+            There is no such file, it is a folder, a pipe or a device, or it cannot be read.
         """
         _, parameters, result = model_file.load(cls._owner(), path)
         estimator = cls(**parameters)

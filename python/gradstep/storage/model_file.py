@@ -3,26 +3,22 @@
 The tensors are ``W0``, ``b0``, ``W1``, ... (weights as (in, out)), ``mean`` and ``scale`` of the
 standardisation, ``target_mean`` and ``target_scale`` where the targets are real, ``history/<column>`` for
 every column, and ``learning_rates`` (of every update done) where the schedule was a function. The JSON text
-stands in safetensors' own metadata under the key ``gradstep``; it holds the format's version, the estimator's
-class and parameters, and what was learned besides arrays. Its first entry is the SHA-256 of the whole file,
-taken with 64 zeros in its place, so that no byte can change unnoticed. Callbacks are not kept, nor is a
-RandomState as `random_state`: that becomes None. Reading runs nothing that the file says.
+holds the format's version, the estimator's class and parameters, and what was learned besides arrays.
+`gradstep.storage.container` says where it stands and how a changed file is told. Callbacks are not kept, nor
+is a RandomState as `random_state`: that becomes None. What is written has been read once, so that it can be
+read again; reading runs nothing that the file says.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors import numpy as safetensors
 
 from gradstep import backends
 from gradstep.datasets.schema import Schema
@@ -36,21 +32,24 @@ from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Indicators, Labels, Targets, Values
+from gradstep.storage.container import Arrays, pack, unpack
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.result import TrainingResult
 from gradstep.training.status import Status
 from gradstep.utils.concepts import Concept, plain, restored
-from gradstep.utils.files import write_atomically
+from gradstep.utils.files import open_regular, write_atomically
 
 #: Version of the format that this module writes, and the only one that it reads.
 VERSION = 6
 
-_NO_DIGEST = "0" * 64
-_DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
+# What reading raises where a file says what it must not.
+_UNREADABLE = (GradstepError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _LABEL_TYPES = re.compile(r"[<>]?([biu][1248]|f[248])|U|O")
 
-Arrays = dict[str, npt.NDArray[Any]]
+# Letters that an array of labels may have whatever is in it.
+_LABEL_ROOM = 1_000_000
+
 Parameters = Mapping[str, Any]
 C = TypeVar("C", bound=Concept)
 
@@ -70,39 +69,25 @@ def save(owner: str, parameters: Parameters, result: TrainingResult, path: str |
     Raises
     ------
     InvalidDataError
-        The class labels are objects other than strings.
+        The class labels are objects other than strings, or the model is one that could not be read again:
+        its weights are not finite, or a parameter was set to what it must not be.
     OSError
-        The file cannot be written; an older one at `path` is untouched.
+        The file cannot be written.
     """
-    fitted = result.fitted
     arrays = _arrays(result)
     rates = _rates_of_a_function(parameters["learning_rate"], result.history)
     if rates is not None:
         arrays["learning_rates"] = rates
-    header = {
-        "sha256": _NO_DIGEST,
-        "version": VERSION,
-        "estimator": owner,
-        "params": _encode_params(parameters),
-        "sizes": list(fitted.layers.sizes),
-        "dtype": fitted.block.dtype.name,
-        "loss": plain(fitted.loss),
-        "activations": plain(fitted.activations),
-        "l2": fitted.l2,
-        "metrics": plain(fitted.metrics),
-        "targets": _encode_targets(fitted.targets),
-        "feature_names": None if fitted.feature_names is None else [str(n) for n in fitted.feature_names],
-        "schema": None if fitted.schema is None else fitted.schema.to_dict(),
-        "n_iter": result.n_iter,
-        "batch_size": result.batch_size,
-        "updates_per_epoch": result.updates_per_epoch,
-        "backend": result.backend,
-        "n_threads": result.n_threads,
-        "status": result.status.value,
-    }
-    content = safetensors.save(arrays, metadata={"gradstep": json.dumps(header)})
-    digest = hashlib.sha256(content).hexdigest()
-    write_atomically(path, content.replace(_NO_DIGEST.encode(), digest.encode(), 1))
+    try:
+        content = pack(_header(owner, parameters, result), arrays)
+        _read(owner, *unpack(io.BytesIO(content)))
+    except InvalidDataError:
+        raise
+    except _UNREADABLE as error:
+        raise InvalidDataError(
+            f"this {owner} cannot be saved, for it could not be loaded: {error}"
+        ) from error
+    write_atomically(path, content)
 
 
 def load(owner: str | None, path: str | os.PathLike[str]) -> tuple[str, dict[str, Any], TrainingResult]:
@@ -118,20 +103,15 @@ def load(owner: str | None, path: str | os.PathLike[str]) -> tuple[str, dict[str
     ------
     CorruptFileError
         The file is damaged, truncated, altered, or not a model of this class.
-    FileNotFoundError
-        There is no such file.
+    OSError
+        There is no such file, it is a folder, a pipe or a device, or it cannot be read.
     """
-    content = Path(path).read_bytes()
     try:
-        header = _header(content)
-        take = _Taker({name: array.copy() for name, array in safetensors.load(content).items()})
-        found = header["estimator"]
-        if found != owner and (owner is not None or found not in OWNERS):
-            wanted = owner or " or ".join(OWNERS)
-            raise CorruptFileError(f"it is a model of {found!r}, not of {wanted}")
-        return found, *_read(found, header, take)
-    except (SafetensorError, GradstepError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise CorruptFileError(f"{os.fspath(path)} is not a whole gradstep model: {error}") from error
+        with open_regular(path) as file:
+            return _read(owner, *unpack(file))
+    except (*_UNREADABLE, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        raise CorruptFileError(f"{os.fspath(path)} is not a whole gradstep model: {reason}") from error
 
 
 def _arrays(result: TrainingResult) -> Arrays:
@@ -151,6 +131,36 @@ def _rates_of_a_function(rule: Any, history: History) -> npt.NDArray[np.float64]
     if not callable(rule) or isinstance(rule, Schedule):
         return None
     return schedules.evaluate(rule, int(history["update"].max(initial=0)), 1)
+
+
+def _is_mostly_padding(labels: Sequence[str]) -> bool:
+    """Whether an array that gives every label the room of the longest is large, and nearly empty."""
+    room = len(labels) * max(map(len, labels), default=0)
+    return room > max(_LABEL_ROOM, 100 * sum(map(len, labels)))
+
+
+def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[str, Any]:
+    fitted = result.fitted
+    return {
+        "version": VERSION,
+        "estimator": owner,
+        "params": _encode_params(parameters),
+        "sizes": list(fitted.layers.sizes),
+        "dtype": fitted.block.dtype.name,
+        "loss": plain(fitted.loss),
+        "activations": plain(fitted.activations),
+        "l2": fitted.l2,
+        "metrics": plain(fitted.metrics),
+        "targets": _encode_targets(fitted.targets),
+        "feature_names": None if fitted.feature_names is None else [str(n) for n in fitted.feature_names],
+        "schema": None if fitted.schema is None else fitted.schema.to_dict(),
+        "n_iter": result.n_iter,
+        "batch_size": result.batch_size,
+        "updates_per_epoch": result.updates_per_epoch,
+        "backend": result.backend,
+        "n_threads": result.n_threads,
+        "status": result.status.value,
+    }
 
 
 def _encode_params(parameters: Parameters) -> dict[str, Any]:
@@ -175,6 +185,8 @@ def _encode_targets(targets: Targets) -> dict[str, Any]:
 def _encode_labels(classes: npt.NDArray[Any]) -> dict[str, Any]:
     values = classes.tolist()
     dtype = "U" if classes.dtype.kind == "U" else classes.dtype.str.lstrip("|")
+    if dtype == "U" and _is_mostly_padding(values):
+        dtype = "O"
     if not _LABEL_TYPES.fullmatch(dtype) or (
         classes.dtype == object and not all(isinstance(value, str) for value in values)
     ):
@@ -185,37 +197,22 @@ def _encode_labels(classes: npt.NDArray[Any]) -> dict[str, Any]:
     return {"dtype": dtype, "values": values}
 
 
-def _header(content: bytes) -> dict[str, Any]:
-    """Return the JSON part of a file whose digest is right."""
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 + length:
-        raise CorruptFileError(f"it has {len(content)} bytes, fewer than its header says")
-    try:
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["gradstep"])
-        version = header["version"]
-    except (RecursionError, LookupError, TypeError, ValueError) as error:
-        raise CorruptFileError("its header is not that of a gradstep model") from error
+def _read(
+    owner: str | None, header: dict[str, Any], arrays: Arrays
+) -> tuple[str, dict[str, Any], TrainingResult]:
+    version, found, sizes = header["version"], header["estimator"], header["sizes"]
     if version != VERSION:
         raise CorruptFileError(f"its format is version {version!r}, this gradstep reads version {VERSION}")
-    place = _DIGEST.search(content, 8, 8 + length)
-    if place is None:
-        raise CorruptFileError("its header has no SHA-256")
-    start, end = place.span(1)
-    whole = hashlib.sha256(content[:start] + _NO_DIGEST.encode() + content[end:])
-    if whole.hexdigest().encode() != place[1]:
-        raise CorruptFileError("its content does not have the SHA-256 that it names")
-    return dict(header)
-
-
-def _read(owner: str, header: dict[str, Any], take: _Taker) -> tuple[dict[str, Any], TrainingResult]:
-    sizes = header["sizes"]
+    if found != owner and (owner is not None or found not in OWNERS):
+        raise CorruptFileError(f"it is a model of {found!r}, not of {owner or ' or '.join(OWNERS)}")
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(isinstance(s, int) and s >= 1 for s in sizes):
         raise CorruptFileError(f"its layer sizes must be two ints >= 1 or more, got {sizes!r}")
     if header["dtype"] not in ("float32", "float64"):
         raise CorruptFileError(f"its precision must be float32 or float64, got {header['dtype']!r}")
+    take = _Taker(arrays)
     fitted = _read_fitted(header, take)
     history = take.history(fitted.metrics)
-    parameters = _decode_params(owner, header["params"], take)
+    parameters = _decode_params(found, header["params"], take)
     take.nothing_is_left()
     backend = _typed(header, "backend", str)
     if backend not in backends.NAMES:
@@ -230,16 +227,18 @@ def _read(owner: str, header: dict[str, Any], take: _Taker) -> tuple[dict[str, A
         backend=backend,
         n_threads=_count(header, "n_threads", 1),
     )
-    return parameters, result
+    return found, parameters, result
 
 
 def _read_fitted(header: dict[str, Any], take: _Taker) -> Fitted:
     sizes, dtype = header["sizes"], header["dtype"]
     layers = Layers(tuple(sizes))
+    weights = [take(f"W{i}", dtype, sizes[i : i + 2]) for i in range(layers.count)]
+    biases = [take(f"b{i}", dtype, sizes[i + 1 : i + 2]) for i in range(layers.count)]
     block = np.empty(layers.parameters, dtype=dtype)
     for layer in range(layers.count):
-        layers.weights(block, layer)[...] = take(f"W{layer}", dtype, sizes[layer : layer + 2])
-        layers.biases(block, layer)[...] = take(f"b{layer}", dtype, sizes[layer + 1 : layer + 2])
+        layers.weights(block, layer)[...] = weights[layer]
+        layers.biases(block, layer)[...] = biases[layer]
     standardization = Standardization(take("mean", "float64", sizes[:1]), take("scale", "float64", sizes[:1]))
     if not (standardization.scale > 0).all():
         raise CorruptFileError("its tensor 'scale' must be > 0")
@@ -253,6 +252,8 @@ def _read_fitted(header: dict[str, Any], take: _Taker) -> Fitted:
     if loss.takes != targets.kind:
         raise CorruptFileError(f"its loss takes {loss.takes}, its targets are {targets.kind}")
     l2 = _typed(header, "l2", float)
+    if not 0 <= l2 < np.inf:
+        raise CorruptFileError(f"its entry 'l2' must be >= 0 and finite, got {l2}")
     names = header["feature_names"]
     return Fitted(
         layers,
@@ -359,6 +360,8 @@ def _decode_labels(encoded: Any, k: int) -> npt.NDArray[Any]:
     kind: type | tuple[type, ...] = {"b": bool, "i": int, "u": int, "f": float}.get(np.dtype(dtype).kind, str)
     if not all(isinstance(value, kind) for value in values):
         raise CorruptFileError("its class labels do not fit their dtype")
+    if dtype == "U" and _is_mostly_padding(values):
+        raise CorruptFileError("its class labels would take far more memory than the file")
     classes = np.array(values, dtype=dtype)
     if classes.shape != (k,) or len(set(values)) != k or classes.tolist() != values:
         raise CorruptFileError(f"its class labels must be {k} different ones, got {len(values)}")

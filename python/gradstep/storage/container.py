@@ -1,0 +1,147 @@
+"""A file of arrays and a JSON text that takes no more to read than it holds.
+
+The file is one of safetensors, and the JSON text, which must be an object, stands in its metadata under the
+key ``gradstep``. The first entry of that is the SHA-256 of the whole file, taken with 64 zeros in its place,
+so that no byte can change unnoticed. A digest is no signature: whoever makes a file on purpose makes one
+with the right digest. So nothing is taken from a file before it is known how much it is: the digest is
+computed piece by piece, and the JSON text is read by its brackets and commas before it is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from gradstep.errors import CorruptFileError, InvalidDataError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_KEY = "gradstep"
+_NO_DIGEST = "0" * 64
+_DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
+_CHUNK = 1 << 20
+
+# What safetensors reads at most, in bytes.
+_LONGEST_HEADER = 100_000_000
+
+# A name of a class or of a column goes with a number or more in an array, so that a JSON text has not many
+# more values than this and the numbers of the arrays together.
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+
+# What tells values apart in a JSON text: by how much each leads deeper; and all other bytes.
+_STEPS = np.zeros(256, dtype=np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
+_NO_MARKS = bytes(set(range(256)) - set(b'"[]{},'))
+
+
+def pack(header: Mapping[str, Any], arrays: Arrays) -> bytes:
+    """Return the content of a file.
+
+    Parameters
+    ----------
+    header : mapping
+        What JSON can hold; it must not have the key ``sha256``.
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    InvalidDataError
+        JSON cannot hold the header.
+    """
+    try:
+        text = json.dumps({"sha256": _NO_DIGEST, **header})
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"a file cannot hold what it has: {error}") from error
+    content = safetensors.save(arrays, metadata={_KEY: text})
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(_NO_DIGEST.encode(), digest.encode(), 1)
+
+
+def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
+    """Return the header and the arrays of a file, which is whole.
+
+    Parameters
+    ----------
+    file : file open for reading, at its beginning
+
+    Raises
+    ------
+    CorruptFileError
+        It is damaged, altered, or something else.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    text = _header_text(file, size)
+    _check_digest(file, text)
+    header = _parse(text, size - len(text))
+    file.seek(0)
+    content = file.read()
+    try:
+        # Copies: what safetensors returns cannot be written to.
+        return header, {name: array.copy() for name, array in safetensors.load(content).items()}
+    except SafetensorError as error:
+        raise CorruptFileError(str(error)) from error
+
+
+def _header_text(file: IO[bytes], size: int) -> bytes:
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 + length:
+        raise CorruptFileError(f"it has {size} bytes, fewer than its header says")
+    if length > _LONGEST_HEADER:
+        raise CorruptFileError(f"its header has {length} bytes, more than {_LONGEST_HEADER}")
+    return file.read(length)
+
+
+def _check_digest(file: IO[bytes], text: bytes) -> None:
+    """Raise unless the file, of which 8 bytes and the header are read, has the digest in its header."""
+    place = _DIGEST.search(text)
+    if place is None:
+        raise CorruptFileError("its header is not that of a gradstep model: it has no SHA-256")
+    start, end = place.span(1)
+    whole = hashlib.sha256(len(text).to_bytes(8, "little"))
+    whole.update(text[:start] + _NO_DIGEST.encode() + text[end:])
+    while chunk := file.read(_CHUNK):
+        whole.update(chunk)
+    if whole.hexdigest().encode() != place[1]:
+        raise CorruptFileError("its content does not have the SHA-256 that it names")
+
+
+def _parse(text: bytes, rest: int) -> dict[str, Any]:
+    """Return the JSON object in the metadata of a header; `rest` is the bytes of the file around that."""
+    try:
+        _check_size(text, rest)
+        inner = json.loads(text)["__metadata__"][_KEY]
+        _check_size(inner.encode(), rest)
+        header = json.loads(inner)
+        if not isinstance(header, dict):
+            raise TypeError("it is no object")
+    except CorruptFileError:
+        raise
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise CorruptFileError("its header is not that of a gradstep model") from error
+    header.pop("sha256", None)
+    return header
+
+
+def _check_size(text: bytes, rest: int) -> None:
+    """Raise where a JSON text has more values, or is nested deeper, than that of a model can be."""
+    unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = np.frombuffer(unescaped.translate(None, _NO_MARKS), dtype=np.uint8)
+    # The number of quotes so far; one byte for each tells as well whether it is odd.
+    within_string = np.cumsum(marks == ord('"'), dtype=np.uint8) % 2 == 1
+    steps = _STEPS[marks[~within_string]]
+    if len(steps) > 3 * (_MOST_VALUES + rest // 4):
+        raise CorruptFileError("its header has more values than a model of its size can have")
+    depth = int(np.cumsum(steps, dtype=np.int64).max(initial=0))
+    if depth > _DEEPEST:
+        raise CorruptFileError(f"its header is nested {depth} deep, more than {_DEEPEST}")
