@@ -31,6 +31,7 @@ MANY_PARAMETERS = {
     "gradstep.estimators.regressor.Regressor.__init__",
     "gradstep.search.fused_search.FusedSearchCV.__init__",
     "gradstep.search.sweep.Sweep.__init__",
+    "gradstep.datasets.arrays.load_npy",
     "gradstep.datasets.arrays.load_npz",
     "gradstep.diagnostics.gradcheck.check.gradient_check",
 }

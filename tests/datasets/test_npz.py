@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradstep.datasets import load_npz
-from gradstep.errors import CorruptFileError, InvalidDataError
+from gradstep.errors import CorruptFileError, InvalidDataError, InvalidParameterError
 
 
 def _npz(**arrays: Any) -> bytes:
@@ -99,7 +101,32 @@ def test_npz_images(tmp_path: Path, shape: tuple[int, ...], image_shape: tuple[i
             "must hold 2 integers or strings, or indicators (2, k) of 0 and 1",
         ),
         ({"X": [[1], [2]], "y": [[0, 1], [2, 0]]}, {}, "of 0 and 1, got int64 of shape (2, 2)"),
-        ({"X": [[1], [2]], "y": [["a"], ["b"]]}, {}, "of shape (2, 1)"),
+        ({"X": [[1], [2]], "y": [["a", "b"], ["b", "a"]]}, {}, "of shape (2, 2)"),
+        (
+            {"X": [[1], [2]], "y": [np.nan, 1]},
+            {},
+            "got float64 with values that are not whole: `task=regression",
+        ),
+        (
+            {"X": np.ones((30, 1)), "y": np.arange(30.0)},
+            {},
+            "with 30 different values: `task=regression` is for",
+        ),
+        ({"X": [[1], [2]], "y": [b"a", b"b"]}, {}, "got |S1"),
+        ({"X": np.ones((5, 3, 8, 3)), "y": range(5)}, {}, "`channels=first` or `channels=last` says which"),
+        ({"X": np.ones((5, 8, 8, 2)), "y": range(5)}, {}, "`channels=first` or `channels=last` says which"),
+        (
+            {"X": np.ones((5, 8, 8, 2)), "y": range(5)},
+            {"channels": "last", "image_shape": (8, 8, 2)},
+            "`image_shape` of load_npz must be (channels, height, width) of the 128 values",
+        ),
+        (
+            {"X": np.ones((5, 6)), "y": range(5)},
+            {"channels": "last", "image_shape": (3, 2, 2)},
+            "of the 6 values",
+        ),
+        ({"X": [[1]], "y": [1], "Z": [[1, 2]]}, {"X_test": "Z", "y_test": "y"}, "of 1 values, got 2"),
+        ({"X": [[1]], "y": [1], "z": [2]}, {"X_test": "X", "y_test": "z"}, "must have the labels of that"),
         (
             {"X": [[1], [2]], "y": [1]},
             {"task": "regression"},
@@ -121,6 +148,114 @@ def test_npz_bad_content(tmp_path: Path, arrays: Any, choices: Any, message: str
     with pytest.raises(InvalidDataError) as caught:
         load_npz(file, **choices)
     assert message.replace("FILE", str(file)) in str(caught.value)
+
+
+# Images, whichever way round
+
+
+def _photos(shape: tuple[int, ...] = (6, 5, 7, 3)) -> Any:
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("stored", "choices"),
+    [
+        (lambda photos: photos, {}),
+        (lambda photos: photos, {"channels": "last"}),
+        (lambda photos: photos, {"image_shape": (3, 5, 7)}),
+        (lambda photos: photos.reshape(6, -1), {"channels": "last", "image_shape": (3, 5, 7)}),
+        (lambda photos: photos.transpose(0, 3, 1, 2), {}),
+        (lambda photos: photos.transpose(0, 3, 1, 2), {"channels": "first"}),
+        (lambda photos: photos.transpose(0, 3, 1, 2).reshape(6, -1), {"image_shape": (3, 5, 7)}),
+        (np.asfortranarray, {}),
+    ],
+    ids=["last", "last said", "last by shape", "last as rows", "first", "first said", "first as rows", "F"],
+)
+def test_a_row_has_one_channel_after_the_other(tmp_path: Path, stored: Any, choices: Any) -> None:
+    photos = _photos()
+    np.savez(tmp_path / "a.npz", X=stored(photos), y=np.arange(6) % 2)
+    data = load_npz(tmp_path / "a.npz", **choices)
+    assert data.train.image_shape == (3, 5, 7)
+    for row, photo in zip(data.train.X, photos, strict=True):
+        for channel in range(3):
+            np.testing.assert_array_equal(row.reshape(3, 5, 7)[channel], photo[:, :, channel])
+
+
+def test_channels_that_are_a_guess_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=_photos(), y=np.arange(6) % 2)
+    assert load_npz(tmp_path / "a.npz").notes == ("images of 5 x 7 x 3 values, channels last (`channels`)",)
+    assert load_npz(tmp_path / "a.npz", channels="last").notes == ()
+    with pytest.raises(
+        InvalidParameterError, match="`channels` of load_npz must be None or one of 'first', 'l"
+    ):
+        load_npz(tmp_path / "a.npz", channels="middle")
+
+
+def test_channels_last_of_rows_need_their_shape(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=_photos().reshape(6, -1), y=np.arange(6) % 2)
+    with pytest.raises(
+        InvalidParameterError, match="`channels` of load_npz must be given with `image_shape`"
+    ):
+        load_npz(tmp_path / "a.npz", channels="last")
+
+
+# Labels and test rows as other tools save them
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.arange(8)[:, None] % 3, np.arange(8) % 3),
+        (np.arange(8.0) % 3, np.arange(8) % 3),
+        (np.arange(8, dtype=np.float32)[:, None] % 2, np.arange(8) % 2),
+        (np.array(list("abababab"))[:, None], np.array(list("abababab"))),
+    ],
+    ids=["column", "floats", "column of floats", "column of strings"],
+)
+def test_labels_as_other_tools_save_them(tmp_path: Path, stored: Any, expected: Any) -> None:
+    np.savez(tmp_path / "a.npz", X=np.arange(8)[:, None], y=stored)
+    data = load_npz(tmp_path / "a.npz")
+    np.testing.assert_array_equal(data.train.y, expected)
+    assert data.train.y.dtype == expected.dtype
+    assert len(data.class_names) == len(np.unique(expected))
+    assert [note.startswith("whole numbers of type float") for note in data.notes] == [True] * (
+        stored.dtype.kind == "f"
+    )
+
+
+def test_a_column_of_values_stays_a_column(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.arange(4)[:, None], y=np.arange(4.0)[:, None])
+    assert load_npz(tmp_path / "a.npz", task="regression").train.y.shape == (4, 1)
+
+
+def _keras() -> dict[str, Any]:
+    x = np.arange(48).reshape(12, 4)
+    return {"x_train": x[:8], "y_train": np.arange(8) % 2, "x_test": x[8:], "y_test": np.arange(4) % 2}
+
+
+@pytest.mark.parametrize("said", [{}, {"X_test": "x_test", "y_test": "y_test"}])
+def test_test_rows_of_their_own(tmp_path: Path, said: Any) -> None:
+    np.savez(tmp_path / "a.npz", **_keras())
+    data = load_npz(tmp_path / "a.npz", "x_train", "y_train", validation=2, **said)
+    assert data.test is not None
+    assert data.validation is not None
+    np.testing.assert_array_equal(data.test.X, _keras()["x_test"])
+    np.testing.assert_array_equal(data.test.y, _keras()["y_test"])
+    assert (len(data.train), len(data.validation)) == (6, 2)
+    assert data.notes == ("the 4 rows of 'x_test' and 'y_test' are the test rows",)
+
+
+def test_test_rows_are_held_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **_keras())
+    data = load_npz(tmp_path / "a.npz", "x_train", "y_train", test=2)
+    assert data.test is not None
+    assert (len(data.train), len(data.test)) == (6, 2)
+    with pytest.raises(
+        InvalidParameterError, match="`test` of load_npz must be None with `X_test` and `y_tes"
+    ):
+        load_npz(tmp_path / "a.npz", "x_train", "y_train", test=2, X_test="x_test", y_test="y_test")
+    with pytest.raises(InvalidParameterError, match="`X_test` of load_npz must be given with `y_test`"):
+        load_npz(tmp_path / "a.npz", "x_train", "y_train", X_test="x_test")
 
 
 class _Trap:
@@ -159,17 +294,117 @@ def test_npz_of_another_kind(tmp_path: Path) -> None:
             load_npz(file)
 
 
-def test_npz_whose_header_announces_more_than_there_is(tmp_path: Path) -> None:
+# Damage, and files that say more than they hold
+
+
+def _npy(header: bytes, content: bytes = bytes(64)) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+def _saved(array: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _archive(x: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        archive.writestr("X.npy", x)
+        archive.writestr("y.npy", _saved(np.arange(4) % 2))
+    return stream.getvalue()
+
+
+def _overwritten(content: bytes, start: int, stop: int) -> bytes:
+    return content[:start] + b"\xff" * (stop - start) + content[stop:]
+
+
+_ARRAY = _saved(np.arange(8.0).reshape(4, 2))
+DAMAGED = {
+    "a header that does not end": _archive(_npy(b"{'descr': '<f8', 'shape': (4L, 2\n")),
+    "a string that does not end": _archive(_npy(b"'''\n")),
+    "a descr that is no dtype": _archive(
+        _npy(b"{'descr': 'f8,f8(', 'fortran_order': False, 'shape': (4, 2)}\n")
+    ),
+    "a header of brackets": _archive(_npy(b"(" * 5000)),
+    "a negative shape": _archive(_npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (-4, -2)}\n")),
+    "more than there is": _archive(_npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (2**40, 9)}\n")),
+    "far more than there is": _archive(
+        _npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 9)}\n")
+    ),
+    "two arrays in one": _archive(_ARRAY + _ARRAY),
+    "lzma": _overwritten(_archive(_ARRAY, zipfile.ZIP_LZMA), 60, 80),
+    "bz2": _overwritten(_archive(_ARRAY, zipfile.ZIP_BZIP2), 60, 80),
+    "deflate": _overwritten(_archive(_ARRAY, zipfile.ZIP_DEFLATED), 60, 80),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_every_damage_is_told_as_such(tmp_path: Path, what: str) -> None:
+    (tmp_path / "a.npz").write_bytes(DAMAGED[what])
+    with pytest.raises(
+        CorruptFileError, match=r"must be an \.npz file of plain arrays, but it cannot be read: ."
+    ):
+        load_npz(tmp_path / "a.npz")
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    (tmp_path / "a.npz").write_bytes(GOOD)
+    monkeypatch.setattr(np.lib.format, "read_array", fail)
+    with pytest.raises(MemoryError):
+        load_npz(tmp_path / "a.npz")
+
+
+def _peak(load: Any) -> int:
+    """Return the most bytes that Python and NumPy held meanwhile."""
+    tracemalloc.start()
+    try:
+        load()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_file_that_would_be_a_large_one_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradstep.datasets import array_files
+
+    monkeypatch.setattr(array_files, "_MOST_BYTES", 1 << 20)
     file = tmp_path / "a.npz"
-    data = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        data, {"descr": "<f8", "fortran_order": False, "shape": (2**40, 2**10)}
+    np.savez_compressed(file, X=np.zeros((4, 500_000)), y=np.arange(4))
+    total = 8 * 4 * 500_000 + 8 * 4
+
+    def refused() -> None:
+        with pytest.raises(InvalidDataError, match=f"`max_bytes={total}` reads them"):
+            load_npz(file)
+        with pytest.raises(InvalidDataError, match=f"`max_bytes` of load_npz must be at least {total}"):
+            load_npz(file, max_bytes=total - 1)
+
+    assert _peak(refused) < 1_000_000
+    assert load_npz(file, max_bytes=total).train.X.shape == (4, 500_000)
+
+
+def test_a_file_is_as_large_as_it_says_or_refused_before_it_is_read(tmp_path: Path) -> None:
+    content = bytearray(
+        _archive(_npy(b"{'descr': '|u1', 'fortran_order': False, 'shape': (900000000, 1)}\n"))
     )
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("X.npy", data.getvalue())
-        archive.writestr("y.npy", data.getvalue())
-    with pytest.raises(CorruptFileError, match=r"must be an \.npz file of plain arrays"):
-        load_npz(file)
+    info = zipfile.ZipFile(io.BytesIO(content)).getinfo("X.npy")
+    lie = struct.pack("<L", 900_000_000 + info.file_size - 64)
+    true = struct.pack("<L", info.file_size)
+    place = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))
+    for size in (true + true, true):  # in the directory: both sizes, or the one without compression
+        where = content.index(size, place) + len(size) - 4
+        (tmp_path / "a.npz").write_bytes(content[:where] + lie + content[where + 4 :])
+
+        def refused() -> None:
+            with pytest.raises(CorruptFileError, match=r"says that it has .* bytes, more than it can have"):
+                load_npz(tmp_path / "a.npz")
+
+        assert _peak(refused) < 1_000_000
 
 
 GOOD = _npz(X=np.arange(6.0).reshape(3, 2), y=[0, 1, 2])

@@ -106,18 +106,18 @@ def class_names(y: npt.NDArray[Any]) -> tuple[str, ...]:
     return tuple(str(label) for label in labels)
 
 
-def existing_file(path: str | os.PathLike[str], owner: str) -> Path:
-    """Return `path` of the loader `owner` as a Path to a file that is there."""
-    file = as_path(path, owner)
+def existing_file(path: str | os.PathLike[str], owner: str, name: str = "path") -> Path:
+    """Return the parameter `name` of the loader `owner` as a Path to a file that is there."""
+    file = as_path(path, owner, name)
     if not file.is_file():
-        raise DatasetNotFoundError(f"`path` of {owner} must be an existing file, got {str(file)!r}")
+        raise DatasetNotFoundError(f"`{name}` of {owner} must be an existing file, got {str(file)!r}")
     return file
 
 
-def as_path(path: str | os.PathLike[str], owner: str) -> Path:
-    """Return `path` of the loader `owner` as a Path with ~ expanded."""
-    check(owner, "path", path, [either(instance(str, "a string"), instance(os.PathLike, "a path"))])
-    return expanded(path, f"`path` of {owner}")
+def as_path(path: str | os.PathLike[str], owner: str, name: str = "path") -> Path:
+    """Return the parameter `name` of the loader `owner` as a Path with ~ expanded."""
+    check(owner, name, path, [either(instance(str, "a string"), instance(os.PathLike, "a path"))])
+    return expanded(path, f"`{name}` of {owner}")
 
 
 def held_out(value: Any, name: str, owner: str, n: int) -> int:

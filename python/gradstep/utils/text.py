@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,31 @@ NOTHING = "\u2013"
 
 #: No line break between a number and its unit.
 GAP = "\u00a0"
+
+# What a terminal obeys, and what no encoding has.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(content: str, keep: str = "") -> str:
+    r"""Return a text with escapes in place of what a terminal obeys or no encoding has.
+
+    Parameters
+    ----------
+    content : str
+    keep : str
+        Such characters that stay, as line ends in a text of several lines.
+
+    >>> printable("a\x1b[31m\udce9"), printable("a\n\t", keep="\n")
+    ('a\\x1b[31m\\xe9', 'a\n\\t')
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), content)
+
+
+def _escape(letter: str) -> str:
+    """Return an escape; a byte of a file's name that is no text is a surrogate, and written as that byte."""
+    if "\udc80" <= letter <= "\udcff":
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
 
 
 def number(value: float, digits: int = 4, zeros: bool = False) -> str:
