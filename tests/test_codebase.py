@@ -33,6 +33,7 @@ MANY_PARAMETERS = {
     "gradstep.search.sweep.Sweep.__init__",
     "gradstep.datasets.arrays.load_npy",
     "gradstep.datasets.arrays.load_npz",
+    "gradstep.datasets.tables.loaders.load_csv",
     "gradstep.diagnostics.gradcheck.check.gradient_check",
 }
 

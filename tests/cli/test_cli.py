@@ -12,6 +12,7 @@ import sys
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 
 import gradstep as gs
@@ -178,10 +179,12 @@ def test_regression_on_a_table(capsys, tmp_path, houses):
     found = gs.Regressor.load(model)
     assert found.optimizer == gs.optimizers.Adam(0.8)
     assert found.callbacks == ()
+    assert found.feature_names_in_.tolist() == ["size", "age"]
+    test = pandas.DataFrame(data.test.X, columns=data.feature_names)
     row = [
         "test",
         "18",
-        *(gs.metrics.value_text(*pair) for pair in found.evaluate(data.test.X, data.test.y).items()),
+        *(gs.metrics.value_text(*pair) for pair in found.evaluate(test, data.test.y).items()),
     ]
     assert row in [line.split() for line in out.splitlines()]
     assert cli.main([*command, "--json", "--quiet"]) == 0
@@ -195,7 +198,8 @@ def test_a_forgotten_task_is_guessed_at(capsys, houses):
     assert cli.main(["train", "--data", str(houses)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "--task regression is for real values" in err
+    assert "the target 'price' has real values, 119 different ones: --task regression is for these" in err
+    assert "--target names another column" in err
 
 
 def test_several_labels_a_row(capsys, tmp_path):

@@ -67,7 +67,7 @@ MISTAKES = {
     "train --data digits --target 3": "--target goes with .csv, got --data digits",
     "train --data digits --validation few": "--validation must be None, a number of rows from 1 to 1796",
     "train --data digits --validation 5000": "--validation must be None, a number of rows from 1 to 1796",
-    "train --data digits --test few": "must be a number of rows, a share of them or none, got 'few'",
+    "train --data digits --test few": "must be a number of rows, a share of them, a file or none, got 'few'",
     "train --data images": "--data must be cifar10, digits or a .csv or .npz file, got 'images'",
     "train --data gone.csv": "--data must be an existing file, got 'gone.csv'",
     "train --data cifar10 --train-batch data_batch_9": "error: --train-batch must be one of data_batch_1,",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gradstep.datasets import Rows, load_csv, load_digits, load_npz
 from gradstep.datasets.sets import split
-from gradstep.datasets.tables import _DELIMITER
+from gradstep.datasets.tables.layout import DELIMITER
 from gradstep.errors import CorruptFileError, DatasetNotFoundError, InvalidDataError, InvalidParameterError
 
 FLOWERS = "length,width,kind\n1.5,2,rose\n-3e2, 4 ,tulip\n0,0.25,rose\n"
@@ -33,7 +33,7 @@ def test_real_values_of_a_table(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.train.X, [[1], [2], [3]])
     assert data.train.y.dtype == np.float64
     assert data.class_names == ()
-    assert load_csv(file, "price").class_names == ("-2.5", "1e3", "7")
+    assert load_csv(file, "price", task="classification").class_names == ("-2.5", "1e3", "7")
 
 
 @pytest.mark.parametrize(
@@ -255,21 +255,19 @@ def test_csv_gives_back_every_number_exactly(tmp_path: Path, table: list[tuple[f
     ("text", "message"),
     [
         ("", "must begin with a line of column names, but that is empty"),
-        ("\n1,2\n", "must begin with a line of column names"),
-        (",,\n1,2,3\n", "must begin with a line of column names"),
+        ("\n1,2\n", "must hold column names, got only numbers"),
+        (",,\n1,2,3\n", "must hold column names, got only numbers"),
         ("a,b\n", "must have rows below its column names, but there are none"),
         ("a,b\n\n\n", "must have rows below"),
-        ("a;b\n1;2\n", "must have two columns or more between delimiters ',', got only 'a;b'"),
-        ("a,,y\n1,2,3\n", "column 2 of FILE must have a name in the first line"),
+        ("a\n1\n", "must have two columns or more between delimiters ',', got only 'a'"),
+        ("a,,y\n1,x,3\n", "column 2 of FILE must have a name in the first line; `ignore=1` leaves it out"),
+        ("a,,y\n1,2,3\n4,2,3\n", "column 2 of FILE must have a name in the first line"),
         ("a, a,y\n1,2,3\n", "the column names of FILE must be unique, got 'a' twice"),
         ("1.5,2,0\n1,2,1\n", "the first line of FILE must hold column names, got only numbers"),
         ("a,b,y\n1,2,0\n1,2\n", "row 2 of FILE must have 3 cells as the header has, got 2"),
         ("a,b,y\n1,2,0\n\n1,2,3,4\n", "row 2 of FILE must have 3 cells as the header has, got 4"),
         ("a,b,y\n1,2,0\n1,x,0\n", "row 2 of FILE must have a finite number in column 'b', got 'x'"),
-        ("a,b,y\n1,,0\n", "row 1 of FILE must have a number in column 'b', but the cell is empty"),
-        ("a,b,y\n ,2,0\n", "row 1 of FILE must have a number in column 'a', but the cell is empty"),
-        ("a,b,y\n1,nan,0\n", "must have a finite number in column 'b', got 'nan'"),
-        ("a,b,y\n1,NA,0\n", "must have a finite number in column 'b', got 'NA'"),
+        ("a,b\n,0\n ,1\n", "FILE must have a column beside the target, but there is none"),
         ("a,b,y\n-inf,inf,0\n", "must have a finite number in column 'a', got '-inf'"),
         ("a,b,y\n1e999,1,0\n", "must have a finite number in column 'a', got '1e999'"),
         ("a,b,y\n1,1_000,0\n", "must have a finite number in column 'b', got '1_000'"),
@@ -286,25 +284,24 @@ def test_csv_bad_content(tmp_path: Path, text: str, message: str) -> None:
     assert message.replace("FILE", str(file)) in str(caught.value)
 
 
-@pytest.mark.parametrize("data", ["a,y\nü,1".encode("latin-1"), FLOWERS.encode("utf-16")])
-def test_csv_that_is_not_utf_8(tmp_path: Path, data: bytes) -> None:
+def test_csv_that_is_not_utf_8(tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
-    file.write_bytes(data)
-    with pytest.raises(CorruptFileError, match="must be UTF-8 text"):
+    file.write_bytes("a,y\nü,1".encode("latin-1"))
+    with pytest.raises(CorruptFileError, match=r"must be UTF-8 text.*`encoding` names another"):
         load_csv(file)
 
 
-@pytest.mark.parametrize("target", ["colour", 3, -4, 1.0, True, None])
+@pytest.mark.parametrize("target", ["colour", 3, -4, 1.0, True])
 def test_csv_unknown_target(csv_file: Path, target: Any) -> None:
     with pytest.raises(InvalidParameterError) as caught:
         load_csv(csv_file, target)
     assert str(caught.value) == (
-        f"`target` of load_csv must be a column of the file (length, width, kind) "
+        f"`target` of load_csv must be a column of {csv_file} (length, width, kind) "
         f"or its place from 0 to 2, got {target!r}"
     )
 
 
-@pytest.mark.parametrize("delimiter", _DELIMITER.wrong)
+@pytest.mark.parametrize("delimiter", DELIMITER.wrong)
 def test_csv_bad_delimiter(csv_file: Path, delimiter: Any) -> None:
     with pytest.raises(InvalidParameterError, match="`delimiter` of load_csv must be one character"):
         load_csv(csv_file, delimiter=delimiter)

@@ -1,16 +1,15 @@
-"""Which rows to train on, as options: one table says which loader takes which of them."""
+"""Which rows to train on: the options of data, what they load, and what is told about it."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradstep.cli.options import integer
+from gradstep.cli.loader_options import DATA_OPTIONS, FILES, HELD_OUT, DataOption, kind_of_file
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
 
 if TYPE_CHECKING:
@@ -18,130 +17,12 @@ if TYPE_CHECKING:
 
     from gradstep.datasets import DataSet, Rows
 
-#: Share of the rows of one's own file held out for validation, and again for the test.
-HELD_OUT = 0.15
-
-
-@dataclass(frozen=True)
-class DataOption:
-    """One parameter of the loaders on the command line.
-
-    Attributes
-    ----------
-    flag : str
-    parameter : str
-        Its name in the loaders.
-    kinds : tuple of str
-        Which data it goes with: "cifar10", "digits", ".csv" or ".npz".
-    parse : callable of str
-    metavar, help : str
-    several : int or None
-        Number of words, where it is more than one.
-    """
-
-    flag: str
-    parameter: str
-    kinds: tuple[str, ...]
-    parse: Callable[[str], Any]
-    metavar: str | tuple[str, ...]
-    help: str
-    several: int | None = None
-
-    @property
-    def destination(self) -> str:
-        """Where argparse puts the value."""
-        return "data" + self.flag.replace("-", "_")
-
-    def spelt(self, found: re.Match[str]) -> str:
-        """Return the option for a parameter in a message, with its value where the message has one."""
-        return self.flag if found[1] is None else f"{self.flag} {found[1]}"
-
-
-def _held_out(text: str) -> Any:
-    """Read a number of rows, a share of them, or ``none``."""
-    if text == "none":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a number of rows, a share of them or none, got {text!r}"
-        ) from None
-
-
-def _batch_or_held_out(text: str) -> Any:
-    """Read the name of a batch too; the loader knows which there are."""
-    try:
-        return _held_out(text)
-    except argparse.ArgumentTypeError:
-        return text
-
-
-def _column(text: str) -> str | int:
-    """Read a column's place where the text is a number, else its name."""
-    return int(text) if text.lstrip("-").isdecimal() else text
-
-
-_FILES = (".csv", ".npz")
-DATA_OPTIONS = (
-    DataOption("--path", "path", ("cifar10",), Path, "FOLDER", "folder with the official CIFAR-10 files"),
-    DataOption(
-        "--train-batch",
-        "train",
-        ("cifar10",),
-        str,
-        "BATCH",
-        "CIFAR-10 batch to train on: data_batch_1 to data_batch_5, or all (default: data_batch_1)",
-    ),
-    DataOption(
-        "--validation",
-        "validation",
-        ("cifar10", "digits", *_FILES),
-        _batch_or_held_out,
-        "ROWS",
-        "rows to hold out for validation: a number, a share, none, or a CIFAR-10 batch "
-        f"(default: data_batch_2, elsewhere {HELD_OUT})",
-    ),
-    DataOption(
-        "--test",
-        "test",
-        ("digits", *_FILES),
-        _held_out,
-        "ROWS",
-        f"rows to hold out for the test: a number, a share or none (default: {HELD_OUT})",
-    ),
-    DataOption(
-        "--target",
-        "target",
-        (".csv",),
-        _column,
-        "COLUMN",
-        "column with the class or value, by name or by place from 0 (default: the last)",
-    ),
-    DataOption("--delimiter", "delimiter", (".csv",), str, "CHARACTER", "between two cells (default: ,)"),
-    DataOption("--x-key", "X", (".npz",), str, "KEY", "array with the inputs (default: X)"),
-    DataOption(
-        "--y-key",
-        "y",
-        (".npz",),
-        str,
-        "KEY",
-        "array with the classes, indicators (n, k) or values (default: y)",
-    ),
-    DataOption(
-        "--image-shape",
-        "image_shape",
-        _FILES,
-        integer,
-        ("CHANNELS", "HEIGHT", "WIDTH"),
-        "where a row is an image: its shape, for the pictures of the report and for --augment",
-        3,
-    ),
-)
+# Headings of the help, by the data that options go with.
+_HEADINGS: dict[tuple[str, ...], str] = {
+    ("cifar10",): "data: CIFAR-10",
+    (".csv",): "data: tables (.csv or .tsv, also packed as .gz, .bz2 or .xz)",
+    (".npz",): "data: arrays (.npz)",
+}
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
@@ -152,19 +33,27 @@ def add_data_options(parser: argparse.ArgumentParser, *, default: str | None = N
         metavar="cifar10|digits|FILE",
         required=default is None,
         default=default,
-        help="CIFAR-10, the handwritten digits that come along, or one's own .csv or .npz file"
-        + (f" (default: {default})" if default else ""),
+        help="CIFAR-10, the handwritten digits that come along, or one's own table (.csv, .tsv) or arrays "
+        "(.npz)" + (f" (default: {default})" if default else ""),
     )
-    for option in DATA_OPTIONS:
-        group.add_argument(
-            option.flag,
-            dest=option.destination,
-            type=option.parse,
-            metavar=option.metavar,
-            nargs=option.several,
-            default=argparse.SUPPRESS,
-            help=option.help,
-        )
+    add_loader_options(parser, group, DATA_OPTIONS)
+
+
+def add_loader_options(parser: argparse.ArgumentParser, common: Any, chosen: Collection[DataOption]) -> None:
+    """Add options of the loaders: what goes with several kinds of data to a group, the others below."""
+    groups = {kinds: parser.add_argument_group(text) for kinds, text in _HEADINGS.items()}
+    for option in chosen:
+        group = groups.get(option.kinds, common)
+        settings: dict[str, Any] = {
+            "dest": option.destination,
+            "default": argparse.SUPPRESS,
+            "help": option.help,
+        }
+        if option.is_switch:
+            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, **settings)
+        else:
+            settings |= {"type": option.parse, "metavar": option.metavar, "nargs": option.several}
+            group.add_argument(option.flag, **settings)
 
 
 def load(arguments: argparse.Namespace) -> DataSet:
@@ -178,45 +67,51 @@ def load(arguments: argparse.Namespace) -> DataSet:
     from gradstep import datasets
 
     kind = _kind(arguments.data)
-    if kind not in _FILES and arguments.task == "regression":
+    if kind not in FILES and arguments.task == "regression":
         raise InvalidParameterError(
-            f"--task regression goes with {' or '.join(_FILES)}, got --data {arguments.data}"
+            f"--task regression goes with {' or '.join(FILES)}, got --data {arguments.data}"
         )
-    given: dict[str, Any] = {}
-    for option in DATA_OPTIONS:
-        if not hasattr(arguments, option.destination):
-            continue
-        if kind not in option.kinds:
-            raise InvalidParameterError(
-                f"{option.flag} goes with {' or '.join(option.kinds)}, got --data {arguments.data}"
-            )
-        value = getattr(arguments, option.destination)
-        given[option.parameter] = tuple(value) if option.several else value
+    given = given_options(arguments, kind, f"--data {arguments.data}")
+    for option, file in sources(arguments).items():
+        if not Path(file).expanduser().is_file():
+            raise DatasetNotFoundError(f"{option} must be an existing file, got {file!r}")
     if kind == "cifar10":
         return datasets.load_cifar10(**given)
     if kind == "digits":
         return datasets.load_digits(**given)
     defaults = {"validation": HELD_OUT, "test": HELD_OUT, "task": arguments.task}
-    load_file = datasets.load_csv if kind == ".csv" else datasets.load_npz
-    data = load_file(arguments.data, **(defaults | given))
-    if kind == ".csv" and arguments.task == "classification":
-        _check_classes(data)
-    return data
+    if kind == ".csv":
+        return datasets.load_csv(arguments.data, **(defaults | given))
+    defaults["task"] = arguments.task or "classification"
+    return datasets.load_npz(arguments.data, **(defaults | given))
 
 
-def _check_classes(data: DataSet) -> None:
-    """Raise InvalidDataError where the classes of a table are real values, nearly all different."""
-    if 2 * len(data.class_names) < len(data.train):
-        return
-    try:
-        values = [float(name) for name in data.class_names]
-    except ValueError:
-        return
-    if not all(value.is_integer() for value in values):
-        raise InvalidDataError(
-            f"the target of {data.name} has {len(values)} different numbers: "
-            f"--task regression is for real values, --target names another column"
-        )
+def given_options(arguments: argparse.Namespace, kind: str, said: str) -> dict[str, Any]:
+    """Return the parameters of the loader that were given.
+
+    Raises
+    ------
+    InvalidParameterError
+        One of them does not go with this kind of data.
+    """
+    given: dict[str, Any] = {}
+    for option in DATA_OPTIONS:
+        if not hasattr(arguments, option.destination):
+            continue
+        if kind not in option.kinds:
+            raise InvalidParameterError(f"{option.flag} goes with {' or '.join(option.kinds)}, got {said}")
+        given[option.parameter] = option.value(getattr(arguments, option.destination))
+    return given
+
+
+def sources(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the files that are read, by the options that name them."""
+    found = {"--data": arguments.data} if kind_of_file(arguments.data) else {}
+    for option in DATA_OPTIONS:
+        value = getattr(arguments, option.destination, None)
+        if isinstance(value, str) and option.flag in ("--validation", "--test") and kind_of_file(value):
+            found[option.flag] = value
+    return found
 
 
 def in_options(message: str) -> str:
@@ -225,6 +120,7 @@ def in_options(message: str) -> str:
     >>> in_options("`target` of load_csv must be a column, got 'x'; `delimiter=';'` reads others")
     "--target must be a column, got 'x'; --delimiter ';' reads others"
     """
+    message = re.sub(r"`task=(\w+)`", r"--task \1", message)
     for option in DATA_OPTIONS:
         message = re.sub(rf"^`{option.parameter}` of load_\w+", option.flag, message)
         if len(option.parameter) > 1:  # `X` and `y` are parameters of estimators, too
@@ -277,9 +173,7 @@ def plain_errors() -> Iterator[None]:
 def _kind(data: str) -> str:
     if data in ("cifar10", "digits"):
         return data
-    suffix = Path(data).suffix.lower()
-    if suffix not in _FILES:
+    kind = kind_of_file(data)
+    if kind is None:
         raise InvalidParameterError(f"--data must be cifar10, digits or a .csv or .npz file, got {data!r}")
-    if not Path(data).expanduser().is_file():
-        raise DatasetNotFoundError(f"--data must be an existing file, got {data!r}")
-    return suffix
+    return kind

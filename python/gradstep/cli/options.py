@@ -280,8 +280,8 @@ def add_estimator_options(parser: argparse.ArgumentParser, only: Collection[str]
     group.add_argument(
         "--task",
         choices=TASKS,
-        default="classification",
-        help="what the target is: classes, or real values (default: %(default)s)",
+        help="what the target is: classes, or real values (default: classification; where a table's target "
+        "may be either, an error asks)",
     )
     for option in estimator_options().values():
         if only is not None and option.name not in only:
@@ -331,6 +331,11 @@ def _help_of_loss() -> str:
     return "; ".join(parts)
 
 
+def _owner(arguments: argparse.Namespace) -> str:
+    """Return the estimator that is asked for: that of classes, where nobody says."""
+    return TASKS[arguments.task or "classification"]
+
+
 def _task(owner: str) -> str:
     return next(task for task, name in TASKS.items() if name == owner)
 
@@ -347,9 +352,9 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     for option in estimator_options().values():
         if not hasattr(arguments, option.name):
             continue
-        if TASKS[arguments.task] not in option.owners:
-            task = _task(option.owners[0])
-            raise InvalidParameterError(f"{option.flag} goes with --task {task}, got --task {arguments.task}")
+        if _owner(arguments) not in option.owners:
+            task, other = _task(option.owners[0]), _task(_owner(arguments))
+            raise InvalidParameterError(f"{option.flag} goes with --task {task}, got --task {other}")
         given[option.name] = option.value(getattr(arguments, option.name))
     return given
 
@@ -358,7 +363,7 @@ def make_estimator(arguments: argparse.Namespace) -> BaseTrainer:
     """Return the estimator with the parameters that were given, checked before any data is loaded."""
     import gradstep
 
-    estimator: BaseTrainer = getattr(gradstep, TASKS[arguments.task])(**given_options(arguments))
+    estimator: BaseTrainer = getattr(gradstep, _owner(arguments))(**given_options(arguments))
     estimator.settings()
     return estimator
 

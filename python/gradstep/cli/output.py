@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def check_files(files: Mapping[str, Path | None], source: str) -> None:
+def check_files(files: Mapping[str, Path | None], sources: Mapping[str, str]) -> None:
     """Raise when a file cannot be written, or would destroy another one or the data.
 
     Parameters
     ----------
     files : mapping of str to Path or None
         By the option that names it; None is not written.
-    source : str
-        What ``--data`` says.
+    sources : mapping of str to str
+        The files that are read, by the options that name them.
     """
     given = [(option, path) for option, path in files.items() if path is not None]
     for _, path in given:
         check_writable(path)
-        check_apart(path, Path(source), "--data")
+        for option, source in sources.items():
+            check_apart(path, Path(source).expanduser(), option)
     for (_, path), (option, other) in combinations(given, 2):
         check_apart(path, other, option)
 
@@ -57,6 +59,26 @@ def check_apart(path: Path, other: Path, option: str) -> None:
     """Raise when writing `path` would destroy what another option names."""
     if path.resolve() == other.resolve():
         raise InvalidParameterError(f"cannot write {path}: {option} names the same file")
+
+
+def save(model: BaseTrainer, data: DataSet, path: Path) -> None:
+    """Write a model with what it has to know of its data to read more of it.
+
+    It keeps the schema of a table, whose names are those of its features, and the names of classes.
+    """
+    import numpy as np
+
+    from gradstep.datasets.schema import Schema
+
+    result = model.result()
+    fitted = result.fitted
+    # A class of the held-out rows alone is none that the model knows.
+    class_names = data.class_names if len(data.class_names) == fitted.targets.k else ()
+    names = None if data.schema is None else np.array(data.schema.inputs, dtype=object)
+    schema = replace(data.schema or Schema(), class_names=class_names)
+    saved = model.snapshot()
+    saved.publish(replace(result, fitted=replace(fitted, schema=schema, feature_names=names)))
+    saved.save(path)
 
 
 def data(data: DataSet) -> dict[str, Any]:

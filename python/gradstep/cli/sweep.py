@@ -14,6 +14,7 @@ import gradstep
 from gradstep._version import __version__
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, progress, search_progress, spaces, train
+from gradstep.cli.loader_options import DATA_OPTIONS
 from gradstep.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gradstep.estimators.base import BaseTrainer
 
 # Where argparse puts what --validation says.
-_VALIDATION = next(o.destination for o in data_options.DATA_OPTIONS if o.flag == "--validation")
+_VALIDATION = next(option.destination for option in DATA_OPTIONS if option.flag == "--validation")
 
 # Trials of the table that the terminal shows.
 _SHOWN = 10
@@ -94,7 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Search, show what was found, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
-    output.check_files(files, arguments.data)
+    output.check_files(files, data_options.sources(arguments))
     console = progress.make_console(stderr=arguments.json)
     parameters = _parameters(arguments)
     data = _load(arguments)
@@ -224,7 +225,7 @@ def _write(
     if arguments.save or arguments.csv or arguments.report:
         console.print()
     if arguments.save is not None and best is not None:
-        best.trainer.save(arguments.save)
+        output.save(best.trainer, data, arguments.save)
         console.print(f"model   {arguments.save}")
     if arguments.csv is not None:
         sweep.results_.to_csv(arguments.csv)

@@ -80,7 +80,8 @@ class TrainingOutcome:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, show the metrics, write what was asked for; return the exit status."""
-    output.check_files({"--report": arguments.report, "--save": arguments.save}, arguments.data)
+    files = {"--report": arguments.report, "--save": arguments.save}
+    output.check_files(files, data_options.sources(arguments))
     # With --json, standard output belongs to the machine.
     console = progress.make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.save or arguments.report:
             console.print()
     if arguments.save is not None:
-        outcome.trainer.save(arguments.save)
+        output.save(outcome.trainer, data, arguments.save)
         console.print(f"model   {arguments.save}")
     if arguments.report is not None and len(outcome.trainer.history_) > 0:
         write_report([outcome], arguments.report)

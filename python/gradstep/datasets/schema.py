@@ -32,11 +32,6 @@ class Cells:
     values: Values
     words: Mapping[str, Sequence[str]]
 
-    def column(self, name: str) -> Values:
-        """Return one column (n,)."""
-        found: Values = self.values[:, self.names.index(name)]
-        return found
-
 
 @dataclass(frozen=True)
 class NumberColumn:
@@ -100,7 +95,9 @@ class Schema:
     def learn(cls, train: Cells, target: str, class_names: tuple[str, ...]) -> Schema:
         """Return the schema of a table, with medians and categories of the train rows."""
         columns = (
-            _categories(train, name) if name in train.words else NumberColumn(name, _median(values))
+            CategoryColumn(name, _categories(values, train.words[name]))
+            if name in train.words
+            else NumberColumn(name, _median(values))
             for name, values in zip(train.names, train.values.T, strict=True)
         )
         return cls(tuple(columns), target, class_names)
@@ -172,9 +169,8 @@ def _median(values: Values) -> float:
     return float(np.median(present)) if len(present) else 0.0
 
 
-def _categories(cells: Cells, name: str) -> CategoryColumn:
-    codes = np.unique(cells.column(name).astype(np.int64))
-    return CategoryColumn(name, tuple(sorted(cells.words[name][code] for code in codes)))
+def _categories(codes: Values, words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(words[code] for code in np.unique(codes.astype(np.int64))))
 
 
 def _column_of(plain: Any) -> NumberColumn | CategoryColumn:

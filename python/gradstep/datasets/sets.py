@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradstep.datasets.schema import Schema
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance, one_of
 from gradstep.utils.files import expanded
@@ -87,6 +88,8 @@ class DataSet:
     notes : tuple of str
         What the loader took where the file does not say, a line each; names of its parameters stand between
         backticks.
+    schema : Schema or None
+        Where the data was a table: how its columns became those of X.
     """
 
     name: str
@@ -96,6 +99,7 @@ class DataSet:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
+    schema: Schema | None = field(default=None, repr=False)
 
 
 def class_names(y: npt.NDArray[Any]) -> tuple[str, ...]:

@@ -1,0 +1,81 @@
+"""The names of columns: whether the first line has them, and which column somebody means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gradstep.datasets.tables.cells import number
+from gradstep.datasets.tables.text import TextTable
+from gradstep.errors import InvalidDataError, InvalidParameterError
+
+# Names that a message lists.
+_LISTED = 20
+
+
+def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], bool]:
+    """Return the names of all columns, and whether the first line has them.
+
+    Parameters
+    ----------
+    table : TextTable
+    header : bool, or None
+        Whether the first line has the names; None asks by an error where it may be a row.
+
+    Raises
+    ------
+    InvalidDataError
+        The file is empty, has one column, no unique names, or a first line that may be a row.
+    """
+    file = table.file
+    _, cells = next(table.rows(), (0, []))
+    names = tuple(cell.strip() for cell in cells)
+    if not names:
+        raise InvalidDataError(f"{file} must begin with a line of column names, but that is empty")
+    if len(names) < 2:
+        raise InvalidDataError(
+            f"{file} must have two columns or more between delimiters {table.delimiter!r}, got only "
+            f"{names[0]!r}; `delimiter` names another"
+        )
+    if header is False:
+        return tuple(f"x{place}" for place in range(len(names))), False
+    numbers = [name for name in names if name and number(name) is not None]
+    if header is None and numbers:
+        some = "only numbers" if len(numbers) == len(names) else f"the number {numbers[0]!r}"
+        raise InvalidDataError(
+            f"the first line of {file} must hold column names, got {some}: `header=False` takes it for a "
+            "row, `header=True` for names"
+        )
+    twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+    if twice:
+        raise InvalidDataError(
+            f"the column names of {file} must be unique, got {twice[0]!r} twice"
+            + ("; `header=False` takes the first line for a row" if header is None else "")
+        )
+    return names, True
+
+
+def place_of(column: str | int, names: Sequence[str], parameter: str, file: Path) -> int:
+    """Return the place of a column that somebody named, or counted from 0.
+
+    Raises
+    ------
+    InvalidParameterError
+        There is no such column.
+    """
+    if isinstance(column, str) and column in names:
+        return names.index(column)
+    if isinstance(column, int) and not isinstance(column, bool) and -len(names) <= column < len(names):
+        return column % len(names)
+    raise InvalidParameterError(
+        f"`{parameter}` of load_csv must be a column of {file} ({listed(names)}) "
+        f"or its place from 0 to {len(names) - 1}, got {column!r}"
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, not too many of them."""
+    names = list(names)
+    more = f", ... and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

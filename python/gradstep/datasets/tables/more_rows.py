@@ -1,0 +1,155 @@
+"""Further rows for a model: a table with the columns that its schema names, in any order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.datasets.schema import CategoryColumn, Cells, Schema
+from gradstep.datasets.sets import existing_file
+from gradstep.datasets.tables import targets
+from gradstep.datasets.tables.cells import Frame, read, where
+from gradstep.datasets.tables.header import listed
+from gradstep.datasets.tables.layout import Layout
+from gradstep.errors import InvalidDataError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a table as inputs of a model.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d)
+    target : sequence of str, length n, or None
+        The cells of the target, where the table has it.
+    frame : Frame
+    notes : list of str
+        What was left out, and what stands for gaps and unknown categories.
+    """
+
+    X: Array
+    target: Sequence[str] | None
+    frame: Frame
+    notes: list[str]
+
+    def labels(self, classes: Array) -> Array:
+        """Return the labels (n,), as the classes of a model (k,) are written.
+
+        Raises
+        ------
+        InvalidDataError
+            There is no target, or it has a label that is none of the classes.
+        """
+        cells, name = self._target()
+        return targets.as_trained(cells, classes, self.frame, name)
+
+    def values(self) -> Array:
+        """Return the real values of the target (n,).
+
+        Raises
+        ------
+        InvalidDataError
+            There is no target, or a cell is no finite number.
+        """
+        cells, name = self._target()
+        return targets.values(cells, self.frame, name)
+
+    def _target(self) -> tuple[Sequence[str], str]:
+        assert self.target is not None
+        assert self.frame.target is not None
+        return self.target, self.frame.names[self.frame.target]
+
+
+def read_rows(
+    path: str | os.PathLike[str],
+    schema: Schema,
+    layout: Layout,
+    *,
+    needs_target: bool = False,
+) -> TableRows:
+    """Read a table with the columns of a schema, in any order and among others.
+
+    Parameters
+    ----------
+    path : path
+    schema : Schema
+    layout : Layout
+    needs_target : bool
+        Whether the target must be there, too.
+
+    Raises
+    ------
+    InvalidDataError
+        A column is missing, or a cell of a column of numbers holds a text.
+    """
+    frame = layout.open(existing_file(path, "load_csv"))
+    file, names = frame.table.file, [column.name for column in schema.columns]
+    if not frame.has_header and len(frame.names) == len(names):
+        frame = replace(frame, names=tuple(names))  # rows without names and without the target
+    place = {name: place for place, name in enumerate(frame.names)}
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise InvalidDataError(
+            f"{file} must have the columns of the model, but lacks {listed(missing)}; "
+            f"it has {listed(frame.names)}"
+        )
+    target = place.get(schema.target) if schema.target is not None else None
+    if needs_target and target is None:
+        raise InvalidDataError(
+            f"{file} must have the target {schema.target!r}; it has {listed(frame.names)}: "
+            "`target` names another column"
+        )
+    places = tuple(place[name] for name in names)
+    text = {p for p, column in zip(places, schema.columns, strict=True) if isinstance(column, CategoryColumn)}
+    frame = replace(frame, places=places, target=target)
+    reading = read(frame, text, is_closed=True)
+    words = {frame.names[place]: list(texts) for place, texts in reading.words.items()}
+    cells = Cells(tuple(names), reading.values, words)
+    X = schema.encode(cells)
+    _check_gaps(X, frame, schema)
+    used = {*places, target}
+    extra = [name or f"column {p + 1}" for p, name in enumerate(frame.names) if p not in used]
+    notes = [f"left out, as the model does not know them: {listed(extra)}"] if extra else []
+    return TableRows(X, reading.target if target is not None else None, frame, notes + told_of(cells, schema))
+
+
+def _check_gaps(X: Array, frame: Frame, schema: Schema) -> None:
+    """Refuse a gap that no median of the model stands for."""
+    gaps = np.argwhere(np.isnan(X)).tolist()
+    if gaps:
+        row, column = gaps[0]
+        raise InvalidDataError(
+            f"{where(row, frame)} must have a number in column {schema.inputs[column]!r}, but there is none, "
+            "and the model has no median that could stand for it"
+        )
+
+
+def told_of(cells: Cells, schema: Schema) -> list[str]:
+    """Return notes on what stands for gaps and unknown categories in the rows of a table."""
+    filled, unknown = [], []
+    of_names = dict(zip(cells.names, cells.values.T, strict=True))
+    for column in schema.columns:
+        values = of_names[column.name]
+        if isinstance(column, CategoryColumn):
+            texts = cells.words[column.name]
+            known = np.array([text in set(column.categories) for text in texts], dtype=bool)
+            strangers = int((~known[values.astype(np.int64)]).sum())
+            if strangers:
+                example = next(text for text, is_known in zip(texts, known, strict=True) if not is_known)
+                unknown.append(f"{column.name} ({strangers} rows, as {example!r})")
+        else:
+            gaps = int(np.isnan(values).sum())
+            if gaps:
+                filled.append(f"{column.name} ({gaps} by {column.fill:g})")
+    notes = [f"gaps filled by the median of the train rows: {listed(filled)}"] if filled else []
+    if unknown:
+        notes.append(f"categories that the train rows have not, all inputs of which are 0: {listed(unknown)}")
+    return notes
