@@ -39,7 +39,12 @@ BAD_X = [
     (X.astype(complex), ValueError, "Complex data not supported"),
     (X.astype("U8"), ValueError, "dtype='numeric' is not compatible with arrays of bytes/strings"),
     (put({"a": 1}, object), TypeError, "argument must be a string or a.* number"),
-    (scipy.sparse.csr_array(X), TypeError, "Sparse data was passed for X, but dense data is required"),
+    (
+        scipy.sparse.csr_array(X),
+        InvalidDataError,
+        r"must be dense, got a sparse csr_array of shape \(12, 3\): give X.toarray\(\), or let the "
+        r"step before make dense rows, as OneHotEncoder\(sparse_output=False\)",
+    ),
     (np.empty((0, 3)), ValueError, "0 sample"),
     (np.empty((12, 0)), ValueError, "0 feature"),
     (None, ValueError, "Expected 2D array"),
@@ -52,18 +57,25 @@ def test_bad_x(rows, kind, message):
         trainer().fit(rows, Y)
     with pytest.raises(kind, match=message):
         trainer().fit(X, Y).predict(rows)
-    with pytest.raises(InvalidDataError, match=f"eval_set of Trainer.fit: .*{message}"):
+    with pytest.raises(InvalidDataError, match=f"eval_set of Trainer.fit.*{message}"):
         trainer().fit(X, Y, eval_set=(rows, Y))
 
 
 BAD_Y = [
     (Y[:-1], InvalidDataError, "y of Trainer.fit must have one label per row of X: X has 12 rows, y has 11"),
     (Y + 0.5, ValueError, "Unknown label type: continuous.*; real values are for Regressor"),
-    (np.where(Y, 1.0, np.nan), ValueError, "Input y contains NaN"),
+    (np.where(Y, 1.0, np.nan), InvalidDataError, "a label in every row and contain no NaN, got nan in row 0"),
     (np.ones(12), InvalidDataError, "y of Trainer.fit must have two classes or more, got one class: 1.0"),
     (np.full(12, "a"), InvalidDataError, "got one class: 'a'"),
-    (np.eye(3)[Y], InvalidDataError, "y of Trainer.fit must be one label a row, .*loss='multilabel' takes"),
-    (np.eye(3)[Y] + 0.5, InvalidDataError, "y of Trainer.fit must be class labels"),
+    (
+        np.eye(3)[Y],
+        InvalidDataError,
+        r"y of Trainer.fit must be one label a row, got an indicator matrix of shape \(12, 3\): "
+        r"y.argmax\(axis=1\) is its labels, and loss='multilabel' takes those",
+    ),
+    (1 - np.eye(3)[Y], InvalidDataError, r"an indicator matrix of shape \(12, 3\): loss='multilabel' takes"),
+    (np.eye(3)[Y] + 0.5, InvalidDataError, r"must be one label a row, got an array of shape \(12, 3\)$"),
+    (scipy.sparse.csr_array(np.eye(3)[Y]), InvalidDataError, "got a sparse matrix of shape"),
     (np.zeros((12, 3, 2)), ValueError, "."),
     (None, ValueError, "requires y to be passed"),
     (Y * 1j, ValueError, "Complex data not supported"),
@@ -71,8 +83,10 @@ BAD_Y = [
     (
         np.array(["a", None] * 6, dtype=object),
         InvalidDataError,
-        "y of Trainer.fit must have labels of one type",
+        "y of Trainer.fit must have a label in every row and contain no NaN, got None in row 1",
     ),
+    (np.array(["a", 1] * 6, dtype=object), InvalidDataError, "y of Trainer.fit must have labels of one type"),
+    (pandas.array([1, None] * 6, dtype="Int64"), InvalidDataError, "contain no NaN, got .* in row 1"),
 ]
 
 
@@ -116,8 +130,11 @@ def test_bad_sample_weight(weight, message):
         ((X[:, :2], Y), ": X has 2 features, but Trainer is expecting 3 features as input"),
         ((X, Y[:5]), " must have one label per row of X: X has 12 rows, y has 5"),
         ((X[:0], Y[:0]), ": Found array with 0 sample(s)"),
-        (X, " must be a pair (X, y), got array"),
-        ((X, Y, Y), " must be a pair (X, y), got (array"),
+        (X, " must be a pair (X, y) or a triple (X, y, sample_weight), got array of shape (12, 3)"),
+        ((X,), " must be a pair (X, y) or a triple (X, y, sample_weight), got tuple of 1: (array"),
+        ((X, Y, Y, Y), " must be a pair (X, y) or a triple (X, y, sample_weight), got tuple of 4"),
+        ([(X, Y), (X, Y)], " must be a pair (X, y) or a triple (X, y, sample_weight), got 2 sets"),
+        ((X, None), " requires y to be passed, but the target y is None"),
     ],
 )
 def test_bad_eval_set(eval_set, message):

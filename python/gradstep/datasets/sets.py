@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ TASK = one_of("classification", "regression")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rows:
-    """Rows and their targets.
+    """Rows and their targets, which unpack as ``X, y = rows``; so ``trainer.fit(*data.train)``.
 
     Attributes
     ----------
@@ -64,6 +65,9 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        return iter((self.X, self.y))
 
     def __repr__(self) -> str:
         image = "" if self.image_shape is None else f", images {self.image_shape}"

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import ALWAYS, value_text
 from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
@@ -91,13 +92,13 @@ def repeat(
     *,
     seeds: int | Sequence[int] = 5,
     sample_weight: npt.ArrayLike | None = None,
-    eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-    test_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    eval_set: Any = None,
+    test_set: Any = None,
 ) -> Repeats:
     """Train one setting with several seeds and return the metrics of every model, with mean and std.
 
-    The models are those that `fit` leaves, after early stopping too; all rows count alike in their
-    metrics. A seed whose training diverges is a row that counts in no mean. Ctrl-C ends the seed
+    The models are those that `fit` leaves, after early stopping too; their metrics are weighted where the
+    rows are. A seed whose training diverges is a row that counts in no mean. Ctrl-C ends the seed
     that is being trained, and those to come have no row.
 
     Parameters
@@ -110,8 +111,9 @@ def repeat(
         So many seeds, from 0 on, or the seeds themselves, all different.
     sample_weight : array-like of shape (n,), optional
         For `fit`.
-    eval_set, test_set : pair (X, y), optional
-        Validation rows, which `fit` evaluates while it trains; test rows, which it never sees.
+    eval_set, test_set : pair (X, y) or triple (X, y, sample_weight), optional
+        Validation rows, which `fit` evaluates while it trains; test rows, which it never sees. `Rows` of
+        a data set will do, too.
 
     Returns
     -------
@@ -139,9 +141,11 @@ def repeat(
     """
     check(_OWNER, "trainer", trainer, (instance(BaseTrainer, "a Trainer or Regressor"),))
     chosen = _seeds(seeds)
-    sets: dict[str, Any] = {"train": (X, y), "validation": eval_set, "test": test_set}
-    if not (sets["test"] is None or (isinstance(sets["test"], (tuple, list)) and len(sets["test"]) == 2)):
-        raise InvalidDataError(f"test_set of {_OWNER} must be a pair (X, y), got {type(test_set).__name__}")
+    sets = {
+        "train": ValidationRows(X, y, sample_weight, _OWNER),
+        "validation": ValidationRows.of(eval_set, _OWNER),
+        "test": ValidationRows.of(test_set, _OWNER, "test_set"),
+    }
     trainers: list[BaseTrainer] = []
     rows: list[dict[str, Any]] = []
     errors: list[DivergedError] = []
@@ -180,18 +184,20 @@ def _ending(trainer: BaseTrainer) -> dict[str, Any]:
     return {"status": trainer.status_.value, "update": int(last["update"]), "seconds": last["seconds"]}
 
 
-def _metrics(trainer: BaseTrainer, sets: Mapping[str, Any], is_complete: bool) -> dict[str, float]:
+def _metrics(
+    trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], is_complete: bool
+) -> dict[str, float]:
     """Return the metrics of every set of rows; NaN for a model that is not complete."""
     names = [metric.name for metric in (*ALWAYS, *trainer.settings().metrics)]
-    row: dict[str, float] = {}
-    for split, pair in sets.items():
-        if pair is None:
+    told: dict[str, float] = {}
+    for split, rows in sets.items():
+        if rows is None:
             continue
         values: Mapping[str, float] = dict.fromkeys(names, np.nan)
         if is_complete:
             try:
-                values = trainer.evaluate(*pair)
+                values = trainer.evaluate(rows.X, rows.y, rows.sample_weight)
             except (TypeError, ValueError) as error:
                 raise InvalidDataError(f"{split} rows of {_OWNER}: {error}") from error
-        row |= {f"{split}_{name}": value for name, value in values.items()}
-    return row
+        told |= {f"{split}_{name}": value for name, value in values.items()}
+    return told

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from gradstep.estimators.reading import read_rows, read_targets, rows_to_predict
+from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import FAMILIES, OWNERS, Settings
@@ -71,22 +72,29 @@ class BaseTrainer(NestedParameters):
     def publish(self, result: TrainingResult) -> None:
         """Make what a training came to the learned attributes."""
         fitted = result.fitted
-        self._fitted = fitted
-        self.coefs_ = fitted.coefs
-        self.intercepts_ = fitted.intercepts
-        self.standardization_ = fitted.standardization
-        self.history_ = result.history
-        self.status_ = result.status
-        self.interrupted_ = result.status is Status.INTERRUPTED
-        self.n_iter_ = result.n_iter
-        self.batch_size_ = result.batch_size
-        self.backend_ = result.backend
-        self.n_threads_ = result.n_threads
-        self.updates_per_epoch_ = result.updates_per_epoch
-        self.n_features_in_ = fitted.layers.sizes[0]
+        learned = {
+            "_fitted": fitted,
+            "coefs_": fitted.coefs,
+            "intercepts_": fitted.intercepts,
+            "standardization_": fitted.standardization,
+            "history_": result.history,
+            "status_": result.status,
+            "interrupted_": result.status is Status.INTERRUPTED,
+            "n_iter_": result.n_iter,
+            "batch_size_": result.batch_size,
+            "backend_": result.backend,
+            "n_threads_": result.n_threads,
+            "updates_per_epoch_": result.updates_per_epoch,
+            "n_features_in_": fitted.layers.sizes[0],
+            **self._learned_of_targets(fitted),
+        }
         if fitted.feature_names is not None:
-            self.feature_names_in_ = fitted.feature_names
-        self._publish_targets(fitted)
+            learned["feature_names_in_"] = fitted.feature_names
+        # Of an earlier training nothing is left, and whatever interrupts this line finds all of one model.
+        gone = {"feature_names_in_"}
+        if vars(self).get("history_") is not result.history:
+            gone.add("snapshots_")
+        self.__dict__ = {name: value for name, value in vars(self).items() if name not in gone} | learned
 
     def on_row(self, recorder: FitRecorder) -> Callable[[], bool] | None:
         """Return what a recorder is to call after every row: it publishes, then asks the callbacks."""
@@ -176,23 +184,24 @@ class BaseTrainer(NestedParameters):
         """Return whose constraints hold: those of the class itself, or of the one it is derived from."""
         return next(base.__name__ for base in cls.__mro__ if base.__name__ in OWNERS)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any) -> None:
-        """Train a group of one, and publish what it came to."""
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: ValidationRows | None) -> None:
+        """Train a group of one, and publish what it came to. Until there is a new model the old one stays."""
         began = time.perf_counter()
         settings = self.settings()
-        settings.check_watched(eval_set is not None)
-        rows = read_rows(self, settings, X, y, sample_weight, eval_set)
+        settings.check_watched(validation is not None)
+        rows = read_rows(self, settings, X, y, sample_weight, validation)
         job, (fitted,) = make_job([settings], rows)
         recorder = FitRecorder(settings, job, fitted)
         recorder.on_row = self.on_row(recorder)
-        self.__dict__.pop("snapshots_", None)  # of an earlier fit
-        self.publish(recorder.result())
         loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
         with interrupt.deferred() as stop:
             try:
                 loop.advance(job.plan.updates, stop)
-            finally:
-                self.publish(recorder.result())
+            except BaseException:
+                if recorder.row:
+                    recorder.end(Status.INTERRUPTED)
+                    self.publish(recorder.result())
+                raise
         if not recorder.status.is_over:
             recorder.end(Status.INTERRUPTED)
         self.publish(recorder.result())
@@ -202,13 +211,17 @@ class BaseTrainer(NestedParameters):
             last = self.history_["update"][-1:].tolist() or [0]
             warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
 
-    def _evaluate(self, X: Any, y: Any) -> Metrics:
+    def _evaluate(self, X: Any, y: Any, sample_weight: Any) -> Metrics:
         """Return loss, cost and metrics on the rows of X."""
         fitted = self._model()
         whose = f"{self._owner()}.evaluate"
-        checked, given = read_targets(self, self.settings(), X, y, whose)
-        data = fitted.data(checked, fitted.targets.encode(given, f"y of {whose}"))
-        return fitted.evaluate(data, self.backend, self.n_threads)
+        rows, encoded = read_targets(self, fitted.targets, X, y, whose)
+        weight = check_weight(sample_weight, len(rows), whose)
+        return fitted.evaluate(fitted.data(rows, encoded, weight), self.backend, self.n_threads)
+
+    def _read_y(self, y: Any, method: str) -> npt.NDArray[Any]:
+        """Return y, in whatever form, as `fit` reads it."""
+        return self._model().targets.read(y, f"y of {self._owner()}.{method}")
 
     def _predict(self, X: Any) -> npt.NDArray[Any]:
         return self._model().predict(self._rows(X), self.backend, self.n_threads)
@@ -235,5 +248,6 @@ class BaseTrainer(NestedParameters):
         sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
         return replace(fitted, layers=Layers(sizes), block=np.concatenate(parts, axis=None))
 
-    def _publish_targets(self, fitted: Fitted) -> None:
-        """Publish what is learned of y."""
+    def _learned_of_targets(self, fitted: Fitted) -> dict[str, Any]:
+        """Return the learned attributes that tell of y."""
+        return {}

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.errors import InvalidParameterError
+from gradstep.estimators.reading import check_lengths
 from gradstep.estimators.trainer import Trainer
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, check, instance, one_of, sequence_of
 from gradstep.utils.table import Table
@@ -80,21 +81,23 @@ class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels
 
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Return the accuracy on the rows of X, y being read as `Trainer.fit` reads it."""
+        labels = self._members()[0].result().fitted.targets.read(y, f"y of {_OWNER}.score")
+        return float(super().score(X, labels, sample_weight))
+
     def table(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Table:
         """Return the `accuracy` on these rows of every member, the best single one and the ensemble.
 
         The best is chosen on these rows, which favours it.
         """
-        members, labels = self._members(), np.asarray(y)
+        members, whose = self._members(), f"{_OWNER}.table"
+        check_lengths(X, y, whose)
         found = [member.predict_proba(X) for member in members]
-        if len(labels) != len(found[0]):
-            raise InvalidDataError(
-                f"y of {_OWNER}.table must have one label per row of X: X has {len(found[0])} rows, "
-                f"y has {len(labels)}"
-            )
-        members[0].result().fitted.targets.encode(labels, f"y of {_OWNER}.table")
+        classes = members[0].result().fitted.targets.encode(y, f"y of {whose}")
+        check_lengths(found[0], classes, whose)
         every = [*found, self._mean(found)]
-        shares = [float((self.classes_[p.argmax(axis=1)] == labels).mean()) for p in every]
+        shares = [float((p.argmax(axis=1) == classes).mean()) for p in every]
         names = [*map(str, range(len(members))), "best single", "ensemble"]
         shares.insert(len(members), max(shares[:-1]))
         return Table({"member": names, "accuracy": shares})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping, Sized
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from gradstep import backends
 from gradstep.errors import InvalidDataError
+from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
@@ -34,7 +37,15 @@ def read_rows(
     sample_weight: Any = None,
     eval_set: Any = None,
 ) -> JobRows:
-    """Read and check all rows of a training; the estimator learns the number and the names of the features.
+    """Read and check all rows of a training; the estimator itself learns nothing of them.
+
+    Parameters
+    ----------
+    estimator : Trainer or Regressor
+    settings : Settings
+    X, y, sample_weight
+        What is trained on.
+    eval_set : ValidationRows, or whatever `ValidationRows.of` takes
 
     Raises
     ------
@@ -43,25 +54,27 @@ def read_rows(
         ValueError or TypeError.
     """
     whose = f"{settings.owner}.fit"
-    checked, given = _read_pair(estimator, settings, X, y, whose, reset=True)
-    check_weight(sample_weight, len(checked), whose)
-    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    check_lengths(X, y, whose)
+    # What checks X writes down the features that it finds; a fit that is refused must leave no trace.
+    reader = type(estimator)(**estimator.get_params(deep=False))
+    rows = as_rows(_checked(reader, X, f"X of {whose}", reset=True))
+    weight = check_weight(sample_weight, len(rows), whose)
     vocabulary, encoded = targets.learn(
-        settings.loss, given, f"y of {whose}", settings.standardize_targets, weight
+        settings.loss, y, f"y of {whose}", settings.standardize_targets, weight
     )
+    check_lengths(rows, encoded, whose)
     if weight is not None and encoded.ndim == 1 and np.ptp(encoded[weight > 0]) == 0:
         raise InvalidDataError(
             f"sample_weight of {whose} must be > 0 in rows of two classes or more, got one class only"
         )
-    rows = as_rows(checked)
     standardization = (
         measure(rows, settings, weight) if settings.standardize else Standardization.identity(rows.shape[1])
     )
     train = prepare(rows, _as_kernels_take(encoded, settings), weight, standardization)
-    held_out = None
-    if eval_set is not None:
-        held_out = read_held_out(estimator, settings, eval_set, vocabulary, standardization)
-    return JobRows(train, held_out, vocabulary, getattr(estimator, "feature_names_in_", None))
+    validation, held_out = ValidationRows.of(eval_set, whose), None
+    if validation is not None:
+        held_out = _read_held_out(reader, settings, validation, vocabulary, standardization)
+    return JobRows(train, held_out, vocabulary, getattr(reader, "feature_names_in_", None))
 
 
 def measure(rows: Array, settings: Settings, weight: Any = None) -> Standardization:
@@ -74,52 +87,48 @@ def measure(rows: Array, settings: Settings, weight: Any = None) -> Standardizat
     )
 
 
-def read_held_out(
-    estimator: BaseEstimator,
+def _read_held_out(
+    reader: BaseEstimator,
     settings: Settings,
-    eval_set: Any,
+    given: ValidationRows,
     vocabulary: Targets,
     standardization: Standardization,
 ) -> TrainingData:
-    """Return the rows of a pair (X, y), read as those that were trained on."""
-    whose = f"eval_set of {settings.owner}.fit"
-    X, y = check_pair(eval_set, whose)
+    """Return validation rows, read as those that were trained on."""
+    X_name, y_name, weight_name = given.names
+    check_lengths(given.X, given.y, given.whose, X_name, y_name)
     try:
-        checked, given = _read_pair(estimator, settings, X, y, whose, reset=False)
+        rows = _checked(reader, given.X, f"{X_name} of {given.whose}", reset=False)
     except (TypeError, ValueError) as error:
         text = str(error)
-        raise InvalidDataError(text if whose in text else f"{whose}: {text}") from error
-    encoded = vocabulary.encode(given, whose)
-    return prepare(checked, _as_kernels_take(encoded, settings), None, standardization)
+        raise InvalidDataError(text if given.whose in text else f"{given.whose}: {text}") from error
+    encoded = vocabulary.encode(given.y, f"{y_name} of {given.whose}")
+    check_lengths(rows, encoded, given.whose, X_name, y_name)
+    weight = check_weight(given.sample_weight, len(rows), given.whose, weight_name)
+    return prepare(rows, _as_kernels_take(encoded, settings), weight, standardization)
 
 
 def read_targets(
-    estimator: BaseEstimator, settings: Settings, X: Any, y: Any, whose: str
-) -> tuple[Array, Any]:
-    """Return X checked, and y in a form that a vocabulary encodes."""
-    return _read_pair(estimator, settings, X, y, whose, reset=False)
-
-
-def _read_pair(
-    estimator: BaseEstimator, settings: Settings, X: Any, y: Any, whose: str, reset: bool
-) -> tuple[Array, Any]:
+    estimator: BaseEstimator, vocabulary: Targets, X: Any, y: Any, whose: str
+) -> tuple[Array, Array]:
+    """Return X checked, and y as its vocabulary encodes it."""
     check_lengths(X, y, whose)
-    if settings.loss.takes == "labels" and not _is_matrix(y):
-        checked, labels = validate_data(estimator, X, y, reset=reset)
-        return checked, labels
-    if y is None:
-        raise InvalidDataError(f"{whose} requires y to be passed, but the target y is None")
-    checked = validate_data(estimator, X, reset=reset)
-    # What became rows is of known length, whatever it was before.
-    given = y if hasattr(y, "shape") or isinstance(y, (list, tuple)) else np.asarray(y)
-    check_lengths(checked, given, whose)
-    return checked, given
+    rows = _checked(estimator, X, f"X of {whose}", reset=False)
+    encoded = vocabulary.encode(y, f"y of {whose}")
+    check_lengths(rows, encoded, whose)
+    return rows, encoded
 
 
-def _is_matrix(y: Any) -> bool:
-    """Whether y has several columns, so that it can be no labels."""
-    shape: tuple[int, ...] = np.shape(y) if isinstance(y, (list, tuple)) else getattr(y, "shape", ())
-    return len(shape) == 2 and shape[1] > 1
+def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array:
+    """Return X as scikit-learn's `validate_data` does."""
+    if scipy.sparse.issparse(X):
+        raise InvalidDataError(
+            f"{whose} must be dense, got a sparse {type(X).__name__} of shape {X.shape}: give X.toarray(), "
+            f"or let the step before make dense rows, as OneHotEncoder(sparse_output=False) and "
+            f"ColumnTransformer(sparse_threshold=0) do"
+        )
+    checked: Array = validate_data(estimator, X, reset=reset)
+    return checked
 
 
 def _as_kernels_take(encoded: Array, settings: Settings) -> Array:
@@ -137,15 +146,22 @@ def rows_to_predict(estimator: BaseEstimator, X: Any) -> Array:
         and (X.dtype == np.uint8 or np.isfinite(X).all())
     ):
         return np.asarray(X)
-    checked: Array = validate_data(estimator, X, reset=False)
-    return checked
+    return _checked(estimator, X, f"X of {type(estimator).__name__}", reset=False)
 
 
-def check_weight(sample_weight: Any, n: int, whose: str) -> None:
-    """Raise InvalidDataError unless sample weights are None or n numbers >= 0 with a finite sum > 0."""
+def check_weight(
+    sample_weight: Any, n: int, whose: str, name: str = "sample_weight"
+) -> npt.NDArray[np.float64] | None:
+    """Return sample weights in float64; None where there are none.
+
+    Raises
+    ------
+    InvalidDataError
+        They are not n numbers >= 0 with a finite sum > 0.
+    """
     if sample_weight is None:
-        return
-    whose = f"sample_weight of {whose} must"
+        return None
+    whose = f"{name} of {whose} must"
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -161,28 +177,26 @@ def check_weight(sample_weight: Any, n: int, whose: str) -> None:
         raise InvalidDataError(
             f"{whose} have a finite sum > 0, weights that are all zero do not, got {total}"
         )
+    return weight
 
 
-def check_lengths(X: Any, y: Any, whose: str) -> None:
-    """Raise InvalidDataError when y has not as many targets as X has rows."""
+def check_lengths(X: Any, y: Any, whose: str, X_name: str = "X", y_name: str = "y") -> None:
+    """Raise InvalidDataError when there is no y, or it has not as many targets as X has rows."""
+    if y is None:
+        raise InvalidDataError(f"{whose} requires {y_name} to be passed, but the target {y_name} is None")
     n, count = _length(X), _length(y)
     is_table = getattr(X, "ndim", 2) == 2
     if is_table and n and count is not None and n != count:
         raise InvalidDataError(
-            f"y of {whose} must have one label per row of X: X has {n} rows, y has {count}"
+            f"{y_name} of {whose} must have one label per row of {X_name}: "
+            f"{X_name} has {n} rows, {y_name} has {count}"
         )
 
 
 def _length(array: Any) -> int | None:
-    """Return the length of what has one; whatever else is wrong, scikit-learn says."""
+    """Return the length of what has one; whatever else is wrong, others say."""
     shape = getattr(array, "shape", None)
     if shape is None:
-        return len(array) if isinstance(array, (list, tuple)) else None
+        is_sized = isinstance(array, Sized) and not isinstance(array, (str, bytes, Mapping))
+        return len(array) if is_sized else None
     return int(shape[0]) if len(shape) > 0 else None
-
-
-def check_pair(eval_set: Any, whose: str) -> tuple[Any, Any]:
-    """Return the two parts of an eval set."""
-    if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
-        raise InvalidDataError(f"{whose} must be a pair (X, y), got {reprlib.repr(eval_set)}")
-    return eval_set[0], eval_set[1]

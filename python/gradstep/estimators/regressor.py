@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -189,7 +190,11 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         X: npt.ArrayLike,
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
-        eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        eval_set: Any = None,
+        *,
+        X_val: npt.ArrayLike | None = None,
+        y_val: npt.ArrayLike | None = None,
+        sample_weight_val: npt.ArrayLike | None = None,
     ) -> Self:
         """Train on the rows of X.
 
@@ -205,8 +210,12 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
             Real values; of several columns each is an output.
         sample_weight : array-like of shape (n,), optional
             Weights >= 0 of the rows; only their ratios count.
-        eval_set : pair (X, y), optional
-            Validation rows, never trained on; `evaluate_every` says when they are evaluated.
+        eval_set : pair (X, y) or triple (X, y, sample_weight), optional
+            Validation rows, never trained on; `evaluate_every` says when they are evaluated, by their
+            weights if they have some. A list of one such pair and the `Rows` of a data set will do, too.
+        X_val, y_val, sample_weight_val : array-like, optional
+            The same rows one by one, as scikit-learn's metadata routing takes them:
+            ``Pipeline(steps, transform_input=["X_val"])`` passes them through the steps before.
 
         Returns
         -------
@@ -227,22 +236,30 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """
-        self._fit(X, y, sample_weight, eval_set)
+        whose = f"{self._owner()}.fit"
+        given = ValidationRows.named(eval_set, X_val, y_val, sample_weight_val, whose)
+        self._fit(X, y, sample_weight, given)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the answer to every row in the units of y, (n,) or (n, k) as y had."""
         return self._predict(X)
 
-    def evaluate(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Metrics:
-        """Return loss, cost and the metrics of the loss on the rows of X.
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Return the R2, the mean over the outputs, on the rows of X, y being read as `fit` reads it."""
+        return float(super().score(X, self._read_y(y, "score"), sample_weight))
+
+    def evaluate(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Metrics:
+        """Return loss, cost and the metrics of the history on the rows of X, weighted if those are.
 
         Raises
         ------
         InvalidDataError
             y is not real, or has other columns than in `fit`.
         """
-        return self._evaluate(X, y)
+        return self._evaluate(X, y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

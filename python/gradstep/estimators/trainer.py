@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
 from gradstep.training.fitted import Fitted
@@ -196,7 +197,11 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         X: npt.ArrayLike,
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
-        eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        eval_set: Any = None,
+        *,
+        X_val: npt.ArrayLike | None = None,
+        y_val: npt.ArrayLike | None = None,
+        sample_weight_val: npt.ArrayLike | None = None,
     ) -> Self:
         """Train on the rows of X.
 
@@ -213,8 +218,12 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
             indicator matrix of 0 and 1.
         sample_weight : array-like of shape (n,), optional
             Weights >= 0 of the rows; only their ratios count.
-        eval_set : pair (X, y), optional
-            Validation rows, never trained on; `evaluate_every` says when they are evaluated.
+        eval_set : pair (X, y) or triple (X, y, sample_weight), optional
+            Validation rows, never trained on; `evaluate_every` says when they are evaluated, by their
+            weights if they have some. A list of one such pair and the `Rows` of a data set will do, too.
+        X_val, y_val, sample_weight_val : array-like, optional
+            The same rows one by one, as scikit-learn's metadata routing takes them:
+            ``Pipeline(steps, transform_input=["X_val"])`` passes them through the steps before.
 
         Returns
         -------
@@ -235,7 +244,9 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """
-        self._fit(X, y, sample_weight, eval_set)
+        whose = f"{self._owner()}.fit"
+        given = ValidationRows.named(eval_set, X_val, y_val, sample_weight_val, whose)
+        self._fit(X, y, sample_weight, given)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -255,19 +266,28 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         scores, takes = self._scores(X), self._model().loss.takes
         return scores[:, 1] - scores[:, 0] if takes == "labels" and scores.shape[1] == 2 else scores
 
-    def evaluate(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Metrics:
-        """Return loss, cost and the metrics of the loss on the rows of X.
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Return the accuracy on the rows of X, y being read as `fit` reads it.
+
+        Of indicators it is the share of rows that are right throughout.
+        """
+        return float(super().score(X, self._read_y(y, "score"), sample_weight))
+
+    def evaluate(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Metrics:
+        """Return loss, cost and the metrics of the history on the rows of X, weighted if those are.
 
         Raises
         ------
         InvalidDataError
             y has a label that `fit` has not seen.
         """
-        return self._evaluate(X, y)
+        return self._evaluate(X, y, sample_weight)
 
-    def _publish_targets(self, fitted: Fitted) -> None:
+    def _learned_of_targets(self, fitted: Fitted) -> dict[str, Any]:
         targets = fitted.targets
-        self.classes_ = targets.classes if isinstance(targets, Labels) else np.arange(targets.k)
+        return {"classes_": targets.classes if isinstance(targets, Labels) else np.arange(targets.k)}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError
 from gradstep.nn.losses import Loss
+from gradstep.plan import forms
 
 Array = npt.NDArray[Any]
 Weight = npt.NDArray[np.float64] | None
@@ -36,6 +37,16 @@ class Targets:
     @property
     def k(self) -> int:
         """Outputs of the network."""
+        raise NotImplementedError
+
+    def read(self, y: Any, whose: str) -> Array:
+        """Return y, given in whatever form, as labels (n,), or as values or indicators (n, k).
+
+        Raises
+        ------
+        InvalidDataError
+            y is nothing of the kind; the message begins with `whose`.
+        """
         raise NotImplementedError
 
     def encode(self, y: Any, whose: str) -> Array:
@@ -84,33 +95,36 @@ class Labels(Targets):
         InvalidDataError
             Values that are no labels, labels that have no common order, or one class only.
         """
-        from sklearn.utils.multiclass import check_classification_targets, type_of_target
+        from sklearn.utils.multiclass import check_classification_targets
 
+        labels = forms.labels(y, whose)
         try:
-            check_classification_targets(y)
-            kind = type_of_target(y)
-            classes, indices = np.unique(y, return_inverse=True)
+            check_classification_targets(labels)
+            classes, indices = np.unique(labels, return_inverse=True)
         except TypeError as error:
             raise InvalidDataError(f"{whose} must have labels of one type: {error}") from error
         except ValueError as error:
             raise InvalidDataError(
                 f"{whose} must be class labels: {error}; real values are for Regressor"
             ) from error
-        if kind == "multilabel-indicator":
-            raise InvalidDataError(
-                f"{whose} must be one label a row, got an indicator matrix of shape {np.shape(y)}; "
-                f"loss='multilabel' takes those"
-            )
         if len(classes) < 2:
             raise InvalidDataError(
                 f"{whose} must have two classes or more, got one class: {classes.tolist()[0]!r}"
             )
         return cls(classes), indices.astype(np.int32)
 
+    def read(self, y: Any, whose: str) -> Array:
+        """Return class labels (n,)."""
+        return forms.labels(y, whose)
+
     def encode(self, y: Any, whose: str) -> Array:
         """Return the index of every label (n,) among the classes."""
         known = {label: index for index, label in enumerate(self.classes.tolist())}
-        labels, inverse = np.unique(y, return_inverse=True)
+        given = self.read(y, whose)
+        try:
+            labels, inverse = np.unique(given, return_inverse=True)
+        except TypeError as error:
+            raise InvalidDataError(f"{whose} must have labels of one type: {error}") from error
         unseen = [label for label in labels.tolist() if label not in known]
         if unseen:
             raise InvalidDataError(
@@ -148,17 +162,21 @@ class Indicators(Targets):
     @classmethod
     def learn(cls, y: Any, whose: str) -> tuple[Indicators, npt.NDArray[np.float64]]:
         """Return the vocabulary of an indicator matrix (n, k), and the matrix in float64."""
-        values = _indicators(y, whose)
+        values = forms.indicators(y, whose)
         return cls(values.shape[1]), values
 
-    def encode(self, y: Any, whose: str) -> Array:
+    def read(self, y: Any, whose: str) -> Array:
         """Return the matrix (n, k) in float64."""
-        values = _indicators(y, whose)
+        values = forms.indicators(y, whose)
         if values.shape[1] != self.count:
             raise InvalidDataError(
                 f"{whose} must have {self.count} columns, as in fit, got {values.shape[1]}"
             )
         return values
+
+    def encode(self, y: Any, whose: str) -> Array:
+        """Return the matrix (n, k) in float64."""
+        return self.read(y, whose)
 
     def decode(self, answers: Array) -> Array:
         """Return indicators (n, k) as ints."""
@@ -195,22 +213,28 @@ class Values(Targets):
         cls, y: Any, whose: str, loss: Loss, standardize: bool = True, weight: Weight = None
     ) -> tuple[Values, npt.NDArray[np.float64]]:
         """Return the vocabulary of y (n,) or (n, k), and y standardised, (n, k)."""
-        values = _real(y, whose, loss.least)
+        given = forms.values(y, whose, loss.least)
+        values = given[:, None] if given.ndim == 1 else given
         mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
         if standardize:
             with np.errstate(over="ignore", invalid="ignore"):
                 mean, scale = _mean_and_scale(values, loss.centres, weight)
         if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise InvalidDataError(f"{whose} has values too large to standardize")
-        targets = cls(mean, scale, np.ndim(y) == 1, loss.least)
+        targets = cls(mean, scale, given.ndim == 1, loss.least)
         return targets, (values - mean) / scale
+
+    def read(self, y: Any, whose: str) -> Array:
+        """Return real values in their own units, (n, k)."""
+        given = forms.values(y, whose, self.least)
+        values = given[:, None] if given.ndim == 1 else given
+        if values.shape[1] != self.k:
+            raise InvalidDataError(f"{whose} must have {self.k} columns, as in fit, got {values.shape[1]}")
+        return values
 
     def encode(self, y: Any, whose: str) -> Array:
         """Return y standardised, (n, k)."""
-        values = _real(y, whose, self.least)
-        if values.shape[1] != self.k:
-            raise InvalidDataError(f"{whose} must have {self.k} columns, as in fit, got {values.shape[1]}")
-        encoded: Array = (values - self.mean) / self.scale
+        encoded: Array = (self.read(y, whose) - self.mean) / self.scale
         return encoded
 
     def decode(self, answers: Array) -> Array:
@@ -243,46 +267,3 @@ def _mean_and_scale(values: Array, centres: bool, weight: Weight) -> tuple[Array
     # A column that is constant but for rounding has nothing to be scaled by; one that overflows is told.
     is_constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
     return centre if centres else np.zeros_like(centre), np.where(is_constant, 1.0, scale)
-
-
-def _dense(y: Any) -> Any:
-    return y.toarray() if hasattr(y, "toarray") else y
-
-
-def _indicators(y: Any, whose: str) -> npt.NDArray[np.float64]:
-    wanted = f"{whose} must be an indicator matrix (n, k) of 0 and 1"
-    try:
-        values = np.asarray(_dense(y), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{wanted}, got {reprlib.repr(y)}") from error
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise InvalidDataError(f"{wanted}, got shape {values.shape}; labels (n,) are for loss='softmax'")
-    wrong = np.argwhere((values != 0) & (values != 1))
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        raise InvalidDataError(f"{wanted}, got {values[row, column]} in row {row}, column {column}")
-    return values
-
-
-def _real(y: Any, whose: str, least: float) -> npt.NDArray[np.float64]:
-    try:
-        given = np.asarray(y)
-        if given.dtype.kind == "c":
-            raise TypeError("complex numbers")
-        values = given.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{whose} must be real numbers, got {reprlib.repr(y)}: {error}") from error
-    if values.ndim not in (1, 2) or values.shape[-1] == 0:
-        raise InvalidDataError(f"{whose} must have shape (n,) or (n, k), got {values.shape}")
-    values = values.reshape(len(values), -1)
-    wrong = np.argwhere(~np.isfinite(values))
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        raise InvalidDataError(
-            f"{whose} must be finite and contain no NaN, got {values[row, column]} in row {row}"
-        )
-    wrong = np.argwhere(values < least)
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        raise InvalidDataError(f"{whose} must be >= {least:g}, got {values[row, column]} in row {row}")
-    return values

@@ -63,10 +63,10 @@ def predictions(
     ('true value', 'predicted value')
     """
     what = "`regressor` of predictions"
-    outputs = fitted_model(regressor, what, "Regressor", takes=("values",)).targets.k
+    targets = fitted_model(regressor, what, "Regressor", takes=("values",)).targets
     # Checks X and y together, which `predict` cannot.
     regressor.evaluate(X, y)
-    true = np.asarray(y, dtype=np.float64).reshape(-1, outputs)
+    outputs, true = targets.k, targets.read(y, "y of predictions")
     predicted = np.asarray(regressor.predict(X), dtype=np.float64).reshape(-1, outputs)
     shown = min(outputs, _MOST_PANELS)
     columns = panel_columns(shown)

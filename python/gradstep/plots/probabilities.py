@@ -121,11 +121,12 @@ def probability_histograms(
 
 def _classified(name: str, trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike) -> _Rows:
     what = f"trainer {name!r}" if name else "the trainer"
-    fitted_model(
+    fitted = fitted_model(
         trainer, f"{what} of probability_histograms", "Trainer of one label a row", takes=("labels",)
     )
     # Checks X and y together, which `predict` cannot.
     trainer.evaluate(X, y)
-    labels = np.searchsorted(trainer.classes_, np.asarray(y))
+    classes = fitted.targets.encode(y, "y of probability_histograms")
     probabilities = trainer.predict_proba(X)
-    return _Rows(probabilities[np.arange(len(labels)), labels], trainer.predict(X) == np.asarray(y))
+    answers = fitted.targets.encode(trainer.predict(X), "answers")
+    return _Rows(probabilities[np.arange(len(classes)), classes], answers == classes)

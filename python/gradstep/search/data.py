@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, assert_all_finite, column_or_1d, index
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_lengths, check_weight, read_rows
+from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
@@ -119,10 +120,10 @@ def _read_again(rows: JobRows, settings: Settings, given: Given) -> JobRows:
         settings.loss, y, f"y of {whose}", settings.standardize_targets, weight
     )
     held_out = None
-    if rows.held_out is not None:
-        held_out = _with_targets(
-            rows.held_out, vocabulary.encode(eval_set[1], f"eval_set of {whose}"), settings
-        )
+    validation = ValidationRows.of(eval_set, whose)
+    if rows.held_out is not None and validation is not None:
+        encoded_too = vocabulary.encode(validation.y, f"y of {validation.whose}")
+        held_out = _with_targets(rows.held_out, encoded_too, settings)
     return replace(
         rows, train=_with_targets(rows.train, encoded, settings), held_out=held_out, targets=vocabulary
     )

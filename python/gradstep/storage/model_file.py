@@ -26,7 +26,7 @@ from gradstep.errors import CorruptFileError, GradstepError, InvalidDataError
 from gradstep.nn import schedules
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
-from gradstep.nn.metrics import Metric
+from gradstep.nn.metrics import SPLITS, Metric
 from gradstep.nn.schedules import Recorded, Schedule
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
@@ -154,6 +154,7 @@ def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[
         "targets": _encode_targets(fitted.targets),
         "feature_names": None if fitted.feature_names is None else [str(n) for n in fitted.feature_names],
         "schema": None if fitted.schema is None else fitted.schema.to_dict(),
+        "weighted": list(result.history.weighted),
         "n_iter": result.n_iter,
         "batch_size": result.batch_size,
         "updates_per_epoch": result.updates_per_epoch,
@@ -211,7 +212,7 @@ def _read(
         raise CorruptFileError(f"its precision must be float32 or float64, got {header['dtype']!r}")
     take = _Taker(arrays)
     fitted = _read_fitted(header, take)
-    history = take.history(fitted.metrics)
+    history = take.history(fitted.metrics, _weighted(header["weighted"]))
     parameters = _decode_params(found, header["params"], take)
     take.nothing_is_left()
     backend = _typed(header, "backend", str)
@@ -290,7 +291,7 @@ class _Taker:
             raise CorruptFileError(f"its tensor {name!r} must be finite")
         return array
 
-    def history(self, metrics: Sequence[Metric]) -> History:
+    def history(self, metrics: Sequence[Metric], weighted: Sequence[str]) -> History:
         columns: Arrays = {}
         for name in History(metrics).keys():  # noqa: SIM118
             shape = columns["update"].shape if columns else None
@@ -302,7 +303,7 @@ class _Taker:
                 np.isfinite(columns[name]).all() or np.isnan(columns[name]).all()
             ):
                 raise CorruptFileError(f"its tensor 'history/{name}' must be finite, or NaN throughout")
-        return History(metrics, columns)
+        return History(metrics, columns, weighted)
 
     def nothing_is_left(self) -> None:
         if self.arrays:
@@ -372,6 +373,12 @@ def _names(names: Any, d: int) -> npt.NDArray[Any]:
     if not isinstance(names, list) or len(names) != d or not all(isinstance(name, str) for name in names):
         raise CorruptFileError(f"its feature names must be {d} strings")
     return np.array(names, dtype=object)
+
+
+def _weighted(splits: Any) -> list[str]:
+    if not isinstance(splits, list) or not all(split in SPLITS for split in splits):
+        raise CorruptFileError(f"its weighted splits must be among {', '.join(SPLITS)}, got {splits!r}")
+    return splits
 
 
 def _typed(header: dict[str, Any], name: str, kind: type) -> Any:

@@ -46,14 +46,18 @@ class History:
         What its columns tell beside loss and cost; the accuracy by default.
     columns : mapping of str to array-like of shape (n_rows,), optional
         Exactly the columns of these metrics; an empty history by default.
+    weighted : sequence of str, default=()
+        Splits whose metrics are weighted means, since the rows had weights.
     """
 
     def __init__(
         self,
         metrics: Sequence[Metric] = (Accuracy(),),
         columns: Mapping[str, npt.ArrayLike] | None = None,
+        weighted: Sequence[str] = (),
     ) -> None:
         self.metrics = tuple(metrics)
+        self.weighted = tuple(weighted)
         self.rows: list[dict[str, float]] = []
         self._names = column_names(self.metrics)
         if columns is not None:
@@ -104,7 +108,7 @@ class History:
 
     def copy(self) -> History:
         """Return a history with the same rows, to which others can be added."""
-        copy = History(self.metrics)
+        copy = History(self.metrics, weighted=self.weighted)
         copy.rows = list(self.rows)
         return copy
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,14 @@ from gradstep.training.observers import EarlyStoppingState, PlateauState, print_
 from gradstep.training.result import TrainingResult
 from gradstep.training.setup import TrainingJob
 from gradstep.training.status import Status
+
+
+class _Kept(NamedTuple):
+    """The model, None once it is forgotten; the row that describes it; the rows of the history then."""
+
+    fitted: Fitted | None
+    row: dict[str, float]
+    n_rows: int
 
 
 class FitRecorder:
@@ -55,9 +64,7 @@ class FitRecorder:
         on_row: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings
-        self.fitted: Fitted | None = fitted
-        self.history = History(settings.metrics)
-        self.row: dict[str, float] = {}
+        self.history = History(settings.metrics, weighted=job.weighted)
         self.status = Status.RUNNING
         self.error: DivergedError | None = None
         self.batch_size = job.plan.batch_size
@@ -65,20 +72,34 @@ class FitRecorder:
         self.n_threads = job.n_threads
         self.backend = job.backend.name
         self.on_row = on_row
+        self._kept = _Kept(fitted, {}, 0)
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
         self._early = EarlyStoppingState(rule) if rule else None
         self._plateaus = PlateauState(rate) if isinstance(rate, ReduceOnPlateau) else None
 
+    @property
+    def fitted(self) -> Fitted | None:
+        """The model that is kept."""
+        return self._kept.fitted
+
+    @property
+    def row(self) -> dict[str, float]:
+        """The row of the history that describes it."""
+        return self._kept.row
+
     def result(self) -> TrainingResult:
         """Return what the training came to so far; the model must not be forgotten."""
-        if self.fitted is None:
+        kept = self._kept
+        if kept.fitted is None:
             raise ValueError("the model of this training was forgotten")
+        # A row whose model was not kept, since something was raised between the two, never was.
+        del self.history.rows[kept.n_rows :]
         return TrainingResult(
-            self.fitted,
+            kept.fitted,
             self.history,
             self.status,
-            n_iter=-(-int(self.row.get("update", 0)) // self.updates_per_epoch),
+            n_iter=-(-int(kept.row.get("update", 0)) // self.updates_per_epoch),
             batch_size=self.batch_size,
             updates_per_epoch=self.updates_per_epoch,
             backend=self.backend,
@@ -113,18 +134,18 @@ class FitRecorder:
     def end(self, status: Status) -> None:
         """Say why the training is over."""
         early = self._early
+        if early and early.rule.restore_best and early.parameters is not None:
+            self._keep(early.parameters, early.row)
         self.status = status
         # Nothing is asked any more: what has ended is values, and can be pickled.
         self._early = None
         self.on_row = None
-        if early and early.rule.restore_best and early.parameters is not None:
-            self._keep(early.parameters, early.row)
 
     def forget(self) -> None:
         """Forget the model; what was measured stays."""
-        self.fitted = None
+        self._kept = self._kept._replace(fitted=None)
 
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
-        if self.fitted is not None:
-            self.fitted = self.fitted.with_block(block)
-        self.row = row
+        """Keep a model in one assignment, so that nothing can come between it and its row."""
+        fitted = self._kept.fitted
+        self._kept = _Kept(fitted and fitted.with_block(block), row, len(self.history))

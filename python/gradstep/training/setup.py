@@ -70,6 +70,14 @@ class TrainingJob:
     targets: Targets
     n_threads: int
 
+    @property
+    def weighted(self) -> tuple[str, ...]:
+        """Splits of the history whose rows have weights."""
+        parts = {"train": self.train, "running": self.train} | dict(self.evaluated)
+        return tuple(
+            split for split, data in parts.items() if data.weight is not None and data.weight.ndim == 1
+        )
+
     def session(self) -> Session:
         """Begin to execute the plan."""
         return self.backend.session(

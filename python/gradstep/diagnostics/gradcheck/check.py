@@ -138,14 +138,11 @@ def _model(
     trainer: BaseTrainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 ) -> tuple[Objective, TrainingData, Array]:
     """Return objective, rows and parameters (P,) of a fitted estimator, or of one about to be fitted."""
-    settings = replace(trainer.settings(), precision="float64")
     if hasattr(trainer, "coefs_"):
         learned = trainer.result().fitted
         fitted = learned.with_block(learned.block.astype(np.float64))
-        rows, given = read_targets(trainer, settings, X, y, _OWNER)
-        targets = fitted.targets.encode(given, f"y of {_OWNER}")
-        check_weight(sample_weight, len(targets), _OWNER)
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        rows, targets = read_targets(trainer, fitted.targets, X, y, _OWNER)
+        weight = check_weight(sample_weight, len(rows), _OWNER)
         return fitted.objective, fitted.data(rows, targets, weight), fitted.block
     # The copy has a RandomState of its own. One epoch: what is looked at are the parameters before it.
     fresh = clone(trainer)
