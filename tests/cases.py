@@ -297,6 +297,36 @@ def trained(
     return state
 
 
+def everything(
+    backend: Backend,
+    case: Case,
+    precision: str,
+    n_threads: int,
+    data: TrainingData | None = None,
+    plan: Plan | None = None,
+) -> list[npt.NDArray[Any]]:
+    """Return all that a backend can compute of a case, or of other rows and plans, one array per kind."""
+    data, plan = data or case.data(precision=precision), plan or case.plan()
+    objective, block = case.objective, case.parameters(precision)
+    state = case.state(precision)
+    session = backend.session(plan, data, [data], n_threads=n_threads)
+    running = session.train(state, 0, case.updates)
+    (evaluation,) = session.evaluate(state.parameters, with_scores=True)
+    assert evaluation.scores is not None
+    of_all, gradient = backend.loss_and_gradient(objective, data, block, n_threads=n_threads)
+    return [
+        state.parameters,
+        np.array(backend.evaluate(objective, data, state.parameters, n_threads=n_threads)[:3]),
+        backend.scores(objective, data, block, n_threads=n_threads),
+        np.array(of_all[:3]),
+        gradient,
+        state.slots,
+        np.array(running),
+        np.array(evaluation[:3]),
+        evaluation.scores,
+    ]
+
+
 def relative_error(layers: Layers, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     """Return the largest ``|a - b| / max(|b|, floor)`` over all parameters, or numbers laid out likewise.
 

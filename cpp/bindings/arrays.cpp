@@ -40,13 +40,15 @@ void statistics_of(const Array<double>& values, std::vector<double>& doubles, st
 }  // namespace
 
 PyRows::PyRows(py::array X, py::array targets, std::optional<Array<double>> weight, const Array<double>& mean,
-               const Array<double>& inverse_scale)
-    : X_(std::move(X)), type_(row_type(X_)), targets_(std::move(targets)), weight_(std::move(weight)) {
+               const Array<double>& inverse_scale, std::optional<Array<std::int32_t>> index)
+    : X_(std::move(X)), type_(row_type(X_)), targets_(std::move(targets)), weight_(std::move(weight)),
+      index_(std::move(index)) {
     require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
     require(d() >= 1, "`X` must have at least one column");
     require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
-    require(n() <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
+    require(X_.shape(0) <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
             "the rows of `X` must not lie backwards");
+    if (index_) check_index();
     if (targets_.ndim() == 1)
         take_labels();
     else
@@ -59,6 +61,15 @@ PyRows::PyRows(py::array X, py::array targets, std::optional<Array<double>> weig
     require_shape(inverse_scale, "inverse_scale", d());
     statistics_of(mean, mean_, mean_float_);
     statistics_of(inverse_scale, inverse_scale_, inverse_scale_float_);
+}
+
+void PyRows::check_index() const {
+    require(index_->ndim() == 1, "`index` must have 1 dimension, got " + std::to_string(index_->ndim()));
+    if (index_->size() == 0) return;
+    const auto [least, most] = std::minmax_element(index_->data(), index_->data() + index_->size());
+    require(*least >= 0 && *most < X_.shape(0), "`index` must name rows below " +
+                                                    std::to_string(X_.shape(0)) + ", got " +
+                                                    std::to_string(*least < 0 ? *least : *most));
 }
 
 void PyRows::take_labels() {
@@ -103,7 +114,7 @@ Rows<T> PyRows::as() const {
         .type = type_,
         .n = n(),
         .d = d(),
-        .stride = n() > 1 ? X_.strides(0) / X_.itemsize() : d(),
+        .stride = X_.shape(0) > 1 ? X_.strides(0) / X_.itemsize() : d(),
         .mean = mean_.data(),
         .inverse_scale = inverse_scale_.data(),
         .mean_T = mean,
@@ -112,6 +123,7 @@ Rows<T> PyRows::as() const {
         .values = labels ? nullptr : static_cast<const T*>(targets_.data()),
         .weight = weight_ ? weight_->data() : nullptr,
         .weight_stride = weights_apart() ? n() : 0,
+        .index = index_ ? index_->data() : nullptr,
     };
 }
 
@@ -206,9 +218,11 @@ template Models<double> PyModels::as<double>() const;
 
 void register_arrays(py::module_& module) {
     py::class_<PyRows>(module, "Rows", "Rows of a data set, targets, weights, mean and inverse scale.")
-        .def(py::init<py::array, py::array, std::optional<Array<double>>, Array<double>, Array<double>>(),
+        .def(py::init<py::array, py::array, std::optional<Array<double>>, Array<double>, Array<double>,
+                      std::optional<Array<std::int32_t>>>(),
              py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),
-             py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert());
+             py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert(),
+             py::arg("index").noconvert() = py::none());
     py::class_<PyModels>(module, "Models", "What m models have in common, and the numbers of each.")
         .def(py::init<std::string, Array<Index>, Array<double>, std::string, Array<double>,
                       std::vector<std::string>, Array<double>, std::string>(),

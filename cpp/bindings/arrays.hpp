@@ -39,15 +39,16 @@ inline void require(bool holds, const std::string& message) {
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
 class PyRows {
 public:
-    // `targets` are class indices (n,) int32, or values (n, k) of the arithmetic's type.
+    // `targets` are class indices (n,) int32, or values (n, k) of the arithmetic's type; `index` (n,) are the
+    // rows of X that they belong to, all by default.
     PyRows(py::array X, py::array targets, std::optional<Array<double>> weight, const Array<double>& mean,
-           const Array<double>& inverse_scale);
+           const Array<double>& inverse_scale, std::optional<Array<std::int32_t>> index);
 
     // Throws for values of another type.
     template <class T>
     Rows<T> as() const;
 
-    Index n() const { return X_.shape(0); }
+    Index n() const { return index_ ? index_->size() : X_.shape(0); }
     Index d() const { return X_.shape(1); }
     TargetKind target_kind() const { return targets_.ndim() == 1 ? TargetKind::labels : TargetKind::values; }
     Index classes() const { return classes_; }           // of labels
@@ -56,6 +57,7 @@ public:
     Index weighted_models() const { return weight_->shape(0); }
 
 private:
+    void check_index() const;
     void take_labels();
     void take_values() const;
 
@@ -63,6 +65,7 @@ private:
     RowType type_;
     py::array targets_;
     std::optional<Array<double>> weight_;
+    std::optional<Array<std::int32_t>> index_;
     std::vector<double> mean_;
     std::vector<double> inverse_scale_;
     std::vector<float> mean_float_;

@@ -16,6 +16,7 @@ class Rows:
         weight: npt.NDArray[np.float64] | None,
         mean: npt.NDArray[np.float64],
         inverse_scale: npt.NDArray[np.float64],
+        index: npt.NDArray[np.int32] | None = None,
     ) -> None: ...
 
 class Models:

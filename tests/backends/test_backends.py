@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from cases import (
     Case,
     case_id,
     concept_id,
+    everything,
     find,
     relative_error,
     train,
@@ -65,28 +65,6 @@ PARTS: dict[str, tuple[Any, ...]] = {
 }
 
 METHODS = ("session", "evaluate", "loss_and_gradient", "scores")
-
-
-def everything(backend: Backend, case: Case, precision: str, n_threads: int) -> list[npt.NDArray[Any]]:
-    """Return all that a backend can compute of a case, one array per kind."""
-    data, objective, block = case.data(precision=precision), case.objective, case.parameters(precision)
-    state = case.state(precision)
-    session = backend.session(case.plan(), data, [data], n_threads=n_threads)
-    running = session.train(state, 0, case.updates)
-    (evaluation,) = session.evaluate(state.parameters, with_scores=True)
-    assert evaluation.scores is not None
-    of_all, gradient = backend.loss_and_gradient(objective, data, block, n_threads=n_threads)
-    return [
-        state.parameters,
-        np.array(backend.evaluate(objective, data, state.parameters, n_threads=n_threads)[:3]),
-        backend.scores(objective, data, block, n_threads=n_threads),
-        np.array(of_all[:3]),
-        gradient,
-        state.slots,
-        np.array(running),
-        np.array(evaluation[:3]),
-        evaluation.scores,
-    ]
 
 
 @pytest.mark.parametrize("method", METHODS)

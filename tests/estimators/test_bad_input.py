@@ -179,9 +179,18 @@ def test_not_fitted(method, tmp_path):
         gs.Trainer().save(tmp_path / "model")
 
 
-def test_values_too_large_to_standardize():
-    with pytest.raises(InvalidDataError, match="column 1 of X has values too large to standardize"):
-        trainer().fit(put(1e308), Y)
+def test_values_that_have_too_few_digits():
+    rows = X.astype(np.float64)
+    rows[:, 1] = np.arange(len(X)) % 2 * 5e-324
+    with pytest.raises(InvalidDataError, match="column 1 of X must have a standard deviation of 5e-321 or"):
+        trainer().fit(rows, Y)
+
+
+def test_images_of_units_that_pixels_cannot_be_moved_between():
+    rows = X.astype(np.float64)[:, :2] * [1, 1e-310]
+    flip = gs.augment.HorizontalFlip(image_shape=(1, 2))
+    with pytest.raises(InvalidDataError, match="column 1 of X must be nearer to 1 for images"):
+        trainer(augment=flip).fit(rows, Y)
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradstep import backends
 from gradstep.errors import InvalidDataError
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
-from gradstep.plan.standardization import Standardization, sums_of_bytes
 
 TYPES = ("uint8", "float32", "float64")
 
@@ -196,119 +195,87 @@ def test_more_rows_than_an_index_can_count_are_refused() -> None:
         prepare(np.empty((2**31, 0), dtype=np.uint8), None)
 
 
-def test_the_measure_of_bytes_has_the_same_bits_for_any_number_of_threads() -> None:
-    X = np.random.default_rng(0).integers(0, 256, (1001, 7), dtype=np.uint8)
-    one = Standardization.of(X)
-    np.testing.assert_allclose(one.scale, X.astype(np.float64).std(axis=0), rtol=1e-13)
-    for n_threads in (2, 3, 7):
-        many = Standardization.of(X, n_threads=n_threads)
-        np.testing.assert_array_equal(many.mean, one.mean)
-        np.testing.assert_array_equal(many.scale, one.scale)
+def test_take_chooses_rows_of_rows() -> None:
+    X = table("float32", n=9)
+    weight = np.arange(1, 10)
+    data = prepare(X, np.arange(9) % 4, weight)
+    some = data.take([7, 0, 7, 3])
+    assert some.X is data.X
+    assert some.n == 4
+    assert some.index is not None
+    assert some.index.dtype == np.int32
+    assert some.index.tolist() == [7, 0, 7, 3]
+    assert some.targets.tolist() == [3, 0, 3, 3]
+    assert some.weight is not None
+    np.testing.assert_allclose(some.weight, np.array([8, 1, 8, 4]) * 4 / 21, rtol=1e-14)
+    # Of rows of rows the places are counted in those.
+    again = some.take(np.array([3, 0, 1]))
+    assert again.index is not None
+    assert again.index.tolist() == [3, 7, 0]
+    assert again.targets.tolist() == [3, 3, 0]
+    np.testing.assert_allclose(again.weight, np.array([4, 8, 1]) * 3 / 13, rtol=1e-14)
+    assert again.in_X(np.array([2, 0])).tolist() == [0, 3]
+    assert data.in_X(np.array([2, 0])).tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_sums_of_bytes_are_those_of_integers_on_every_backend(n_threads: int) -> None:
-    there = [name for name, reason in backends.availability().items() if reason is None]
-    ways = [sums_of_bytes, *(backends.get(name).sums_of_bytes for name in there)]
-    full = np.random.default_rng(0).integers(200, 256, (70_001, 13), dtype=np.uint8)
-    wide = np.random.default_rng(1).integers(0, 256, (3, 3100), dtype=np.uint8)
-    for X in (full, full[::-2, 1:], full.T[:, :50], wide, np.broadcast_to(wide[0], (5, 3100)), wide[:0]):
-        integers = X.astype(np.int64)
-        wanted = [integers.sum(axis=0), np.square(integers).sum(axis=0)]
-        for way in ways:
-            np.testing.assert_array_equal(way(X, n_threads), wanted)
-        if len(X):
-            measured = [Standardization.of(X, n_threads=n_threads, sums=way) for way in ways]
-            for other in measured[1:]:
-                np.testing.assert_array_equal(other.scale, measured[0].scale)
+def test_take_of_a_group_and_of_values() -> None:
+    weight = np.array([[1.0, 1, 1, 1], [1, 2, 3, 4]])
+    data = prepare(table("uint8", n=4), np.arange(8.0).reshape(4, 2), weight)
+    some = data.take([3, 1])
+    assert some.targets.tolist() == [[6, 7], [2, 3]]
+    assert some.weight is not None
+    np.testing.assert_allclose(some.weight, [[1, 1], [4 / 3, 2 / 3]], rtol=1e-14)
+    assert data.take([0]).weight is None
+    assert some.select([1]).weight is not None
 
 
-def test_the_measure_of_columns_worked_out_by_hand() -> None:
-    X = np.array([[1, 10, 5], [3, 10, 5], [5, 40, 5]], dtype=np.uint8)
-    measured = Standardization.of(X)
-    np.testing.assert_allclose(measured.mean, [3, 20, 5], rtol=1e-15)
-    np.testing.assert_allclose(measured.scale, [np.sqrt(8 / 3), np.sqrt(200), 1], rtol=1e-15)
-    weighted = Standardization.of(X, np.array([1.0, 0.0, 3.0]))
-    np.testing.assert_allclose(weighted.mean, [4, 32.5, 5], rtol=1e-15)
-    np.testing.assert_allclose(weighted.scale, [np.sqrt(3), np.sqrt(168.75), 1], rtol=1e-15)
+@given(data=st.data())
+def test_any_rows_of_rows_are_those_of_the_composed_numbers(data: st.DataObject) -> None:
+    first = data.draw(st.lists(st.integers(0, 29), min_size=1, max_size=40), label="first")
+    places = data.draw(st.lists(st.integers(0, len(first) - 1), max_size=40), label="places")
+    whole = prepare(table("float64", n=30), np.arange(30))
+    nested, direct = whole.take(first).take(places), whole.take(np.array(first)[places])
+    for name in ("index", "targets"):
+        np.testing.assert_array_equal(getattr(nested, name), getattr(direct, name))
+    np.testing.assert_array_equal(nested.X[nested.index], whole.X[np.array(first)[places]])
 
 
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_many_chunks_measure_like_one(dtype: str, weighted: bool) -> None:
-    rng = np.random.default_rng(0)
-    X = rng.uniform(0, 255, size=(70_001, 9)).astype(dtype)
-    weight = rng.uniform(0, 2, size=len(X)) if weighted else None
-    measured = Standardization.of(X, weight)
-    mean = np.average(X.astype(np.float64), axis=0, weights=weight)
-    variance = np.average((X - mean) ** 2, axis=0, weights=weight)
-    np.testing.assert_allclose(measured.mean, mean, rtol=1e-12)
-    np.testing.assert_allclose(measured.scale, np.sqrt(variance), rtol=1e-12)
-    assert measured.mean.dtype == measured.scale.dtype == np.float64
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ([0, 6], r"^row numbers must be >= 0 and < 6, got 6$"),
+        ([-1], r"^row numbers must be >= 0 and < 6, got -1$"),
+        ([2**40], r"^row numbers must be >= 0 and < 6, got 1099511627776$"),
+        ([0.5], r"^row numbers must be whole numbers \(n,\), got dtype float64 and shape \(1,\)$"),
+        ([True] * 6, r"^row numbers must be whole numbers \(n,\), got dtype bool and shape \(6,\)$"),
+        ([[1]], r"^row numbers must be whole numbers \(n,\), got dtype int64 and shape \(1, 1\)$"),
+    ],
+)
+def test_row_numbers_that_are_none_are_refused(index: Any, message: str) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        prepare(table("uint8"), None, index=index)
+    with pytest.raises(InvalidDataError, match=message):
+        prepare(table("uint8"), None).take(index)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("offset", [0.0, 1.0, 1e5, 1e6])
-def test_a_big_offset_costs_no_digits(dtype: str, offset: float) -> None:
-    spread = np.array([[-1.0], [1.0], [0.5], [-0.5]] * 1000)
-    X = (offset + spread).astype(dtype)
-    exact = X.astype(np.float64) - offset
-    measured = Standardization.of(X)
-    np.testing.assert_allclose(measured.mean - offset, exact.mean(), atol=1e-15 * max(offset, 1) * 10)
-    np.testing.assert_allclose(measured.scale, exact.std(), rtol=1e-9)
+def test_rows_of_a_file_stay_there(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "rows", dtype="uint8", mode="w+", shape=(20, 3))
+    data = prepare(mapped, np.arange(5), None, index=[3, 1, 19, 0, 3])
+    assert data.X is mapped
+    assert data.take([2, 1]).X is mapped
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, -3.3, 1e-300, 1e8 + 0.1, 1e15 / 3])
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("n", [2, 1237])
-def test_constant_columns_have_scale_1(value: float, dtype: str, n: int) -> None:
-    X = np.zeros((n, 2))
-    X[:, 0] = value if dtype != "uint8" else int(abs(value)) % 256
-    X[::2, 1] = 1
-    measured = Standardization.of(X.astype(dtype))
-    assert measured.scale[0] == 1
-    assert measured.scale[1] != 1
-    weight = np.random.default_rng(0).uniform(size=n)
-    assert Standardization.of(X.astype(dtype), weight).scale[0] == 1
-    # A column that is constant where the weights are not zero.
-    X[0, 0] += 1
-    weight[0] = 0
-    assert Standardization.of(X.astype(dtype), weight).scale[0] == 1
+def test_weights_that_sum_to_0_are_refused() -> None:
+    weighted = prepare(table("uint8"), None, np.array([0.0, 1, 2, 0, 3, 4]))
+    with pytest.raises(InvalidDataError, match=r"^sample weights must have a sum > 0, got 0 throughout$"):
+        weighted.take([0, 3])
+    with pytest.raises(InvalidDataError, match=r"^sample weights must have a sum > 0, got 0 throughout$"):
+        prepare(table("uint8"), None, np.zeros(6))
 
 
-@pytest.mark.parametrize("value", [0.1, 1e15 / 3])
-@pytest.mark.parametrize("n", [1237, 70_001])
-def test_the_measure_of_a_constant_column_is_exact(value: float, n: int) -> None:
-    # The larger table is walked in several chunks.
-    X = np.full((n, 9), value)
-    X[::3, 1] = -value
-    measured = Standardization.of(X)
-    assert measured.mean[[0, 8]].tolist() == [value, value]
-    assert measured.scale[[0, 8]].tolist() == [1, 1]
-    np.testing.assert_allclose(measured.scale[1], X[:, 1].std(), rtol=1e-12)
-
-
-def test_nearly_constant_columns_keep_their_scale() -> None:
-    X = np.array([[1e-30], [-1e-30]] * 5)
-    np.testing.assert_allclose(Standardization.of(X).scale, 1e-30, rtol=1e-12)
-    X = 1 + np.array([[1e-12], [-1e-12]] * 5)
-    np.testing.assert_allclose(Standardization.of(X).scale, 1e-12, rtol=1e-3)
-
-
-def test_one_row_has_scale_1() -> None:
-    measured = Standardization.of(np.array([[3.0, -2.0]]))
-    assert measured.mean.tolist() == [3, -2]
-    assert measured.scale.tolist() == [1, 1]
-
-
-@pytest.mark.parametrize("value", [1e200, 1.7e308])
-def test_values_too_large_to_square_name_their_column(value: float) -> None:
-    X = np.array([[0.0, value], [1.0, -value], [2.0, value]])
-    with pytest.raises(InvalidDataError, match=r"^column 1 of X has values too large to standardize"):
-        Standardization.of(X)
-
-
-def test_identity_leaves_features_alone() -> None:
-    identity = Standardization.identity(3)
-    assert identity.mean.tolist() == [0, 0, 0]
-    assert identity.scale.tolist() == [1, 1, 1]
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e-300, 1e-20, 1e20, 2.0**1020])
+def test_weights_of_any_unit_have_mean_1(unit: float) -> None:
+    weight = np.array([0.0, 1, 2, 3, 1, 5])
+    data = prepare(table("uint8"), None, weight * unit)
+    assert data.weight is not None
+    np.testing.assert_allclose(data.weight, weight / 2, rtol=1e-13)

@@ -124,10 +124,27 @@ BAD = [
     (Squared(), np.zeros((2, 2, 2)), r"must have shape \(n,\) or \(n, k\), got \(2, 2, 2\)"),
     (Squared(), np.zeros((2, 0)), r"must have shape \(n,\) or \(n, k\), got \(2, 0\)"),
     (Squared(), 3.0, r"must have shape \(n,\) or \(n, k\), got \(\)"),
-    (Squared(), [1e308, -1e308], "has values too large to standardize"),
     (Poisson(), [1.0, -0.5], "must be >= 0, got -0.5 in row 1"),
     (Poisson(), [[0.0, 1.0], [2.0, -1.0]], "must be >= 0, got -1.0 in row 1"),
 ]
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-170, 1e-42, 1.0, 1e150, 1e307])
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 2, 0, 1])])
+def test_values_of_any_unit_are_standardised(unit: float, weight: Any) -> None:
+    near = np.array([-8.0, 1, 2, 5])
+    vocabulary, encoded = targets.learn(Squared(), near * unit, "y", weight=weight)
+    _, expected = targets.learn(Squared(), near, "y", weight=weight)
+    np.testing.assert_allclose(encoded, expected, rtol=1e-10)
+    np.testing.assert_allclose(vocabulary.decode(encoded), near * unit, rtol=1e-10)
+    vocabulary, encoded = targets.learn(Poisson(), near[1:] * unit, "y")
+    np.testing.assert_allclose(encoded[:, 0], near[1:] / near[1:].mean(), rtol=1e-10)
+
+
+def test_values_that_have_too_few_digits_are_refused() -> None:
+    message = r"^column 1 of y of me must have a standard deviation of 5e-321 .* values of up to 5e-324:"
+    with pytest.raises(InvalidDataError, match=message):
+        targets.learn(Squared(), [[1.0, 0], [2.0, 5e-324]], "y of me")
 
 
 @pytest.mark.parametrize(("loss", "given", "message"), BAD)

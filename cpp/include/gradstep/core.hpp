@@ -9,7 +9,8 @@
 
 namespace gradstep {
 
-// Consecutive updates: batch t is rows row_indices[starts[t]] ... row_indices[starts[t + 1]].
+// Consecutive updates: batch t is rows row_indices[starts[t]] ... row_indices[starts[t + 1]], by their places
+// in the data set.
 struct UpdateRange {
     Index updates;                    // T
     const std::int32_t* row_indices;  // (starts[T],)

@@ -15,10 +15,11 @@ enum class RowType : int { uint8, float32, float64 };
 // What the scores (k,) of a row are judged by: the index of its class, or k values.
 enum class TargetKind : int { labels, values };
 
-// Rows of a data set, read where they lie, with what turns them into network inputs.
+// Rows of a data set, read where they lie, with what turns them into network inputs. A row is known by its
+// place among the n; where in X it lies, `index` says.
 template <class T>
 struct Rows {
-    const void* X;  // (n, d) elements of `type`; adjacent within a row
+    const void* X;  // (rows, d) elements of `type`; adjacent within a row
     RowType type;
     Index n;
     Index d;
@@ -31,6 +32,7 @@ struct Rows {
     const T* values = nullptr;  // (n, k)
     const double* weight = nullptr;  // (n,) of mean 1, or null when every row counts the same
     Index weight_stride = 0;  // elements from one model's weights to the next; 0 where all share them
+    const std::int32_t* index = nullptr;  // (n,) rows of X, or null for its first n
 
     const double* weight_of(Index model) const { return weight ? weight + model * weight_stride : nullptr; }
 };

@@ -31,7 +31,7 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
     const Buffer<std::uint8_t> active(models.m);
     for (Index model = 0; model < models.m; ++model) active[model] = 1;
     const CostGradient<T> to_gradient{*models.kernels, network, dnetwork, models.l2};
-    const Batch all{nullptr, rows.n};
+    const Batch all{.places = nullptr, .in_X = rows.index, .rows = rows.n};
     Barrier barrier;
     parallel(team, [&](int thread, int) {
         step.forward_first(0, all, active.data(), thread);

@@ -62,7 +62,8 @@ public:
         losses_ = Buffer<double>(checked_product(models.m, chunks_));
         hits_ = Buffer<double>(checked_product(models.m, chunks_));
         for (int thread = 0; thread < team; ++thread)
-            workspaces_.emplace_back(network, at_once_, longest, blocks_.width(), int8_ ? int8_->sums() : 0);
+            workspaces_.emplace_back(network, at_once_, longest, blocks_.width(), gathered_bytes(),
+                                     int8_ ? int8_->sums() : 0);
     }
 
     // Whether the network gets weights that are not the parameters'.
@@ -109,19 +110,26 @@ private:
         Index number;  // of all sets' chunks
         Index first;   // row
         Index b;
+
+        RowNumbers places() const { return {nullptr, first, b}; }
+        RowNumbers in_X() const {
+            return rows.index ? RowNumbers{rows.index + first, 0, b} : places();
+        }
     };
 
     // What one thread needs for one chunk; models are counted from the first of those at once.
     struct Workspace {
         Buffer<T> tile;
+        Buffer<std::uint8_t> bytes;  // rows that do not lie together, for int8 products
         Buffer<std::int32_t> sums;
         LayerOutputs<T> A;
         Buffer<double> losses;
         Buffer<double> hits;
 
-        Workspace(const Network<T>& network, Index m, Index rows, Index width, Index sums_of_row)
-            : tile(rows * width), sums(checked_product(rows, sums_of_row)), A(network, m, rows), losses(rows),
-              hits(rows) {}
+        Workspace(const Network<T>& network, Index m, Index rows, Index width, Index bytes_of_row,
+                  Index sums_of_row)
+            : tile(rows * width), bytes(checked_product(rows, bytes_of_row)),
+              sums(checked_product(rows, sums_of_row)), A(network, m, rows), losses(rows), hits(rows) {}
     };
 
     // Whether all rows are bytes, standardised alike.
@@ -153,6 +161,13 @@ private:
         if (!scaled_by_network_ && !int8_) factor_ = scale;
         if (scaled_by_network_ || factor_)
             for (Rows<T>& rows : sets_) rows.inverse_scale_T = nullptr;
+    }
+
+    // Of a row that is copied for int8 products.
+    Index gathered_bytes() const {
+        const bool some = std::any_of(sets_.begin(), sets_.end(),
+                                      [](const Rows<T>& rows) { return rows.index != nullptr; });
+        return int8_ && some ? network_.shape(0).in : 0;
     }
 
     // What the products of the first layer read.
@@ -199,10 +214,20 @@ private:
         bool multiplied = false;
         for (Index place = 0; place < count; ++place) {
             if (!int8_->holds(place)) continue;
-            if (!multiplied) int8_->product(w.sums.data(), chunk.rows, chunk.first, chunk.b);
+            if (!multiplied) int8_->product(w.sums.data(), bytes_of(w, chunk), chunk.b);
             multiplied = true;
             int8_->scores(w.A.of(0, place).data, w.sums.data(), chunk.b, place);
         }
+    }
+
+    // The rows of a chunk at one distance: where they lie, or copied together.
+    static Tile<const std::uint8_t> bytes_of(const Workspace& w, const Chunk& chunk) {
+        const Rows<T>& rows = chunk.rows;
+        const std::uint8_t* X = static_cast<const std::uint8_t*>(rows.X);
+        if (!rows.index) return {X + chunk.first * rows.stride, rows.stride};
+        for (Index r = 0; r < chunk.b; ++r)
+            std::copy_n(X + rows.index[chunk.first + r] * rows.stride, rows.d, w.bytes.data() + r * rows.d);
+        return {w.bytes.data(), rows.d};
     }
 
     // Of the models whose weights are not whole numbers.
@@ -214,9 +239,9 @@ private:
         for (Index block = 0; block < blocks_.count; ++block) {
             const Span inputs = blocks_.span(block);
             // Read next: the rows' next block, or the first one of the next chunk's rows.
-            const Index ahead =
-                block + 1 < blocks_.count ? inputs.i1 - inputs.i0 : chunk.b * chunk.rows.stride - inputs.i0;
-            const Incoming<T> from{chunk.rows, {nullptr, chunk.first, chunk.b}, ahead};
+            const Index behind = chunk.rows.index ? 0 : chunk.b * chunk.rows.stride - inputs.i0;
+            const Index ahead = block + 1 < blocks_.count ? inputs.i1 - inputs.i0 : behind;
+            const Incoming<T> from{chunk.rows, chunk.in_X(), ahead};
             bool gathered = false;
             for (Index place = 0; place < count; ++place) {
                 if (int8_ && int8_->holds(place)) continue;
@@ -237,7 +262,7 @@ private:
         for (Index model = models.begin; model < models.end; ++model) {
             models_.loss->judge({.losses = w.losses.data(), .hits = w.hits.data(), .dS = nullptr},
                                 w.A.of(top, model - models.begin), network_.shape(top).out, chunk.rows,
-                                chunk.rows.weight_of(model), {nullptr, chunk.first, chunk.b},
+                                chunk.rows.weight_of(model), chunk.places(),
                                 models_.loss_numbers_of(model), 0.0);
             double loss = 0, hits = 0;
             for (Index r = 0; r < chunk.b; ++r) {

@@ -44,9 +44,8 @@ public:
     // Whether the weights of a model, counted from the first, could be taken as whole numbers.
     bool holds(Index model) const { return holds_[model] != 0; }
 
-    void product(std::int32_t* sums, const Rows<T>& rows, Index first, Index b) const {
-        const std::uint8_t* X = static_cast<const std::uint8_t*>(rows.X);
-        int8_.product(sums, {X + first * rows.stride, rows.stride}, b, panel_.data(), shape_.in, outputs());
+    void product(std::int32_t* sums, Tile<const std::uint8_t> X, Index b) const {
+        int8_.product(sums, X, b, panel_.data(), shape_.in, outputs());
     }
 
     void scores(T* Z__bo, const std::int32_t* sums, Index b, Index model) const {

@@ -6,8 +6,10 @@
 //         meet                                                            all threads, after about 20 ms
 //
 // Why so: docs/adr/0012 and docs/adr/0015.
+#include <algorithm>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "engine/digest.hpp"
 #include "engine/evaluator.hpp"
@@ -28,9 +30,10 @@ public:
         prepare_team();
         if (thread_groups_.empty()) form_groups();
         timer_.begin(should_stop, range.updates);
+        const LocatedRange located{range, located_rows(range)};
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};
-        parallel(team_, [&](int thread, int) { run(range, state, packed, thread); });
+        parallel(team_, [&](int thread, int) { run(located, state, packed, thread); });
         parameters_.hold(state.parameters, elements());
         slots_.hold(state.slots, elements_of_slots());
     }
@@ -72,6 +75,15 @@ private:
         team_ = team;
     }
 
+    // Where in X the rows of all updates lie.
+    const std::int32_t* located_rows(const UpdateRange& range) {
+        if (!rows_.index) return range.row_indices;
+        in_X_.resize(static_cast<std::size_t>(range.starts[range.updates]));
+        std::transform(range.row_indices, range.row_indices + in_X_.size(), in_X_.begin(),
+                       [this](std::int32_t place) { return rows_.index[place]; });
+        return in_X_.data();
+    }
+
     void form_groups() {
         const int groups = thread_groups_of(models_.m, team_);
         std::deque<ThreadGroup<T>> formed;
@@ -81,7 +93,7 @@ private:
         thread_groups_.swap(formed);
     }
 
-    void run(const UpdateRange& range, const TrainingState<T>& state, Packed packed, int thread) {
+    void run(const LocatedRange& range, const TrainingState<T>& state, Packed packed, int thread) {
         const int threads = thread_groups_.front().threads(), member = thread % threads;
         ThreadGroup<T>& group = thread_groups_[static_cast<std::size_t>(thread / threads)];
         if (member == 0) group.begin(state, packed);
@@ -109,6 +121,7 @@ private:
     Barrier meeting_;
     StopTimer timer_;
     std::optional<Evaluator<T>> evaluator_;
+    std::vector<std::int32_t> in_X_;
     Held parameters_, slots_;
 };
 

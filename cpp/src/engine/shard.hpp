@@ -9,12 +9,21 @@
 
 namespace gradstep {
 
+// Updates, and where in X all their rows lie.
+struct LocatedRange : UpdateRange {
+    const std::int32_t* in_X;
+};
+
 // None behind the last.
-inline Batch batch_of(const UpdateRange& range, Index t) {
+inline Batch batch_of(const LocatedRange& range, Index t) {
     if (t >= range.updates) return {};
     const Index start = range.starts[t];
-    return {range.row_indices + start, range.starts[t + 1] - start,
-            range.draws ? range.draws + 3 * start : nullptr};
+    return {
+        .places = range.row_indices + start,
+        .in_X = range.in_X + start,
+        .rows = range.starts[t + 1] - start,
+        .draws = range.draws ? range.draws + 3 * start : nullptr,
+    };
 }
 
 // What a thread knows of the models; every thread of a shard derives the same.
@@ -82,7 +91,7 @@ public:
     }
 
     // Some updates, by every thread of the team.
-    void train(const UpdateRange& range, Slice updates, int thread) {
+    void train(const LocatedRange& range, Slice updates, int thread) {
         ThreadState<T>& known = thread_states_[static_cast<std::size_t>(thread)];
         for (Index t = updates.begin; t < updates.end && known.any_active(); ++t) {
             const Batch batch = batch_of(range, t);

@@ -12,9 +12,10 @@
 
 namespace gradstep {
 
-// Rows row_indices[0..rows) of the data set, or its first rows when `row_indices` is null.
+// Some rows: their places in the data set, and where in X they lie; null stands for 0, 1, 2, ...
 struct Batch {
-    const std::int32_t* row_indices = nullptr;
+    const std::int32_t* places = nullptr;
+    const std::int32_t* in_X = nullptr;
     Index rows = 0;
     const std::int16_t* draws = nullptr;  // (rows, 3), or null to leave them as they are
 };
@@ -25,7 +26,7 @@ public:
     // What kernels read, in place of the batch's own rows.
     struct Source {
         Rows<T> rows;
-        const std::int32_t* row_indices;
+        const std::int32_t* in_X;
     };
 
     // `blocks_kept[thread]` are staged together and stay until the next batch.
@@ -44,13 +45,13 @@ public:
     void stage(Batch batch, Index block, int thread) const {
         if (batch.draws)
             kernels_.augment_rows({place(block, thread), blocks_.width()}, rows_,
-                                  {batch.row_indices, 0, batch.rows}, batch.draws, *images_,
+                                  {batch.in_X, 0, batch.rows}, batch.draws, *images_,
                                   blocks_.span(block));
     }
 
     // Where a block of the batch is read, at its own inputs alone.
     Source source(Batch batch, Index block, int thread) const {
-        if (!batch.draws) return {rows_, batch.row_indices};
+        if (!batch.draws) return {rows_, batch.in_X};
         Rows<T> staged = rows_;
         staged.X = place(block, thread) - blocks_.begin(block) * element_;
         staged.stride = blocks_.width();

@@ -78,11 +78,11 @@ public:
             const Span inputs = blocks_.span(block);
             const Tile<T> Z{block_sums_.of(phase(t), block) + model * elements_of_model(), shape.width};
             // Later batches were asked for while their predecessor was worked on.
-            if (first_visit && t == 0 && batch.row_indices)
-                k_.prefetch(rows_, {batch.row_indices, 0, batch.rows}, inputs);
+            if (first_visit && t == 0 && batch.in_X)
+                k_.prefetch(rows_, {batch.in_X, 0, batch.rows}, inputs);
             if (first_visit) staging_.stage(batch, block, thread);
-            const auto [rows, row_indices] = staging_.source(batch, block, thread);
-            const Incoming<T> from{rows, {row_indices, 0, batch.rows}};
+            const auto [rows, in_X] = staging_.source(batch, block, thread);
+            const Incoming<T> from{rows, {in_X, 0, batch.rows}};
             const Weights<const T> W{first_panel(model), shape.in, shape.out};
             if (!active[model]) {
                 if (first_visit) k_.gather(tile, from, inputs);
@@ -255,14 +255,14 @@ private:
     void update_block(const Apply& apply, Task task, Batch batch, Batch next, const Pass& pass, Tile<T> tile,
                       int thread) {
         const Span block = blocks_.span(task.block);
-        const auto [rows, row_indices] = staging_.source(batch, task.block, thread);
+        const auto [rows, in_X] = staging_.source(batch, task.block, thread);
         const Index slices = next.rows ? (block.i1 - block.i0 + kSlice - 1) / kSlice : 1;
         for (Index slice = 0; slice < slices; ++slice) {
             const Index i0 = block.i0 + slice * kSlice, i1 = slice + 1 < slices ? i0 + kSlice : block.i1;
             const Slice ahead(next.rows, slice, slices);
-            k_.prefetch(rows_, {next.row_indices + ahead.begin, 0, ahead.end - ahead.begin}, block);
+            k_.prefetch(rows_, {next.in_X + ahead.begin, 0, ahead.end - ahead.begin}, block);
             Inputs<T> X{{tile.data + (i0 - block.i0), tile.ld}};
-            if (rereads_) X = {.tile = {}, .rows = &rows, .numbers = {row_indices, 0, batch.rows}};
+            if (rereads_) X = {.tile = {}, .rows = &rows, .numbers = {in_X, 0, batch.rows}};
             apply.weights({
                 .layer = 0,
                 .model = task.model,
@@ -282,7 +282,7 @@ private:
              .hits = pass.hits.data() + place,
              .dS = pass.dZ.of(top, model, rows.begin).data},
             pass.A.of(top, model, rows.begin), network_.shape(top).out, rows_, rows_.weight_of(model),
-            {batch.row_indices ? batch.row_indices + rows.begin : nullptr, rows.begin, rows.end - rows.begin},
+            {batch.places ? batch.places + rows.begin : nullptr, rows.begin, rows.end - rows.begin},
             models_.loss_numbers_of(model), 1.0 / static_cast<double>(batch.rows));
     }
 

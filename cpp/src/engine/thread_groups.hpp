@@ -57,7 +57,7 @@ public:
     }
 
     // Some updates, by every thread.
-    void train(const UpdateRange& range, Slice updates, int thread) {
+    void train(const LocatedRange& range, Slice updates, int thread) {
         for (ModelShard<T>& shard : shards_) shard.train(range, updates, thread);
     }
 

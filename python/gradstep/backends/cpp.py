@@ -15,7 +15,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
-from gradstep.plan.rows import TrainingData, as_rows
+from gradstep.plan.rows import TrainingData, as_rows, readable
 
 
 class CppBackend:
@@ -165,6 +165,9 @@ class CppSession:
 
 
 def _rows(data: TrainingData, dtype: npt.DTypeLike) -> _core.Rows:
+    data = readable(data, dtype)
     targets = data.targets.astype(dtype, copy=False) if data.targets.ndim == 2 else data.targets
     standardization = data.standardization
-    return _core.Rows(data.X, targets, data.weight, standardization.mean, 1.0 / standardization.scale)
+    return _core.Rows(
+        data.X, targets, data.weight, standardization.mean, 1.0 / standardization.scale, data.index
+    )

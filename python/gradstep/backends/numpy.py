@@ -8,6 +8,7 @@ the value's name with `d` in front.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -20,7 +21,7 @@ from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, State
-from gradstep.plan.rows import TrainingData
+from gradstep.plan.rows import TrainingData, readable
 from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[np.floating]
@@ -163,7 +164,7 @@ class _Batch(NamedTuple):
 
 def _batch(data: TrainingData, rows: npt.NDArray[np.integer]) -> _Batch:
     weight = np.ones(len(rows)) if data.weight is None else data.weight[..., rows]
-    return _Batch(data, data.X[rows], data.targets[rows], weight)
+    return _Batch(data, data.X[data.in_X(rows)], data.targets[rows], weight)
 
 
 def _chunks(data: TrainingData) -> list[_Batch]:
@@ -192,7 +193,8 @@ def _augmented(
 
 def _standardized(data: TrainingData, X: npt.NDArray[Any], dtype: npt.DTypeLike) -> Array:
     """Return raw rows (b, d) standardised, computed in the wider of X's type and `dtype`."""
-    standardization = data.standardization
+    rows = readable(replace(data, X=X, index=None), dtype)
+    X, standardization = rows.X, rows.standardization
     wide = np.result_type(X.dtype, dtype)
     mean = standardization.mean.astype(wide)
     inverse_scale = (1.0 / standardization.scale).astype(wide)

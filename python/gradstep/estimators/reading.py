@@ -77,11 +77,14 @@ def read_rows(
     return JobRows(train, held_out, vocabulary, getattr(reader, "feature_names_in_", None))
 
 
-def measure(rows: Array, settings: Settings, weight: Any = None) -> Standardization:
-    """Return mean and scale of the features, measured by the backend and the threads asked for."""
+def measure(
+    rows: Array, settings: Settings, weight: Any = None, index: npt.NDArray[np.integer] | None = None
+) -> Standardization:
+    """Return mean and scale of some rows, or of all, measured by the backend and the threads asked for."""
     return Standardization.of(
         rows,
         weight,
+        index=index,
         n_threads=threads.choose(settings.n_threads, rows.size),
         sums=backends.get(settings.backend).sums_of_bytes,
     )

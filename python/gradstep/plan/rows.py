@@ -25,7 +25,7 @@ class TrainingData:
 
     Attributes
     ----------
-    X : ndarray of shape (n, d), uint8, float32 or float64
+    X : ndarray of shape (rows, d), uint8, float32 or float64
         Elements of a row are adjacent; rows may be any distance apart.
     targets : ndarray of shape (n,), int32, or (n, k), float
         Class indices in [0, k), or values of the type of the parameters; class 0 throughout where only
@@ -34,17 +34,21 @@ class TrainingData:
         Weights of mean 1, of all models or a row for each of m models that train together; None when
         every row counts the same.
     standardization : Standardization
+    index : ndarray of shape (n,), int32, or None
+        The rows of X that the data consists of, in this order, any of them several times; None are all
+        of them. X is never copied for it.
     """
 
     X: npt.NDArray[Any]
     targets: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None
     standardization: Standardization
+    index: npt.NDArray[np.int32] | None = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
-        return int(self.X.shape[0])
+        return int(self.X.shape[0] if self.index is None else self.index.shape[0])
 
     @property
     def d(self) -> int:
@@ -56,6 +60,41 @@ class TrainingData:
         if self.weight is None or self.weight.ndim == 1:
             return self
         return replace(self, weight=self.weight[list(models)])
+
+    def in_X(self, places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return where in X rows lie, given their places 0 <= place < n in the data."""
+        return places if self.index is None else self.index[places]
+
+    def take(self, places: npt.ArrayLike) -> TrainingData:
+        """Return the data of some rows, given their places 0 <= place < n here, in this order.
+
+        Targets are theirs, weights theirs scaled to mean 1 anew; X is shared.
+
+        Raises
+        ------
+        InvalidDataError
+            A place is none of these rows, or the weights of those that are taken sum to 0.
+        """
+        chosen = as_index(places, self.n)
+        weight = None if self.weight is None else _of_mean_1(self.weight[..., chosen])
+        return replace(self, targets=self.targets[chosen], weight=weight, index=self.in_X(chosen))
+
+
+def readable(data: TrainingData, precision: npt.DTypeLike) -> TrainingData:
+    """Return data that kernels of a precision can standardise: the same, for all ordinary units.
+
+    Kernels take rows as ``(x - mean) * (1 / scale)`` in the wider of their type and the precision. Where that
+    cannot hold these numbers, as float32 cannot 1 / 1e-42, the rows are copied as float64, with columns that
+    are too far from 1 even for that multiplied by powers of 2.
+    """
+    standardization = data.standardization
+    if standardization.fits(np.result_type(data.X.dtype, precision)).all():
+        return data
+    X = (data.X if data.index is None else data.X[data.index]).astype(np.float64)
+    exponents = standardization.exponents()
+    if exponents.any():
+        X, standardization = np.ldexp(X, exponents, out=X), standardization.times_2_to(exponents)
+    return replace(data, X=X, index=None, standardization=standardization)
 
 
 def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -82,17 +121,37 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return X if rows_lie_ready else np.array(X, dtype=dtype, order="C")
 
 
+def as_index(places: npt.ArrayLike, rows: int) -> npt.NDArray[np.int32]:
+    """Return row numbers as int32.
+
+    Raises
+    ------
+    InvalidDataError
+        They are no whole numbers along one axis, or not all of them are >= 0 and < `rows`.
+    """
+    index = np.asarray(places)
+    if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
+        raise InvalidDataError(
+            f"row numbers must be whole numbers (n,), got dtype {index.dtype} and shape {index.shape}"
+        )
+    outside = np.flatnonzero((index < 0) | (index >= rows))
+    if outside.size:
+        raise InvalidDataError(f"row numbers must be >= 0 and < {rows}, got {index[outside[0]]}")
+    return np.ascontiguousarray(index, dtype=np.int32)
+
+
 def prepare(
     X: npt.NDArray[Any],
     targets: npt.NDArray[Any] | None,
     weight: npt.NDArray[Any] | None = None,
     standardization: Standardization | None = None,
+    index: npt.ArrayLike | None = None,
 ) -> TrainingData:
     """Make TrainingData of validated arrays.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
+    X : ndarray of shape (rows, d)
         Any real dtype and layout, finite.
     targets : ndarray of shape (n,) of class indices or (n, k) of floats, or None for class 0 throughout
     weight : ndarray of shape (n,) or (m, n), optional
@@ -100,21 +159,35 @@ def prepare(
         here.
     standardization : Standardization, optional
         The identity by default.
+    index : array-like of shape (n,) of whole numbers, optional
+        The rows of X that targets and weights are of; all of them by default.
+
+    Raises
+    ------
+    InvalidDataError
+        X has no real numbers or too many rows, `index` names others than its rows, or weights sum to 0.
     """
     rows = as_rows(X)
-    n, d = rows.shape
-    if n > _MOST_ROWS:
-        raise InvalidDataError(f"X must have at most {_MOST_ROWS} rows, got {n}")
+    count, d = rows.shape
+    if count > _MOST_ROWS:
+        raise InvalidDataError(f"X must have at most {_MOST_ROWS} rows, got {count}")
+    chosen = None if index is None else as_index(index, count)
+    n = count if chosen is None else len(chosen)
     if targets is None:
         targets = np.zeros(n, dtype=np.int32)
     targets = np.ascontiguousarray(targets, dtype=None if targets.ndim == 2 else np.int32)
     weight = None if weight is None else _of_mean_1(np.ascontiguousarray(weight, dtype=np.float64))
-    return TrainingData(rows, targets, weight, standardization or Standardization.identity(d))
+    return TrainingData(rows, targets, weight, standardization or Standardization.identity(d), chosen)
 
 
 def _of_mean_1(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
     """Scale every row of weights (..., n); None where all of them are equal."""
+    most = weight.max(axis=-1, keepdims=True, initial=0)
+    if weight.size and not (most > 0).all():
+        raise InvalidDataError("sample weights must have a sum > 0, got 0 throughout")
     equal = (weight == weight[..., :1]).all(axis=-1, keepdims=True)
     if equal.all():
         return None
-    return np.where(equal, 1.0, weight * (weight.shape[-1] / weight.sum(axis=-1, keepdims=True)))
+    # By a power of two first: sums of the largest and reciprocals of the smallest numbers overflow.
+    near_1 = np.ldexp(weight, -np.frexp(most)[1])
+    return np.where(equal, 1.0, near_1 * (weight.shape[-1] / near_1.sum(axis=-1, keepdims=True)))

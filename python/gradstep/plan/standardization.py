@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +16,18 @@ from gradstep.errors import InvalidDataError
 #: What a backend's `sums_of_bytes` is.
 Sums = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]]
 
+Array = npt.NDArray[Any]
+Weights = npt.NDArray[np.float64]
+Chunks = Iterator[tuple[slice, Array]]
+
 # Rows per step when a whole array is walked: bounds the temporary to a few megabytes.
 _CHUNK_BYTES = 1 << 21
+
+# A variance below may have lost digits of squares that underflow.
+_LEAST_SQUARE = 2.0**-900
+
+# Below, a mean is not known to a thousandth of the deviation.
+_LEAST_SCALE = 2.0**-1064
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Standardization:
     Attributes
     ----------
     mean, scale : ndarray of shape (d,), float64
-        In the units of X; a column of scale 0 has scale 1.
+        In the units of X; a column that is constant but for rounding has scale 1.
     """
 
     mean: npt.NDArray[np.float64]
@@ -38,61 +48,182 @@ class Standardization:
         """Leave the features as they are."""
         return cls(np.zeros(d), np.ones(d))
 
+    def fits(self, dtype: npt.DTypeLike) -> npt.NDArray[np.bool_]:
+        """Say of which columns a type can hold mean and 1 / scale, and what comes in between, (d,)."""
+        kind = np.finfo(dtype)
+        least, most = 64 * float(kind.tiny), float(kind.max) * 2.0**-28
+        fits: npt.NDArray[np.bool_] = (
+            (self.scale >= least) & (self.scale <= most) & (np.abs(self.mean) <= most)
+        )
+        return fits
+
+    def exponents(self) -> npt.NDArray[np.integer]:
+        """Return by which powers of 2 columns are multiplied, (d,), for float64 to hold these numbers."""
+        return np.where(self.fits(np.float64), 0, -np.frexp(self.scale)[1])
+
+    def times_2_to(self, exponents: npt.NDArray[np.integer]) -> Standardization:
+        """Return mean and scale of columns that are multiplied by powers of 2."""
+        return Standardization(np.ldexp(self.mean, exponents), np.ldexp(self.scale, exponents))
+
+    def apply(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return rows (n, d) of numbers standardised in float64."""
+        exponents = self.exponents()
+        near = self.times_2_to(exponents) if exponents.any() else self
+        rows = np.ldexp(X.astype(np.float64), exponents) if exponents.any() else X
+        standardized: npt.NDArray[np.float64] = (rows - near.mean) / near.scale
+        return standardized
+
     @classmethod
     def of(
         cls,
         X: npt.NDArray[Any],
         weight: npt.NDArray[np.float64] | None = None,
         *,
+        index: npt.NDArray[np.integer] | None = None,
         n_threads: int = 1,
         sums: Sums | None = None,
+        whose: str = "X",
     ) -> Standardization:
-        """Measure the (weighted) mean and standard deviation of every column of X.
+        """Measure the (weighted) mean and standard deviation of every column of some rows of X.
 
         X is walked in chunks of rows, so a memory-mapped array is never held whole; bytes by
         `n_threads` threads, which change no bit, and by a backend's `sums_of_bytes` if that is given.
+
+        Parameters
+        ----------
+        X : ndarray of shape (rows, d)
+        weight : ndarray of shape (n,), optional
+            Weights >= 0 of the n rows that are measured, with a sum > 0; only their ratios count.
+        index : ndarray of shape (n,) of integers, optional
+            Those rows of X, any of them several times; all by default.
+        n_threads : int, default=1
+        sums : callable, optional
+        whose : str, default="X"
+            What has the columns, in messages.
+
+        Raises
+        ------
+        InvalidDataError
+            A column varies so little that its deviation is no number of some digits.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, variance = (
-                _moments_of_bytes(len(X), (sums or sums_of_bytes)(X, n_threads))
-                if X.dtype == np.uint8 and weight is None
-                else _moments(X, weight)
-            )
-        finite = np.isfinite(mean) & np.isfinite(variance)
-        if not finite.all():
-            column = int(np.flatnonzero(~finite)[0])
-            raise InvalidDataError(
-                f"column {column} of X has values too large to standardize: its mean is "
-                f"{mean[column]}, its variance {variance[column]}"
-            )
-        scale = np.sqrt(variance)
-        scale[scale == 0] = 1.0
-        return cls(mean, scale)
+        rows = _ChosenRows(X, index, whose)
+        if X.dtype == np.uint8 and weight is None:
+            return cls(*_of_bytes(rows, sums or sums_of_bytes, n_threads))
+        weights = np.ones(rows.n) if weight is None else np.ldexp(weight, -np.frexp(weight.max())[1])
+        return cls(*_of_numbers(rows, weights))
 
 
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def _moments(X: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> Moments:
-    """Return mean and variance of every column, in two walks."""
-    n, d = X.shape
-    weights = np.ones(n) if weight is None else weight
-    mean, variance = np.zeros(d), np.zeros(d)
+@dataclass(frozen=True)
+class _ChosenRows:
+    """Some rows of X, chunk by chunk."""
+
+    X: npt.NDArray[Any]
+    index: npt.NDArray[np.integer] | None
+    whose: str
+
+    @property
+    def n(self) -> int:
+        return len(self.X if self.index is None else self.index)
+
+    def of(self, places: slice) -> npt.NDArray[Any]:
+        return self.X[places if self.index is None else self.index[places]]
+
+    def chunks(self, columns: Any = slice(None), size: int = 8) -> Chunks:
+        """Yield places and values of every chunk, whose elements are to become numbers of so many bytes."""
+        step = max(1, _CHUNK_BYTES // (size * max(self.X.shape[1], 1)))
+        for start in range(0, self.n, step):
+            places = slice(start, min(start + step, self.n))
+            yield places, self.of(places)[:, columns]
+
+
+def _of_numbers(rows: _ChosenRows, weights: Weights) -> Moments:
+    """Return mean and scale of every column, also of those whose squares leave the range of floats."""
     # Measured from a row that counts, a constant column has a variance of exactly 0.
-    origin = X[np.argmax(weights > 0)].astype(np.float64)
-    for rows in _row_chunks(X):
-        mean += weights[rows] @ (X[rows] - origin)
-    mean = origin + mean / weights.sum()
-    for rows in _row_chunks(X):
-        centred = X[rows] - mean
-        variance += weights[rows] @ np.square(centred, out=centred)
-    return mean, variance / weights.sum()
+    first = int(np.argmax(weights > 0))
+    origin = rows.of(slice(first, first + 1))[0].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, variance = _moments(rows.chunks, weights, origin)
+    is_far = ~(np.isfinite(mean) & (variance >= _LEAST_SQUARE) & (variance < np.inf))
+    scale = np.sqrt(np.where(is_far, 0, variance))
+    scale[_is_constant(mean, scale, rows.n)] = 1.0
+    mean[is_far], scale[is_far] = origin[is_far], 1.0
+    far = _varying(rows, weights, origin, np.flatnonzero(is_far))
+    if far.size:
+        mean[far], scale[far] = _of_far_columns(rows, weights, far)
+    return mean, scale
 
 
-def _moments_of_bytes(n: int, sums: npt.NDArray[Any]) -> Moments:
-    """Return the same from the sums of n rows' bytes, which are exact."""
-    total, squares = sums.astype(np.float64)
-    return total / n, np.maximum(squares * n - total * total, 0) / n**2
+def _varying(rows: _ChosenRows, weights: Weights, origin: Array, columns: Array) -> Array:
+    """Return those columns that do not have the same value in all rows that count."""
+    varies = np.zeros(len(columns), dtype=np.bool_)
+    for places, x in rows.chunks(columns) if columns.size else ():
+        varies |= (x[weights[places] > 0] != origin[columns]).any(axis=0)
+    return columns[varies]
+
+
+def _of_far_columns(rows: _ChosenRows, weights: Weights, columns: Array) -> Moments:
+    """Return mean and scale of columns, each of which is divided by a power of two meanwhile."""
+    counts = np.flatnonzero(weights)
+    if len(counts) < rows.n:
+        chosen = counts if rows.index is None else rows.index[counts]
+        rows, weights = replace(rows, index=chosen), weights[counts]
+    most = np.zeros(len(columns))
+    for _, x in rows.chunks(columns):
+        np.maximum(most, np.abs(x.astype(np.float64)).max(axis=0), out=most)
+    exponents = np.frexp(most)[1]
+
+    def near_1() -> Chunks:
+        for places, x in rows.chunks(columns):
+            yield places, np.ldexp(x.astype(np.float64), -exponents)
+
+    mean, variance = _moments(near_1, weights, np.zeros(len(columns)))
+    is_constant = _is_constant(mean, np.sqrt(variance), rows.n)
+    scale = np.where(is_constant, 1.0, np.ldexp(np.sqrt(variance), exponents))
+    if (scale < _LEAST_SCALE).any():
+        place = int(np.argmax(scale < _LEAST_SCALE))
+        raise InvalidDataError(
+            f"column {columns[place]} of {rows.whose} must have a standard deviation of {_LEAST_SCALE:.0e} "
+            f"or more to be standardized, got values of up to {most[place]:.0e}: give it in another unit"
+        )
+    return np.ldexp(mean, exponents), scale
+
+
+def _moments(chunks: Callable[[], Chunks], weights: Weights, origin: Array) -> Moments:
+    """Return mean and variance of every column, in two walks; `origin` is near the mean."""
+    mean, variance, total = np.zeros_like(origin), np.zeros_like(origin), weights.sum()
+    for places, x in chunks():
+        mean += weights[places] @ (x - origin)
+    mean = origin + mean / total
+    for places, x in chunks():
+        centred = x - mean
+        variance += weights[places] @ np.square(centred, out=centred)
+    return mean, variance / total
+
+
+def _is_constant(mean: Array, deviation: Array, n: int) -> npt.NDArray[np.bool_]:
+    """Say which columns are constant but for rounding.
+
+    As scikit-learn's scaler does: ``variance <= n * eps * variance + (n * mean * eps)**2``.
+    """
+    bound = n * np.finfo(np.float64).eps
+    is_constant: npt.NDArray[np.bool_] = deviation * np.sqrt(1 - bound) <= bound * np.abs(mean)
+    return is_constant
+
+
+def _of_bytes(rows: _ChosenRows, sums: Sums, n_threads: int) -> Moments:
+    """Return mean and scale from the sums of bytes, which are exact."""
+    if rows.index is None:
+        total, squares = sums(rows.X, n_threads).astype(np.float64)
+    else:
+        parts = [sums(x, n_threads).astype(np.float64) for _, x in rows.chunks(size=1)]
+        total, squares = np.sum(parts, axis=0)
+    variance = np.maximum(squares * rows.n - total * total, 0) / rows.n**2
+    scale = np.sqrt(variance)
+    scale[scale == 0] = 1.0
+    return total / rows.n, scale
 
 
 def sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
@@ -118,9 +249,3 @@ def _sums_of_share(X: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 def _shares(n: int, count: int) -> list[slice]:
     ends = [n * share // count for share in range(count + 1)]
     return [slice(*share) for share in pairwise(ends)]
-
-
-def _row_chunks(X: npt.NDArray[Any]) -> list[slice]:
-    n, d = X.shape
-    step = max(1, _CHUNK_BYTES // (8 * max(d, 1)))
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gradstep.errors import InvalidDataError
 from gradstep.nn.losses import Loss
 from gradstep.plan import forms
+from gradstep.plan.standardization import Standardization
 
 Array = npt.NDArray[Any]
 Weight = npt.NDArray[np.float64] | None
@@ -217,12 +218,9 @@ class Values(Targets):
         values = given[:, None] if given.ndim == 1 else given
         mean, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
         if standardize:
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean, scale = _mean_and_scale(values, loss.centres, weight)
-        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
-            raise InvalidDataError(f"{whose} has values too large to standardize")
+            mean, scale = _mean_and_scale(values, loss.centres, weight, whose)
         targets = cls(mean, scale, given.ndim == 1, loss.least)
-        return targets, (values - mean) / scale
+        return targets, Standardization(mean, scale).apply(values)
 
     def read(self, y: Any, whose: str) -> Array:
         """Return real values in their own units, (n, k)."""
@@ -234,8 +232,7 @@ class Values(Targets):
 
     def encode(self, y: Any, whose: str) -> Array:
         """Return y standardised, (n, k)."""
-        encoded: Array = (self.read(y, whose) - self.mean) / self.scale
-        return encoded
+        return Standardization(self.mean, self.scale).apply(self.read(y, whose))
 
     def decode(self, answers: Array) -> Array:
         """Return answers (n, k) in the units of y, (n,) where y had one axis."""
@@ -258,12 +255,9 @@ def learn(
     return Values.learn(y, whose, loss, standardize, weight)
 
 
-def _mean_and_scale(values: Array, centres: bool, weight: Weight) -> tuple[Array, Array]:
+def _mean_and_scale(values: Array, centres: bool, weight: Weight, whose: str) -> tuple[Array, Array]:
     """Return what every column is moved and divided by: to mean 0 and deviation 1, or to mean 1 alone."""
-    centre = np.average(values, axis=0, weights=weight)
-    scale = centre
+    measured = Standardization.of(values, weight, whose=whose)
     if centres:
-        scale = np.sqrt(np.average(np.square(values - centre), axis=0, weights=weight))
-    # A column that is constant but for rounding has nothing to be scaled by; one that overflows is told.
-    is_constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(centre)
-    return centre if centres else np.zeros_like(centre), np.where(is_constant, 1.0, scale)
+        return measured.mean, measured.scale
+    return np.zeros_like(measured.mean), np.where(measured.mean == 0, 1.0, measured.mean)

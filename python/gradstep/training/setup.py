@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from gradstep import backends
 from gradstep.backends.protocol import Backend, Session
+from gradstep.errors import InvalidDataError
 from gradstep.nn.metrics import Metric
 from gradstep.plan.build import make_plan
 from gradstep.plan.plan import Plan
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
+from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.fitted import Fitted
 from gradstep.utils import threads
@@ -103,9 +105,13 @@ def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, 
         As `make_plan` does.
     BackendUnavailableError
         The backend asked for is not there, or lacks what the settings name.
+    InvalidDataError
+        Images are to be augmented whose pixels are of units that nothing can be moved between.
     """
     first = settings[0]
     plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k)
+    if plan.augmentation is not None:
+        _check_units(rows.train.standardization)
     backend = backends.choose(first.backend, plan.objective, plan.rule)
     every, evaluated = _evaluations(first.evaluate_every, plan, rows)
     n_threads = threads.choose(first.n_threads, plan.batch_size * parameters.size)
@@ -125,6 +131,17 @@ def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, 
         for own, block in zip(settings, parameters, strict=True)
     ]
     return job, fitted
+
+
+def _check_units(standardization: Standardization) -> None:
+    """Raise InvalidDataError where columns would be multiplied, each by another number, to be read."""
+    far = np.flatnonzero(~standardization.fits(np.float64))
+    if far.size:
+        mean, scale = standardization.mean[far[0]], standardization.scale[far[0]]
+        raise InvalidDataError(
+            f"column {far[0]} of X must be nearer to 1 for images that are augmented, got a mean of "
+            f"{mean:.3g} and a standard deviation of {scale:.3g}"
+        )
 
 
 def _evaluations(

@@ -21,7 +21,7 @@ from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, State
-from gradstep.plan.rows import TrainingData
+from gradstep.plan.rows import TrainingData, readable
 from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[Any]
@@ -65,11 +65,12 @@ class NumbaBackend:
         """
         # Steps of 1 along the gradient, which numbers other than the parameters take.
         m, dtype, layers = len(parameters), parameters.dtype, objective.layers
+        data = readable(data, dtype)
         lane = _Lane(Packing(objective, dtype, _EVALUATION_ROWS, DescentRule), data, range(m))
         lane.begin(State.start(parameters))
         sums = np.zeros_like(lane.models.parameters)
         lane.group = lane.group._replace(models=lane.models._replace(changed=sums))
-        whole, crew = chunks_of(data.n, _EVALUATION_ROWS, m, dtype), Team(1).crew(0, 1, everyone=1)
+        whole, crew = chunks_of(data, _EVALUATION_ROWS, m, dtype), Team(1).crew(0, 1, everyone=1)
         for first, last in Pace().portions(whole.last):
             lane.train(whole._replace(first=first, last=last), crew)
         gradient = np.empty_like(parameters)
@@ -99,6 +100,7 @@ class NumbaSession:
         self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData], n_threads: int
     ) -> None:
         self.plan, self.data, self.evaluated = plan, data, evaluated
+        self._readable = data
         self._team, self._pace, self._begun = Team(n_threads), Pace(), False
         self._lanes: list[_Lane] = []
         self._forward: _Forward | None = None
@@ -123,16 +125,17 @@ class NumbaSession:
         plan, m, team = self.plan, len(self.plan.objective.l2), self._team.size
         count = team if team <= m and -(-m // team) * team <= 1.25 * m else 1
         lanes, rows = [], min(plan.batch_size, self.data.n)
+        self._readable = readable(self.data, dtype)
         for lane in range(count):
             models = range(m * lane // count, m * (lane + 1) // count)
             packing = Packing(plan.objective.select(models), dtype, rows, plan.rule, team // count)
-            lanes.append(_Lane(packing, self.data.select(models), models, plan.augmentation))
+            lanes.append(_Lane(packing, self._readable.select(models), models, plan.augmentation))
         return lanes
 
     def _walk(self, t0: int, t1: int, should_stop: Callable[[], bool]) -> None:
         lanes = self._lanes
         for updates in self.plan.ranges(t0, t1):
-            whole = portion_of(updates, lanes[0].packing.dtype)
+            whole = portion_of(updates, self._readable, lanes[0].packing.dtype)
             for first, last in self._pace.portions(whole.last):
                 if should_stop() or not any(lane.models.finite[0].any() for lane in lanes):
                     return
@@ -204,10 +207,11 @@ class _Forward:
     def __init__(
         self, objective: Objective, dtype: np.dtype[Any], sets: Sequence[TrainingData], team: Team
     ) -> None:
+        sets = [readable(data, dtype) for data in sets]
         most = max((data.n for data in sets), default=1)
         self.packing = packing = Packing(objective, dtype, min(most, _EVALUATION_ROWS))
         self.team, self.pace, self.rows = team, Pace(), [rows_of(data, dtype) for data in sets]
-        self.chunks = [chunks_of(data.n, packing.capacity, 1, dtype) for data in sets]
+        self.chunks = [chunks_of(data, packing.capacity, 1, dtype) for data in sets]
         self.workspaces = [packing.workspace(trains=False) for _ in range(team.size)]
         self.network, self.models = packing.network(), packing.models()
 
@@ -217,7 +221,7 @@ class _Forward:
         for place, chunks in enumerate(self.chunks):
             judged = np.zeros((2, len(parameters), chunks.last))
             scores = self._over(place, parameters, judged, with_scores)
-            loss, hits = judged.sum(axis=2) / chunks.order.size
+            loss, hits = judged.sum(axis=2) / chunks.places.size
             found.append(Evaluation(loss, loss + costs, hits, scores if with_scores else None))
         return found
 
@@ -227,7 +231,7 @@ class _Forward:
 
     def _over(self, place: int, parameters: Array, judged: Array, with_scores: bool) -> Array:
         chunks, k = self.chunks[place], self.packing.objective.layers.sizes[-1]
-        scores = np.empty((len(parameters), chunks.order.size if with_scores else 0, k), parameters.dtype)
+        scores = np.empty((len(parameters), chunks.places.size if with_scores else 0, k), parameters.dtype)
         self.packing.pack(parameters, self.models.parameters)
         for first, last in self.pace.portions(chunks.last):
             portion = chunks._replace(first=first, last=last)

@@ -162,9 +162,9 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation | None = None) -> PackedRows:
     """Return a data set as arrays of bytes, so that all types and distances of rows are one signature."""
-    X, n, targets = data.X, data.n, data.targets
-    step = X.strides[0] // X.itemsize if n > 1 else data.d
-    flat = as_strided(X, ((n - 1) * step + data.d,), (X.itemsize,), writeable=False)
+    X, n, targets, rows = data.X, data.n, data.targets, len(data.X)
+    step = X.strides[0] // X.itemsize if rows > 1 else data.d
+    flat = as_strided(X, ((rows - 1) * step + data.d,), (X.itemsize,), writeable=False)
     standardization = data.standardization
     scaling = np.concatenate([standardization.mean, 1.0 / standardization.scale])
     _, height, width = augmentation.image_shape if augmentation else (1, 1, 1)
@@ -189,12 +189,13 @@ def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation
     )
 
 
-def portion_of(updates: UpdateRange, dtype: np.dtype[Any]) -> Portion:
-    """Return updates as the kernels take them, none of them done."""
+def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -> Portion:
+    """Return updates on a data set as the kernels take them, none of them done."""
     m, count, _, r = updates.numbers.shape
     numbers = updates.numbers.reshape(m, 2 * count, r).swapaxes(1, 2)
     return Portion(
-        order=read_only(updates.row_indices),
+        places=read_only(updates.row_indices),
+        in_X=read_only(data.in_X(updates.row_indices)),
         draws=read_only(np.empty((0, 3), dtype=np.int16) if updates.draws is None else updates.draws),
         starts=read_only(updates.starts),
         numbers=np.ascontiguousarray(numbers, dtype=dtype),
@@ -204,10 +205,11 @@ def portion_of(updates: UpdateRange, dtype: np.dtype[Any]) -> Portion:
     )
 
 
-def chunks_of(n: int, rows: int, m: int, dtype: np.dtype[Any]) -> Portion:
+def chunks_of(data: TrainingData, rows: int, m: int, dtype: np.dtype[Any]) -> Portion:
     """Return all rows in order, some at a time, to add up the gradient of their mean loss."""
+    n = data.n
     count = -(-n // rows)
     starts = np.minimum(np.arange(count + 1) * rows, n)
     numbers = np.ones((m, count, 2, 2))
     numbers[..., 1] = (np.diff(starts) / n)[:, None]
-    return portion_of(UpdateRange(0, count, np.arange(n, dtype=np.int32), starts, numbers), dtype)
+    return portion_of(UpdateRange(0, count, np.arange(n, dtype=np.int32), starts, numbers), data, dtype)

@@ -61,8 +61,8 @@ class Neighbourhood:
     def input_size(self, layer: int) -> float:
         """Return the root mean square of a layer's inputs, if above 1, else 1."""
         if layer == 0:
-            standardization = self.data.standardization
-            inputs = (self.data.X - standardization.mean) / standardization.scale
+            X = self.data.X[self.data.in_X(np.arange(self.data.n))]
+            inputs = self.data.standardization.apply(X)
         else:
             activation = self._activations[layer - 1]
             entering = self._entering(layer - 1, self.parameters[None])

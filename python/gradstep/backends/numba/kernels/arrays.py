@@ -126,7 +126,8 @@ class PackedGroup(NamedTuple):
 class Portion(NamedTuple):
     """The updates first <= i < last of a range that begins with update t0; see `UpdateRange`."""
 
-    order: Array  # (rows,), int32
+    places: Array  # (rows,), int32: in the data set
+    in_X: Array  # (rows,), int32
     draws: Array  # (rows, 3), int16; no rows where images stay as they are
     starts: Array  # (updates + 1,), int64
     numbers: Array  # (m, r, 2 * updates), type of the parameters: of weights, of biases, of weights, ...
@@ -138,9 +139,10 @@ class Portion(NamedTuple):
 class Batch(NamedTuple):
     """The rows of an update, or of a part of an evaluation."""
 
-    numbers: Array
+    places: Array
+    in_X: Array
     draws: Array
-    following: Array  # numbers of the rows that come next, which memory is asked for
+    following: Array  # where the rows lie that come next, which memory is asked for
 
 
 class Crew(NamedTuple):

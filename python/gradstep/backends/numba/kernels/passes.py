@@ -137,10 +137,10 @@ def multiply(group: PackedGroup, part: Part, model: int, r: Index) -> None:
 def judge_rows(group: PackedGroup, model: int, batch: Batch, block: Block) -> None:
     """Write weighted losses and hits of some rows of a batch, and in training turn their scores into dS."""
     last = np.uint64(group.net.inputs.size) - ONE
-    n = np.uint64(batch.numbers.size) if group.work.trains else ZERO
+    n = np.uint64(batch.places.size) if group.work.trains else ZERO
     scores, found = outputs_of(group, last, model), group.work.judged[model]
     number = group.models.numbers[model, last]
-    call_judge(group.net.loss, (scores, block, batch.numbers, group.rows, model, found, number, n))
+    call_judge(group.net.loss, (scores, block, batch.places, group.rows, model, found, number, n))
     clear_padding(group, last, model, block)
 
 
@@ -231,7 +231,7 @@ def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
     finite = group.models.finite[crew.thread]
     for i in range(portion.first, portion.last):
         batch = batch_of(portion, i)
-        count = np.uint64(batch.numbers.size)
+        count = np.uint64(batch.places.size)
         begin, end = share((count + ROWS - ONE) // ROWS, crew)
         block = Block(group.work.capacity, begin * ROWS, min(end * ROWS, count))
         forward(group, batch, block, crew)
@@ -252,7 +252,8 @@ def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
 def batch_of(portion: Portion, i: int) -> Batch:
     """Return the rows of an update, and of the one after it if that is of the portion."""
     begin, end, behind = portion.starts[i], portion.starts[i + 1], portion.starts[min(i + 2, portion.last)]
-    return Batch(portion.order[begin:end], portion.draws[begin:end], portion.order[end:behind])
+    places, in_X = portion.places[begin:end], portion.in_X[begin:end]
+    return Batch(places, in_X, portion.draws[begin:end], portion.in_X[end:behind])
 
 
 @compiled
@@ -292,12 +293,12 @@ def evaluate(group: PackedGroup, portion: Portion, judged: Array, scores: Array,
     begin, end = share(np.uint64(portion.last - portion.first), crew)
     for chunk in range(portion.first + np.int64(begin), portion.first + np.int64(end)):
         batch = batch_of(portion, chunk)
-        block = Block(group.work.capacity, ZERO, np.uint64(batch.numbers.size))
+        block = Block(group.work.capacity, ZERO, np.uint64(batch.places.size))
         forward(group, batch, block, alone)
         for model in range(len(group.models.parameters)):
             if judged.size:
                 judge_rows(group, model, batch, block)
-                judged[0, model, chunk], judged[1, model, chunk] = sums_of(group, model, batch.numbers.size)
+                judged[0, model, chunk], judged[1, model, chunk] = sums_of(group, model, batch.places.size)
             if scores.size:
                 z, to = outputs_of(group, last, model), scores[model, portion.starts[chunk] :]
                 for r in range(block.end):

@@ -41,7 +41,7 @@ def arguments(kind: Any) -> tuple[Any, ...]:
     """Return arguments as `read` takes them."""
     raw, order, index = np.empty(0, np.uint8), read_only(np.empty(0, np.int32)), np.int64(0)
     source = Source(read_only(raw), ZERO, ZERO, raw, ZERO, index, index, False)
-    batch = Batch(order, read_only(np.empty((0, 3), np.int16)), order)
+    batch = Batch(order, order, read_only(np.empty((0, 3), np.int16)), order)
     return source, batch, ZERO, ZERO, ZERO, Place(np.empty(0, kind), ZERO), raw
 
 
@@ -60,7 +60,7 @@ def read(
         if r < np.uint64(batch.following.size):
             next_row = np.uint64(batch.following[r]) * step + first
             prefetch(Place(source.bytes, next_row * size), count * size)
-        row, into = np.uint64(batch.numbers[r]) * step, to.start + (r - begin) * STRIDE
+        row, into = np.uint64(batch.in_X[r]) * step, to.start + (r - begin) * STRIDE
         own = Place(x, row + first)
         if batch.draws.size:
             move(Place(x, row), source, batch.draws[r], first, count, moved)

@@ -1,0 +1,121 @@
+// Rows by number do, bit for bit, what copies of them do that lie one after the other.
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "fixture.hpp"
+
+namespace gradstep::tests {
+namespace {
+
+// A case whose rows are some of more, in any order and with repetitions. Its own X are their copies.
+template <class T, class Element>
+struct Indexed {
+    Fixture<T, Element> copied;
+    Index stride;
+    std::vector<Element> X;
+    std::vector<std::int32_t> index;
+    std::vector<double> weight;
+
+    explicit Indexed(const Case& c) : copied(c), stride(c.d + 1) {
+        std::mt19937 random(11);
+        const Index n = c.n + 7;
+        X.resize(static_cast<std::size_t>((n - 1) * stride + c.d));
+        for (Element& x : X) x = static_cast<Element>(random() % 200);
+        for (int place = 0; place < c.n; ++place) {
+            index.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(n)));
+            std::copy_n(X.begin() + index.back() * stride, c.d, copied.X.begin() + place * copied.stride);
+            weight.push_back(0.5 + 0.1 * (place % 9));
+        }
+        index.back() = static_cast<std::int32_t>(n - 1);
+        std::copy_n(X.begin() + (n - 1) * stride, c.d, copied.X.begin() + (c.n - 1) * copied.stride);
+    }
+
+    Rows<T> rows_copied() const {
+        Rows<T> rows = copied.rows();
+        rows.weight = weight.data();
+        return rows;
+    }
+    Rows<T> rows_by_number() const {
+        Rows<T> rows = rows_copied();
+        rows.X = X.data();
+        rows.stride = stride;
+        rows.index = index.data();
+        return rows;
+    }
+};
+
+// All that the core computes of some rows.
+template <class T>
+struct Everything {
+    Outcome<T> trained;
+    std::vector<double> metrics, metrics_of_session;
+    std::vector<T> scores, scores_of_session, gradient;
+
+    bool operator==(const Everything&) const = default;
+};
+
+template <class T, class Element>
+Everything<T> everything(Fixture<T, Element>& f, const Rows<T>& rows, const std::string& isa, int n_threads,
+                         std::optional<Images> images) {
+    const std::size_t m = static_cast<std::size_t>(f.c.m);
+    const std::vector<T> no_scores(m * static_cast<std::size_t>(f.c.n * f.c.k));
+    Everything<T> all{Outcome<T>(f), std::vector<double>(3 * m), {}, no_scores, no_scores, f.parameters};
+    all.metrics_of_session = all.metrics;
+    const auto at = [m](std::vector<double>& numbers) {
+        return Metrics{numbers.data(), numbers.data() + m, numbers.data() + 2 * m};
+    };
+    const T* parameters = f.parameters.data();
+    evaluate(f.models(isa), rows, parameters, at(all.metrics), n_threads);
+    scores(f.models(isa), rows, parameters, all.scores.data(), n_threads);
+    gradient(f.models(isa), rows, parameters, all.gradient.data(), n_threads);
+
+    std::vector<std::int16_t> draws;
+    for (int r = 0; r < f.c.n; ++r)
+        for (const int draw : {r % 2, r % 3 - 1, r % 5 - 2}) draws.push_back(static_cast<std::int16_t>(draw));
+    UpdateRange range = f.range();
+    if (images) range.draws = draws.data();
+    Session<T> session(f.models(isa), rows, f.c.b, &rows, 1, n_threads, images);
+    session.train(range, all.trained.state(), {never, nullptr});
+    const Metrics metrics = at(all.metrics_of_session);
+    T* const to = all.scores_of_session.data();
+    session.evaluate(parameters, &metrics, &to);
+    return all;
+}
+
+template <class T, class Element>
+void test_index(const std::string& isa, const Case& c, std::optional<Images> images = std::nullopt) {
+    Indexed<T, Element> rows(c);
+    const Everything<T> wanted = everything(rows.copied, rows.rows_copied(), isa, 1, images);
+    CHECK(wanted.scores != std::vector<T>(wanted.scores.size()));
+    for (const int n_threads : {1, 3})
+        CHECK(everything(rows.copied, rows.rows_by_number(), isa, n_threads, images) == wanted);
+}
+
+template <class T, class Element>
+void test_cases(const std::string& isa) {
+    // More rows than a chunk of an evaluation, more inputs than a block, rest of a vector, a rule with slots.
+    test_index<T, Element>(isa, {211, 37, {}, 10, 1, 20});
+    test_index<T, Element>(isa, {103, 801, {}, 10, 3, 20});
+    test_index<T, Element>(isa, {29, 390, {21, 5}, 3, 2, 5, "squared", {"tanh"}, "adam"});
+    const Images images{3, 5, 7, true};
+    test_index<T, Element>(isa, {29, 105, {}, 5, 1, 6}, images);
+    test_index<T, Element>(isa, {29, 105, {9}, 5, 2, 6}, images);
+}
+
+TEST(rows_by_number_have_the_bits_of_copies) {
+    for (const std::string& isa : isas_usable()) {
+        test_cases<float, std::uint8_t>(isa);
+        test_cases<float, float>(isa);
+        test_cases<float, double>(isa);
+        test_cases<double, std::uint8_t>(isa);
+        test_cases<double, float>(isa);
+        test_cases<double, double>(isa);
+    }
+}
+
+}  // namespace
+}  // namespace gradstep::tests
