@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from gradstep._version import __version__ as __version__
@@ -126,12 +126,26 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'gradstep' has no attribute {name!r}")
+        raise _missing(name)
     home = _HOMES[name]
     module = importlib.import_module(f"gradstep.{home.removeprefix(':')}")
     value = module if home.startswith(":") else getattr(module, name)
     globals()[name] = value
     return value
+
+
+def _missing(name: str) -> AttributeError:
+    """Return the error of a name that is not there; the names near it may be parts of others."""
+    from gradstep.utils.names import missing_attribute
+
+    # Imports ask for a module first as an attribute: nobody reads the answer.
+    if name.startswith("_") or importlib.util.find_spec(f"gradstep.{name}"):
+        return missing_attribute("gradstep", name, ())
+    places = {"load": "Trainer.load"}
+    for home in (home.removeprefix(":") for home in _HOMES.values() if home.startswith(":")):
+        module = importlib.import_module(f"gradstep.{home}")
+        places |= {own: f"{home.rpartition('.')[2]}.{own}" for own in getattr(module, "__all__", ())}
+    return missing_attribute("gradstep", name, [*places, *__all__], places | {own: own for own in __all__})
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import math
 import re
+import signal
 from functools import partial
 
 import numpy as np
@@ -226,26 +227,55 @@ def test_more_updates_than_memory_holds():
         trainer(epochs=10**12, batch_size=1).fit(X, Y)
 
 
-def _raises(update):
-    raise KeyError("no rate")
-
-
 @pytest.mark.parametrize(
     "function, message",
     [
-        (_raises, "must give a rate for every update, got KeyError: 'no rate'"),
-        (lambda: 0.1, "must give a rate for every update, got TypeError"),
+        (lambda: 0.1, "must be a function of one number, the update, or the epoch where it is called"),
         (lambda t: math.nan, "must give finite rates >= 0, got nan at update 0"),
         (lambda t: 0.1 - t, "must give finite rates >= 0, got -0.9 at update 1"),
         (lambda t: "fast", "must give one number per update"),
         (lambda t: [0.1, 0.2], "must give one number per update"),
         (gs.schedules.Recorded((0.1,)), "Recorded holds 1 updates, got 1"),
-        (gs.schedules.Constant(math.inf), "must give finite rates >= 0, got inf at update 0"),
+        (lambda t: math.inf, "must give finite rates >= 0, got inf at update 0"),
     ],
 )
 def test_bad_learning_rate_functions(function, message):
     with pytest.raises(InvalidParameterError, match=re.escape(message)):
         trainer(learning_rate=function).fit(X, Y)
+
+
+def test_what_a_learning_rate_raises_is_not_blamed_on_it():
+    """A handler of a signal, as a limit of time, may fall into any line of Python."""
+
+    class TooLateError(Exception):
+        pass
+
+    def handle(number, frame):
+        raise TooLateError
+
+    def rate(update):
+        signal.raise_signal(signal.SIGALRM)
+        return 0.1
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        with pytest.raises(TooLateError) as caught:
+            trainer(learning_rate=rate).fit(X, Y)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert caught.value.__notes__ == ["Raised while `learning_rate` of Trainer was asked for its rates."]
+
+
+def test_a_rate_that_fades_is_told_once_at_the_line_of_fit():
+    model = trainer(learning_rate=lambda update: 0.1 * 0.1**update, epochs=40)
+    with pytest.warns(
+        RuntimeWarning, match=r"1e-10 .* after update 11 of 480, in epoch 1: .*`epoch`"
+    ) as caught:
+        model.fit(X, Y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    by_epoch = trainer(learning_rate=lambda epoch: 0.1 / (1 + epoch), batch_size=4, epochs=3).fit(X, Y)
+    np.testing.assert_allclose(by_epoch.history_["learning_rate"], [0.1, 0.05, 0.1 / 3], rtol=1e-15)
 
 
 NUMBERS = st.one_of(

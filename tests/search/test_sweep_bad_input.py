@@ -105,7 +105,7 @@ def test_bad_parameters(name, value):
         (lambda: gs.Uniform("0", 1), "`low` of Uniform must be a finite number, got '0'"),
         (lambda: gs.LogUniform(0, 1), "`low` of LogUniform must be > 0, got 0"),
         (lambda: gs.IntUniform(0, 1.5), "`high` of IntUniform must be an int, got 1.5"),
-        (lambda: gs.IntUniform(0, 2**63), "`high` of IntUniform must be <= "),
+        (lambda: gs.IntUniform(0, 2**63 - 1), "`high` of IntUniform must be <= "),
         (lambda: gs.Choice([]), "`values` of Choice must be a list of one value or more, got []"),
         (lambda: gs.Choice("ab"), "`values` of Choice must be a list of one value or more, got 'ab'"),
     ],

@@ -8,17 +8,17 @@ in one line; 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gradstep._version import __version__
 from gradstep.cli import data, demo, gradcheck, info, options, reproduce, sweep, train
 from gradstep.errors import DivergedError, GradstepError, NoModelError
+from gradstep.utils import names
 
 __all__ = ["demo", "gradcheck", "info", "main", "reproduce", "sweep", "train"]
 
@@ -90,9 +90,26 @@ class _Parser(argparse.ArgumentParser):
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             word = unknown[0].partition("=")[0]
-            near = difflib.get_close_matches(word, self._option_string_actions, n=1)
-            self.error(f"unknown argument {word}" + (f"; did you mean {near[0]}?" if near else ""))
+            said = self._hint_at_options(word) if word.startswith("-") else ""
+            self.error(f"unknown argument {word}" + (f"; {said}" if said else ""))
         return found, unknown
+
+    def _hint_at_options(self, word: str) -> str:
+        """Return "did you mean ...?" of the options that a user may have meant."""
+        flags = {_as_name(flag): flag for flag in self._option_string_actions if flag.startswith("--")}
+        # Of what is a part of another parameter the option of the whole.
+        found = [flags[name.partition("=")[0]] for name in names.near(_as_name(word), flags)]
+        return f"did you mean {' or '.join(found)}?" if found else ""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is none of the choices, and say which of them may be meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            said = names.hint(str(value), [str(choice) for choice in action.choices or ()])
+            raise argparse.ArgumentError(
+                action, f"{error.message}; {said}" if said else error.message
+            ) from None
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -116,6 +133,11 @@ def _build_parser() -> argparse.ArgumentParser:
         command.add_options = module.add_options
         command.set_defaults(run=module.run)
     return parser
+
+
+def _as_name(flag: str) -> str:
+    """Return the parameter that a flag is called after."""
+    return flag.lstrip("-").replace("-", "_")
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -125,17 +125,32 @@ class Option:
 
     def _plain(self, word: str) -> Any:
         """Return the first of the values that a word may be that keeps all constraints."""
-        furthest = 0
-        for value in self._candidates(word):
-            broken = self._broken((value,) if self.several else value)
-            if broken is None:
-                return value
-            furthest = max(furthest, broken)
+        for value in self._valid(word):
+            return value
+        tried = [(value,) if self.several else value for value in self._candidates(word)]
+        furthest = max(self._broken(value) or 0 for value in tried)
         if furthest == 0 and self.family:
             names = [member.name for member in self.family.members()]
             raise SpellingError(f"{self.spelt()}, got {word!r}{spelling.near(word, names)}")
-        text = self.constraints[furthest].text
-        raise SpellingError(f"{text.rpartition('each element ')[2]}, got {word!r}")
+        broken = self.constraints[furthest]
+        hint = self._hint_at_several(word) if self.several else ""
+        with contextlib.suppress(ValueError):
+            hint = hint or broken.hint((int(word),) if self.several else int(word))
+        said = f"{broken.text.rpartition('each element ')[2]}, got {_shown(word)}"
+        raise SpellingError(f"{said}; {hint}" if hint else said)
+
+    def _hint_at_several(self, word: str) -> str:
+        """Say how several values are written, where a word is several of them in one."""
+        parts = re.split(r"[,-]", word)
+        if len(parts) < 2 or any(not list(self._valid(part)) for part in parts):
+            return ""
+        return f"several have spaces between, as {self.flag} {' '.join(parts)}"
+
+    def _valid(self, word: str) -> Iterator[Any]:
+        """Yield the values that a word may be that keep all constraints."""
+        for value in self._candidates(word):
+            if self._broken((value,) if self.several else value) is None:
+                yield value
 
     def _candidates(self, word: str) -> Iterator[Any]:
         if word == NONE:
@@ -150,12 +165,24 @@ class Option:
         return next((i for i, constraint in enumerate(self.constraints) if not constraint.holds(value)), None)
 
 
+def _shown(word: object) -> str:
+    """Return in short what was given."""
+    from gradstep.utils.text import given
+
+    return given(word)
+
+
 def integer(text: str) -> int:
     """Read an integer."""
+    from gradstep.utils.constraints import WHOLE
+
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"must be an integer, got {_shown(text)}") from None
+    if not WHOLE.holds(value):
+        raise argparse.ArgumentTypeError(f"must be an integer, got {_shown(value)}; {WHOLE.hint(value)}")
+    return value
 
 
 def number(text: str) -> float:
@@ -163,14 +190,14 @@ def number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"must be a number, got {_shown(text)}") from None
 
 
 def at_least_one(text: str) -> int:
     """Read a count."""
     count = integer(text)
     if count < 1:
-        raise argparse.ArgumentTypeError(f"must be >= 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {_shown(text)}")
     return count
 
 

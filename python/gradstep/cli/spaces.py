@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli import spelling
 from gradstep.cli.options import Option, estimator_options
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.names import near, raise_unknown_parameter
 
 if TYPE_CHECKING:
     from gradstep import MedianStopping, SuccessiveHalving
@@ -46,8 +46,6 @@ def parse_param(text: str) -> tuple[str, Any]:
     known = estimator_options()
     try:
         if parameter not in known:
-            from gradstep.utils.nested_params import raise_unknown_parameter
-
             raise_unknown_parameter("Trainer", name, known)
         kind, *ends = values.split(":")
         if kind in DISTRIBUTIONS and known[parameter].several:
@@ -78,8 +76,8 @@ def _read(read: Callable[[str], Any], name: str, word: str, kind: str) -> Any:
     try:
         return read(word)
     except argparse.ArgumentTypeError as error:
-        near = difflib.get_close_matches(kind, DISTRIBUTIONS, n=1)
-        hint = f"; did you mean {near[0]}:LOW:HIGH?" if near else ""
+        found = near(kind, DISTRIBUTIONS) if ":" in word else []
+        hint = f"; did you mean {found[0]}:LOW:HIGH?" if found else ""
         raise argparse.ArgumentTypeError(f"{name} {error}{hint}") from None
 
 

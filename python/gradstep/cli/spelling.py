@@ -6,11 +6,12 @@ Fields with defaults may be left out from the end. Nothing here knows any member
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+from gradstep.utils import names
 
 if TYPE_CHECKING:
     from gradstep.utils.concepts import Concept
@@ -92,10 +93,11 @@ def written(value: Any) -> str:
     return setting(value)
 
 
-def near(word: str, names: Iterable[str]) -> str:
-    """Return "; did you mean ...?" of the name that is nearest to a word, or nothing."""
-    found = difflib.get_close_matches(word.partition(":")[0], list(names), n=1)
-    return f"; did you mean {found[0]}?" if found and found[0] != word else ""
+def near(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" of the names that are nearest to a word, or nothing."""
+    name = word.partition(":")[0]
+    said = names.hint(name, [own for own in known if own != name])
+    return f"; {said}" if said else ""
 
 
 def scalar(word: str) -> Any:

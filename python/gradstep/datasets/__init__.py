@@ -6,6 +6,7 @@ from gradstep.datasets.digits import load_digits
 from gradstep.datasets.download import cache_folder
 from gradstep.datasets.sets import DataSet, Rows
 from gradstep.datasets.tables import load_csv
+from gradstep.utils.names import module_getattr
 
 __all__ = [
     "DataSet",
@@ -17,3 +18,5 @@ __all__ = [
     "load_npy",
     "load_npz",
 ]
+
+__getattr__ = module_getattr("gradstep.datasets", __all__)

@@ -12,6 +12,11 @@ from gradstep.errors import BackendUnavailableError
 from gradstep.plan.settings import TRAINER
 from gradstep.utils import threads
 from gradstep.utils.constraints import check
+from gradstep.utils.names import module_getattr
+
+__all__ = ["Machine", "measure"]
+
+__getattr__ = module_getattr("gradstep.machine", __all__)
 
 
 @dataclass(frozen=True)

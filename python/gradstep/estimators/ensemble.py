@@ -13,6 +13,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.estimators.reading import check_lengths
 from gradstep.estimators.trainer import Trainer
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, check, instance, one_of, sequence_of
+from gradstep.utils.names import KnownParameters
 from gradstep.utils.table import Table
 
 _OWNER = "VotingEnsemble"
@@ -25,7 +26,7 @@ ENSEMBLE: dict[str, tuple[Constraint, ...]] = {
 }
 
 
-class VotingEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier of several fitted Trainers, such as `snapshots_` or those of `Sweep.ensemble`.
 
     Parameters

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import Cosine, CyclicTriangular
+from gradstep.utils.names import KnownParameters
 
 
 @dataclass(frozen=True)
-class Snapshots:
+class Snapshots(KnownParameters):
     """A callback of Trainer and Regressor that keeps the model at the end of every cycle of its schedule.
 
     The estimator then has `snapshots_`, a list of fitted ones with their histories up to there, each

@@ -15,8 +15,11 @@ import numpy as np
 
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, below
+from gradstep.utils.names import module_getattr
 
 __all__ = ["Activation", "Identity", "LeakyRelu", "Logistic", "Relu", "Selu", "Tanh"]
+
+__getattr__ = module_getattr("gradstep.activations", __all__)
 
 
 class Activation(Concept):

@@ -23,8 +23,11 @@ from gradstep.utils.constraints import (
     either,
     one_of,
 )
+from gradstep.utils.names import module_getattr
 
 __all__ = ["Augment", "Compose", "HorizontalFlip", "Translate", "flatten", "image_shape", "on_images"]
+
+__getattr__ = module_getattr("gradstep.augment", __all__)
 
 #: Draws are int16.
 MOST_PIXELS = 2**15 - 1

@@ -24,8 +24,11 @@ import numpy.typing as npt
 from gradstep.nn.metrics import F1, R2, Accuracy, MeanAbsoluteError, Metric, SubsetAccuracy
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, below
+from gradstep.utils.names import module_getattr
 
 __all__ = ["Loss", "Multilabel", "Poisson", "Sigmoid", "Softmax", "Squared"]
+
+__getattr__ = module_getattr("gradstep.losses", __all__)
 
 Array = npt.NDArray[Any]
 

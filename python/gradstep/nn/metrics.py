@@ -17,6 +17,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.utils import text
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import Constraint
+from gradstep.utils.names import module_getattr
 
 __all__ = [
     "F1",
@@ -30,6 +31,8 @@ __all__ = [
     "Metrics",
     "SubsetAccuracy",
 ]
+
+__getattr__ = module_getattr("gradstep.metrics", __all__)
 
 Array = npt.NDArray[Any]
 

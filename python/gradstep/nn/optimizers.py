@@ -18,8 +18,11 @@ import numpy.typing as npt
 from gradstep.nn.rules import AdamRule, DescentRule, MomentumRule, Rule
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import FLAG, NUMBER, Constraint, at_least, below
+from gradstep.utils.names import module_getattr
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+
+__getattr__ = module_getattr("gradstep.optimizers", __all__)
 
 Array = npt.NDArray[np.float64]
 

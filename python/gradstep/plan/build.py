@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep.errors import GradstepError, InvalidParameterError
+from gradstep.errors import InvalidParameterError
 from gradstep.nn import augment, schedules
 from gradstep.nn.augment import Augment, HorizontalFlip, Translate
 from gradstep.nn.initializers import Initializer
@@ -17,8 +18,13 @@ from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation, RowOrder, rows_per_update
 from gradstep.plan.plan import Plan
 from gradstep.plan.settings import MOST_UPDATES, Settings
+from gradstep.utils import memory, text
+from gradstep.utils.warn import warn
 
 Array = npt.NDArray[np.floating]
+
+# Bytes that are there without asking.
+_LITTLE = 2**27
 
 
 def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Plan, Array]:
@@ -29,12 +35,15 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
     Raises
     ------
     InvalidParameterError
-        A learning rate fails, there are too many updates to hold a rate for each, or the images to be
+        A learning rate is none, there are too many updates to hold a rate for each, or the images to be
         augmented do not have d values.
+    MemoryError
+        The parameters do not fit in memory.
     """
     first = settings[0]
     order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
     layers = Layers((d, *first.hidden, k))
+    _check_memory(layers, len(settings), np.dtype(first.precision).itemsize, first.owner)
     batch_size = rows_per_update(first.batch_size, n)
     objective = Objective(
         layers,
@@ -42,7 +51,9 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
         tuple(own.activation for own in settings),
         np.array([own.l2 for own in settings], dtype=np.float64),
     )
-    rates = np.stack([_rates(own, -(-n // batch_size)) for own in settings])
+    per_epoch = -(-n // batch_size)
+    rates = np.stack([_rates(own, per_epoch) for own in settings])
+    _warn_of_fading(settings, rates, per_epoch)
     plan = Plan(
         objective,
         tuple(own.optimizer for own in settings),
@@ -52,6 +63,26 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
         None if first.augment is None else make_augmentation(first.augment, n, d, int(order_seed)),
     )
     return plan, _initial_parameters(settings, layers, int(init_seed))
+
+
+def _check_memory(layers: Layers, m: int, itemsize: int, owner: str) -> None:
+    """Raise MemoryError where m models have more parameters than there is memory for.
+
+    Asked first: what is larger than any array has an error of NumPy's own, and what a system grants beyond
+    its memory ends the process when it is written to.
+    """
+    # They are drawn in float64, one model after the other.
+    needed = layers.parameters * (m * itemsize + 8)
+    if needed < _LITTLE:
+        return
+    available = memory.available()
+    if needed > (sys.maxsize if available is None else available):
+        models = "" if m == 1 else f"{m} times "
+        has = "" if available is None else f", of which there are {text.count(available)}"
+        raise MemoryError(
+            f"`hidden` of {owner} makes {models}{text.count(layers.parameters)} parameters (layers "
+            f"{text.given(layers.sizes)}), which take {text.count(needed)} bytes{has}"
+        )
 
 
 def make_augmentation(rule: Augment, n: int, d: int, seed: int) -> Augmentation:
@@ -111,14 +142,27 @@ def _rates(settings: Settings, per_epoch: int) -> npt.NDArray[np.float64]:
     if updates > MOST_UPDATES:
         raise InvalidParameterError(
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
-            f"got {updates} ({settings.epochs} epochs of {per_epoch})"
+            f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
-    try:
-        return schedules.evaluate(settings.learning_rate, updates, per_epoch)
-    except GradstepError:
-        raise
-    except Exception as error:
-        raise InvalidParameterError(
-            f"`learning_rate` of {owner} must give a rate for every update, "
-            f"got {type(error).__name__}: {error}"
-        ) from error
+    return schedules.evaluate(settings.learning_rate, updates, per_epoch, owner)
+
+
+def _warn_of_fading(
+    settings: Sequence[Settings], rates: npt.NDArray[np.float64], updates_per_epoch: int
+) -> None:
+    """Warn once where the rates of a model fall to nothing long before its training ends."""
+    for own, of_model in zip(settings, rates, strict=True):
+        count = schedules.fades_after(of_model)
+        if count is None:
+            continue
+        said = (
+            f"`learning_rate` of {own.owner} is 1e-10 of its largest or less after update {count} of "
+            f"{len(of_model)}, in epoch {count // updates_per_epoch + 1}: nothing is learned from there on"
+        )
+        if not isinstance(own.learning_rate, schedules.Schedule):
+            said += (
+                "; a function is called with the number of the update, or with that of the epoch where its "
+                "parameter is called `epoch` (schedules.PerEpoch makes any function one of the epoch)"
+            )
+        warn(said)
+        return

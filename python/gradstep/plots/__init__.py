@@ -28,6 +28,7 @@ from gradstep.plots.runs import (
     splits_of,
 )
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER
+from gradstep.utils.names import module_getattr
 
 __all__ = [
     "DASHES",
@@ -60,3 +61,5 @@ __all__ = [
     "splits_of",
     "weight_pictures",
 ]
+
+__getattr__ = module_getattr("gradstep.plots", __all__)

@@ -33,6 +33,7 @@ from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
     NONE,
+    NUMBER,
     WHOLE,
     Constraint,
     at_least,
@@ -41,12 +42,13 @@ from gradstep.utils.constraints import (
     instance,
     one_of,
 )
+from gradstep.utils.names import KnownParameters
 
 _OWNER = "FusedSearchCV"
 
 
-def _is_real(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_score(value: object) -> bool:
+    return NUMBER.holds(value) or isinstance(value, float)
 
 
 _NAME = Constraint("the name of a scorer", lambda value: isinstance(value, str), (3,))
@@ -61,7 +63,7 @@ FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
     ),
     "n_iter": (either(WHOLE, NONE), at_least(1)),
     "refit": (either(FLAG, CALLABLE, _NAME),),
-    "error_score": (either(Constraint("a number", _is_real, ("1", None)), one_of("raise")),),
+    "error_score": (either(Constraint("a number", _is_score, ("1", None, 10**400)), one_of("raise")),),
     "return_train_score": (FLAG,),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
     "random_state": RANDOM_STATE,
@@ -69,7 +71,7 @@ FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
 }
 
 
-class FusedSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer` or `Regressor`, in shared passes.
 
     All settings times folds that can train in one pass over the rows do so, as in `Sweep`; parameters,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gradstep.nn.metrics import COLUMN
 from gradstep.utils.constraints import NUMBER, WHOLE, Constraint, above, at_least, check
+from gradstep.utils.names import KnownParameters
 
 Curves = Sequence[npt.NDArray[np.float64]]
 Mask = npt.NDArray[np.bool_]
@@ -51,7 +52,7 @@ class Pruner(Protocol):
 
 
 @dataclass(frozen=True)
-class SuccessiveHalving:
+class SuccessiveHalving(KnownParameters):
     """The best of the trials go on after `min_epochs` epochs, the best of those `factor` times later, ...
 
     After ``min_epochs * factor**i`` epochs the ``ceil(n / factor**(i + 1))`` best of n trials go on
@@ -99,7 +100,7 @@ class SuccessiveHalving:
 
 
 @dataclass(frozen=True)
-class MedianStopping:
+class MedianStopping(KnownParameters):
     """After every epoch from `min_epochs` on, trials worse than the median of all leave.
 
     A trial goes on while its best value so far is at least as good as the median, over all trials

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,7 +13,8 @@ from sklearn.utils import check_random_state
 
 from gradstep.errors import InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
-from gradstep.utils.nested_params import raise_unknown_parameter
+from gradstep.utils.names import KnownParameters, raise_unknown_parameter
+from gradstep.utils.text import given
 
 Seed = int | np.random.RandomState | None
 
@@ -29,7 +29,7 @@ class Distribution(Protocol):
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(KnownParameters):
     """Numbers between `low` and `high`, all equally likely.
 
     >>> 2 <= Uniform(2, 3).rvs(random_state=0) <= 3
@@ -41,6 +41,10 @@ class Uniform:
 
     def __post_init__(self) -> None:
         _check_ends(self, NUMBER)
+        if not math.isfinite(float(self.high) - float(self.low)):
+            raise InvalidParameterError(
+                f"`high` of Uniform must be less than 1.8e308 above low, got {(self.low, self.high)!r}"
+            )
 
     def rvs(self, *, random_state: Seed = None) -> float:
         """Return a value."""
@@ -52,7 +56,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class LogUniform:
+class LogUniform(KnownParameters):
     """Numbers between `low` and `high`, both > 0, whose logarithms are equally likely.
 
     >>> 1e-5 <= LogUniform(1e-5, 1e-1).rvs(random_state=0) <= 1e-1
@@ -78,7 +82,7 @@ class LogUniform:
 
 
 @dataclass(frozen=True)
-class IntUniform:
+class IntUniform(KnownParameters):
     """Integers from `low` to `high`, both included, all equally likely.
 
     >>> IntUniform(1, 3).rvs(random_state=0) in (1, 2, 3)
@@ -102,7 +106,7 @@ class IntUniform:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(KnownParameters):
     """One of these values, all equally likely.
 
     >>> Choice(["softmax", "sigmoid"]).rvs(random_state=0) in ("softmax", "sigmoid")
@@ -114,7 +118,7 @@ class Choice:
     def __post_init__(self) -> None:
         if not isinstance(self.values, (list, tuple, range)) or not self.values:
             raise InvalidParameterError(
-                f"`values` of Choice must be a list of one value or more, got {reprlib.repr(self.values)}"
+                f"`values` of Choice must be a list of one value or more, got {given(self.values)}"
             )
 
     def rvs(self, *, random_state: Seed = None) -> Any:
@@ -155,7 +159,7 @@ def draw(
     spaces = list(space) if isinstance(space, (list, tuple)) and space else [space]
     if len({frozenset(each) if isinstance(each, Mapping) else None for each in spaces}) > 1:
         raise InvalidParameterError(
-            f"`space` of Sweep must have the same parameters in each of its dicts, got {reprlib.repr(space)}"
+            f"`space` of Sweep must have the same parameters in each of its dicts, got {given(space)}"
         )
     for each in spaces:
         _check_space(each, known, owner)
@@ -189,7 +193,7 @@ def _draw(space: Any, n_trials: int | None, generator: np.random.RandomState) ->
 def _check_space(space: Any, known: Collection[str], owner: str) -> None:
     if not isinstance(space, Mapping) or not space:
         raise InvalidParameterError(
-            f"`space` of Sweep must be a dict of one parameter of {owner} or more, got {reprlib.repr(space)}"
+            f"`space` of Sweep must be a dict of one parameter of {owner} or more, got {given(space)}"
         )
     for name, values in space.items():
         if not isinstance(name, str) or name.partition("__")[0] not in known:
@@ -197,13 +201,13 @@ def _check_space(space: Any, known: Collection[str], owner: str) -> None:
         if isinstance(values, Distribution) and (isinstance(values, type) or hasattr(values, "freeze")):
             raise InvalidParameterError(
                 f"`{name}` in the space of Sweep must be a distribution with its parameters, such as "
-                f"loguniform(1e-5, 1e-1), got {reprlib.repr(values)}"
+                f"loguniform(1e-5, 1e-1), got {given(values)}"
             )
         is_list = isinstance(values, (list, tuple, range)) or (isinstance(values, np.ndarray) and values.ndim)
         if not isinstance(values, Distribution) and not (is_list and len(values)):
             raise InvalidParameterError(
                 f"`{name}` in the space of Sweep must be a list of one value or more or a distribution, "
-                f"got {reprlib.repr(values)}"
+                f"got {given(values)}"
             )
 
 
@@ -212,7 +216,9 @@ def _check_ends(range_: Uniform | LogUniform | IntUniform, *constraints: Any) ->
     for name in ("low", "high"):
         check(owner, name, getattr(range_, name), constraints)
     if range_.low > range_.high:
-        raise InvalidParameterError(f"`high` of {owner} must be >= low, got {(range_.low, range_.high)!r}")
+        raise InvalidParameterError(
+            f"`high` of {owner} must be >= low, got {given((range_.low, range_.high))}"
+        )
 
 
 def _window(low: float, high: float, centre: float, share: float) -> tuple[float, float]:

@@ -41,6 +41,7 @@ from gradstep.utils.constraints import (
     instance,
     sequence_of,
 )
+from gradstep.utils.names import KnownParameters
 
 _PRUNER = Constraint(
     "a pruner, as SuccessiveHalving() or MedianStopping()",
@@ -62,7 +63,7 @@ SWEEP: dict[str, tuple[Constraint, ...]] = {
 }
 
 
-class Sweep(BaseEstimator):  # type: ignore[misc]
+class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
     """Train a Trainer or Regressor with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,

@@ -27,7 +27,7 @@ from gradstep.nn import schedules
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import SPLITS, Metric
-from gradstep.nn.schedules import Recorded, Schedule
+from gradstep.nn.schedules import PerEpoch, Recorded, Schedule
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
@@ -75,7 +75,7 @@ def save(owner: str, parameters: Parameters, result: TrainingResult, path: str |
         The file cannot be written.
     """
     arrays = _arrays(result)
-    rates = _rates_of_a_function(parameters["learning_rate"], result.history)
+    rates = _rates_of_a_function(parameters["learning_rate"], result)
     if rates is not None:
         arrays["learning_rates"] = rates
     try:
@@ -125,12 +125,18 @@ def _arrays(result: TrainingResult) -> Arrays:
     return arrays | {f"history/{column}": history[column] for column in history.keys()}  # noqa: SIM118
 
 
-def _rates_of_a_function(rule: Any, history: History) -> npt.NDArray[np.float64] | None:
+def _rates_of_a_function(rule: Any, result: TrainingResult) -> npt.NDArray[np.float64] | None:
     if isinstance(rule, Recorded):
         return np.array(rule.rates, dtype=np.float64)
-    if not callable(rule) or isinstance(rule, Schedule):
+    if not _is_function(rule):
         return None
-    return schedules.evaluate(rule, int(history["update"].max(initial=0)), 1)
+    updates = int(result.history["update"].max(initial=0))
+    return schedules.evaluate(rule, updates, result.updates_per_epoch)
+
+
+def _is_function(rule: Any) -> bool:
+    """Whether a learning rate has a function in it, which a file cannot have."""
+    return callable(rule) and (isinstance(rule, PerEpoch) or not isinstance(rule, Schedule))
 
 
 def _is_mostly_padding(labels: Sequence[str]) -> bool:
@@ -167,7 +173,7 @@ def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[
 def _encode_params(parameters: Parameters) -> dict[str, Any]:
     encoded = {name: plain(value) for name, value in parameters.items() if name != "callbacks"}
     rate = parameters["learning_rate"]
-    if callable(rate) and (isinstance(rate, Recorded) or not isinstance(rate, Schedule)):
+    if isinstance(rate, Recorded) or _is_function(rate):
         encoded["learning_rate"] = {"schedule": "Recorded"}
     if isinstance(parameters["random_state"], np.random.RandomState):
         encoded["random_state"] = None

@@ -6,10 +6,10 @@ short name, be written to a model file and be read from one. Nothing else has to
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -17,9 +17,10 @@ import numpy as np
 
 from gradstep.errors import CorruptFileError, GradstepError
 from gradstep.utils.constraints import Constraint, check
+from gradstep.utils.names import KnownParameters, near
 
 
-class Concept:
+class Concept(KnownParameters):
     """A frozen dataclass whose fields are checked when it is made.
 
     Attributes
@@ -88,9 +89,9 @@ class Concept:
 
     @classmethod
     def _hint(cls, value: object) -> str:
-        near = difflib.get_close_matches(value.lower(), cls.short_names()) if isinstance(value, str) else []
-        if near:
-            return f"did you mean {' or '.join(map(repr, near))}?"
+        alike = near(value, cls.short_names()) if isinstance(value, str) else []
+        if alike:
+            return f"did you mean {' or '.join(map(repr, alike))}?"
         if isinstance(value, type) and issubclass(value, cls):
             return f"make an object of it: {value.__name__}(...)"
         module = type(value).__module__.partition(".")[0]
@@ -136,6 +137,8 @@ def plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
+    if isinstance(value, Fraction):
+        return float(value)
     return value
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Integral, Real
 from types import UnionType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.text import given
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,44 @@ def _is_bool(value: object) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
+def _is_real(value: object) -> bool:
+    """Whether bounds say something about a value: any real number, however large."""
+    return isinstance(value, Real) and not _is_bool(value)
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not _is_bool(value) and math.isfinite(value)
+    if not isinstance(value, Real) or _is_bool(value):
+        return False
+    try:
+        return math.isfinite(value)
+    except (ArithmeticError, TypeError, ValueError):
+        return False  # beyond the floats
+
+
+def _hint_at_floats(value: object) -> str:
+    is_beyond = _is_real(value) and not isinstance(value, (float, np.floating)) and not _is_number(value)
+    return "floats end at 1.8e308" if is_beyond else ""
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not _is_bool(value)
+    return isinstance(value, Integral) and not _is_bool(value) and -MOST_WHOLE <= int(value) <= MOST_WHOLE
 
 
-NUMBER = Constraint("a finite number", _is_number, ("1", True, None, math.nan, math.inf, 1j))
-WHOLE = Constraint("an int", _is_whole, (1.5, "1", True, math.nan))
+def _hint_at_wholes(value: object) -> str:
+    is_beyond = isinstance(value, Integral) and not _is_bool(value) and not _is_whole(value)
+    return f"ints end at {MOST_WHOLE}" if is_beyond else ""
+
+
+#: Whole numbers are those that arrays of them can hold.
+MOST_WHOLE = 2**63 - 1
+
+NUMBER = Constraint(
+    "a finite number",
+    _is_number,
+    ("1", True, None, math.nan, math.inf, 1j, 10**400, Fraction(10**400), Decimal("0.1")),
+    _hint_at_floats,
+)
+WHOLE = Constraint("an int", _is_whole, (1.5, "1", True, math.nan, 10**400, -(2**63) - 1), _hint_at_wholes)
 FLAG = Constraint("True or False", _is_bool, (1, "yes", None))
 NONE = Constraint("None", lambda value: value is None, (0, "none"))
 CALLABLE = Constraint(
@@ -60,24 +90,34 @@ CALLABLE = Constraint(
 )
 
 
+def _bound(text: str, keeps: Callable[[Any], bool], *wrong: float) -> Constraint:
+    """Return a bound; it says nothing about values that are no numbers."""
+
+    def holds(value: Any) -> bool:
+        # A small float of NumPy cannot be compared with every number.
+        return not _is_real(value) or bool(keeps(value.item() if isinstance(value, np.generic) else value))
+
+    return Constraint(text, holds, wrong)
+
+
 def at_least(low: float) -> Constraint:
-    """Return ``>= low``; it says nothing about values that are no numbers."""
-    return Constraint(f">= {low}", lambda value: not _is_number(value) or value >= low, (low - 1, -7))
+    """Return ``>= low``."""
+    return _bound(f">= {low}", lambda value: value >= low, low - 1, -7)
 
 
 def above(low: float) -> Constraint:
-    """Return ``> low``; it says nothing about values that are no numbers."""
-    return Constraint(f"> {low}", lambda value: not _is_number(value) or value > low, (low, low - 0.1))
+    """Return ``> low``."""
+    return _bound(f"> {low}", lambda value: value > low, low, low - 0.1)
 
 
 def at_most(high: float) -> Constraint:
-    """Return ``<= high``; it says nothing about values that are no numbers."""
-    return Constraint(f"<= {high}", lambda value: not _is_number(value) or value <= high, (high + 1,))
+    """Return ``<= high``."""
+    return _bound(f"<= {high}", lambda value: value <= high, high + 1)
 
 
 def below(high: float) -> Constraint:
-    """Return ``< high``; it says nothing about values that are no numbers."""
-    return Constraint(f"< {high}", lambda value: not _is_number(value) or value < high, (high, high + 1))
+    """Return ``< high``."""
+    return _bound(f"< {high}", lambda value: value < high, high, high + 1)
 
 
 def one_of(*options: str) -> Constraint:
@@ -113,7 +153,13 @@ def sequence_of(*constraints: Constraint) -> Constraint:
 
     text = f"a tuple or list, each element {' '.join(constraint.text for constraint in constraints)}"
     wrong = tuple((value,) for constraint in constraints for value in constraint.wrong)
-    return Constraint(text, holds, (*wrong, 7, "nonsense", None))
+
+    def hint(value: object) -> str:
+        items = value if isinstance(value, (tuple, list)) else ()
+        broken = [(c, item) for item in items for c in constraints if not c.holds(item)]
+        return broken[0][0].hint(broken[0][1]) if broken else ""
+
+    return Constraint(text, holds, (*wrong, 7, "nonsense", None), hint)
 
 
 def check(owner: str, name: str, value: Any, constraints: Iterable[Constraint]) -> None:
@@ -122,6 +168,6 @@ def check(owner: str, name: str, value: Any, constraints: Iterable[Constraint]) 
         if not constraint.holds(value):
             hint = constraint.hint(value)
             raise InvalidParameterError(
-                f"`{name}` of {owner} must be {constraint.text}, got {reprlib.repr(value)}"
+                f"`{name}` of {owner} must be {constraint.text}, got {given(value)}"
                 + (f"; {hint}" if hint else "")
             )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
-from gradstep.errors import InvalidParameterError
 from gradstep.utils.concepts import Concept
+from gradstep.utils.names import KnownParameters, raise_unknown_parameter
 
 
-class NestedParameters(BaseEstimator):  # type: ignore[misc]
+class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
     """An estimator whose parameters may be frozen dataclasses, as schedules are.
 
     Such a value is never changed: setting one of its fields puts a new one in its place.
@@ -80,26 +79,3 @@ class NestedParameters(BaseEstimator):  # type: ignore[misc]
 
 def _has_fields(value: object) -> bool:
     return is_dataclass(value) and not isinstance(value, type)
-
-
-# What other libraries call our parameters.
-_NAMES_ELSEWHERE = {
-    "alpha": "l2",
-    "eta": "learning_rate",
-    "hidden_layer_sizes": "hidden",
-    "lr": "learning_rate",
-    "max_iter": "epochs",
-    "solver": "optimizer",
-    "learning_rate_init": "learning_rate",
-    "weight_decay": "l2",
-}
-
-
-def raise_unknown_parameter(whose: str, name: str, known: Collection[str]) -> NoReturn:
-    """Raise InvalidParameterError for a name that is not known, with the names near it or else all."""
-    stem = name.partition("__")[0]
-    near = difflib.get_close_matches(stem, known, cutoff=0.5)
-    if _NAMES_ELSEWHERE.get(stem) in known:
-        near = [_NAMES_ELSEWHERE[stem]]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known) or 'none'}"
-    raise InvalidParameterError(f"{whose} has no parameter {name!r}; {hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,36 @@ def _escape(letter: str) -> str:
     if "\udc80" <= letter <= "\udcff":
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode()
+
+
+class _Given(reprlib.Repr):
+    """Says in short what was given: never an address, and never the thousands of digits of an int."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        if abs(value) < 10**self.maxlong:
+            return repr(value)
+        return f"an int of about {round(value.bit_length() * math.log10(2))} digits"
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        try:
+            said = repr(value)
+        except Exception:
+            # Whatever the repr of a user's class does, the message is about something else.
+            return f"a {type(value).__name__}"
+        half = (self.maxother - len(self.fillvalue)) // 2
+        return said if len(said) <= self.maxother else f"{said[:half]}{self.fillvalue}{said[-half - 1 :]}"
+
+
+_GIVEN = _Given()
+
+
+def given(value: Any) -> str:
+    """Return what a user gave in one short line, for messages; never fails.
+
+    >>> given(0.5), given("adam"), given(list(range(20)))
+    ('0.5', "'adam'", '[0, 1, 2, 3, 4, 5, ...]')
+    """
+    return " ".join(_GIVEN.repr(value).split())
 
 
 def number(value: float, digits: int = 4, zeros: bool = False) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gradstep.nn.metrics import COLUMN
 from gradstep.nn.schedules.protocol import Schedule, require
-from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, at_most, check
+from gradstep.utils.constraints import NUMBER, WHOLE, Constraint, above, at_least, at_most
 
 __all__ = ["ReduceOnPlateau"]
 
@@ -46,18 +48,17 @@ class ReduceOnPlateau(Schedule):
     monitor: str = "validation_loss"
     min_delta: float = 0.0
     min_rate: float = 0.0
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "start": (NUMBER, above(0)),
+        "factor": (NUMBER, above(0), at_most(1)),
+        "patience": (WHOLE, at_least(1)),
+        "monitor": (COLUMN,),
+        "min_delta": (NUMBER, at_least(0)),
+        "min_rate": (NUMBER, at_least(0)),
+    }
 
     def __post_init__(self) -> None:
-        constraints = {
-            "start": (NUMBER, above(0)),
-            "factor": (NUMBER, above(0), at_most(1)),
-            "patience": (WHOLE, at_least(1)),
-            "monitor": (COLUMN,),
-            "min_delta": (NUMBER, at_least(0)),
-            "min_rate": (NUMBER, at_least(0)),
-        }
-        for name, of_this in constraints.items():
-            check("ReduceOnPlateau", name, getattr(self, name), of_this)
+        super().__post_init__()
         rates = (self.min_rate, self.start)
         require(self.min_rate <= self.start, "`min_rate` of ReduceOnPlateau must be <= start", rates)
 

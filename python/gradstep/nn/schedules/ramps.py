@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gradstep.nn.schedules.protocol import Schedule, between, length, require
-from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
+from gradstep.utils.constraints import (
+    NONE,
+    NUMBER,
+    WHOLE,
+    Constraint,
+    above,
+    at_least,
+    at_most,
+    below,
+    either,
+)
 
 __all__ = ["Cosine", "CyclicTriangular", "Geometric", "Linear", "OneCycle"]
 
@@ -32,11 +44,11 @@ class Linear(Schedule):
     start: float
     end: float
     epochs: int | None = None
-
-    def __post_init__(self) -> None:
-        check("Linear", "start", self.start, _RATE)
-        check("Linear", "end", self.end, _RATE)
-        check("Linear", "epochs", self.epochs, _EPOCHS)
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "start": _RATE,
+        "end": _RATE,
+        "epochs": _EPOCHS,
+    }
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""
@@ -59,11 +71,11 @@ class Geometric(Schedule):
     start: float
     end: float
     epochs: int | None = None
-
-    def __post_init__(self) -> None:
-        check("Geometric", "start", self.start, (NUMBER, above(0)))
-        check("Geometric", "end", self.end, (NUMBER, above(0)))
-        check("Geometric", "epochs", self.epochs, _EPOCHS)
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "start": (NUMBER, above(0)),
+        "end": (NUMBER, above(0)),
+        "epochs": _EPOCHS,
+    }
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""
@@ -93,11 +105,15 @@ class CyclicTriangular(Schedule):
     low: float
     high: float
     step_size: int
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "low": _RATE,
+        "high": _RATE,
+        "step_size": (WHOLE, at_least(1)),
+    }
 
     def __post_init__(self) -> None:
-        require(self.low >= 0, "`low` of CyclicTriangular must be >= 0", self.low)
+        super().__post_init__()
         require(self.high >= self.low, "`high` of CyclicTriangular must be >= low", (self.low, self.high))
-        require(self.step_size >= 1, "`step_size` of CyclicTriangular must be >= 1 update", self.step_size)
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""
@@ -134,13 +150,16 @@ class Cosine(Schedule):
     low: float = 0.0
     period: int | None = None
     factor: int = 1
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "high": _RATE,
+        "low": _RATE,
+        "period": _EPOCHS,
+        "factor": (WHOLE, at_least(1)),
+    }
 
     def __post_init__(self) -> None:
-        check("Cosine", "high", self.high, _RATE)
-        check("Cosine", "low", self.low, _RATE)
+        super().__post_init__()
         require(self.high >= self.low, "`high` of Cosine must be >= low", (self.low, self.high))
-        check("Cosine", "period", self.period, _EPOCHS)
-        check("Cosine", "factor", self.factor, (WHOLE, at_least(1)))
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""
@@ -191,14 +210,13 @@ class OneCycle(Schedule):
     final_factor: float = 0.01
     tail: float = 0.1
     epochs: int | None = None
-
-    def __post_init__(self) -> None:
-        check("OneCycle", "high", self.high, (NUMBER, above(0)))
-        check("OneCycle", "factor", self.factor, _SHARE)
-        check("OneCycle", "final_factor", self.final_factor, (NUMBER, at_least(0), at_most(1)))
-        check("OneCycle", "tail", self.tail, (NUMBER, at_least(0)))
-        require(self.tail < 1, "`tail` of OneCycle must be < 1", self.tail)
-        check("OneCycle", "epochs", self.epochs, _EPOCHS)
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "high": (NUMBER, above(0)),
+        "factor": _SHARE,
+        "final_factor": (NUMBER, at_least(0), at_most(1)),
+        "tail": (NUMBER, at_least(0), below(1)),
+        "epochs": _EPOCHS,
+    }
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate at `update`."""

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.schedules.protocol import Schedule, require
-from gradstep.utils.constraints import NUMBER, above, at_least, check, sequence_of
+from gradstep.utils.constraints import (
+    CALLABLE,
+    NUMBER,
+    WHOLE,
+    Constraint,
+    above,
+    at_least,
+    at_most,
+    sequence_of,
+)
 
-__all__ = ["Constant", "Piecewise", "Recorded", "StepDecay"]
+__all__ = ["Constant", "PerEpoch", "Piecewise", "Recorded", "StepDecay"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +35,7 @@ class Constant(Schedule):
     """
 
     value: float
-
-    def __post_init__(self) -> None:
-        require(self.value >= 0, "`value` of Constant must be >= 0", self.value)
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"value": (NUMBER, at_least(0))}
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return `value`."""
@@ -44,11 +55,11 @@ class StepDecay(Schedule):
     start: float
     factor: float = 0.1
     every: int = 10
-
-    def __post_init__(self) -> None:
-        require(self.start > 0, "`start` of StepDecay must be > 0", self.start)
-        require(0 < self.factor <= 1, "`factor` of StepDecay must be in (0, 1]", self.factor)
-        require(self.every >= 1, "`every` of StepDecay must be >= 1 epoch", self.every)
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "start": (NUMBER, above(0)),
+        "factor": (NUMBER, above(0), at_most(1)),
+        "every": (WHOLE, at_least(1)),
+    }
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate of the step that `update` falls in."""
@@ -67,10 +78,13 @@ class Piecewise(Schedule):
 
     boundaries: tuple[float, ...]
     rates: tuple[float, ...]
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "boundaries": (sequence_of(NUMBER, above(0)),),
+        "rates": (sequence_of(NUMBER, at_least(0)),),
+    }
 
     def __post_init__(self) -> None:
-        check("Piecewise", "boundaries", self.boundaries, (sequence_of(NUMBER, above(0)),))
-        check("Piecewise", "rates", self.rates, (sequence_of(NUMBER, at_least(0)),))
+        super().__post_init__()
         for name in ("boundaries", "rates"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         rising = all(before < after for before, after in pairwise(self.boundaries))
@@ -87,6 +101,48 @@ class Piecewise(Schedule):
 
 
 @dataclass(frozen=True)
+class PerEpoch(Schedule):
+    """``rate(t) = function(floor(t / updates_per_epoch))``: a function of the epoch, counted from 0.
+
+    A function whose only parameter is called `epoch` is taken for one without this.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the number of the epoch and returns a rate >= 0; pure, as it is called once for every epoch.
+
+    Examples
+    --------
+    >>> rate = PerEpoch(lambda e: 0.1 / (1 + e))
+    >>> [rate(t, updates_per_epoch=100) for t in (0, 99, 100, 300)]
+    [0.1, 0.1, 0.05, 0.025]
+    """
+
+    function: Callable[[int], float]
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"function": (CALLABLE,)}
+
+    def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
+        """Return the rate of the epoch that `update` falls in."""
+        return self.function(update // updates_per_epoch)
+
+
+def _are_rates(value: object) -> bool:
+    # One array and not one question a rate: there may be millions.
+    if not isinstance(value, (tuple, list)):
+        return False
+    try:
+        rates = np.asarray(value, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError):
+        return False
+    return rates.ndim == 1 and bool((np.isfinite(rates) & (rates >= 0)).all())
+
+
+RATES = Constraint(
+    "a tuple or list of finite rates >= 0", _are_rates, ((-1.0,), ("fast",), (np.nan,), (10**400,), 0.1, None)
+)
+
+
+@dataclass(frozen=True)
 class Recorded(Schedule):
     """``rate(t) = rates[t]``; how a model file keeps a schedule that was a function.
 
@@ -94,7 +150,8 @@ class Recorded(Schedule):
     0.2
     """
 
-    rates: tuple[float, ...]
+    rates: Sequence[float]
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"rates": (RATES,)}
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate recorded for `update`."""

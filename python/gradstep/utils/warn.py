@@ -1,0 +1,21 @@
+"""Warnings that point at the line of the user, however deep in the package they are made."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Warn as if the first line outside of this package had."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: str) -> bool:
+    return module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
