@@ -134,18 +134,27 @@ def test_what_is_missing_is_told_by_python() -> None:
         (lambda: gs.lr_find, "did you mean learning_rate_range_test?"),
         (
             lambda: gs.schedules.Cyclic,
-            "gradstep.schedules has no attribute 'Cyclic'; did you mean CyclicTriangular?",
+            "module 'gradstep.schedules' has no attribute 'Cyclic'; did you mean CyclicTriangular?",
         ),
         (lambda: gs.schedules.StepLR, "did you mean StepDecay?"),
-        (lambda: gs.optimizers.ADAM, "gradstep.optimizers has no attribute 'ADAM'; did you mean Adam?"),
+        (
+            lambda: gs.optimizers.ADAM,
+            "module 'gradstep.optimizers' has no attribute 'ADAM'; did you mean Adam?",
+        ),
         (lambda: gs.optimizers.RMSProp, "did you mean RMSprop?"),
-        (lambda: gs.activations.ReLU, "gradstep.activations has no attribute 'ReLU'; did you mean Relu?"),
+        (
+            lambda: gs.activations.ReLU,
+            "module 'gradstep.activations' has no attribute 'ReLU'; did you mean Relu?",
+        ),
         (lambda: gs.losses.CrossEntropyLoss, "did you mean Softmax?"),
         (lambda: gs.metrics.accuracy, "did you mean Accuracy?"),
         (lambda: gs.augment.Flip, "did you mean HorizontalFlip?"),
         (lambda: gs.datasets.load_cifar, "did you mean load_cifar10?"),
-        (lambda: gs.plots.curve, "gradstep.plots has no attribute 'curve'; did you mean curves?"),
-        (lambda: gs.machine.measures, "gradstep.machine has no attribute 'measures'; did you mean measure?"),
+        (lambda: gs.plots.curve, "module 'gradstep.plots' has no attribute 'curve'; did you mean curves?"),
+        (
+            lambda: gs.machine.measures,
+            "module 'gradstep.machine' has no attribute 'measures'; did you mean measure?",
+        ),
     ],
     ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
@@ -157,7 +166,7 @@ def test_names_that_modules_are_asked_for(make: Callable[[], Any], message: str)
 
 def test_tools_that_ask_a_module_for_private_names_load_nothing() -> None:
     assert not hasattr(gs, "__wrapped__")
-    with pytest.raises(AttributeError, match=r"gradstep has no attribute '_adam'$"):
+    with pytest.raises(AttributeError, match=r"module 'gradstep' has no attribute '_adam'$"):
         gs._adam  # noqa: B018
 
 

@@ -190,9 +190,9 @@ def raise_unknown_parameter(whose: str, name: str, known: Collection[str]) -> No
 def missing_attribute(
     owner: str, name: str, known: Iterable[str], written: Mapping[str, str] | None = None
 ) -> AttributeError:
-    """Return the error of an attribute that is not there, with the names near it, as they are written."""
+    """Return the error of a name that a module does not have, with the names near it, as they are written."""
     said = hint(name, known, written)
-    return AttributeError(f"{owner} has no attribute {name!r}" + (f"; {said}" if said else ""))
+    return AttributeError(f"module {owner!r} has no attribute {name!r}" + (f"; {said}" if said else ""))
 
 
 def module_getattr(owner: str, known: Collection[str]) -> Callable[[str], Any]:
