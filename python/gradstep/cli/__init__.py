@@ -1,4 +1,4 @@
-"""The command line: `gradstep demo | train | sweep | gradcheck | reproduce | info`.
+"""The command line: `gradstep demo | train | sweep | predict | evaluate | gradcheck | reproduce | info`.
 
 Exit status: 0 when all went well; 1 when the answer is bad news (training diverged, or all of a
 search, a gradient check failed, a number is not reproduced); 2 for a mistake in what was asked, told
@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from gradstep._version import __version__
-from gradstep.cli import data, demo, gradcheck, info, options, reproduce, sweep, train
+from gradstep.cli import data, demo, evaluate, gradcheck, info, options, predict, reproduce, sweep, train
 from gradstep.errors import DivergedError, GradstepError, NoModelError
 from gradstep.utils import names
 
-__all__ = ["demo", "gradcheck", "info", "main", "reproduce", "sweep", "train"]
+__all__ = ["demo", "evaluate", "gradcheck", "info", "main", "predict", "reproduce", "sweep", "train"]
 
-_COMMANDS = (demo, train, sweep, gradcheck, reproduce, info)
+_COMMANDS = (demo, train, sweep, predict, evaluate, gradcheck, reproduce, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

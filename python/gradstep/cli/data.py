@@ -6,11 +6,11 @@ import argparse
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli.loader_options import DATA_OPTIONS, FILES, HELD_OUT, DataOption, kind_of_file
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
+from gradstep.utils.files import expanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +73,7 @@ def load(arguments: argparse.Namespace) -> DataSet:
         )
     given = given_options(arguments, kind, f"--data {arguments.data}")
     for option, file in sources(arguments).items():
-        if not Path(file).expanduser().is_file():
+        if not expanded(file, option).is_file():
             raise DatasetNotFoundError(f"{option} must be an existing file, got {file!r}")
     if kind == "cifar10":
         return datasets.load_cifar10(**given)

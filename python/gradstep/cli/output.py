@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradstep.cli.data import notes, parts
 from gradstep.cli.options import NOT_OPTIONS
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.files import expanded
 
 if TYPE_CHECKING:
     from gradstep import Metrics
@@ -37,7 +38,7 @@ def check_files(files: Mapping[str, Path | None], sources: Mapping[str, str]) ->
     for _, path in given:
         check_writable(path)
         for option, source in sources.items():
-            check_apart(path, Path(source).expanduser(), option)
+            check_apart(path, expanded(source, option), option)
     for (_, path), (option, other) in combinations(given, 2):
         check_apart(path, other, option)
 

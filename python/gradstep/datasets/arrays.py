@@ -184,6 +184,49 @@ def load_npy(
     return DataSet(printable(files[0].stem), *parts, class_names(rows.y), None, reading.notes)
 
 
+def read_arrays(
+    path: str | os.PathLike[str], X: str = "X", y: str | os.PathLike[str] | None = None, *, task: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, tuple[str, ...]]:
+    """Read further rows for a model from an .npz file, or from .npy files.
+
+    Parameters
+    ----------
+    path : path
+        Of an .npz file, or of an .npy file with X.
+    X : str
+        Key of X in an .npz file.
+    y : str, path or None
+        Key of the targets, or the .npy file that they are; None reads none.
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    X : ndarray of shape (n, d)
+    y : ndarray of shape (n,) or (n, k), or None
+    notes : tuple of str
+        What was taken where the file does not say.
+
+    Raises
+    ------
+    As `load_npz` and `load_npy`.
+    """
+    is_npz = Path(path).suffix.lower() == ".npz"
+    owner = "load_npz" if is_npz else "load_npy"
+    file = existing_file(path, owner, "path" if is_npz else "X")
+    reading = _Reading(owner, task, None, None)
+    if is_npz:
+        keys = {"X": X} if y is None else {"X": X, "y": str(y)}
+        arrays = read_npz(file, keys, owner, None)
+        whose = {parameter: f"array {key!r} of {file}" for parameter, key in keys.items()}
+    else:
+        arrays, whose = {"X": map_npy(file)}, {"X": str(file), "y": str(y)}
+        if y is not None:
+            arrays["y"] = read_npy(existing_file(y, owner, "y"))
+    rows, _ = reading.inputs(arrays["X"], whose["X"])
+    targets = reading.targets(arrays["y"], len(rows), f"{whose['y']} must hold") if "y" in arrays else None
+    return rows, targets, reading.notes
+
+
 def npz_test_keys(file: Path, X: str, y: str) -> tuple[str, str] | None:
     """Return the keys of the test rows beside those of the train rows, where they have such names."""
     pair = tuple(key.replace("train", "test") for key in (X, y))
@@ -207,18 +250,22 @@ class _Reading:
 
     def rows(self, X: npt.NDArray[Any], y: npt.NDArray[Any], whose_X: str, whose_y: str) -> Rows:
         """Return the rows that two arrays are."""
+        rows, shape = self.inputs(X, whose_X)
+        return Rows(rows, self.targets(y, len(X), f"{whose_y} must hold"), shape)
+
+    def inputs(self, X: npt.NDArray[Any], whose_X: str) -> tuple[npt.NDArray[Any], ImageShape | None]:
+        """Return an array in the form (n, d), and the shape of its images."""
         if X.dtype.kind not in "biuf" or X.ndim not in (2, 3, 4) or 0 in X.shape:
             raise InvalidDataError(
                 f"{whose_X} must hold numbers of shape (n, d), (n, height, width), "
                 f"(n, channels, height, width) or (n, height, width, channels), "
                 f"got {X.dtype} of shape {X.shape}"
             )
-        targets = self._targets(y, len(X), f"{whose_y} must hold")
         rows, shape, note = as_rows(X, self.image_shape, self.channels, self.owner, whose_X)
         self.note(note)
-        return Rows(rows, targets, shape)
+        return rows, shape
 
-    def _targets(self, y: npt.NDArray[Any], n: int, whose: str) -> npt.NDArray[Any]:
+    def targets(self, y: npt.NDArray[Any], n: int, whose: str) -> npt.NDArray[Any]:
         """Return what an array says of n rows for the task."""
         is_long = y.shape[:1] == (n,)
         given = f"got {y.dtype} of shape {y.shape}"

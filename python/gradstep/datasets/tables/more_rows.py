@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.datasets.schema import CategoryColumn, Cells, Schema
+from gradstep.datasets.schema import CategoryColumn, Cells, NumberColumn, Schema
 from gradstep.datasets.sets import existing_file
 from gradstep.datasets.tables import targets
 from gradstep.datasets.tables.cells import Frame, read, where
-from gradstep.datasets.tables.header import listed
+from gradstep.datasets.tables.header import listed, place_of
 from gradstep.datasets.tables.layout import Layout
 from gradstep.errors import InvalidDataError
 
@@ -121,6 +122,40 @@ def read_rows(
     return TableRows(X, reading.target if target is not None else None, frame, notes + told_of(cells, schema))
 
 
+def schema_by_place(
+    path: str | os.PathLike[str], layout: Layout, inputs: int, target: str | int | None, *, needs_target: bool
+) -> Schema:
+    """Return the schema of a model that knows no names: its inputs are the columns in the order of a table.
+
+    Parameters
+    ----------
+    path : path
+    layout : Layout
+    inputs : int
+        Of the model.
+    target : str, int or None
+        The column that is answered; None takes the last, where it is needed or there is one column more.
+    needs_target : bool
+
+    Raises
+    ------
+    InvalidDataError
+        The table has another number of columns.
+    """
+    frame = layout.open(existing_file(path, "load_csv"))
+    names, file = list(frame.names), frame.table.file
+    if target is None and (needs_target or len(names) == inputs + 1):
+        target = len(names) - 1
+    answered = None if target is None else names.pop(place_of(target, names, "target", file))
+    if len(names) != inputs:
+        beside = "" if answered is None else f" beside the target {answered!r}"
+        raise InvalidDataError(
+            f"{file} must have a column for each of the {inputs} inputs of the model{beside}, "
+            f"got {len(names)}"
+        )
+    return Schema(tuple(NumberColumn(name, math.nan) for name in names), answered)
+
+
 def _check_gaps(X: Array, frame: Frame, schema: Schema) -> None:
     """Refuse a gap that no median of the model stands for."""
     gaps = np.argwhere(np.isnan(X)).tolist()
@@ -147,7 +182,7 @@ def told_of(cells: Cells, schema: Schema) -> list[str]:
                 unknown.append(f"{column.name} ({strangers} rows, as {example!r})")
         else:
             gaps = int(np.isnan(values).sum())
-            if gaps:
+            if gaps and not math.isnan(column.fill):
                 filled.append(f"{column.name} ({gaps} by {column.fill:g})")
     notes = [f"gaps filled by the median of the train rows: {listed(filled)}"] if filled else []
     if unknown:
