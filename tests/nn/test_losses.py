@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.metrics import log_loss, mean_poisson_deviance
+from sklearn.model_selection import cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 
 import gradstep as gs
@@ -123,7 +126,7 @@ def test_binary_losses_are_those_of_scikit_learn(backend: Backend, loss: Loss) -
     indicators = np.array([0, 0, 1, 0, 0, 0.0])
     target = 2 if loss.takes == "labels" else indicators.tolist()
     found = backend.evaluate(*given_scores(loss, scores, target)).loss[0]
-    assert found == pytest.approx(log_loss(indicators, loss.probabilities(scores)), rel=1e-12)
+    assert found == pytest.approx(log_loss(indicators, loss.output(scores)), rel=1e-12)
 
 
 def test_poisson_is_half_the_deviance_of_scikit_learn(backend: Backend) -> None:
@@ -155,7 +158,8 @@ def test_sigmoid_regression_is_a_logistic_regression_per_class(backend: Backend)
         model.intercepts_[0], [peer.intercept_[0] for peer in peers.estimators_], atol=1e-6
     )
     p = np.stack([peer.predict_proba(standardized)[:, 1] for peer in peers.estimators_], axis=1)
-    np.testing.assert_allclose(model.predict_proba(X), p, atol=1e-6)
+    np.testing.assert_allclose(expit(model.decision_function(X)), p, atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X), peers.predict_proba(standardized), atol=1e-6)
     # An indicator matrix of the same classes is the same task.
     other = gs.Trainer(**model.get_params()).set_params(loss="multilabel").fit(X, np.eye(3)[y])
     np.testing.assert_allclose(other.coefs_[0], model.coefs_[0], rtol=1e-10, atol=1e-12)
@@ -216,17 +220,37 @@ def test_probabilities_are_those_of_the_scores(loss: Loss, size: float) -> None:
     model = gs.Trainer(loss=loss, backend="numpy", random_state=0, epochs=3).fit(X, y)
     model.coefs_[0] *= np.float32(size)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        p, scores = model.predict_proba(X), model.decision_function(X)
+        p, scores, logarithms = model.predict_proba(X), model.decision_function(X), model.predict_log_proba(X)
     if isinstance(loss, Softmax):
         # The slope of the loss is the probability, but for the label's own, where 1 is taken away.
         slopes = [oracle.Softmax().gradient(row, 0) for row in scores.tolist()]
         expected = np.array(slopes) + np.eye(3)[0]
-        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
     else:
-        expected = [[oracle.sigmoid(s) for s in row] for row in scores.tolist()]
-        assert not np.allclose(p.sum(axis=1), 1)
+        # In fractions of any size: at the larger scores all sigmoids of a row are too small for a float.
+        exact = [[1 / (1 + Decimal(-s).exp()) for s in row] for row in scores.tolist()]
+        expected = np.array([[float(share / sum(row)) for share in row] for row in exact])
     np.testing.assert_allclose(p, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(logarithms), p, rtol=1e-11, atol=1e-15)
+    assert np.isfinite(logarithms).all()
     np.testing.assert_array_equal(model.predict(X), model.classes_[scores.argmax(axis=1)])
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_logarithms_of_what_is_too_small_for_a_number(loss: str) -> None:
+    scores = np.array([[0.0, -2000.0, -3000.0], [-1e4, -1e4, -2e4]])
+    model = Loss.resolve(loss)
+    expected = {
+        "softmax": [[0, -2000, -3000], [-np.log(2), -np.log(2), -1e4 - np.log(2)]],
+        "sigmoid": [[0, -2000 + np.log(2), -3000 + np.log(2)], [-np.log(2), -np.log(2), -1e4 - np.log(2)]],
+    }
+    np.testing.assert_allclose(model.log_probabilities(scores), expected[loss], rtol=1e-14)
+    np.testing.assert_allclose(model.probabilities(scores), np.exp(expected[loss]), rtol=1e-14)
+
+
+def test_logarithms_of_labels_probabilities() -> None:
+    scores = np.array([[0.0, -2000.0, 2000.0]])
+    np.testing.assert_allclose(Multilabel().log_probabilities(scores), [[-np.log(2), -2000.0, 0.0]])
 
 
 def test_sigmoids_of_two_classes_are_two_probabilities() -> None:
@@ -234,11 +258,30 @@ def test_sigmoids_of_two_classes_are_two_probabilities() -> None:
     X, y = X[y > 0], y[y > 0]
     model = gs.Trainer(loss="sigmoid", backend="numpy", random_state=0).fit(X, y)
     p, difference = model.predict_proba(X), model.decision_function(X)
-    assert p.shape == (100, 2)
-    odds = np.log(p / (1 - p))
-    np.testing.assert_allclose(difference, odds[:, 1] - odds[:, 0], rtol=1e-9, atol=1e-12)
+    scores = X @ (model.coefs_[0] / model.standardization_.scale[:, None])
+    scores += (
+        model.intercepts_[0] - (model.standardization_.mean / model.standardization_.scale) @ model.coefs_[0]
+    )
+    sigmoids = expit(scores)
+    np.testing.assert_allclose(p, sigmoids / sigmoids.sum(axis=1, keepdims=True), rtol=1e-4)
     np.testing.assert_array_equal(model.predict(X), np.where(difference > 0, 2, 1))
+    np.testing.assert_array_equal(p[:, 1] > 0.5, difference > 0)
     assert model.score(X, y) > 0.85
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc_ovr", "roc_auc_ovo", "neg_log_loss"])
+def test_scorers_of_probabilities_take_sigmoids(scoring: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = gs.Trainer(loss="sigmoid", backend="numpy", random_state=0, epochs=10, learning_rate=0.1)
+    p = cross_val_predict(model, X, y, cv=3, method="predict_proba")
+    logarithms = cross_val_predict(model, X, y, cv=3, method="predict_log_proba")
+    np.testing.assert_allclose(np.exp(logarithms), p, rtol=1e-10)
+    scores = cross_val_score(model, X, y, cv=3, scoring=scoring, error_score="raise")
+    # Folds without shuffling are of one size, so that the mean loss is that of all rows.
+    if scoring == "neg_log_loss":
+        assert scores.mean() == pytest.approx(-log_loss(y, p))
+    else:
+        assert (scores > 0.9).all()
 
 
 def test_a_model_keeps_the_loss_that_it_was_trained_by() -> None:

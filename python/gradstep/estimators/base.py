@@ -213,6 +213,7 @@ class BaseTrainer(NestedParameters):
 
     def _evaluate(self, X: Any, y: Any, sample_weight: Any) -> Metrics:
         """Return loss, cost and metrics on the rows of X."""
+        self.settings()
         fitted = self._model()
         whose = f"{self._owner()}.evaluate"
         rows, encoded = read_targets(self, fitted.targets, X, y, whose)

@@ -254,12 +254,20 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         return self._predict(X)
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the softmax or the sigmoid of the scores, shape (n, k), in the order of `classes_`.
+        """Return the probabilities of all classes, shape (n, k), in the order of `classes_`.
 
-        Sigmoids do not sum to 1: each is the probability of its class against all others.
+        They are the softmax of the scores and sum to 1. With ``loss="sigmoid"`` they are the sigmoids,
+        divided by their sum, as OneVsRestClassifier of scikit-learn has it; the sigmoids themselves, each the
+        probability of its class against all others, are ``scipy.special.expit(trainer.decision_function(X))``
+        for three classes or more. With ``loss="multilabel"`` they are the sigmoids of all labels.
         """
         probabilities: npt.NDArray[np.float64] = self._model().loss.probabilities(self._scores(X))
         return probabilities
+
+    def predict_log_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the logarithms of `predict_proba`, finite where those are too small for a number."""
+        logarithms: npt.NDArray[np.float64] = self._model().loss.log_probabilities(self._scores(X))
+        return logarithms
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the scores, shape (n, k); of two classes the second's minus the first's, (n,)."""

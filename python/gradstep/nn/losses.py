@@ -87,8 +87,19 @@ class Loss(Concept):
 
     @staticmethod
     def probabilities(scores: Array) -> Array:
-        """Return the probabilities of classes or labels, of the shape of the scores (..., k)."""
+        """Return the probabilities of classes, which sum to 1, or of labels, for scores (..., k)."""
         raise NotImplementedError
+
+    @classmethod
+    def log_probabilities(cls, scores: Array) -> Array:
+        """Return their logarithms, finite where a probability is too small for a number."""
+        logarithms: Array = np.log(cls.probabilities(scores))
+        return logarithms
+
+    @classmethod
+    def output(cls, scores: Array) -> Array:
+        """Return what the loss takes scores (..., k) for: the probabilities, unless it says otherwise."""
+        return cls.probabilities(scores)
 
 
 class _LabelLoss(Loss):
@@ -158,6 +169,13 @@ class Softmax(_LabelLoss):
         probabilities: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
         return probabilities
 
+    @classmethod
+    def log_probabilities(cls, scores: Array) -> Array:
+        """Return the logarithms of the softmax of scores (..., k)."""
+        shifted = scores - scores.max(axis=-1, keepdims=True)
+        logarithms: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return logarithms
+
 
 class _Binary(Loss):
     """Binary cross-entropies of the scores' sigmoids, averaged over the outputs."""
@@ -180,6 +198,12 @@ class _Binary(Loss):
         sigmoids: Array = np.exp(np.minimum(scores, 0)) / (1 + np.exp(-np.abs(scores)))
         return sigmoids
 
+    @classmethod
+    def log_probabilities(cls, scores: Array) -> Array:
+        """Return the logarithm of the sigmoid of every score."""
+        logarithms: Array = np.minimum(scores, 0) - np.log1p(np.exp(-np.abs(scores)))
+        return logarithms
+
 
 @dataclass(frozen=True)
 class Sigmoid(_Binary, _LabelLoss):
@@ -195,6 +219,25 @@ class Sigmoid(_Binary, _LabelLoss):
     def share(is_label: Any, k: Any, number: Any) -> Any:
         """Return 1 for the row's class and 0 for the others."""
         return is_label
+
+    @staticmethod
+    def probabilities(scores: Array) -> Array:
+        """Return the sigmoids of every row, divided by their sum."""
+        logarithms = _Binary.log_probabilities(scores)
+        # Of a row whose sigmoids are all too small for a number, too.
+        shares = np.exp(logarithms - logarithms.max(axis=-1, keepdims=True))
+        probabilities: Array = shares / shares.sum(axis=-1, keepdims=True)
+        return probabilities
+
+    @classmethod
+    def log_probabilities(cls, scores: Array) -> Array:
+        """Return the logarithms of the sigmoids of every row, divided by their sum."""
+        return Softmax.log_probabilities(_Binary.log_probabilities(scores))
+
+    @classmethod
+    def output(cls, scores: Array) -> Array:
+        """Return the sigmoid of every score."""
+        return _Binary.probabilities(scores)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gradstep.errors import InvalidParameterError
+from gradstep.estimators.reading import read_targets
 from gradstep.plots.models import fitted_model
 from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, style
 from gradstep.utils import text
@@ -44,8 +45,9 @@ def probability_histograms(
 ) -> Figure:
     """Draw the probability of the true class as histograms, of rows classified correctly and wrongly apart.
 
-    Softmax makes the probabilities of a row sum to 1, so a correct one is at least 1 / k; sigmoids
-    do not, and a correct one may be small.
+    Softmax makes the probabilities of a row sum to 1, so a correct one is at least 1 / k. With
+    ``loss="sigmoid"`` they are the sigmoids as they are trained, not those of `predict_proba`, which are
+    divided by their sum: a correct one may be small.
 
     Parameters
     ----------
@@ -124,9 +126,7 @@ def _classified(name: str, trainer: Trainer, X: npt.ArrayLike, y: npt.ArrayLike)
     fitted = fitted_model(
         trainer, f"{what} of probability_histograms", "Trainer of one label a row", takes=("labels",)
     )
-    # Checks X and y together, which `predict` cannot.
-    trainer.evaluate(X, y)
-    classes = fitted.targets.encode(y, "y of probability_histograms")
-    probabilities = trainer.predict_proba(X)
-    answers = fitted.targets.encode(trainer.predict(X), "answers")
-    return _Rows(probabilities[np.arange(len(classes)), classes], answers == classes)
+    rows, classes = read_targets(trainer, fitted.targets, X, y, "probability_histograms")
+    scores = fitted.scores(rows, trainer.backend, trainer.n_threads)
+    output = fitted.loss.output(scores)
+    return _Rows(output[np.arange(len(classes)), classes], fitted.loss.answers(scores) == classes)

@@ -48,6 +48,13 @@ class BestEstimatorMixin:
         probabilities: npt.NDArray[np.float64] = best.predict_proba(X)
         return probabilities
 
+    @available_if(_can("predict_log_proba"))  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the logarithms of the probabilities by `best_estimator_`, shape (n, k)."""
+        best: Any = self._best()
+        logarithms: npt.NDArray[np.float64] = best.predict_log_proba(X)
+        return logarithms
+
     @available_if(_can("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the scores by `best_estimator_`, shape (n, k); of two classes (n,); a Regressor has none."""
