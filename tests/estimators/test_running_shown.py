@@ -14,8 +14,10 @@ from sklearn.datasets import make_blobs
 
 import gradstep as gs
 import makers
-from gradstep import cli, plots
+from gradstep import cli
 from gradstep.errors import InvalidParameterError
+from gradstep.plots import style
+from gradstep.plots.histories import DASHES
 from gradstep.training.history import History, available_splits
 from html_pages import Page
 
@@ -58,24 +60,22 @@ def test_curves_draw_them(runs):
         figure = gs.plots.curves(history)
         figure.savefig(io.BytesIO())
         with_cost = name == "running"
-        assert [axes.get_title("left").split()[0] for axes in figure.axes] == (
-            ["Loss", "Cost", "Accuracy"] if with_cost else ["Loss", "Accuracy"]
-        )
+        assert [axes.get_title("left") for axes in figure.axes] == ["Loss = cost", "Accuracy"]
         for axes, quantity in ((figure.axes[0], "loss"), (figure.axes[-1], "accuracy")):
             np.testing.assert_array_equal(axes.lines[0].get_ydata(), history[f"running_{quantity}"])
             assert len(axes.lines) == 1 + with_cost
         assert all(np.isfinite(line.get_ydata()).all() for axes in figure.axes for line in axes.lines)
         assert texts(figure) == ["train (running)", "validation"][: 1 + with_cost]
-    (cost,) = gs.plots.curves(runs["running"]).axes[1].lines
+    (cost,) = gs.plots.curves(runs["running"], panels=["accuracy", "cost"]).axes[1].lines
     np.testing.assert_array_equal(cost.get_ydata(), runs["running"].history_["validation_cost"])
-    assert cost.get_color() == plots.PALETTE[1]
+    assert cost.get_color() == style.PALETTE[1]
 
 
 def test_curves_tell_them_from_metrics_of_an_evaluation(runs):
     figure = gs.plots.curves(runs)
     assert texts(figure) == [*runs, "train", "train (running)", "validation"]
-    assert [len(axes.lines) for axes in figure.axes] == [6, 3, 6]
-    assert len({str(dash) for dash in plots.DASHES.values()}) == len(plots.DASHES) == 3
+    assert [len(axes.lines) for axes in figure.axes] == [6, 6]
+    assert len({str(dash) for dash in DASHES.values()}) == len(DASHES) == 3
 
 
 def test_a_history_without_any_metric_cannot_be_drawn():
@@ -96,7 +96,7 @@ def test_the_report_of_running_metrics(runs: dict[str, gs.Trainer], tmp_path: Pa
     wanted = [last["running_loss"], 100 * last["running_accuracy"], last["validation_loss"]]
     np.testing.assert_allclose([float(cell) for cell in cells(page, 2)[:3]], wanted, atol=0.006)
     assert "Running: means over batches as they were trained on" in page.source
-    assert page.source.count('aria-label="Cost') == 1
+    assert page.source.count('aria-label="Loss = cost over epochs') == 1
 
 
 @pytest.mark.parametrize("name", ["alone", "never"])

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gradstep as gs
-from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import F1, R2, Accuracy, MeanAbsoluteError, Metric, SubsetAccuracy
+from gradstep.plots import images, style
+from gradstep.plots.histories import line_colours
 from gradstep.training.history import History, metric_columns
 
 LABELS = ["loss", "cost", "accuracy (%)"]
@@ -32,7 +33,10 @@ def make_history(
     **columns: object,
 ) -> History:
     empty = History(metrics)
-    values = {name: np.random.default_rng(seed).uniform(0.5, 2.0, rows) for name in dict(empty)}
+    names = list(dict(empty))
+    values = {
+        name: np.random.default_rng([seed, place]).uniform(0.5, 2.0, rows) for place, name in enumerate(names)
+    }
     values["epoch"] = np.arange(1, rows + 1)
     values |= {} if validation else dict.fromkeys(metric_columns(empty, "validation"), np.full(rows, np.nan))
     return History(metrics, {**values, **columns})
@@ -69,7 +73,7 @@ class TestCurves:
         figure = gs.plots.curves(runs, title="Both")
         for axes in figure.axes:
             colours = [line.get_color() for line in axes.lines]
-            assert colours == [plots.PALETTE[0]] * 2 + [plots.PALETTE[1]] * 2
+            assert colours == [style.PALETTE[0]] * 2 + [style.PALETTE[1]] * 2
             assert [line.get_linestyle() for line in axes.lines] == ["-", "--", "-", "--"]
         np.testing.assert_array_equal(figure.axes[1].lines[2].get_ydata(), runs["two"]["train_cost"])
         assert texts(figure) == ["one", "two", "train", "validation"]
@@ -124,7 +128,7 @@ class TestCurves:
 
     @pytest.mark.parametrize("runs", [2, 7, 8, 30])
     def test_every_run_has_a_colour_of_its_own(self, runs: int) -> None:
-        assert len({colour for colour, _ in plots.line_colours(runs)}) == runs
+        assert len({colour for colour, _ in line_colours(runs)}) == runs
 
     def test_names_are_text_and_nothing_else(self) -> None:
         names = ["_hidden", "a$\\frac{$", "long " * 20]
@@ -144,12 +148,15 @@ class TestCurves:
     @pytest.mark.parametrize(
         ("bad", "message"),
         [
-            (3, r"the run of curves must be a History or a fitted Trainer or Regressor, got 3"),
+            (3, r"the run of curves must be a History, a fitted Trainer or Regressor or Repeats, got 3"),
             (
                 gs.Trainer(),
-                r"the run of curves must be a History or a fitted Trainer or Regressor, got Trainer\(\)",
+                r"the run of curves must be a History, .*Regressor or Repeats, got Trainer\(\)",
             ),
-            ({"x": None}, r"run 'x' of curves must be a History or a fitted Trainer or Regressor, got None"),
+            (
+                {"x": None},
+                r"run 'x' of curves must be a History, a fitted Trainer or Regressor or Repeats, got None",
+            ),
             (History(), r"the run of curves must have at least one evaluation"),
             ({}, r"curves needs at least one run"),
         ],
@@ -186,36 +193,36 @@ class TestClassImages:
             assert axes.images[0].get_clim() == (-1, 1)
 
     def test_colour_images_take_one_channel_after_the_other(self) -> None:
-        trainer = make_trainer(3 * 4 * 4)
+        trainer = make_trainer(3 * 8 * 8)
         figure = gs.plots.class_images(trainer, class_names=["x", "y", "z"])
         assert [axes.get_title() for axes in figure.axes] == ["x", "y", "z"]
         for axes, weights in zip(figure.axes, trainer.coefs_[0].T.astype(float), strict=True):
             image = axes.images[0].get_array()
-            assert image.shape == (4, 4, 3)
+            assert image.shape == (8, 8, 3)
             for row, column, channel in [(0, 0, 0), (1, 3, 0), (2, 1, 1), (3, 2, 2)]:
-                weight = weights[16 * channel + 4 * row + column]
+                weight = weights[64 * channel + 8 * row + column]
                 expected = 0.5 + weight / (2 * np.abs(weights).max())
                 np.testing.assert_allclose(image[row, column, channel], expected, rtol=1e-12)
 
     def test_hidden_units_come_strongest_first_and_the_rest_is_counted(self) -> None:
-        trainer = make_trainer(16, hidden=(7,))
+        trainer = make_trainer(64, hidden=(7,))
         trainer.coefs_[1][...] = np.array([1, 5, 2, 7, 3, 6, 4])[:, None]
         figure = gs.plots.class_images(trainer, max_images=4)
         assert [axes.get_title() for axes in figure.axes] == ["unit 3", "unit 5", "unit 1", "unit 6"]
         weights = trainer.coefs_[0][:, 5].astype(float)
         np.testing.assert_allclose(
-            figure.axes[1].images[0].get_array(), weights.reshape(4, 4) / np.abs(weights).max(), rtol=1e-12
+            figure.axes[1].images[0].get_array(), weights.reshape(8, 8) / np.abs(weights).max(), rtol=1e-12
         )
         assert "(3 of 7 left out)" in figure.get_supxlabel()
         assert "left out" not in gs.plots.class_images(trainer).get_supxlabel()
 
     def test_fifty_units_are_the_most_by_default(self) -> None:
-        figure = gs.plots.class_images(make_trainer(16, hidden=(53,)))
+        figure = gs.plots.class_images(make_trainer(64, hidden=(53,)))
         assert len(figure.axes) == 50
         assert "(3 of 53 left out)" in figure.get_supxlabel()
 
     def test_no_text_is_cut_off(self) -> None:
-        figure = gs.plots.class_images(make_trainer(16, hidden=(53,)))
+        figure = gs.plots.class_images(make_trainer(64, hidden=(53,)))
         figure.draw_without_rendering()
         for text in (figure._supxlabel, *(axes.title for axes in figure.axes)):
             box = text.get_window_extent()
@@ -225,13 +232,24 @@ class TestClassImages:
     def test_weights_of_zero_are_the_middle(self) -> None:
         trainer = make_trainer(12)
         trainer.coefs_[0][...] = 0
-        image = gs.plots.class_images(trainer).axes[0].images[0].get_array()
+        image = gs.plots.class_images(trainer, (3, 2, 2)).axes[0].images[0].get_array()
         np.testing.assert_array_equal(image, np.full((2, 2, 3), 0.5))
 
-    @given(side=st.integers(1, 60), colour=st.booleans())
+    @given(side=st.integers(8, 60), colour=st.booleans())
     def test_squares_are_recognised(self, side: int, colour: bool) -> None:
         d = (3 if colour else 1) * side * side
-        assert plots.images._image_shape(d, None, "x") == ((3, side, side) if colour else (side, side))
+        assert images.square_image(d) == ((3, side, side) if colour else (side, side))
+
+    @pytest.mark.parametrize("d", [1, 4, 12, 49, 147, 65])
+    def test_a_row_of_few_numbers_is_no_image(self, d: int) -> None:
+        assert images.square_image(d) is None
+        with pytest.raises(InvalidParameterError, match="of at least 8 x 8 pixels has"):
+            gs.plots.class_images(make_trainer(d))
+
+    def test_what_is_said_to_be_an_image_is_one(self) -> None:
+        figure = gs.plots.class_images(make_trainer(12), (3, 2, 2), title="Tiny", figsize=(4, 2))
+        assert [axes.images[0].get_array().shape for axes in figure.axes] == [(2, 2, 3)] * 3
+        assert (figure.get_suptitle(), *figure.get_size_inches()) == ("Tiny", 4, 2)
 
     def test_a_channel_axis_of_one_is_grey(self) -> None:
         assert gs.plots.class_images(make_trainer(12), (1, 3, 4)).axes[0].images[0].get_array().shape == (
@@ -259,7 +277,7 @@ class TestClassImages:
             gs.plots.class_images(make_trainer(10), **arguments)
 
     def test_labels_have_an_image_each(self) -> None:
-        X = np.random.default_rng(0).normal(size=(20, 16))
+        X = np.random.default_rng(0).normal(size=(20, 64))
         labels = gs.Trainer(loss="multilabel", epochs=1, backend="numpy", random_state=0)
         figure = gs.plots.class_images(labels.fit(X, (X[:, :3] > 0).astype(int)))
         assert [axes.get_title() for axes in figure.axes] == ["0", "1", "2"]
@@ -358,6 +376,6 @@ class TestMetricsOfTheModel:
         labels = gs.Trainer(loss="multilabel", epochs=2, metrics=["f1"], backend="numpy", random_state=0)
         labels.fit(X, (X[:, :3] > 0).astype(int))
         titles = [axes.get_title(loc="left") for axes in gs.plots.curves(regressor).axes]
-        assert titles == ["Loss", "Cost", "R2", "Mean absolute error"]
+        assert titles == ["Loss = cost", "R2", "Mean absolute error"]
         titles = [axes.get_title(loc="left") for axes in gs.plots.curves(labels).axes]
-        assert titles == ["Loss", "Cost", "Subset accuracy", "F1"]
+        assert titles == ["Loss = cost", "Subset accuracy", "F1"]

@@ -10,6 +10,7 @@ from gradstep import plots
 from gradstep.diagnostics.lr_range import RangeTest
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.schedules import CyclicTriangular, Linear, ReduceOnPlateau, StepDecay
+from gradstep.plots import style
 from gradstep.training.history import History
 
 
@@ -71,7 +72,7 @@ class TestLearningRate:
         assert rates[1:] == [[1, 1 / 2, 1 / 3, 1 / 4, 1 / 5], [0.3] * 5, [1, 2, 3]]
         # Update numbers begin at 0; a row of the history tells of the last update before it.
         assert axes.lines[3].get_xdata().tolist() == [0, 1, 2]
-        assert [line.get_color() for line in axes.lines] == list(plots.PALETTE[:4])
+        assert [line.get_color() for line in axes.lines] == list(style.PALETTE[:4])
         assert [text.get_text().strip() for text in figure.legends[0].get_texts()] == [*runs, "seen"]
         assert figure.get_suptitle() == "All"
         figure.draw_without_rendering()
@@ -127,9 +128,12 @@ class TestRangeTest:
 
     def test_a_lost_network_does_not_flatten_the_rest(self) -> None:
         rates = np.geomspace(1e-5, 1.0, 10)
-        lost = RangeTest(rates, np.r_[np.full(9, 2.0), 1e9])
-        assert gs.plots.range_test(lost).axes[0].get_ylim()[1] == 4.0
-        assert gs.plots.range_test(RangeTest(rates, np.full(10, 2.0))).axes[0].get_ylim()[1] < 4.0
+        lost = RangeTest(rates, np.r_[np.linspace(2.3, 1.7, 9), 1e9])
+        axes = gs.plots.range_test(lost).axes[0]
+        np.testing.assert_allclose(axes.get_ylim(), (1.7 - 0.04 * 0.8, 2.3 + 0.2))
+        flat = gs.plots.range_test(RangeTest(rates, np.r_[np.full(9, 2.0), 1e9])).axes[0]
+        assert flat.get_ylim()[1] == pytest.approx(2.0 * 4 / 3)
+        assert gs.plots.range_test(RangeTest(rates, np.full(10, 2.0))).axes[0].get_ylim()[1] < 2.5
 
     def test_title(self) -> None:
         result = RangeTest(np.array([0.1]), np.array([1.0]))

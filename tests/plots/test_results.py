@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
-from gradstep.plots import heat_maps, results
+from gradstep.plots import heat_maps, results, style
 from gradstep.utils import text
 
 TABLE = {
@@ -44,7 +44,7 @@ class TestOverParameter:
         assert axes.get_xscale() == "log"
         zero = dots.get_xdata()[1]
         assert 0 < zero <= 1e-4 / 10**0.5
-        assert tick_names(axes) == ["0", "1e-4", "1e-3", "0.01"]
+        assert tick_names(axes) == ["0", "1e-4", "1e-3", "1e-2"]
         np.testing.assert_allclose(axes.get_xticks(), [zero, 1e-4, 1e-3, 1e-2])
         assert [text.get_text() for text in axes.texts] == ["//"]
         assert zero < axes.texts[0].get_position()[0] < 1e-4
@@ -95,7 +95,7 @@ class TestOverParameter:
         figure = plots.over_parameter(TABLE, metric=["train_accuracy", "validation_accuracy"])
         (axes,) = figure.axes
         assert axes.get_ylabel() == "accuracy (%)"
-        assert {line.get_color() for line in axes.lines} == set(plots.PALETTE[:2])
+        assert {line.get_color() for line in axes.lines} == set(style.PALETTE[:2])
         legend = figure.legends[0]
         assert [text.get_text().strip() for text in legend.get_texts()] == [
             "train accuracy",
@@ -114,7 +114,7 @@ class TestOverParameter:
             np.testing.assert_array_equal(means.get_xdata(), [0.1, 0.2])
             np.testing.assert_allclose(means.get_ydata(), [0.55, 0.7])
         assert figure.get_supxlabel().replace("\n", " ") == (
-            "best test accuracy: 70.00 % at 0.2; dots: single trainings, bars: their means; "
+            "best mean test accuracy: 70.00 % at 0.2; dots: single trainings, bars: their means; "
             "1 of 4 without a result"
         )
 
@@ -227,7 +227,7 @@ class TestHeatMap:
         colour = heat_maps.colormaps[name](value)
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
         background = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        text = {"black": 0.0, "white": 1.0}[heat_maps._readable_on(colour)]
+        text = {"black": 0.0, "white": 1.0}[style.readable_on(colour)]
         # 4.5 is what WCAG asks of text of any size.
         assert (max(background, text) + 0.05) / (min(background, text) + 0.05) >= 4.5
 
@@ -276,14 +276,14 @@ class TestHeatMap:
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        (1e-3, "1e-3"),
+        (1e-3, "0.001"),
         (3.2e-4, "3.2e-4"),
         (0.0123456, "0.01235"),
         (True, "True"),
         (np.float32(0.5), "0.5"),
         (np.nan, "\u2013"),
         (2.5e7, "2.5e7"),
-        (-0.001, "-1e-3"),
+        (-0.001, "-0.001"),
         (np.int64(7), "7"),
     ],
 )

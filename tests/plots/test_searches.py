@@ -10,6 +10,7 @@ import pytest
 import gradstep as gs
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
+from gradstep.plots import style
 
 TABLE = {
     "l2": [0.0, 1e-4, 1e-2, 1e-2],
@@ -73,12 +74,12 @@ class TestNotTrainedToTheEnd:
         figure = plots.parallel_coordinates(HALVED, ["l2", "batch_size"])
         *rest, other, best = figure.axes[0].lines[3:]
         # Half of what came to its end would be more than a quarter.
-        assert (best.get_color(), other.get_color()) == (plots.PALETTE[1], plots.MUTED)
+        assert (best.get_color(), other.get_color()) == (style.PALETTE[1], style.MUTED)
         assert (best.get_linestyle(), other.get_linestyle()) == ("-", "-")
         np.testing.assert_allclose([best.get_ydata()[-1], other.get_ydata()[-1]], [0.75, 0.5])
         assert [line.get_linestyle() for line in rest] == ["--"] * 3
         for line in rest:
-            assert line.get_color() == plots.MUTED
+            assert line.get_color() == style.MUTED
             assert line.get_linewidth() < other.get_linewidth()
             assert line.get_alpha() < other.get_alpha()
         assert sorted(line.get_ydata()[-1] for line in rest) == pytest.approx([0, 0.875, 1])
@@ -92,7 +93,7 @@ class TestNotTrainedToTheEnd:
             table | {"test_accuracy": np.linspace(0, 1, 16)}, ["l2"], "test_accuracy"
         )
         colours = [line.get_color() for line in figure.axes[0].lines[2:]]
-        assert colours == [plots.MUTED] * 14 + [plots.PALETTE[0], plots.PALETTE[1]]
+        assert colours == [style.MUTED] * 14 + [style.PALETTE[0], style.PALETTE[1]]
         assert "blue: the rest of the best quarter" in notes(figure)
 
     def test_cells_leave_them_out_and_count_them(self) -> None:
@@ -177,7 +178,7 @@ class TestEqualMetrics:
         over = plots.over_parameter(self.TABLE, "l2", metric)
         assert over.axes[0].lines[-1].get_xdata().tolist() == [0.3]
         best = plots.parallel_coordinates(self.TABLE, ["l2", "batch_size"], metric).axes[0].lines[-1]
-        assert (best.get_color(), best.get_ydata()[:2].tolist()) == (plots.PALETTE[1], [1, 1])
+        assert (best.get_color(), best.get_ydata()[:2].tolist()) == (style.PALETTE[1], [1, 1])
         (frame,) = plots.heat_map(self.TABLE, "l2", "batch_size", metric).axes[0].patches
         assert frame.get_xy() == pytest.approx((2 - 0.47, 2 - 0.46))
 
@@ -200,8 +201,8 @@ class TestParallelCoordinates:
     def test_the_best_is_told_and_what_has_no_result_is_counted(self) -> None:
         figure = plots.parallel_coordinates(TABLE, NAMES, title="$\\oops{$")
         best = figure.axes[0].lines[-1]
-        assert best.get_color() == plots.PALETTE[1]
-        assert [line.get_color() for line in figure.axes[0].lines[4:6]] == [plots.MUTED] * 2
+        assert best.get_color() == style.PALETTE[1]
+        assert [line.get_color() for line in figure.axes[0].lines[4:6]] == [style.MUTED] * 2
         assert figure.get_supxlabel() == "orange: the best, 40.00 %; 1 of 4 without a result"
         assert figure.get_suptitle() == "$\\oops{$"
         figure.draw_without_rendering()
@@ -216,7 +217,7 @@ class TestParallelCoordinates:
         table = {"l2": [0.1] * 12, "test_accuracy": np.linspace(0, 1, 12)}
         (axes,) = plots.parallel_coordinates(table, ["l2"], "test_accuracy").axes
         colours = [line.get_color() for line in axes.lines[2:]]
-        assert colours == [plots.MUTED] * 9 + [plots.PALETTE[0]] * 2 + [plots.PALETTE[1]]
+        assert colours == [style.MUTED] * 9 + [style.PALETTE[0]] * 2 + [style.PALETTE[1]]
         assert {line.get_ydata()[0] for line in axes.lines[2:]} == {0.5}
 
     @pytest.mark.parametrize(
@@ -239,20 +240,20 @@ class TestBestOfManyCurves:
         figure = plots.curves(self.RUNS, best="b")
         for axes in figure.axes:
             grey, dot, *best = axes.lines
-            assert {grey.get_color(), dot.get_color()} == {plots.MUTED}
+            assert {grey.get_color(), dot.get_color()} == {style.MUTED}
             assert (grey.get_marker(), dot.get_marker()) == ("", ".")
-            assert [line.get_color() for line in best] == list(plots.PALETTE[:2])
+            assert [line.get_color() for line in best] == list(style.PALETTE[:2])
         texts = [text.get_text().strip() for text in figure.legends[0].get_texts()]
         assert texts == ["b: train", "b: validation", "all others"]
 
     def test_several_best_are_told_apart_by_their_colours(self) -> None:
         figure = plots.curves(self.RUNS, best=["a", "b"])
         colours = [line.get_color() for line in figure.axes[0].lines]
-        assert colours == [plots.MUTED, *[plots.PALETTE[0]] * 2, *[plots.PALETTE[1]] * 2]
+        assert colours == [style.MUTED, *[style.PALETTE[0]] * 2, *[style.PALETTE[1]] * 2]
 
     def test_none_of_them_may_be_best(self) -> None:
         figure = plots.curves(self.RUNS, best=())
-        assert {line.get_color() for line in figure.axes[0].lines} == {plots.MUTED}
+        assert {line.get_color() for line in figure.axes[0].lines} == {style.MUTED}
         assert [text.get_text() for text in figure.legends[0].get_texts()] == [" all runs"]
 
     @pytest.mark.parametrize("high", [1e30, np.inf])

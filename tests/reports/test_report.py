@@ -20,8 +20,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 import gradstep as gs
-from gradstep import plots
 from gradstep.errors import InvalidParameterError
+from gradstep.plots import style
 from gradstep.training.status import Status
 from gradstep.utils import text
 from html_pages import Page
@@ -165,7 +165,7 @@ def test_the_style_sheet_has_the_palette_for_day_and_night(page: Page) -> None:
         dict(re.findall(r"(--run-\d): (#[0-9a-f]{6})", part))
         for part in page.source.split("prefers-color-scheme: dark")
     )
-    assert light == {f"--run-{i}": colour for i, colour in enumerate(plots.PALETTE)}
+    assert light == {f"--run-{i}": colour for i, colour in enumerate(style.PALETTE)}
     assert light.keys() == dark.keys()
     assert "@media print" in page.source
     assert 'name="viewport" content="width=device-width' in page.source

@@ -80,8 +80,8 @@ def test_a_regressor_is_told_by_its_own_metrics(regressor: gs.Regressor, show: S
     np.testing.assert_allclose(shown(row[1:9]), values(regressor, *columns), rtol=1e-3)
     np.testing.assert_allclose(shown(row[9:]), list(tested.values()), rtol=1e-3)
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert labels == [f"{title} over epochs" for title in ("Loss", "Cost", "R2", "Mean absolute error")]
-    assert '<div class="panels pairs">' in page.source
+    assert labels == [f"{title} over epochs" for title in ("Loss = cost", "R2", "Mean absolute error")]
+    assert '<div class="panels">' in page.source
     assert "standardised targets" in page.source
 
 

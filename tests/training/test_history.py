@@ -119,7 +119,7 @@ def test_columns_must_be_all_and_of_one_length(history: History) -> None:
 
 
 def test_the_last_row_is_shown(history: History) -> None:
-    assert repr(history).startswith("History(3 rows; last: update=300, epoch=21, ")
+    assert repr(history).startswith("History(3 rows; last: epoch=21, train_loss=24, ")
 
 
 def test_a_history_can_be_copied_and_pickled(history: History) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,18 @@ from gradstep.estimators.reading import read_rows
 from gradstep.nn.schedules import Geometric
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.setup import make_job
+from gradstep.utils import text
 from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, check, instance
+from gradstep.utils.table import Table
 
 # At most so many points, and the multiple of the lowest loss so far after which no rate will do.
 _POINTS, _TOO_MUCH = 100, 4.0
 
 
-@dataclass(frozen=True)
-class RangeTest:
-    """What `learning_rate_range_test` measured, a point for every few updates.
+class RangeTest(Table):
+    """What `learning_rate_range_test` measured, a point for every few updates; prints as a table.
+
+    Its columns are its attributes.
 
     Attributes
     ----------
@@ -33,8 +36,26 @@ class RangeTest:
         Running loss: the mean over their batches, each as it was before its update.
     """
 
-    learning_rate: npt.NDArray[np.float64]
-    loss: npt.NDArray[np.float64]
+    def __init__(self, learning_rate: npt.ArrayLike, loss: npt.ArrayLike) -> None:
+        rates, losses = (np.asarray(values, dtype=np.float64).tolist() for values in (learning_rate, loss))
+        super().__init__({"learning_rate": rates, "loss": losses})
+
+    @property
+    def learning_rate(self) -> npt.NDArray[np.float64]:
+        """Rate of the last update of every point."""
+        return self["learning_rate"]
+
+    @property
+    def loss(self) -> npt.NDArray[np.float64]:
+        """Running loss of every point."""
+        return self["loss"]
+
+    def __repr__(self) -> str:
+        if not self.n_rows:
+            return "RangeTest(no points)"
+        low, high = text.short(self.learning_rate[0]), text.short(self.learning_rate[-1])
+        lowest = text.number(self.loss.min())
+        return f"RangeTest({self.n_rows} points; rates {low} to {high}, lowest loss {lowest})"
 
 
 def learning_rate_range_test(

@@ -15,9 +15,9 @@ from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import ALWAYS, value_text
 from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
-from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check, either, instance, sequence_of
-from gradstep.utils.table import Table
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Table, cell
 
 _OWNER = "repeat"
 
@@ -67,22 +67,22 @@ class Repeats(Table):
         enough = rows.sum() > 1
         return {name: float(self[name][rows].std(ddof=1)) if enough else np.nan for name in self.metrics}
 
-    def __str__(self) -> str:
-        about = ["seed", "status", "update"]
-        lines = [[*about, *self.metrics]]
-        for row in range(len(self.trainers)):
-            cells = [value_text(name, self[name][row]) for name in self.metrics]
-            lines.append([*(str(self[name][row]) for name in about), *cells])
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some columns as text, all seeds and then mean and std."""
+        names = ["seed", "status", "update", *self.metrics] if columns is None else list(columns)
+        rows = [
+            [value_text(name, value) if name in self.metrics else cell(value) for name, value in row.items()]
+            for row in ({name: row[name] for name in names} for row in self.rows())
+        ]
         for title, values in (("mean", self.mean), ("std", self.std)):
-            cells = [value_text(name, value) for name, value in values.items()]
-            lines.append([title, "", "", *cells])
+            of_columns = [value_text(name, values[name]) if name in values else "" for name in names]
+            rows.append([title if names[0] == "seed" else of_columns[0], *of_columns[1:]])
         counted = int(self.complete.sum())
-        return (
-            f"{text.aligned(lines)}\nmean and std (divisor n - 1) of {counted} of {len(self.trainers)} seeds"
-        )
+        note = f"mean and std (divisor n - 1) of {counted} of {len(self.trainers)} seeds"
+        return PrintedTable(names, rows, [name == "status" for name in names], [note])
 
     def __repr__(self) -> str:
-        return f"Repeats({len(self.trainers)} seeds, {int(self.complete.sum())} complete; {', '.join(self)})"
+        return f"Repeats({len(self.trainers)} seeds, {int(self.complete.sum())} complete)"
 
 
 def repeat(

@@ -18,6 +18,8 @@ from gradstep.utils import text
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import Constraint
 from gradstep.utils.names import module_getattr
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Tabular
 
 __all__ = [
     "F1",
@@ -205,7 +207,7 @@ class MeanAbsoluteError(Metric):
         return float(np.average(np.abs(predictions - targets).mean(axis=1), weights=weight))
 
 
-class Metrics(Mapping[str, float]):
+class Metrics(Mapping[str, float], Tabular):
     """Metrics of one model on one set of rows; ``metrics.loss`` and ``metrics["loss"]`` are the same.
 
     Parameters
@@ -240,8 +242,20 @@ class Metrics(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def column(self, name: str) -> list[float]:
+        """Return a metric as a column of one row."""
+        return [self[name]]
+
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some metrics as text, by default all of them."""
+        names = list(self) if columns is None else columns
+        return PrintedTable(names, [[value_text(name, self[name]) for name in names]])
+
     def __repr__(self) -> str:
-        return f"Metrics({', '.join(f'{name}={value:.6g}' for name, value in self._values.items())})"
+        return f"Metrics({', '.join(f'{name}={text.number(value)}' for name, value in self._values.items())})"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 def columns(metrics: Sequence[Metric]) -> tuple[str, ...]:

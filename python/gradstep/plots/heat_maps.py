@@ -11,18 +11,31 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import value_text
 from gradstep.plots import results
+from gradstep.plots.figure import Figure
 from gradstep.plots.results import Levels, Table
-from gradstep.plots.style import GRID, INK, MUTED, PALETTE, add_notes, add_title, as_percent, shorten
+from gradstep.plots.style import (
+    GRID,
+    INK,
+    MUTED,
+    PALETTE,
+    add_notes,
+    add_title,
+    as_percent,
+    readable_on,
+    shorten,
+    size,
+)
 from gradstep.utils import text
 
-# Most values along a side and most panels; panels side by side; a cell's size in inches.
-MOST_LEVELS, _MOST_PANELS, _PANEL_COLUMNS = 40, 12, 3
+#: Most values along a side, and most panels.
+MOST_LEVELS, MOST_PANELS = 40, 12
+# Panels side by side; a cell's size in inches.
+_PANEL_COLUMNS = 3
 _CELL_WIDTH, _CELL_HEIGHT = 0.72, 0.5
 
 
@@ -41,6 +54,7 @@ def heat_map(
     *,
     panels: str | None = None,
     title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a metric, such as the validation accuracy, over a grid of two parameters, or of three.
 
@@ -67,6 +81,8 @@ def heat_map(
         Column of a third parameter, which gets a panel for every value; all share their colours.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -97,7 +113,7 @@ def heat_map(
     down = _levels("rows", rows, read[rows], MOST_LEVELS)
     across = _levels("columns", columns, read[columns], MOST_LEVELS)
     constant = [""] * len(values)
-    deep = _levels("panels", panels or "", constant if panels is None else read[panels], _MOST_PANELS)
+    deep = _levels("panels", panels or "", constant if panels is None else read[panels], MOST_PANELS)
     shape = (len(deep.names), len(down.names), len(across.names))
     places = np.ravel_multi_index((deep.places, down.places, across.places), shape)
     whole = results.complete(read)
@@ -109,7 +125,7 @@ def heat_map(
     found = results.means(shown, places)
     cells.ravel()[: found.size] = found
 
-    figure, grid = _grid(shape)
+    figure, grid = _grid(shape, figsize)
     colours = _colours(metric, cells)
     for number, (axes, name, panel) in enumerate(zip(grid, deep.names, cells, strict=True)):
         best_here = None if best is None else best - number * panel.size
@@ -142,14 +158,15 @@ def _levels(role: str, name: str, values: Sequence[Any], most: int) -> Levels:
     return levels
 
 
-def _grid(shape: tuple[int, int, int]) -> tuple[Figure, list[Axes]]:
+def _grid(shape: tuple[int, int, int], figsize: tuple[float, float] | None) -> tuple[Figure, list[Axes]]:
     """Return a figure with an axes for each of (panels, rows, columns), large enough to read the cells."""
     count = shape[0]
     columns = min(count, _PANEL_COLUMNS)
     lines = -(-count // columns)
     width = max(2.4, shape[2] * _CELL_WIDTH + 0.9)
     height = max(1.6, shape[1] * _CELL_HEIGHT + 0.9)
-    figure = Figure(figsize=(columns * width + 1.2, lines * height + 0.6), layout="constrained")
+    usual = (columns * width + 1.2, lines * height + 0.6)
+    figure = Figure(figsize=size(figsize, usual, "heat_map"), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
     for axes in grid[count:]:
         axes.remove()
@@ -185,7 +202,7 @@ def _draw(
             j,
             i,
             _cell_text(metric, value),
-            color=_readable_on(colours.cmap(colours.norm(value))) if np.isfinite(value) else MUTED,
+            color=readable_on(colours.cmap(colours.norm(value))) if np.isfinite(value) else MUTED,
             fontsize=11,
             weight="bold" if is_best else "normal",
             ha="center",
@@ -198,16 +215,6 @@ def _draw(
 
 def _cell_text(metric: str, value: float) -> str:
     return text.decimals(100 * value, 1) if results.is_share(metric) else text.number(value, 3, zeros=True)
-
-
-def _readable_on(colour: tuple[float, float, float, float]) -> str:
-    """Return black or white, whichever has more contrast: the border is a luminance of 0.179.
-
-    With the relative luminance of the Web Content Accessibility Guidelines (WCAG 2.2).
-    """
-    channels = np.array(colour[:3])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
 
 
 def _add_scale(figure: Figure, grid: list[Axes], metric: str, colours: _Colours) -> None:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from gradstep.errors import InvalidParameterError
+from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
-from gradstep.plots.style import GRID, INK, MUTED, shorten
+from gradstep.plots.style import GRID, INK, add_notes, add_title, shorten, size
 
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
+
+
+# Pixels of a side, below which nothing is guessed to be an image.
+_SMALLEST_SIDE = 8
 
 
 class Pictures(NamedTuple):
@@ -56,6 +60,8 @@ def class_images(
     class_names: Sequence[str] | None = None,
     *,
     max_images: int = 50,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the weights of the first layer as images.
 
@@ -75,11 +81,15 @@ def class_images(
     image_shape : tuple of int, optional
         ``(height, width)`` for grey, ``(3, height, width)`` for colour with all red values of a row
         first, then green, then blue, as CIFAR has them. Guessed when None: ``d = 3 * s * s`` is
-        colour, ``d = s * s`` is grey.
+        colour, ``d = s * s`` is grey, of images of at least 8 x 8 pixels.
     class_names : sequence of str of length k, optional
         By default the labels themselves, ``trainer.classes_``; for an indicator matrix its columns.
     max_images : int
         The most hidden units to draw; the figure says how many are left out.
+    title : str, optional
+        Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -89,15 +99,16 @@ def class_images(
     Raises
     ------
     InvalidParameterError
-        The product of `image_shape` is not d, no square image has d values, the number of names
-        is not k, or `trainer` is no fitted Trainer.
+        The product of `image_shape` is not d, no square image of at least 8 x 8 pixels has d values, the
+        number of names is not k, or `trainer` is no fitted Trainer.
     """
     pictures = weight_pictures(trainer, image_shape, class_names, max_images=max_images)
     count = len(pictures.names)
     columns = min(count, 5 if count <= 20 else 10)
     rows = math.ceil(count / columns)
     side = 9 / max(columns, 5)
-    figure = Figure(figsize=(side * columns, (side + 0.3) * rows + 0.4), layout="constrained")
+    usual = (side * columns, (side + 0.3) * rows + 0.4)
+    figure = Figure(figsize=size(figsize, usual, "class_images"), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, name, pixels in zip(grid, pictures.names, pictures.pixels, strict=False):
         axes.imshow(pixels, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
@@ -106,7 +117,8 @@ def class_images(
         axes.spines[:].set_color(GRID)
     for axes in grid[count:]:
         axes.remove()
-    figure.supxlabel(pictures.caption, color=MUTED, fontsize=10)
+    add_notes(figure, [pictures.caption])
+    add_title(figure, title)
     return figure
 
 
@@ -145,16 +157,26 @@ def weight_pictures(
     return Pictures(names, pixels, hidden, len(weights) - len(shown))
 
 
+def square_image(d: int) -> tuple[int, ...] | None:
+    """Return the shape of the square image that d values are, in colour or grey; None where there is none.
+
+    Fewer values than those of 8 x 8 pixels are taken for a row of a table, not for a picture.
+    """
+    for channels in ((3,), ()):
+        side = math.isqrt(d // math.prod(channels))
+        if math.prod(channels) * side * side == d and side >= _SMALLEST_SIDE:
+            return (*channels, side, side)
+    return None
+
+
 def _image_shape(d: int, given: tuple[int, ...] | None, whose: str) -> tuple[int, ...]:
     """Return (height, width) or (3, height, width) with product d."""
     if given is None:
-        for channels in ((3,), ()):
-            side = math.isqrt(d // math.prod(channels))
-            if math.prod(channels) * side * side == d:
-                return (*channels, side, side)
+        if guessed := square_image(d):
+            return guessed
         raise InvalidParameterError(
-            f"`image_shape` of {whose} is needed: its product must be d = {d}, "
-            f"and no square image in grey or colour has {d} values"
+            f"`image_shape` of {whose} is needed: its product must be d = {d}, and no square image in grey "
+            f"or colour of at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels has {d} values"
         )
     shape = tuple(int(size) for size in given)
     grey_or_colour = len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))

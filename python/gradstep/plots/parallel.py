@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import value_text
 from gradstep.plots import results
+from gradstep.plots.figure import Figure
 from gradstep.plots.results import Table
 from gradstep.plots.scales import log_ticks, scale_of
-from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER, add_notes, add_title, shorten
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER, add_notes, add_title, shorten, size
 from gradstep.utils import text
 
 Array = npt.NDArray[np.float64]
@@ -46,6 +46,7 @@ def parallel_coordinates(
     metric: str = "validation_accuracy",
     *,
     title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw every training as a line through its parameters to its metric, such as the validation accuracy.
 
@@ -70,6 +71,8 @@ def parallel_coordinates(
         Column of the last axis; shares, as accuracies, are shown in percent.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -105,7 +108,8 @@ def parallel_coordinates(
     measured = np.flatnonzero(np.isfinite(values))
     rails = [_rail(name, [read[name][row] for row in measured]) for name in names]
     rails.append(_metric_rail(metric, values[measured]))
-    figure = Figure(figsize=(max(7.0, 1.9 * len(rails)), 4.6), layout="constrained")
+    usual = (max(7.0, 1.9 * len(rails)), 4.6)
+    figure = Figure(figsize=size(figsize, usual, "parallel_coordinates"), layout="constrained")
     axes = figure.subplots()
     notes = _draw(axes, rails, metric, values[measured], results.complete(read)[measured])
     axes.set_title(results.heading(metric), loc="left", color=INK, fontsize=13, weight="bold", pad=26)
@@ -122,7 +126,7 @@ def _rail(name: str, column: Sequence[object]) -> _Rail:
     else:
         low, high = scale.places[int(scale.has_zero)], scale.places[-1]
         found = log_ticks(low, high) if scale.log else _ticks_between(low, high)
-        ticks = [(scale.places[0], "0")] * scale.has_zero + [(tick, text.short(tick)) for tick in found]
+        ticks = [(scale.places[0], "0")] * scale.has_zero + list(zip(found, text.alike(found), strict=True))
     if scale.log:
         return _stretched(name, np.log10(scale.places), levels.places, [(np.log10(p), t) for p, t in ticks])
     return _stretched(name, scale.places, levels.places, ticks)

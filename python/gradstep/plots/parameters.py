@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import value_text
 from gradstep.plots import results
+from gradstep.plots.figure import Figure
+from gradstep.plots.histories import line_colours
 from gradstep.plots.results import Levels, Table
-from gradstep.plots.runs import line_colours
 from gradstep.plots.scales import Scale, log_ticks, scale_of
 from gradstep.plots.style import (
     MUTED,
@@ -27,6 +27,7 @@ from gradstep.plots.style import (
     as_percent,
     legend_height,
     shorten,
+    size,
     style,
 )
 from gradstep.utils import text
@@ -41,6 +42,7 @@ def over_parameter(
     *,
     join: bool = True,
     title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw a metric, such as the validation accuracy, over one parameter that was varied.
 
@@ -71,6 +73,8 @@ def over_parameter(
         at random, too.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -87,17 +91,19 @@ def over_parameter(
     >>> table = {"l2": [0, 1e-4, 1e-3, 1e-2], "validation_accuracy": [0.36, 0.39, 0.41, 0.38]}
     >>> (axes,) = over_parameter(table).axes
     >>> axes.get_xscale(), [tick.get_text() for tick in axes.get_xticklabels()]
-    ('log', ['0', '1e-4', '1e-3', '0.01'])
+    ('log', ['0', '1e-4', '1e-3', '1e-2'])
     """
     names = [metric] if isinstance(metric, str) else list(metric)
     wanted = [("parameter", parameter), *(("metric", name) for name in names)]
     read = results.read(table, "over_parameter", wanted)
     quantity = _quantity(names)
     levels, whole = results.levels(read[parameter]), results.complete(read)
-    scale = scale_of(levels)
+    scale, is_repeated = scale_of(levels), results.is_repeated(levels.places[whole])
     columns = [results.metric_values(read[name], name, "over_parameter") for name in names]
     several = len(names) > 1
-    figure = Figure(figsize=(7, 4.2 + several * (0.3 + legend_height(len(names)))), layout="constrained")
+    shown = [results.words(name) for name in names]
+    usual = (7.0, 4.2 + several * (0.3 + legend_height(shown, 7.0)))
+    figure = Figure(figsize=size(figsize, usual, "over_parameter"), layout="constrained")
     axes = figure.subplots()
     colours = [colour for colour, _ in line_colours(len(names))]
     notes = []
@@ -110,8 +116,9 @@ def over_parameter(
             spot = scale.places[best], means[best]
             axes.plot(*spot, "o", markersize=13, markerfacecolor="none", color=colour)
             found = value_text(name, means[best])
-            notes.append(f"best {results.words(name)}: {found} at {levels.names[best]}")
-    if results.is_repeated(levels.places[whole]):
+            kind = "best mean" if is_repeated else "best"
+            notes.append(f"{kind} {results.words(name)}: {found} at {levels.names[best]}")
+    if is_repeated:
         notes.append("dots: single trainings, bars: their means")
     if np.isfinite(np.array(columns)[:, ~whole]).any():
         notes.append("hollow: not trained to the end")
@@ -123,7 +130,7 @@ def over_parameter(
     add_title(figure, title)
     if several:
         lines = [Line2D([], [], color=colour, linewidth=2.2) for colour in colours]
-        add_legend(figure, lines, [results.words(name) for name in names], notes)
+        add_legend(figure, lines, shown, notes)
     else:
         add_notes(figure, notes)
     return figure
@@ -178,7 +185,7 @@ def _set_ticks(axes: Axes, levels: Levels, scale: Scale) -> None:
     positive = scale.places[int(scale.has_zero) :]
     low, high = positive[0] * (1 - 1e-9), positive[-1] * (1 + 1e-9)
     ticks = log_ticks(low, high)
-    names = [text.short(tick) for tick in ticks]
+    names = text.alike(ticks)
     if scale.has_zero:
         zero = scale.places[0]
         ticks, names = [zero, *ticks], ["0", *names]

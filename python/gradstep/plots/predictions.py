@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gradstep.nn.metrics import R2, value_text
+from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
+from gradstep.plots.panels import panel_columns
 from gradstep.plots.results import capitalised
-from gradstep.plots.runs import panel_columns
-from gradstep.plots.style import MUTED, PALETTE, add_notes, add_title, separate_rows, style
+from gradstep.plots.style import MUTED, PALETTE, add_notes, add_title, separate_rows, size, style
 
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
@@ -24,7 +24,12 @@ _MOST_PANELS, _MANY_ROWS = 4, 1000
 
 
 def predictions(
-    regressor: Regressor, X: npt.ArrayLike, y: npt.ArrayLike, *, title: str | None = None
+    regressor: Regressor,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw predicted over true values, a dot per row; right answers lie on the diagonal.
 
@@ -37,6 +42,8 @@ def predictions(
         Their true values.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -72,7 +79,8 @@ def predictions(
     columns = panel_columns(shown)
     lines = -(-shown // columns)
     width = 5.0 if shown == 1 else 4.2 * columns
-    figure = Figure(figsize=(width, width / columns * lines + 0.2), layout="constrained")
+    usual = (width, width / columns * lines + 0.2)
+    figure = Figure(figsize=size(figsize, usual, "predictions"), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for output, axes in enumerate(grid):
         r2 = R2().of(predicted[:, [output]], true[:, [output]])

@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.reading import read_targets
+from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
-from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, style
+from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, size, style
 from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
 
-# Panels in a row, and how the two kinds of rows are drawn: hatched, so that grey prints tell them apart.
+# Panels in a row, and how the two kinds of rows are drawn: the second is hatched, so that grey prints tell
+# them apart, above its face, for SVG and PDF have no hatching within a face that one can see through.
 _PANEL_COLUMNS = 3
-_LOOKS: tuple[dict[str, Any], ...] = (
-    {"edgecolor": PALETTE[0], "facecolor": PALETTE[0] + "60"},
-    {"edgecolor": PALETTE[1], "facecolor": PALETTE[1] + "40", "hatch": "////"},
+_NAMES = ("classified correctly", "classified wrongly")
+_LOOKS: tuple[tuple[dict[str, Any], ...], ...] = (
+    ({"edgecolor": PALETTE[0], "facecolor": PALETTE[0] + "60"},),
+    (
+        {"edgecolor": "none", "facecolor": PALETTE[1] + "40"},
+        {"edgecolor": PALETTE[1], "facecolor": "none", "hatch": "////"},
+    ),
 )
 
 
@@ -42,6 +47,7 @@ def probability_histograms(
     *,
     bins: int = 25,
     title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the probability of the true class as histograms, of rows classified correctly and wrongly apart.
 
@@ -61,6 +67,8 @@ def probability_histograms(
         Bins of [0, 1], all of one width.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -92,12 +100,14 @@ def probability_histograms(
     columns = min(len(found), _PANEL_COLUMNS)
     lines = -(-len(found) // columns)
     width = 7.0 if columns == 1 else 4.6 * columns
-    figure = Figure(figsize=(width, 3.3 * lines + 0.3 + legend_height(2)), layout="constrained")
+    usual = (width, 3.3 * lines + 0.3 + legend_height(_NAMES, width))
+    figure = Figure(figsize=size(figsize, usual, "probability_histograms"), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     edges = np.linspace(0, 1, bins + 1)
     for axes, (name, rows) in zip(grid, found.items(), strict=False):
-        for chosen, look in zip((rows.correct, ~rows.correct), _LOOKS, strict=True):
-            axes.hist(rows.probability[chosen], edges, histtype="stepfilled", linewidth=1.4, **look)
+        for chosen, looks in zip((rows.correct, ~rows.correct), _LOOKS, strict=True):
+            for look in looks:
+                axes.hist(rows.probability[chosen], edges, histtype="stepfilled", linewidth=1.4, **look)
         share = f"{text.percent(float(rows.correct.mean()), 1)} correct"
         style(axes, "", "probability of the true class", "rows")
         axes.set_title(
@@ -115,8 +125,8 @@ def probability_histograms(
     add_title(figure, title)
     add_legend(
         figure,
-        [Patch(linewidth=1.4, **look) for look in _LOOKS],
-        ["classified correctly", "classified wrongly"],
+        [tuple(Patch(linewidth=1.4, **look) for look in looks) for looks in _LOOKS],
+        _NAMES,
     )
     return figure
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import schedules
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
-from gradstep.plots.runs import line_colours
-from gradstep.plots.style import PALETTE, add_legend, add_title, legend_height, style
+from gradstep.plots.figure import Figure
+from gradstep.plots.histories import line_colours
+from gradstep.plots.scales import log_ticks
+from gradstep.plots.style import PALETTE, add_legend, add_title, legend_height, size, style
 from gradstep.training.history import History
+from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from gradstep.estimators.base import BaseTrainer
 
     Rated: TypeAlias = BaseTrainer | History | Schedule | Callable[[int], float] | float
+
+# How far the axis of a range test goes on above the first loss, as a share of how far that falls.
+_ABOVE = 1 / 3
 
 Rates = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -34,6 +39,7 @@ def learning_rate(
     updates_per_epoch: int | None = None,
     log: bool = False,
     title: str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the learning rate over the number of the update (from 0).
 
@@ -51,6 +57,8 @@ def learning_rate(
         Whether the axis of the rate is logarithmic; a rate of 0 is then not drawn.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -75,8 +83,8 @@ def learning_rate(
     if not named:
         raise InvalidParameterError("learning_rate needs at least one run, got an empty mapping")
     found = {str(name): _rates(str(name), run, updates, updates_per_epoch) for name, run in named.items()}
-    height = 3.6 + (legend_height(len(found)) if len(found) > 1 else 0)
-    figure = Figure(figsize=(7, height), layout="constrained")
+    height = 3.6 + (legend_height(list(found), 7) if len(found) > 1 else 0)
+    figure = Figure(figsize=size(figsize, (7, height), "learning_rate"), layout="constrained")
     axes = figure.subplots()
     for (numbers, rates), (colour, _) in zip(found.values(), line_colours(len(found)), strict=True):
         marker = "o" if len(rates) <= 3 else ""
@@ -136,10 +144,13 @@ def _known(name: str, value: int | None, what: str) -> int:
     return int(value)
 
 
-def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
+def range_test(
+    result: RangeTest, *, title: str | None = None, figsize: tuple[float, float] | None = None
+) -> Figure:
     """Draw the loss over the learning rate, on a logarithmic axis.
 
-    The axis of the loss ends at twice the first loss: what lies above is a network that is lost.
+    The axis of the loss ends where the loss has risen above the first by a third of its fall, or by a third
+    of itself where it has not fallen: what lies above is a network that is lost.
 
     Parameters
     ----------
@@ -147,6 +158,8 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
         Of `gradstep.learning_rate_range_test`.
     title : str, optional
         Stands over the figure.
+    figsize : pair of float, optional
+        Width and height in inches.
 
     Returns
     -------
@@ -171,13 +184,19 @@ def range_test(result: RangeTest, *, title: str | None = None) -> Figure:
         raise InvalidParameterError(f"`result` of range_test must be a RangeTest, got {result!r}")
     if not losses.size:
         raise InvalidParameterError(f"`result` of range_test must have at least one point, got {result!r}")
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=size(figsize, (7, 4.2), "range_test"), layout="constrained")
     axes = figure.subplots()
     marker = "o" if losses.size <= 3 else ""
     axes.plot(rates, losses, color=PALETTE[0], linewidth=1.8, marker=marker, markersize=4.5)
     axes.set_xscale("log")
+    ticks = log_ticks(rates.min(), rates.max())
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter(text.alike(ticks)))
+    axes.xaxis.set_minor_locator(NullLocator())
     style(axes, "Learning rate range test", "learning rate", "running loss")
-    if losses.max() > 2 * losses[0]:
-        axes.set_ylim(top=2 * losses[0])
+    low, first = losses.min(), losses[0]
+    top = first + _ABOVE * ((first - low) or abs(first))
+    if losses.max() > top:
+        axes.set_ylim(low - 0.04 * (top - low), top)
     add_title(figure, title)
     return figure

@@ -120,7 +120,7 @@ def levels(values: Sequence[Any]) -> Levels:
     found = numbers(values)
     if found is not None:
         distinct, places = np.unique(found, return_inverse=True)
-        return Levels([text.short(value) for value in distinct.tolist()], places, distinct)
+        return Levels(text.alike(distinct.tolist()), places, distinct)
     ordered = list(values)
     if all(map(_is_sizes, values)):
         ordered.sort(key=lambda sizes: (len(sizes), tuple(sizes)))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
+from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from gradstep.errors import InvalidParameterError
+from gradstep.plots.figure import Figure
 from gradstep.utils import text
+from gradstep.utils.constraints import NUMBER, above, check
 
 #: Okabe and Ito's colours without yellow, which is too pale for a line on white. They stay apart
 #: for every common kind of colour blindness (M. Okabe, K. Ito, "Color universal design", 2008).
@@ -21,7 +25,9 @@ INK, MUTED, GRID = "#24292f", "#6e7781", "#dfe3e8"
 PAPER = "#fefefe"
 
 # Letters of notes that an inch has room for.
-_LEGEND_COLUMNS, _LETTERS_PER_INCH = 4, 12
+_LETTERS_PER_INCH = 12
+# Entries of a legend side by side; the width of one without its text, and of a letter.
+_LEGEND_COLUMNS, _ENTRY_INCHES, _LETTER_INCHES = 4, 0.75, 0.082
 
 
 def style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
@@ -48,6 +54,18 @@ def separate_rows(figure: Figure) -> None:
     figure.set_layout_engine("constrained", h_pad=0.12)  # inches
 
 
+def size(given: Sequence[float] | None, usual: tuple[float, float], whose: str) -> tuple[float, float]:
+    """Return the width and height of a figure in inches: as `figsize` has them, if it is given."""
+    if given is None:
+        return usual
+    sides = tuple(given) if isinstance(given, (tuple, list)) else ()
+    if len(sides) != 2:
+        raise InvalidParameterError(f"`figsize` of {whose} must be a pair (width, height), got {given!r}")
+    for side in sides:
+        check(whose, "figsize", side, (NUMBER, above(0)))
+    return float(sides[0]), float(sides[1])
+
+
 def add_title(figure: Figure, title: str | None) -> None:
     """Write a title over the whole figure, if there is one."""
     if title is not None:
@@ -59,21 +77,32 @@ def add_notes(figure: Figure, notes: Iterable[str]) -> None:
     figure.supxlabel(_wrapped(figure, notes), color=MUTED, fontsize=10, parse_math=False)
 
 
-def legend_height(entries: int) -> float:
-    """Return the inches that `add_legend` takes."""
-    return 0.25 * -(-entries // _LEGEND_COLUMNS)
+def legend_height(texts: Sequence[str], width: float) -> float:
+    """Return the inches that `add_legend` takes in a figure of this width."""
+    return 0.25 * -(-len(texts) // _legend_columns(texts, width))
+
+
+def _legend_columns(texts: Sequence[str], width: float) -> int:
+    """Return how many entries of a legend stand side by side."""
+    longest = max(len(shorten(name)) for name in texts)
+    room = int(width / (_ENTRY_INCHES + longest * _LETTER_INCHES))
+    return max(1, min(len(texts), _LEGEND_COLUMNS, room))
 
 
 def add_legend(
-    figure: Figure, handles: Sequence[Artist], texts: Sequence[str], notes: Iterable[str] = ()
+    figure: Figure,
+    handles: Sequence[Artist] | Sequence[tuple[Artist, ...]],
+    texts: Sequence[str],
+    notes: Iterable[str] = (),
 ) -> None:
     """Write a legend below all axes, where it covers none, with notes over its entries."""
+    drawn: Any = handles  # the stubs of matplotlib do not know tuples, which are drawn one on the other
     legend = figure.legend(
-        handles,
+        drawn,
         # matplotlib drops names that begin with an underscore, hence the blank.
         [f" {shorten(name)}" for name in texts],
         loc="outside lower center",
-        ncols=min(len(texts), _LEGEND_COLUMNS),
+        ncols=_legend_columns(texts, figure.get_figwidth()),
         frameon=False,
         fontsize=11,
         labelcolor=INK,
@@ -94,3 +123,13 @@ def _wrapped(figure: Figure, notes: Iterable[str]) -> str:
 def shorten(name: str, length: int = 40) -> str:
     """Return at most so many characters of a text."""
     return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def readable_on(colour: tuple[float, float, float, float]) -> str:
+    """Return black or white, whichever has more contrast: the border is a luminance of 0.179.
+
+    With the relative luminance of the Web Content Accessibility Guidelines (WCAG 2.2).
+    """
+    channels = np.array(colour[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,12 +16,11 @@ from matplotlib import colormaps, style
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from gradstep import plots
+from gradstep.plots.images import square_image, weight_pictures
+from gradstep.plots.panels import Panel, View, draw_panel, panel_columns, panels
+from gradstep.plots.runs import legend_entries
 from gradstep.reports.runs import Run, css
 from gradstep.training.history import History
-
-# Without an image shape, smaller squares than this are taken for tables, not for pictures.
-_SMALLEST_SIDE = 8
 
 # How SVG is written is a matter of matplotlib's global settings: one thread at a time changes them.
 _SETTINGS_LOCK = threading.Lock()
@@ -38,12 +36,12 @@ def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[
     entries = "".join(
         f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4h28" stroke-width="2.6" '
         f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
-        for entry in plots.legend_entries(histories, best)
+        for entry in legend_entries(histories, best)
     )
-    shown = plots.panels(histories)
-    panels = "".join(_panel(panel, histories, prefix, best) for panel in shown)
-    kind = "panels pairs" if plots.panel_columns(len(shown)) == 2 else "panels"
-    return f'<ul class="legend">{entries}</ul>\n<div class="{kind}">{panels}</div>'
+    shown = panels(histories)
+    drawn = "".join(_panel(panel, histories, prefix, best) for panel in shown)
+    kind = "panels pairs" if panel_columns(len(shown)) == 2 else "panels"
+    return f'<ul class="legend">{entries}</ul>\n<div class="{kind}">{drawn}</div>'
 
 
 def weights(
@@ -52,9 +50,9 @@ def weights(
     """Return the first layer's weights of every run with classes whose rows are images, else nothing."""
     pieces = []
     for run in runs:
-        if not run.has_classes or (image_shape is None and not _looks_like_image(run.sizes[0])):
+        if not run.has_classes or (image_shape is None and square_image(run.sizes[0]) is None):
             continue
-        images = plots.weight_pictures(run.trainer, image_shape, class_names, whose="report")
+        images = weight_pictures(run.trainer, image_shape, class_names, whose="report")
         height, width = images.pixels.shape[1:3]
         figures = "".join(
             f'<figure><img alt="Weights of {escape(name)}" width="{width}" height="{height}" '
@@ -76,15 +74,13 @@ def figure(drawn: Figure, label: str, prefix: str) -> str:
     return f'<div class="figure">{_svg(drawn, label, prefix)}</div>'
 
 
-def _panel(
-    panel: plots.Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None
-) -> str:
+def _panel(panel: Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None) -> str:
     with _settings():
         drawn = Figure(figsize=(4.6, 3.3))
         drawn.patch.set_visible(False)
         # The same frame for every panel, so that they line up.
         axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
-        plots.draw_panel(axes, panel, histories, best)
+        draw_panel(axes, panel, histories, View(best))
         axes.yaxis.set_label_coords(-0.145, 0.5)
     return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.name}-")
 
@@ -118,8 +114,3 @@ def _png(pixels: npt.NDArray[np.float64]) -> str:
     buffer = io.BytesIO()
     imsave(buffer, colour, format="png", metadata={"Software": "gradstep"})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _looks_like_image(d: int) -> bool:
-    sides = {channels: math.isqrt(d // channels) for channels in (1, 3)}
-    return any(channels * side**2 == d and side >= _SMALLEST_SIDE for channels, side in sides.items())

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, Metrics
+from gradstep.plots.histories import histories, line_colours
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.utils import text
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 # The page takes the colours of figures from its style sheet, so that they follow dark mode.
 _CSS_COLOURS = {
-    plots.INK: "var(--ink)",
-    plots.MUTED: "var(--muted)",
-    plots.GRID: "var(--grid)",
-    plots.PAPER: "var(--card)",
-    **{colour: f"var(--run-{i})" for i, colour in enumerate(plots.PALETTE)},
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--card)",
+    **{colour: f"var(--run-{i})" for i, colour in enumerate(PALETTE)},
 }
 
 
@@ -136,11 +137,11 @@ def collect(
             raise InvalidParameterError(
                 f"{what if isinstance(trainers, Mapping) else _wanted(trainer)}, got {trainer!r}"
             )
-    histories = plots.histories(named, whose="report")
+    measured = histories(named, whose="report")
     tested = _by_name(tests, list(named))
-    colours = [css(colour) if len(named) > 1 else "" for colour, _ in plots.line_colours(len(named))]
+    colours = [css(colour) if len(named) > 1 else "" for colour, _ in line_colours(len(named))]
     return [
-        Run(name or _describe(trainer), trainer, histories[name], colour, tested.get(name))
+        Run(name or _describe(trainer), trainer, measured[name], colour, tested.get(name))
         for (name, trainer), colour in zip(named.items(), colours, strict=True)
     ]
 

@@ -16,6 +16,8 @@ from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_column, value_text
 from gradstep.plots import results
+from gradstep.plots.heat_maps import MOST_LEVELS
+from gradstep.plots.histories import metrics_of
 from gradstep.reports import page, pictures, tables
 from gradstep.reports.runs import collect
 from gradstep.training.history import History, available_splits
@@ -174,7 +176,7 @@ def _shown_metric(sweep: Sweep) -> str:
     """Return the column to draw: in place of loss or cost that of the models' first own metric."""
     ranking: str = sweep.metric
     split, ranked_by = parse_column(ranking)
-    own = plots.metrics_of(history for of_trial in _histories(sweep) for history in of_trial)[len(ALWAYS) :]
+    own = metrics_of(history for of_trial in _histories(sweep) for history in of_trial)[len(ALWAYS) :]
     if ranked_by not in map(type, ALWAYS) or not own:
         return ranking
     column = f"{split}_{own[0].name}"
@@ -223,7 +225,7 @@ def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], complete
     sides = [len(_different(table[name])) for name in varied]
     pairs = zip(*([text.short(value) for value in table[name]] for name in varied), strict=True)
     shown = set(compress(pairs, complete))
-    return max(sides) <= plots.MOST_LEVELS and 2 * len(shown) > math.prod(sides)
+    return max(sides) <= MOST_LEVELS and 2 * len(shown) > math.prod(sides)
 
 
 def _curves(sweep: Sweep, best: int | None) -> str:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradstep import backends, plots
+from gradstep import backends
 from gradstep.nn.metrics import ALWAYS, Cost, MeanLoss, Metric, value_text
-from gradstep.plots.results import capitalised
+from gradstep.plots.histories import metrics_of, splits_of
+from gradstep.plots.results import SPLIT_NAMES, capitalised
 from gradstep.reports.runs import Run
 from gradstep.utils import text
 
@@ -57,19 +58,19 @@ def _best_cards(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
 
     Losses that cannot be compared with that of the best are left out.
     """
-    own = plots.metrics_of(run.history for run in runs)[len(ALWAYS) :]
+    own = metrics_of(run.history for run in runs)[len(ALWAYS) :]
     leading = _best_value(runs, own[0], ("test", *_PREFERENCE)) if own else None
     judged_by = (runs[0] if leading is None else leading.run).judged_by
     alike = [run for run in runs if run.judged_by == judged_by]
     lowest = _best_value(alike, MeanLoss(), _PREFERENCE)
     cards = []
     if leading is not None:
-        name = f"Best {plots.SPLIT_NAMES[leading.split]} {own[0].title}"
+        name = f"Best {SPLIT_NAMES[leading.split]} {own[0].title}"
         cards.append((name, value_text(own[0].name, leading.value, gap=text.GAP), leading.run.name))
     if lowest is not None:
         kind = f" ({lowest.run.loss.name})" if len(alike) < len(runs) else ""
         of_run = f"{lowest.run.name}, " if len(runs) > 1 else ""
-        name = f"Lowest {plots.SPLIT_NAMES[lowest.split]} loss{kind}"
+        name = f"Lowest {SPLIT_NAMES[lowest.split]} loss{kind}"
         cards.append((name, text.decimals(lowest.value), f"{of_run}epoch {text.number(lowest.epoch)}"))
     return cards
 
@@ -96,13 +97,10 @@ def card_list(cards: Sequence[tuple[str, str, str]]) -> str:
 
 def results(runs: Sequence[Run]) -> str:
     """Return the table of loss, cost and metrics, last and best."""
-    columns = {
-        split: _metrics_of(runs, split) for split in (*plots.splits_of(r.history for r in runs), "test")
-    }
+    columns = {split: _metrics_of(runs, split) for split in (*splits_of(r.history for r in runs), "test")}
     columns = {split: metrics for split, metrics in columns.items() if metrics}
     groups = "".join(
-        f'<th class="first" colspan="{len(metrics)}" scope="colgroup">'
-        f"{capitalised(plots.SPLIT_NAMES[split])}</th>"
+        f'<th class="first" colspan="{len(metrics)}" scope="colgroup">{capitalised(SPLIT_NAMES[split])}</th>'
         for split, metrics in columns.items()
     )
     heads = "".join(
@@ -123,7 +121,7 @@ def results(runs: Sequence[Run]) -> str:
 
 def _metrics_of(runs: Sequence[Run], split: str) -> list[Metric]:
     """Return what any of the runs tells of a split."""
-    known = plots.metrics_of(run.history for run in runs)
+    known = metrics_of(run.history for run in runs)
     if split == "test":
         return [metric for metric in known if any(metric.name in (run.test or {}) for run in runs)]
     return [metric for metric in known if any(f"{split}_{metric.name}" in run.history for run in runs)]

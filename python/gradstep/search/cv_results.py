@@ -9,12 +9,34 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Tabular, printed_table
+
 Scores = Mapping[str, npt.NDArray[np.float64]]
+
+
+class CVResults(dict[str, Any], Tabular):
+    """What scikit-learn calls `cv_results_`, the same dict; prints as a table, best setting first."""
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column; None where a setting does not name a parameter."""
+        values = self[name]
+        return values if isinstance(values, list) else list(values.tolist())
+
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some columns as text, by default the ranks, the parameters and the mean scores."""
+        ranks = [name for name in self if name.startswith("rank_test_")]
+        if columns is None:
+            told = [name for name in self if name.startswith(("mean_test_", "std_test_"))]
+            columns = [*ranks, *(name for name in self if name.startswith("param_")), *told, "mean_fit_time"]
+        order = np.argsort(self[ranks[0]], kind="stable") if ranks else np.arange(len(self["params"]))
+        found = {name: self.column(name) for name in columns}
+        return printed_table({name: [values[i] for i in order] for name, values in found.items()}, most)
 
 
 def tabulate(
     candidates: Sequence[Mapping[str, Any]], times: Scores, test: Scores, train: Scores | None = None
-) -> dict[str, Any]:
+) -> CVResults:
     """Return what scikit-learn calls `cv_results_`.
 
     Parameters
@@ -26,7 +48,7 @@ def tabulate(
 
     Returns
     -------
-    dict of str to ndarray of shape (n_candidates,)
+    CVResults, a dict of str to ndarray of shape (n_candidates,)
         ``mean_fit_time``, ...; a masked array ``param_l2`` for every parameter; ``params``, a list;
         ``split0_test_score``, ..., ``mean_test_score``, ``std_test_score`` (divisor n) and
         ``rank_test_score``, 1 for the best; NaN ranks last.
@@ -36,7 +58,7 @@ def tabulate(
     >>> found["rank_test_score"].tolist(), found["param_l2"].tolist()
     ([2, 1], [0.1, 0.2])
     """
-    results: dict[str, Any] = {}
+    results = CVResults()
     for name, values in times.items():
         _add(results, name, values)
     for name in dict.fromkeys(name for params in candidates for name in params):

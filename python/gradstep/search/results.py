@@ -11,10 +11,8 @@ import numpy.typing as npt
 
 from gradstep.nn.metrics import Cost, is_column, parse_column
 from gradstep.training.status import Status
-from gradstep.utils.table import Table, is_nan
-
-# Rows that a printed table has at most.
-_SHOWN = 30
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Table, is_nan, printed_table
 
 
 class Results(Table):
@@ -54,15 +52,15 @@ class Results(Table):
         parts = np.array([_part(Status(status)) for status in self["status"].tolist()])
         return np.lexsort((score, parts))
 
-    def __str__(self) -> str:
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some columns as text, best trial first; by default the most telling ones."""
         order = self.ranking() if "score" in self else np.arange(self.n_trials)
-        shown = [name for name in self._telling() if not all(is_nan(value) for value in self[name].tolist())]
-        hidden = self.n_trials - _SHOWN
-        more = f"\n... and {hidden} more" if hidden > 0 else ""
-        return self.lines(shown, order[:_SHOWN].tolist()) + more
+        if columns is None:
+            columns = [name for name in self._telling() if not all(map(is_nan, self[name].tolist()))]
+        return printed_table({name: self[name][order].tolist() for name in columns}, most)
 
     def __repr__(self) -> str:
-        return f"Results({self.n_trials} trials; {', '.join(self)})"
+        return f"Results({self.n_trials} trials, {len(self)} columns)"
 
     def _telling(self) -> list[str]:
         """Return the columns that are printed, where they have values."""

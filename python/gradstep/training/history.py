@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.nn.metrics import SPLITS, Accuracy, Metric, columns, parse_column
-
-if TYPE_CHECKING:
-    import pandas
+from gradstep.nn.metrics import SPLITS, Accuracy, Metric, columns, parse_column, value_text
+from gradstep.utils import text
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Tabular
 
 #: The first columns of every history. `update` counts mini-batch steps done, `epoch` is a fraction where a
 #: row falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since `fit`
@@ -37,8 +37,8 @@ def available_splits(row: Mapping[str, float] | History) -> list[str]:
     return [split for split in splits if split != "running" or "train" not in splits]
 
 
-class History:
-    """What was measured: ``history["train_loss"]`` is a column, iterating gives the rows.
+class History(Tabular):
+    """What was measured: ``history["train_loss"]`` is a column, iterating gives the rows; prints as a table.
 
     Parameters
     ----------
@@ -100,23 +100,31 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some columns as text, by default those with a value; of many rows the first and last."""
+        if columns is None:
+            columns = [name for name in self.keys() if not self.rows or not np.isnan(self[name]).all()]
+        cells = [[_cell(name, value) for value in self.column(name)] for name in columns]
+        rows = list(map(list, zip(*cells, strict=True)))
+        if most is not None and len(rows) > most:
+            rows = [*rows[: most // 2], ["..."] * len(columns), *rows[len(rows) - most // 2 :]]
+            return PrintedTable(columns, rows, notes=[f"{len(self.rows)} rows"])
+        return PrintedTable(columns, rows)
+
     def __repr__(self) -> str:
         if not self.rows:
             return "History(no rows)"
-        last = ", ".join(f"{name}={value:.4g}" for name, value in self.rows[-1].items())
-        return f"History({len(self.rows)} rows; last: {last})"
+        last = self.rows[-1]
+        told = [f"epoch={last['epoch']:g}"]
+        for split in available_splits(last):
+            told += [f"{name}={text.number(last[name])}" for name in metric_columns(self, split)]
+        return f"History({len(self.rows)} rows; last: {', '.join(told)})"
 
     def copy(self) -> History:
         """Return a history with the same rows, to which others can be added."""
         copy = History(self.metrics, weighted=self.weighted)
         copy.rows = list(self.rows)
         return copy
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return the table as a pandas DataFrame (pandas is imported here and nowhere else)."""
-        import pandas
-
-        return pandas.DataFrame({name: self[name] for name in self.keys()})
 
 
 def metric_columns(history: History, split: str) -> list[str]:
@@ -126,3 +134,12 @@ def metric_columns(history: History, split: str) -> list[str]:
     ['running_loss', 'running_accuracy']
     """
     return [name for name in columns(history.metrics) if parse_column(name)[0] == split]
+
+
+def _cell(name: str, value: float) -> str:
+    """Return a value of a column as text."""
+    if name == "update":
+        return str(value)
+    if name == "seconds":
+        return text.decimals(value, 2)
+    return text.short(value) if name in TIME else value_text(name, value)

@@ -13,6 +13,9 @@ import numpy as np
 #: For what was not measured.
 NOTHING = "\u2013"
 
+# From here on numbers are written as decimals where they are short.
+_DECIMAL_FROM = 0.001
+
 #: No line break between a number and its unit.
 GAP = "\u00a0"
 
@@ -166,10 +169,30 @@ def short(value: Any) -> str:
     given = float(value)
     if given.is_integer() and abs(given) < 1e6:
         return str(int(given))
-    if 0.01 <= abs(given) < 1e6 or not math.isfinite(given):
+    if _DECIMAL_FROM <= abs(given) < 1e6 or not math.isfinite(given):
         return number(given)
-    mantissa, _, exponent = f"{given:.3e}".partition("e")
+    return _power(given)
+
+
+def _power(value: float) -> str:
+    mantissa, _, exponent = f"{value:.3e}".partition("e")
     return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def alike(values: Sequence[Any]) -> list[str]:
+    """Return values as `short` does, but those below 1 all as decimals or all in powers of ten.
+
+    >>> alike([0, 1e-4, 0.001, 0.01, 1]), alike([0.001, 0.01, 0.5])
+    (['0', '1e-4', '1e-3', '1e-2', '1'], ['0.001', '0.01', '0.5'])
+    """
+    small = [abs(value) for value in values if _is_small(value)]
+    are_powers = bool(small) and min(small) < _DECIMAL_FROM
+    return [_power(value) if are_powers and _is_small(value) else short(value) for value in values]
+
+
+def _is_small(value: Any) -> bool:
+    is_number = isinstance(value, (float, np.floating)) and not isinstance(value, bool)
+    return is_number and 0 < abs(float(value)) < 1
 
 
 def aligned(lines: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> str:

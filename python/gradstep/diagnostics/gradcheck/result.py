@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidParameterError
 from gradstep.utils import text
-
-if TYPE_CHECKING:
-    import pandas
+from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.table import Tabular
 
 Array = npt.NDArray[np.float64]
 
@@ -103,8 +102,8 @@ _PRINTED = ("array", "difference", "mean", "std", "maximum", "relative", "norm_r
 _HEADS = {"difference": "kind", "maximum": "max", "norm_ratio": "norms"}
 
 
-@dataclass(frozen=True)
-class GradientCheck(Mapping[str, npt.NDArray[Any]]):
+@dataclass(frozen=True, repr=False)
+class GradientCheck(Mapping[str, npt.NDArray[Any]], Tabular):
     """What `gradient_check` found; ``check["relative"]`` is a column of its rows, prints as a table.
 
     The columns are the attributes of `GradientCheckRow`, `norm_ratio` included.
@@ -176,28 +175,32 @@ class GradientCheck(Mapping[str, npt.NDArray[Any]]):
     def __len__(self) -> int:
         return len(_COLUMNS)
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return the rows as a pandas DataFrame."""
-        import pandas
-
-        return pandas.DataFrame({name: self[name] for name in self})
-
     def table(self, *columns: str) -> str:
         """Return some columns of all rows as text, such as those of ``table("array", "low", "high")``."""
-        lines = [[_HEADS.get(name, name.replace("_", " ")) for name in columns]]
-        cells = [map(_cell, self[name].tolist()) for name in columns]
-        lines += map(list, zip(*cells, strict=True))
-        return text.aligned(lines, left=[name in ("array", "difference") for name in columns])
+        return replace(self.shown(columns), notes=()).plain()
 
-    def __str__(self) -> str:
+    def shown(self, columns: Sequence[str] | None = None, most: int | None = None) -> PrintedTable:
+        """Return some columns of all rows as text, and what they mean."""
+        names = _PRINTED if columns is None else tuple(columns)
+        cells = [map(_cell, self.column(name)) for name in names]
+        heads = [_HEADS.get(name, name.replace("_", " ")) for name in names]
+        left = [name in ("array", "difference") for name in names]
+        return PrintedTable(heads, list(map(list, zip(*cells, strict=True))), left, self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
         steps = ", ".join(f"{kind} {step:g}" for kind, step in self.steps.items())
-        return "\n".join(
-            (
-                self.table(*_PRINTED),
-                "a analytic, n numeric; mean, std and max of |a-n|;",
-                f"relative: largest |a-n| / max({self.eps:g}, |a|+|n|); norms: ||a-n|| / (||a||+||n||)",
-                f"backend {self.backend}, float64; steps: {steps}; cost off by {self.cost_error:.1e}",
-            )
+        return (
+            "a analytic, n numeric; mean, std and max of |a-n|;",
+            f"relative: largest |a-n| / max({self.eps:g}, |a|+|n|); norms: ||a-n|| / (||a||+||n||)",
+            f"backend {self.backend}, float64; steps: {steps}; cost off by {self.cost_error:.1e}",
+        )
+
+    def __repr__(self) -> str:
+        kind = "central" if "central" in self.steps else "forward"
+        arrays = len({row.array for row in self.rows})
+        return (
+            f"GradientCheck({'passed' if self.passed() else 'not passed'}; {arrays} arrays, largest relative "
+            f"error {self.max_relative_error(kind):.1e} by {kind} differences; backend {self.backend})"
         )
 
 
