@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from gradstep._version import __version__
-from gradstep.cli import data, demo, evaluate, gradcheck, info, options, predict, reproduce, sweep, train
+from gradstep.cli import (
+    data,
+    demo,
+    evaluate,
+    gradcheck,
+    info,
+    options,
+    predict,
+    reproduce,
+    streams,
+    sweep,
+    train,
+)
+from gradstep.cli.streams import say
 from gradstep.errors import DivergedError, GradstepError, NoModelError
 from gradstep.utils import names
 
@@ -33,26 +45,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The words after the program's name; ``sys.argv[1:]`` by default.
     """
+    with streams.writable():
+        return streams.flush(_told(argv))
+
+
+def _told(argv: Sequence[str] | None) -> int:
+    """Run a command, tell in one line what goes wrong, and return the exit status."""
     try:
         with _warnings_in_one_line():
-            status = _run(argv)
-        sys.stdout.flush()
-        return status
+            return _run(argv)
     except (DivergedError, NoModelError) as error:
-        return _say("error", error, 1)
+        return say("error", error, 1)
     except GradstepError as error:
-        return _say("error", options.in_options(data.in_options(str(error))), 2)
+        return say("error", options.in_options(data.in_options(str(error))), 2)
     except BrokenPipeError:
-        # The reader has gone (`gradstep train | head`); nothing may be written when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _say("error", f"{where}{error.strerror or error}", 2)
+        where = f"{os.fspath(error.filename)}: " if error.filename else ""
+        return say("error", f"{where}{error.strerror or error}", 2)
     except MemoryError as error:
-        return _say("error", f"not enough memory: {error}", 2)
+        return say("error", f"not enough memory: {error}", 2)
     except KeyboardInterrupt:
-        return _say("error", "interrupted", 130)
+        return say("error", "interrupted", 130)
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -80,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
         self.add_options: Callable[[argparse.ArgumentParser], None] | None = None
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_say("error", f"{message} (see `{self.prog} --help`)", 2))
+        self.exit(say("error", f"{message} (see `{self.prog} --help`)", 2))
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Refuse an unknown option here, where the command's own options are known."""
@@ -147,16 +161,10 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30)
 
 
-def _say(kind: str, message: object, status: int) -> int:
-    """Write one line to stderr and return `status`."""
-    print(f"gradstep: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
-    return status
-
-
 @contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        _say("warning", message, 0)
+        say("warning", message, 0)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

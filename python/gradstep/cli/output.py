@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradstep.cli.data import notes, parts
 from gradstep.cli.options import NOT_OPTIONS
 from gradstep.errors import InvalidParameterError
-from gradstep.utils.files import expanded
+from gradstep.utils.files import expanded, resolved
 
 if TYPE_CHECKING:
     from gradstep import Metrics
@@ -58,7 +58,7 @@ def check_writable(path: Path) -> None:
 
 def check_apart(path: Path, other: Path, option: str) -> None:
     """Raise when writing `path` would destroy what another option names."""
-    if path.resolve() == other.resolve():
+    if resolved(path) == resolved(other):
         raise InvalidParameterError(f"cannot write {path}: {option} names the same file")
 
 

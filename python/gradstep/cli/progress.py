@@ -20,13 +20,22 @@ _WIDEST = 160
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Return a console that prints text as it is: nothing is highlighted or, but for wide tables, cut."""
+    """Return a console that prints text as it is: nothing is highlighted or, but for wide tables, cut.
+
+    What a terminal would obey, as in the name of a file, is escaped.
+    """
     from rich.console import Console
+
+    from gradstep.utils.text import printable
+
+    class PlainConsole(Console):
+        def print(self, *objects: Any, **settings: Any) -> None:
+            super().print(*(printable(o, "\n") if isinstance(o, str) else o for o in objects), **settings)
 
     stream = sys.stderr if stderr else sys.stdout
     # A file has no width.
     width = None if stream.isatty() else _WIDEST
-    return Console(file=stream, quiet=quiet, highlight=False, markup=False, soft_wrap=True, width=width)
+    return PlainConsole(file=stream, quiet=quiet, highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def training_progress(console: Console, label: str, epochs: int, *, quiet: bool = False) -> Progress:
@@ -145,9 +154,11 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, fold: b
     from rich import box
     from rich.table import Table
 
+    from gradstep.utils.text import printable
+
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place else "left", no_wrap=not fold)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     return table

@@ -15,6 +15,7 @@ from string import Template
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
 from gradstep.utils.files import write_atomically
+from gradstep.utils.text import printable
 
 
 def write(target: Path, *, title: str, notes: str, sections: Iterable[str], foot: str) -> None:
@@ -35,7 +36,7 @@ def write(target: Path, *, title: str, notes: str, sections: Iterable[str], foot
         build=foot,
     )
     try:
-        write_atomically(target, text.encode("utf-8"))
+        write_atomically(target, printable(text, keep="\n\r\t").encode("utf-8"))
     except OSError as error:
         reason = f"the report cannot be written: {error.strerror}"
         raise type(error)(error.errno or errno.EIO, reason, str(target)) from error

@@ -202,6 +202,7 @@ def aligned(lines: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> str:
     name   n
     a     10
     """
+    lines = [[printable(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     sides = [*left, *(False,) * (len(widths) - len(left))]
     return "\n".join(
