@@ -25,6 +25,8 @@ TARGETS = np.stack([np.abs(POINTS[:, 0] * POINTS[:, 1]), 100 + np.exp(POINTS[:, 
 VALUES, HELD_OUT_VALUES = TARGETS[:67], (HELD_OUT[0], TARGETS[67:])
 INDICATORS = (POINTS[:67, :2] > 0).astype(np.int64)
 
+TIMES = {f"{kind}_{what}_time" for kind in ("mean", "std") for what in ("fit", "score")}
+
 
 def assert_same_model(found: BaseTrainer, expected: BaseTrainer) -> None:
     """Hold two estimators to the same bits in all that they learned, but for the time it took."""
@@ -66,3 +68,21 @@ def assert_as_alone(sweep: gs.Sweep, *data: Any, **more: Any) -> None:
             number = trial.number
             assert sweep.results_["updates"][number] == expected.error.update
             assert sweep.results_["last_rate"][number] == expected.error.learning_rate
+
+
+def assert_same_tables(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Hold a table to scikit-learn's, its scores to the same bits."""
+    assert list(found) == list(expected)
+    for name in expected.keys() - TIMES - {"params"}:
+        assert found[name].dtype == expected[name].dtype, name
+        assert type(found[name]) is type(expected[name]), name
+        if name.startswith("param_"):
+            assert found[name].tolist() == expected[name].tolist()
+            assert np.ma.getmaskarray(found[name]).tolist() == np.ma.getmaskarray(expected[name]).tolist()
+        else:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    for name in TIMES:
+        assert found[name].dtype == expected[name].dtype
+        assert found[name].shape == expected[name].shape
+        assert (found[name] >= 0).all()
+    assert found["params"] == expected["params"]

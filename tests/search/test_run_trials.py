@@ -35,14 +35,13 @@ sys.stdout.buffer.write(pickle.dumps([recorder.result() for recorder in recorder
 def tried(base, candidates, *given, folds=None, **more):
     """Return trials and the rows to train them on."""
     made = make_trials(base, candidates, has_validation=True)
-    rows = read(base, [trial.settings for trial in made], (*given, None, more.get("eval_set")), folds)
-    return made, rows
+    rows = read(base, [trial.settings for trial in made], (*given, None, more.get("eval_set")))
+    return made, rows if folds is None else rows.split(folds, "`folds` of Sweep")
 
 
 def task_of(made, rows):
-    """Return the task of a group of all trials and folds."""
-    models = [(trial, fold) for trial in made for fold in range(rows.n_folds)]
-    return rows.task([trial.settings for trial, _ in models], [fold for _, fold in models])
+    """Return the task of a group of all trials, in folds that of the first."""
+    return rows.task([trial.settings for trial in made])
 
 
 CASES = {
@@ -68,7 +67,7 @@ def test_a_task_trains_to_the_same_bits_after_a_pickle(name, case):
     base = clone(base).set_params(backend=name, init=gs.He())
     made, rows = tried(base, SETTINGS, *given, **more)
     run = run_trials(made, rows, Limits())
-    assert len(run.groups) == 1
+    assert len(run.groups) == rows.n_folds
     loop, recorders = pickle.loads(pickle.dumps(task_of(made, rows))).begin()
     loop.advance(loop.job.plan.updates, lambda: False)
     expected = [made[trial].recorders[fold].result() for trial, fold in run.groups[0].models]

@@ -147,9 +147,10 @@ def test_bad_rows():
     with pytest.raises(InvalidDataError, match="must have one label per row of X: X has 67 rows, y has 66"):
         sweep.fit(X, Y[1:])
     with pytest.raises(
-        InvalidDataError, match=r"must have enough rows of every class for `validation_share` 0.2"
+        InvalidDataError,
+        match=r"`validation_share` of Sweep, 0.2, must leave one row of each of the 2 classes to train on",
     ):
-        sweep.fit(X[:4], [0, 0, 0, 1])
+        sweep.fit(X[:2], [0, 1])
     for weight in (np.ones(66), np.ones(5), np.ones((67, 1))):
         with pytest.raises(InvalidDataError, match=r"sample_weight of Trainer.fit must have shape \(67,\)"):
             sweep.fit(X, Y, weight)

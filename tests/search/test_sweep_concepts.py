@@ -92,8 +92,6 @@ def test_the_bytes_of_a_model_grow_with_its_slots():
     )
     # 18 parameters of 4 bytes: one block more for each slot, in the state and in its packed copy.
     assert (of_momentum - of_sgd, of_adam - of_sgd) == (2 * 18 * 4, 4 * 18 * 4)
-    in_folds = model_bytes(trainer().settings(), Sizes(67, 5, 3, weights=2 * 67))
-    assert in_folds - of_sgd == 2 * 67 * 8
 
 
 def test_a_search_draws_numbers_of_an_optimizer_that_is_a_short_name():
@@ -107,7 +105,7 @@ def test_a_search_draws_numbers_of_an_optimizer_that_is_a_short_name():
     found = gs.coarse_to_fine(base, space, X, Y, rounds=[(3, 1.0), (2, 0.2)], random_state=0)
     assert found.results_["optimizer__beta1"].shape == (5,)
     search = gs.FusedSearchCV(base, {"optimizer__beta1": [0.5, 0.9]}, cv=3).fit(X, Y)
-    assert [len(group.models) for group in search.groups_] == [6]
+    assert [len(group.models) for group in search.groups_] == [2] * 3
     assert search.best_estimator_.optimizer.beta1 == search.best_params_["optimizer__beta1"]
 
 
@@ -186,7 +184,7 @@ def test_a_table_of_models_with_unlike_metrics_has_those_of_all():
 
 def test_folds_of_regressors():
     sweep = gs.Sweep(regressor(), {"l2": [0.0, 0.1]}, folds=3, keep_trainers=True).fit(X, VALUES)
-    assert [len(group.models) for group in sweep.groups_] == [6]
+    assert [len(group.models) for group in sweep.groups_] == [2] * 3
     for fold, (_, held) in enumerate(KFold(3).split(X)):
         model = sweep.trainers_[1][fold]
         assert model.evaluate(X[held], VALUES[held]).r2 == pytest.approx(
@@ -215,8 +213,7 @@ def test_pruners_and_rounds_of_regressors():
 @pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error", ["r2", "explained_variance"]])
 def test_a_fused_search_over_regressors_equals_grid_search(name, scoring):
     y = VALUES if scoring != ["r2", "explained_variance"] else VALUES[:, 1]
-    exact = {"batch_size": 1000, "standardize": False, "standardize_targets": False, "precision": "float64"}
-    base = regressor(backend=name, **exact | {"learning_rate": 0.001})
+    base = regressor(backend=name, learning_rate=0.001)
     grid = {"l2": [0.0, 0.1], "hidden": [(), (4,)]}
     given = {"scoring": scoring, "cv": 4, "refit": "r2" if isinstance(scoring, list) else True}
     expected = GridSearchCV(base, grid, return_train_score=True, **given).fit(ROWS, y)
@@ -224,14 +221,14 @@ def test_a_fused_search_over_regressors_equals_grid_search(name, scoring):
     assert list(found.cv_results_) == list(expected.cv_results_)
     for column in expected.cv_results_:
         if "test" in column or "train_" in column:
-            np.testing.assert_allclose(
-                found.cv_results_[column], expected.cv_results_[column], rtol=1e-9, err_msg=column
+            np.testing.assert_array_equal(
+                found.cv_results_[column], expected.cv_results_[column], err_msg=column
             )
     assert found.best_params_ == expected.best_params_
     assert_same_model(found.best_estimator_, expected.best_estimator_)
     assert found.score(ROWS, y) == pytest.approx(expected.score(ROWS, y))
     np.testing.assert_array_equal(found.predict(ROWS), expected.predict(ROWS))
-    assert [len(group.models) for group in found.groups_] == [8, 8]
+    assert [len(group.models) for group in found.groups_] == [2] * 8
 
 
 def test_what_a_search_is_follows_from_its_estimator():

@@ -14,10 +14,10 @@ from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import sign
 from gradstep.search import trials
-from gradstep.search.data import hold_out
+from gradstep.search.parameters import SWEEP
 from gradstep.search.results import Results, concatenate
 from gradstep.search.spaces import IntUniform, LogUniform, Uniform
-from gradstep.search.sweep import SWEEP, Sweep
+from gradstep.search.sweep import Sweep
 from gradstep.utils.constraints import (
     NUMBER,
     WHOLE,
@@ -153,15 +153,11 @@ def coarse_to_fine(
     generator = check_random_state(random_state)
     seeds = generator.randint(2**31 - 1, size=2)
     first = Sweep(trials.seeded(trainer, int(seeds[0])), space, random_state=generator, **options)
-    check("Sweep", "validation_share", first.validation_share, SWEEP["validation_share"])
-    if eval_set is None and first.folds is None and first.validation_share is not None:
-        share = first.validation_share
-        (X, y, sample_weight), eval_set = hold_out(trainer, (X, y, sample_weight), share, int(seeds[1]))
     found = Refinement([])
     for n_trials, share in rounds:
         parameters = first.get_params(deep=False)
         parameters |= {"space": _around(space, found, share), "n_trials": n_trials}
-        found.sweeps.append(Sweep(**parameters).fit(X, y, sample_weight, eval_set))
+        found.sweeps.append(Sweep(**parameters)._fit((X, y, sample_weight, eval_set), int(seeds[1])))
         if found.sweeps[-1].interrupted_:
             break
         _ = found.best_sweep_

@@ -1,79 +1,141 @@
-"""The rows of a search: read once for all its models, with some held out of each."""
+"""The rows of a search: read once for all its models, of which each has those of a fit of its own."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import check_cv, train_test_split
-from sklearn.utils import _safe_indexing, assert_all_finite, column_or_1d, indexable
+from sklearn.base import clone
+from sklearn.utils import assert_all_finite, indexable
 
-from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.errors import InvalidDataError
 from gradstep.estimators.base import BaseTrainer
-from gradstep.estimators.reading import check_lengths, check_weight, read_rows
-from gradstep.estimators.validation import ValidationRows
+from gradstep.estimators.reading import check_lengths, measure, read_rows
 from gradstep.plan import targets
-from gradstep.plan.rows import TrainingData
+from gradstep.plan.rows import prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
+from gradstep.plan.targets import Targets, Values
+from gradstep.search.folds import Fold, Index, folds_of, pairs_of
 from gradstep.search.groups import Sizes
-from gradstep.search.tasks import Folds, GroupTask
+from gradstep.search.tasks import GroupTask
 from gradstep.training.setup import JobRows
+from gradstep.utils.hold_out import hold_out_rows
+
+Array = npt.NDArray[Any]
 
 # What is to be read, and by whom: X, y, sample_weight and eval_set.
 Given = tuple[Any, Any, Any, Any]
 
 
-@dataclass(frozen=True, eq=False)
 class SearchRows:
     """All that the models of a search are trained and evaluated on.
 
-    Attributes
+    The models of a fold are trained on its rows as a fit of their own would be: mean and scale of features
+    and of real targets are those of the rows trained on. Labels alone are learned from all rows, so that
+    every fold has the same outputs. What a fold needs is made when it is asked for, and X is never copied.
+
+    Parameters
     ----------
     readings : mapping of tuple to JobRows
-        By what settings ask of y, as `_reading` tells; X is the same in all of them.
-    folds : Folds, or None
-        Which rows each fold is trained and evaluated on; without, all models have the same.
+        All rows and those of the eval set as they are, neither standardised nor rounded, by the kind of
+        targets that a loss takes.
+    sample_weight : ndarray of shape (n,), float64, or None
+    folds : sequence of Fold, default=(Fold(),)
+        One for each fold.
     """
 
-    readings: Mapping[tuple[Any, ...], JobRows]
-    folds: Folds | None = None
+    def __init__(
+        self,
+        readings: Mapping[tuple[Any, ...], JobRows],
+        sample_weight: npt.NDArray[np.float64] | None,
+        folds: Sequence[Fold] = (Fold(),),
+    ) -> None:
+        self._readings = readings
+        self._weight = sample_weight
+        self.folds = tuple(folds)
+        self._made: dict[tuple[Any, ...], JobRows] = {}
+        self._scales: dict[int, Standardization] = {}
 
     @property
     def n_folds(self) -> int:
         """Models of every trial."""
-        return 1 if self.folds is None else self.folds.count
+        return len(self.folds)
 
-    @property
-    def sizes(self) -> Sizes:
-        """What the bytes of a model follow from."""
-        rows = next(iter(self.readings.values()))
-        n = rows.train.n
-        return Sizes(n, rows.train.d, rows.targets.k, 0 if self.folds is None else 2 * n)
+    def sizes(self, fold: int) -> Sizes:
+        """Return what the bytes of a model of a fold follow from."""
+        whole, rows = self._whole(), self.folds[fold].train
+        return Sizes(whole.train.n if rows is None else len(rows), whole.train.d, whole.targets.k)
 
-    def task(self, settings: Sequence[Settings], folds: Sequence[int]) -> GroupTask:
-        """Return the training of a group of m models, given the settings and the fold of each."""
+    def hold_out(self, share: float, seed: int) -> SearchRows:
+        """Return the same rows with a share of them, of labels the same of every class, to validate on.
+
+        Raises
+        ------
+        InvalidDataError
+            There are too few rows, or too few of a class.
+        """
+        whole, labels = self._whole(), self._labels()
+        whose = "`validation_share` of Sweep"
+        pair = hold_out_rows(whole.train.n, labels, share, seed, whose)
+        return SearchRows(self._readings, self._weight, folds_of([pair], labels, self._weight, whose))
+
+    def split(self, folds: Any, whose: str) -> SearchRows:
+        """Return the same rows in folds, which `whose` names in messages.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            The folds are none, or not of these rows, or one of them has too few.
+        """
+        whole, labels = self._whole(), self._labels()
+        given = (np.zeros(whole.train.n), whole.train.targets, None)
+        pairs = pairs_of(folds, given, whose, is_stratified=labels is not None)
+        return SearchRows(self._readings, self._weight, folds_of(pairs, labels, self._weight))
+
+    def task(self, settings: Sequence[Settings], fold: int = 0) -> GroupTask:
+        """Return the training of a group of m models of a fold."""
         first = settings[0]
-        rows = self.readings[_reading(first)]
-        if not first.standardize:
-            identity = Standardization.identity(rows.train.d)
-            held_out = rows.held_out and replace(rows.held_out, standardization=identity)
-            rows = replace(rows, train=replace(rows.train, standardization=identity), held_out=held_out)
-        return GroupTask(rows, tuple(settings), self.folds, tuple(folds))
+        key = (fold, _encoding(first), bool(first.standardize))
+        if key not in self._made:
+            self._made[key] = self._rows(fold, first)
+        return GroupTask(self._made[key], tuple(settings))
+
+    def _rows(self, fold: int, settings: Settings) -> JobRows:
+        """Return the rows of a fold as settings ask for them."""
+        whole, own = self._readings[_kind(settings)], self.folds[fold]
+        X = whole.train.X
+        weight = None if self._weight is None else _chosen(self._weight, own.train)
+        vocabulary, encoded = _learn(whole, own.train, settings, weight)
+        scale = Standardization.identity(whole.train.d)
+        if settings.standardize:
+            if fold not in self._scales:
+                self._scales[fold] = measure(X, settings, weight, own.train)
+            scale = self._scales[fold]
+        train = prepare(X, _as_kernels_take(encoded, settings), weight, scale, own.train)
+        held_out = whole.held_out
+        if own.held_out is not None:
+            known = _encode(vocabulary, whole.train.targets[own.held_out], settings)
+            held_out = prepare(X, known, None, scale, own.held_out)
+        elif held_out is not None:
+            known = _encode(vocabulary, held_out.targets, settings)
+            held_out = replace(held_out, targets=known, standardization=scale)
+        return JobRows(train, held_out, vocabulary, whole.feature_names)
+
+    def _whole(self) -> JobRows:
+        return next(iter(self._readings.values()))
+
+    def _labels(self) -> npt.NDArray[np.int32] | None:
+        """Return class indices, where y are labels."""
+        encoded = self._whole().train.targets
+        return encoded if encoded.ndim == 1 else None
 
 
-def read(
-    estimator: BaseTrainer,
-    settings: Sequence[Settings],
-    given: Given,
-    folds: Any = None,
-    whose: str = "`folds` of Sweep",
-) -> SearchRows:
+def read(estimator: BaseTrainer, settings: Sequence[Settings], given: Given) -> SearchRows:
     """Read and check rows as an estimator's own `fit` does, once for all settings of a search.
 
     Parameters
@@ -84,157 +146,65 @@ def read(
         Of every trial.
     given : tuple (X, y, sample_weight, eval_set)
         As for `fit`.
-    folds : int, splitter of scikit-learn or iterable of pairs of row numbers, optional
-    whose : str
-        What `folds` are in messages.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        As in `fit`; or the folds are none, or not of these rows.
+        As in `fit`.
     """
     X, y, sample_weight, eval_set = given
-    first = replace(settings[0], standardize=any(own.standardize for own in settings))
-    rows = read_rows(clone(estimator), first, X, y, sample_weight, eval_set)
-    readings = {_reading(first): rows}
+    readings: dict[tuple[Any, ...], JobRows] = {}
     for own in settings:
-        if _reading(own) not in readings:
-            readings[_reading(own)] = _read_again(rows, own, given)
-    return SearchRows(readings, None if folds is None else _fold_weights(rows, sample_weight, folds, whose))
-
-
-def _reading(settings: Settings) -> tuple[Any, ...]:
-    """Return all that the encoded targets follow from, beside y."""
-    loss = settings.loss
-    if loss.takes == "labels":
-        return (loss.takes,)
-    return loss.takes, loss.least, loss.centres, bool(settings.standardize_targets), settings.precision
-
-
-def _read_again(rows: JobRows, settings: Settings, given: Given) -> JobRows:
-    """Return rows that were read before, with targets as other settings ask for them."""
-    _, y, sample_weight, eval_set = given
-    whose = f"{settings.owner}.fit"
+        if _kind(own) in readings:
+            continue
+        plain = replace(own, standardize=False, standardize_targets=False, precision="float64")
+        rows = read_rows(clone(estimator), plain, X, y, sample_weight, eval_set)
+        first = next(iter(readings.values()), rows)
+        X = rows.train.X
+        readings[_kind(own)] = replace(rows, feature_names=first.feature_names)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    vocabulary, encoded = targets.learn(
-        settings.loss, y, f"y of {whose}", settings.standardize_targets, weight
-    )
-    held_out = None
-    validation = ValidationRows.of(eval_set, whose)
-    if rows.held_out is not None and validation is not None:
-        encoded_too = vocabulary.encode(validation.y, f"y of {validation.whose}")
-        held_out = _with_targets(rows.held_out, encoded_too, settings)
-    return replace(
-        rows, train=_with_targets(rows.train, encoded, settings), held_out=held_out, targets=vocabulary
-    )
+    return SearchRows(readings, weight)
 
 
-def _with_targets(data: TrainingData, encoded: npt.NDArray[Any], settings: Settings) -> TrainingData:
-    dtype = np.int32 if encoded.ndim == 1 else settings.precision
-    return replace(data, targets=np.ascontiguousarray(encoded, dtype=dtype))
+def _kind(settings: Settings) -> tuple[Any, ...]:
+    """Return what y is checked for."""
+    return settings.loss.takes, settings.loss.least
 
 
-def _fold_weights(rows: JobRows, sample_weight: Any, folds: Any, whose: str) -> Folds:
-    """Return the weights of all rows in every fold."""
-    train, has_labels = rows.train, rows.train.targets.ndim == 1
-    pairs = pairs_of(folds, (np.zeros(train.n), train.targets, None), whose, is_stratified=has_labels)
-    masks = np.zeros((2, len(pairs), train.n))
-    for fold, parts in enumerate(pairs):
-        for mask, numbers in zip(masks[:, fold], parts, strict=True):
-            mask[numbers] = 1
-    trained, validated = masks
-    if sample_weight is not None:
-        trained *= np.asarray(sample_weight, dtype=np.float64)
-    for fold in range(len(pairs)):
-        if not validated[fold].any():
-            raise InvalidDataError(f"fold {fold} of the search must hold out one row or more, got none")
-        count = len(np.unique(train.targets[trained[fold] > 0])) if has_labels else 2
-        if count < 2:
-            raise InvalidDataError(
-                f"fold {fold} of the search must leave rows of two classes or more to train on, got {count}"
-            )
-        if not trained[fold].any():
-            raise InvalidDataError(
-                f"fold {fold} of the search must leave one row or more to train on, got none"
-            )
-    return Folds(trained, validated)
+def _encoding(settings: Settings) -> tuple[Any, ...]:
+    """Return all that the encoded targets of some rows follow from, beside y."""
+    if settings.loss.takes == "labels":
+        return (settings.loss.takes,)
+    is_scaled = bool(settings.standardize_targets)
+    return *_kind(settings), settings.loss.centres, is_scaled, settings.precision
 
 
-def pairs_of(
-    folds: Any, given: tuple[Any, Any, Any], whose: str, is_stratified: bool
-) -> list[tuple[Any, Any]]:
-    """Return the numbers of the rows to train and to hold out of every fold.
-
-    Parameters
-    ----------
-    folds : int, splitter of scikit-learn, iterable of pairs of row numbers, or None
-    given : tuple (X, y, groups)
-        What a splitter is asked with.
-    whose : str
-        What `folds` are in messages.
-    is_stratified : bool
-        Whether an int means folds of which each has equal shares of every class of y.
-
-    Raises
-    ------
-    InvalidParameterError
-        They are no folds, or not of these rows.
-    """
-    X, y, groups = given
-    numbers = np.arange(_count(y))
-    try:
-        split = check_cv(folds, y, classifier=is_stratified).split(X, y, groups)
-        pairs = [(numbers[train], numbers[held_out]) for train, held_out in split]
-        if not pairs:
-            raise ValueError("there is no fold")
-        return pairs
-    except (TypeError, ValueError, IndexError) as error:
-        raise InvalidParameterError(
-            f"{whose} must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
-            f"got {reprlib.repr(folds)}: {error}"
-        ) from error
+def _learn(
+    whole: JobRows, rows: Index | None, settings: Settings, weight: npt.NDArray[np.float64] | None
+) -> tuple[Targets, Array]:
+    """Return the vocabulary of some rows, and their targets encoded."""
+    chosen = _chosen(whole.train.targets, rows)
+    if not isinstance(whole.targets, Values):
+        return whole.targets, chosen
+    whose = f"y of {settings.owner}.fit"
+    found, encoded = targets.learn(settings.loss, chosen, whose, settings.standardize_targets, weight)
+    assert isinstance(found, Values)  # as the whole is
+    return replace(found, one_axis=whole.targets.one_axis), encoded
 
 
-def hold_out(
-    estimator: BaseTrainer, rows: tuple[Any, Any, Any], share: float, random_state: int
-) -> tuple[tuple[Any, Any, Any], tuple[Any, Any]]:
-    """Split rows into (X, y, sample_weight) to train on and (X, y) to validate on.
+def _encode(vocabulary: Targets, raw: Array, settings: Settings) -> Array:
+    """Return targets that were read as they are, encoded."""
+    is_real = isinstance(vocabulary, Values)
+    encoded = vocabulary.encode(raw, f"y of {settings.owner}.fit") if is_real else raw
+    return _as_kernels_take(encoded, settings)
 
-    Where y are labels, of every class the same share is held out; indicators and real targets are split
-    without a look at them. Rows keep their order.
 
-    Parameters
-    ----------
-    estimator : Trainer or Regressor
-    rows : tuple (X, y, sample_weight)
-    share : float
-        Of the rows that are held out.
-    random_state : int
+def _as_kernels_take(encoded: Array, settings: Settings) -> Array:
+    return encoded.astype(settings.precision) if encoded.ndim == 2 else encoded
 
-    Raises
-    ------
-    InvalidDataError
-        There are too few rows, or too few of a class, or X, y and the weights do not fit each other.
-    """
-    X, y = rows_of(rows[0], rows[1], "Sweep.fit")
-    n, owner = _count(y), type(estimator).__name__
-    check_weight(rows[2], n, f"{owner}.fit")
-    weight = None if rows[2] is None else np.asarray(rows[2], dtype=np.float64)
-    classes = None
-    if is_classifier(estimator) and not _is_matrix(y):
-        _, classes = targets.Labels.learn(column_or_1d(y), f"y of {owner}.fit")
-    try:
-        parts = train_test_split(
-            np.arange(n), test_size=float(share), stratify=classes, random_state=random_state
-        )
-    except ValueError as error:
-        of_what = "" if classes is None else " of every class"
-        raise InvalidDataError(
-            f"y of Sweep.fit must have enough rows{of_what} for `validation_share` {share}: {error}"
-        ) from error
-    train, held = (np.sort(numbers) for numbers in parts)
-    kept = (_safe_indexing(X, train), _safe_indexing(y, train), None if weight is None else weight[train])
-    return kept, (_safe_indexing(X, held), _safe_indexing(y, held))
+
+def _chosen(values: Array, rows: Index | None) -> Array:
+    return values if rows is None else values[rows]
 
 
 def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
@@ -249,18 +219,9 @@ def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
         X, y = indexable(X, y)
     except (TypeError, ValueError) as error:
         raise InvalidDataError(f"X and y of {whose} must be arrays of as many rows: {error}") from error
-    if not _count(y):
+    if not (y.shape[0] if hasattr(y, "shape") else len(y)):
         raise InvalidDataError(f"X of {whose} must have one row or more, got none")
     if not hasattr(y, "toarray"):
         y = y if hasattr(y, "shape") else np.asarray(y)
         assert_all_finite(np.asarray(y), input_name="y")
     return X, y
-
-
-def _count(y: Any) -> int:
-    return int(y.shape[0]) if hasattr(y, "shape") else len(y)
-
-
-def _is_matrix(y: Any) -> bool:
-    """Whether y has several columns, so that it can be no labels."""
-    return len(y.shape) == 2 and y.shape[1] > 1

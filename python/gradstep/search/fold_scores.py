@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,75 +18,128 @@ from gradstep.training.status import Status
 Scores = npt.NDArray[np.float64]
 
 
+@dataclass(eq=False)
+class FoldScores:
+    """Scores of the models of folds, taken one by one: what was taken stays, however scoring ends.
+
+    Attributes
+    ----------
+    error_score : float
+        Of a model that diverged, or whose scorer fails. What has no score otherwise, has NaN.
+    raises : bool
+        Whether what a scorer raises is raised.
+    seconds : ndarray of shape (trials, folds)
+        That each model's scorer took.
+    failures : list of str
+        What went wrong in scorers.
+    """
+
+    error_score: float
+    raises: bool
+    seconds: Scores
+    failures: list[str] = field(default_factory=list)
+    _missing: Scores = field(init=False)
+    _given: dict[str, dict[tuple[int, int], float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._missing = np.full_like(self.seconds, np.nan)
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], error_score: float | str) -> FoldScores:
+        """Return scores of which none is taken yet but those of models that diverged; "raise" raises."""
+        raises = isinstance(error_score, str)
+        scores = cls(
+            np.nan if raises else float(error_score), raises, np.zeros((len(trials), trials[0].folds))
+        )
+        for place, trial in enumerate(trials):
+            for fold, recorder in trial.recorders.items():
+                if recorder.status is Status.DIVERGED:
+                    scores._missing[place, fold] = scores.error_score
+        return scores
+
+    @property
+    def tables(self) -> dict[str, Scores]:
+        """Scores by the names of their scorers, "score" if there is one; empty where none was taken."""
+        found = {}
+        for name, cells in self._given.items():
+            found[name] = self._missing.copy()
+            for cell, score in cells.items():
+                found[name][cell] = score
+        return found
+
+    @property
+    def nothing(self) -> Scores:
+        """What stands where no model has a score."""
+        return self._missing.copy()
+
+    def take(self, cell: tuple[int, int], found: Any) -> None:
+        """Take what a scorer returned for the model of a trial and a fold."""
+        for name, value in (found if isinstance(found, Mapping) else {"score": found}).items():
+            # Of several scorers scikit-learn gives the traceback of one that failed.
+            if isinstance(value, str):
+                last = value.strip().rpartition("\n")[2]
+                if last.startswith("MemoryError"):
+                    raise MemoryError(last)
+                self.failures.append(last)
+                value = self.error_score
+            self._given.setdefault(name, {})[cell] = value
+
+    def fail(self, cell: tuple[int, int], error: Exception) -> None:
+        """Take that the scorer of a model raised an error."""
+        self.failures.append(repr(error))
+        self._missing[cell] = self.error_score
+
+
 def measure(
+    scores: FoldScores,
     scorer: Callable[..., Any],
     trials: Sequence[Trial],
+    model_of: Callable[[Trial, int], Any],
     rows: Sequence[npt.NDArray[Any]],
-    X: Any,
-    y: Any,
-    error_score: float,
-    raises: bool = False,
-) -> tuple[dict[str, Scores], Scores, list[str]]:
-    """Score every model on its fold's rows.
+    given: tuple[Any, Any],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Score the model of every fold that came to its end, until `should_stop` says so.
 
     Parameters
     ----------
+    scores : FoldScores
+        Takes them.
     scorer : callable
         Of a model, X and y; returns a score, or a dict of them.
     trials : sequence of Trial
         With their models.
+    model_of : callable
+        Of a trial and a fold; returns the model.
     rows : sequence of arrays of row numbers or masks
         Those of every fold.
-    X, y
+    given : tuple (X, y)
         All rows.
-    error_score : float
-        Score of a setting's folds that have no model because one of them diverged, and of a model whose
-        scorer fails. What Ctrl-C ended has NaN.
-    raises : bool, default=False
-        Whether what a scorer raises is raised here.
 
-    Returns
-    -------
-    scores : dict of str to ndarray of shape (trials, folds)
-        By the names of the scorers, "score" if there is one; empty where there is no model at all.
-    seconds : ndarray of shape (trials, folds)
-    failures : list of str
-        What went wrong in scorers.
+    Raises
+    ------
+    MemoryError
+        There is not enough memory for a scorer: no score is told in its place.
     """
-    missing = np.full((len(trials), len(rows)), np.nan)
-    missing[[trial.status is Status.DIVERGED for trial in trials]] = error_score
-    given_scores: dict[str, dict[tuple[int, int], float]] = {}
-    seconds, failures = np.zeros_like(missing), []
+    X, y = given
     for fold, of_fold in enumerate(rows):
-        given = _safe_indexing(X, of_fold), _safe_indexing(y, of_fold)
+        chosen = _safe_indexing(X, of_fold), _safe_indexing(y, of_fold)
         for place, trial in enumerate(trials):
             recorder = trial.recorders.get(fold)
             if recorder is None or not recorder.status.is_complete:
                 continue
+            if should_stop():
+                return
             began = time.perf_counter()
             try:
-                found = scorer(trial.trainer(fold), *given)
+                scores.take((place, fold), scorer(model_of(trial, fold), *chosen))
+            except MemoryError:
+                raise
             except Exception as error:
-                if raises:
+                if scores.raises:
                     raise
-                failures.append(repr(error))
-                found, missing[place, fold] = {}, error_score
-            seconds[place, fold] = time.perf_counter() - began
-            for name, value in (found if isinstance(found, Mapping) else {"score": found}).items():
-                # Of several scorers scikit-learn gives the traceback of one that failed.
-                if isinstance(value, str):
-                    failures.append(value.strip().rpartition("\n")[2])
-                    value = error_score
-                given_scores.setdefault(name, {})[place, fold] = value
-    return {name: _table(missing, cells) for name, cells in given_scores.items()}, seconds, failures
-
-
-def _table(missing: Scores, cells: Mapping[tuple[int, int], float]) -> Scores:
-    """Return the scores that were given, and elsewhere what stands for those that were not."""
-    table = missing.copy()
-    for cell, score in cells.items():
-        table[cell] = score
-    return table
+                scores.fail((place, fold), error)
+            scores.seconds[place, fold] = time.perf_counter() - began
 
 
 def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Scores:

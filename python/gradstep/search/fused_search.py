@@ -6,86 +6,48 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gradstep.errors import DivergedError, InvalidParameterError, NoModelError
+from gradstep.errors import DivergedError, NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
-from gradstep.plan.settings import RANDOM_STATE, Settings
+from gradstep.plan.settings import Settings
 from gradstep.search import cv_results, fold_scores, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
-from gradstep.search.data import pairs_of, read, rows_of
+from gradstep.search.data import read, rows_of
+from gradstep.search.fold_scores import FoldScores, measure
+from gradstep.search.folds import pairs_of
 from gradstep.search.groups import Limits
+from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.runner import Group, SearchRun, run_trials
+from gradstep.search.scorers import Scorers, check_refit, index_by
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
-from gradstep.utils.constraints import (
-    CALLABLE,
-    FLAG,
-    NONE,
-    NUMBER,
-    WHOLE,
-    Constraint,
-    at_least,
-    check,
-    either,
-    instance,
-    one_of,
-)
+from gradstep.utils import interrupt
+from gradstep.utils.constraints import check
 from gradstep.utils.names import KnownParameters
 
 _OWNER = "FusedSearchCV"
 
 
-def _is_score(value: object) -> bool:
-    return NUMBER.holds(value) or isinstance(value, float)
-
-
-_NAME = Constraint("the name of a scorer", lambda value: isinstance(value, str), (3,))
-
-#: Constraints of the parameters of FusedSearchCV; scikit-learn checks `scoring` and `cv`.
-FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
-    "estimator": (
-        instance(
-            BaseTrainer,
-            "a Trainer or Regressor (the folds share one set of rows, so transform those before)",
-        ),
-    ),
-    "n_iter": (either(WHOLE, NONE), at_least(1)),
-    "refit": (either(FLAG, CALLABLE, _NAME),),
-    "error_score": (either(Constraint("a number", _is_score, ("1", None, 10**400)), one_of("raise")),),
-    "return_train_score": (FLAG,),
-    "max_memory": (either(WHOLE, NONE), at_least(1)),
-    "random_state": RANDOM_STATE,
-    "verbose": (either(WHOLE, FLAG), at_least(0)),
-}
-
-
 class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer` or `Regressor`, in shared passes.
 
-    All settings times folds that can train in one pass over the rows do so, as in `Sweep`; parameters,
+    All settings of a fold that can train in one pass over its rows do so, as in `Sweep`; parameters,
     attributes and the columns of `cv_results_` are those of scikit-learn, so that changing the import
     is enough. The same settings are drawn for the same `random_state`.
 
-    The models are those of folds as `Sweep` has them, not of rows cut out. Held-out rows stay in the
-    batches and weigh nothing, so that a batch of b rows has about ``b * (1 - 1/k)`` that count, and
-    an epoch has as many updates as that of `best_estimator_`; cut out, the batches would be full and
-    fewer. Mean and scale of ``standardize=True`` are those of all rows: of the held-out ones the
-    features are seen, the labels are not. Scores therefore differ a little from those of
-    `GridSearchCV`, either way; with ``standardize=False`` (of a Regressor ``standardize_targets=False``,
-    too: the mean and deviation of targets are those of all rows) and one batch an epoch they are equal, but
-    for rounding.
+    Every model is, to the bit, what the same estimator fitted on the rows of its fold alone would be, so that
+    scores equal those of `GridSearchCV`, with any splitter and with sample weights. One thing differs: labels
+    that a fold holds out altogether are outputs of its models all the same, which never were trained on.
 
     Parameters
     ----------
@@ -112,8 +74,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         Ignored.
     error_score : float or "raise", default=nan
         Score of a model whose training diverged or whose scorer failed, with a warning; "raise" raises
-        DivergedError, or what the scorer raised. Where a fold diverged, the other folds of its setting are
-        given up at the next evaluation, if there is one, with the same score.
+        DivergedError, or what the scorer raised.
     return_train_score : bool, default=False
         Whether `cv_results_` has scores of the rows that were trained on.
     param_distributions : dict or list of dicts, optional
@@ -163,7 +124,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     >>> search = FusedSearchCV(trainer, {"l2": [1e-4, 1e-2], "learning_rate": [0.01, 0.1]}, cv=3)
     >>> search = search.fit(train.X, train.y)
     >>> search.cv_results_["mean_test_score"].shape, len(search.groups_)
-    ((4,), 1)
+    ((4,), 3)
     >>> bool(search.score(train.X, train.y) > 0.9)
     True
     """
@@ -215,8 +176,10 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     ) -> Self:
         """Train every setting on every fold, and the best one on all rows.
 
-        Ctrl-C keeps what was done in `cv_results_`, where settings that were not trained to their end
-        have NaN; nothing is then trained on all rows.
+        Ctrl-C keeps what was done in `cv_results_`, where models that were not trained to their end, or not
+        scored, have NaN; no `best_estimator_` is then there. While models are scored it waits for the scorer
+        that runs, and a second one raises KeyboardInterrupt at once. `cv_results_` is there whatever a scorer
+        raises.
 
         Parameters
         ----------
@@ -240,13 +203,13 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         InvalidDataError
             The rows cannot be used, or those of a fold.
         NoModelError
-            Every setting diverged; `cv_results_` is there.
+            Every setting diverged, or has scores that are no numbers; `cv_results_` is there.
         DivergedError
             With ``error_score="raise"``, a model diverged.
         """
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
-        self._set_scorer()
+        self._set_scorers()
         tried = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         base = trials.seeded(self.estimator, int(seed))
@@ -258,20 +221,22 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             if not _is_watched(trial.settings):
                 trial.settings = replace(trial.settings, evaluate_every=None)
         settings = [trial.settings for trial in made]
-        rows = read(base, settings, (X, y, sample_weight, None), pairs, whose)
-        trials.check_images(made, rows.sizes.d, _OWNER)
+        rows = read(base, settings, (X, y, sample_weight, None)).split(pairs, whose)
+        trials.check_images(made, rows.sizes(0).d, _OWNER)
         self.n_splits_ = len(pairs)
         run = run_trials(
-            made, rows, Limits.of(self.max_memory), on_start=self._on_start, verbose=self.verbose
+            made,
+            rows,
+            Limits.of(self.max_memory),
+            on_start=self._on_start,
+            gives_up=False,
+            verbose=self.verbose,
         )
         self.interrupted_ = run.interrupted
         self._check_diverged(made)
-        self._score(made, pairs, X, y)
+        self._score(made, pairs, (X, y))
         if self._choose(made) and self.refit and not self.interrupted_:
-            began = time.perf_counter()
-            self.best_estimator_ = clone(base).set_params(**self.best_params_)
-            self.best_estimator_.fit(X, y, sample_weight=sample_weight)
-            self.refit_time_ = time.perf_counter() - began
+            self._refit(base, X, y, sample_weight)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -288,38 +253,19 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.groups_ = run.groups
         self.interrupted_ = False
 
-    def _raises(self) -> bool:
-        return isinstance(self.error_score, str)
-
-    def _set_scorer(self) -> None:
-        """Set `scorer_` and `multimetric_`, and forget what an earlier fit found."""
+    def _set_scorers(self) -> None:
+        """Learn what models are scored by, and forget what an earlier fit found."""
         for name in ("cv_results_", "best_estimator_", "best_index_", "best_params_", "best_score_"):
             self.__dict__.pop(name, None)
-        try:
-            self._scorer = check_scoring(self.estimator, self.scoring, raise_exc=self._raises())
-        except (TypeError, ValueError) as error:
-            raise InvalidParameterError(f"`scoring` of {_OWNER}: {error}") from error
-        self.multimetric_ = isinstance(self.scoring, (list, tuple, set, dict))
-        self.scorer_ = self._scorer
+        self._scorers = Scorers.of(self.estimator, self.scoring, raises=isinstance(self.error_score, str))
+        self.scorer_ = self._scorers.shown
+        self.multimetric_ = self._scorers.are_several
         if self.multimetric_:
-            names = self.scoring if isinstance(self.scoring, dict) else {name: name for name in self.scoring}
-            self.scorer_ = {name: check_scoring(self.estimator, scorer) for name, scorer in names.items()}
-            self._check_refit(list(names))
-
-    def _check_refit(self, names: Sequence[str]) -> None:
-        """Raise InvalidParameterError unless `refit` can decide among several scorers."""
-        known = callable(self.refit) or (
-            self.refit in names if isinstance(self.refit, str) else not self.refit
-        )
-        if not known:
-            raise InvalidParameterError(
-                f"`refit` of {_OWNER} must be False, a callable or one of the scorers "
-                f"({', '.join(map(str, names))}) where there are several, got {self.refit!r}"
-            )
+            check_refit(self.refit, self._scorers.names)
 
     def _check_diverged(self, made: Sequence[Trial]) -> None:
         errors = _errors(made)
-        if errors and self._raises():
+        if errors and isinstance(self.error_score, str):
             raise errors[0]
         if errors:
             warnings.warn(
@@ -329,18 +275,21 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 stacklevel=3,
             )
 
-    def _score(self, made: Sequence[Trial], pairs: Sequence[tuple[Any, Any]], X: Any, y: Any) -> None:
-        """Score the models of all folds, forget them, and make the table."""
+    def _score(self, made: Sequence[Trial], pairs: Sequence[tuple[Any, Any]], given: tuple[Any, Any]) -> None:
+        """Score the models of all folds and forget them; the table is made however scoring ends."""
         train_rows, held_out = zip(*pairs, strict=True)
-        failed = np.nan if self._raises() else float(self.error_score)
-        score = partial(
-            fold_scores.measure, self._scorer, made, X=X, y=y, error_score=failed, raises=self._raises()
-        )
-        test, seconds, failures = score(rows=held_out)
-        train = None
-        if self.return_train_score:
-            train, _, more = score(rows=train_rows)
-            failures += more
+        test, train = (FoldScores.of(made, self.error_score) for _ in range(2))
+        wanted = [(test, held_out), (train, train_rows)] if self.return_train_score else [(test, held_out)]
+        with interrupt.deferred() as stop:
+            try:
+                for scores, rows in wanted:
+                    measure(scores, self._scorers.measure, made, Trial.trainer, rows, given, stop)
+            finally:
+                self.interrupted_ |= stop.requested
+                for trial in made:
+                    trial.forget()
+                self._tabulate(made, test, train if self.return_train_score else None)
+        failures = test.failures + train.failures
         if failures:
             warnings.warn(
                 f"scoring failed {len(failures)} times, first with {failures[0]}. "
@@ -348,18 +297,39 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 UserWarning,
                 stacklevel=3,
             )
-        for trial in made:
-            trial.forget()
-        if not test:
-            names = self.scorer_ if isinstance(self.scorer_, dict) else ["score"]
-            test = {name: np.full(seconds.shape, failed) for name in names}
-            train = train if train is None else test
-        self.multimetric_ |= "score" not in test
+        if stop.requested:
+            warnings.warn(
+                "search interrupted while its models were scored; `cv_results_` has the scores so far",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def _tabulate(self, made: Sequence[Trial], test: FoldScores, train: FoldScores | None) -> None:
+        """Make `cv_results_` of the scores that there are."""
+        given = test.tables
+        if not given:
+            given = dict.fromkeys(self._scorers.names, test.nothing)
+        self.multimetric_ |= "score" not in given
+        of_train = None
+        if train is not None:
+            of_train = dict.fromkeys(given, train.nothing) | train.tables
         times = {
-            "fit_time": fold_scores.fit_times(made, self.groups_, len(pairs)),
-            "score_time": seconds,
+            "fit_time": fold_scores.fit_times(made, self.groups_, self.n_splits_),
+            "score_time": test.seconds,
         }
-        self.cv_results_ = cv_results.tabulate([trial.params for trial in made], times, test, train)
+        params = [trial.params for trial in made]
+        self.cv_results_ = cv_results.tabulate(params, times, given, of_train)
+
+    def _refit(self, base: BaseTrainer, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
+        began = time.perf_counter()
+        best: Any = clone(base).set_params(**self.best_params_)
+        best.fit(X, y, sample_weight=sample_weight)
+        if best.interrupted_:
+            self.interrupted_ = True
+            return
+        self.best_estimator_ = best
+        self.refit_time_ = time.perf_counter() - began
 
     def _choose(self, made: Sequence[Trial]) -> bool:
         """Set what is the best; return whether there is one."""
@@ -367,27 +337,31 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             self._check_hopeless(made)
             return False
         if self.multimetric_:
-            means = [name for name in self.cv_results_ if name.startswith("mean_test_")]
-            self._check_refit([name.removeprefix("mean_test_") for name in means])
+            names = [name for name in self.cv_results_ if name.startswith("mean_test_")]
+            check_refit(self.refit, [name.removeprefix("mean_test_") for name in names])
             if not self.refit:
                 return False
         if callable(self.refit):
-            self.best_index_ = self._index_by(self.refit)
+            self.best_index_ = index_by(self.refit, self.cv_results_)
         else:
             name = self.refit if self.multimetric_ else "score"
+            means = self.cv_results_[f"mean_test_{name}"]
+            if np.isnan(means).all():
+                self._check_scored(str(name))
+                return False
             self.best_index_ = int(self.cv_results_[f"rank_test_{name}"].argmin())
-            self.best_score_ = float(self.cv_results_[f"mean_test_{name}"][self.best_index_])
+            self.best_score_ = float(means[self.best_index_])
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         return True
 
-    def _index_by(self, choose: Callable[[dict[str, Any]], Any]) -> int:
-        index = choose(self.cv_results_)
-        count = len(self.cv_results_["params"])
-        if not isinstance(index, (int, np.integer)) or not 0 <= index < count:
-            raise InvalidParameterError(
-                f"`refit` of {_OWNER} must return an int from 0 to {count - 1}, got {index!r}"
+    def _check_scored(self, name: str) -> None:
+        """Raise NoModelError where no setting has a score in every fold, unless Ctrl-C was the reason."""
+        if not self.interrupted_:
+            raise NoModelError(
+                f"no setting of {_OWNER} has a {name} in every fold that is a number, so that none is the "
+                f"best; `cv_results_` has what was done",
+                trials.tabulate(self.trials_, "running_loss"),
             )
-        return int(index)
 
     def _check_hopeless(self, made: Sequence[Trial]) -> None:
         """Raise NoModelError where no setting came to its end, unless Ctrl-C was the reason."""

@@ -50,14 +50,11 @@ class Sizes:
     ----------
     n, d, k : int
         Rows, inputs and outputs of the training.
-    weights : int
-        Weights of rows that a model has for itself: two for each row in a fold, else none.
     """
 
     n: int
     d: int
     k: int
-    weights: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,12 +121,12 @@ def model_bytes(settings: Settings, sizes: Sizes) -> int:
 
     State and the backend's packed copy of it have a block of parameters and one for every slot of the
     rule; the last evaluation's model and, for early stopping, the best one's are one block each. There
-    is a rate for every update, and in a fold the weights of all rows.
+    is a rate for every update.
     """
     parameters = Layers((sizes.d, *settings.hidden, sizes.k)).parameters
     blocks = 2 * (1 + settings.optimizer.rule.slots) + 2
     updates = int(settings.epochs) * -(-sizes.n // rows_per_update(settings.batch_size, sizes.n))
-    return blocks * parameters * np.dtype(settings.precision).itemsize + 8 * (updates + sizes.weights)
+    return blocks * parameters * np.dtype(settings.precision).itemsize + 8 * updates
 
 
 def _reasons(kinds: Sequence[dict[str, Any]]) -> list[str]:

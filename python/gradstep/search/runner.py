@@ -27,7 +27,7 @@ class Group:
     Attributes
     ----------
     models : tuple of pairs of int
-        Trial and fold of every model.
+        Trial and fold of every model; all of them are of one fold.
     reason : str
         What they have in common that others have not, and why there are no more of them.
     loop : TrainingLoop, or None
@@ -70,6 +70,7 @@ def run_trials(
     *,
     on_start: Callable[[SearchRun], None] | None = None,
     on_evaluation: Callable[[Group], bool] | None = None,
+    gives_up: bool = True,
     verbose: int = 0,
 ) -> SearchRun:
     """Train all models of all trials, all that can be in one pass over the rows.
@@ -91,6 +92,8 @@ def run_trials(
         Called with the SearchRun when the groups are made, before anything is trained.
     on_evaluation : callable, optional
         Called with a group after every evaluation of it. A True ends the search.
+    gives_up : bool, default=True
+        Whether the other folds of a trial end when one has diverged.
     verbose : int, default=0
         1 prints the groups.
 
@@ -108,7 +111,7 @@ def run_trials(
     run = SearchRun(trials, _groups(trials, rows, limits, verbose))
     if on_start:
         on_start(run)
-    runner = _Runner(run, rows, on_evaluation or (lambda group: False))
+    runner = _Runner(run, rows, on_evaluation or (lambda group: False), gives_up)
     with interrupt.deferred() as stop:
         try:
             runner.train(pruner, stop)
@@ -126,12 +129,14 @@ def run_trials(
 
 def _groups(trials: Sequence[Trial], rows: SearchRows, limits: Limits, verbose: int) -> list[Group]:
     """Return which models train together, and say it."""
-    models = [(trial.number, fold) for trial in trials for fold in range(trial.folds)]
-    settings = [trials[trial].settings for trial, _ in models]
-    groups = [
-        Group(tuple(models[place] for place in part.models), part.reason)
-        for part in partition(settings, rows.sizes, limits)
-    ]
+    settings = [trial.settings for trial in trials]
+    groups = []
+    for fold in range(rows.n_folds):
+        for part in partition(settings, rows.sizes(fold), limits):
+            reason = part.reason if rows.n_folds == 1 else f"fold {fold}; {part.reason}"
+            groups.append(Group(tuple((trial, fold) for trial in part.models), reason))
+    # All folds of a setting before the next, so that a search that is interrupted has settings that are done.
+    groups.sort(key=lambda group: group.models[0])
     for number, group in enumerate(groups):
         line = f"group {number}: {len(group.models)} models; {group.reason}"
         _log.info(line)
@@ -149,11 +154,14 @@ class _Runner:
         Whether `on_evaluation` has ended the search.
     """
 
-    def __init__(self, run: SearchRun, rows: SearchRows, on_evaluation: Callable[[Group], bool]) -> None:
+    def __init__(
+        self, run: SearchRun, rows: SearchRows, on_evaluation: Callable[[Group], bool], gives_up: bool
+    ) -> None:
         self._trials = run.trials
         self._groups = run.groups
         self._rows = rows
         self._on_evaluation = on_evaluation
+        self._gives_up = gives_up
         self.is_ended = False
 
     def train(self, pruner: Pruner | None, should_stop: Callable[[], bool]) -> None:
@@ -181,10 +189,12 @@ class _Runner:
         group = self._groups[place]
         try:
             loop = group.loop = group.loop or self._begin(group)
+            if loop is None:
+                return 1
             goal = epoch * loop.job.plan.updates_per_epoch
             while loop.done < goal and not (loop.is_over or should_stop() or self.is_ended):
                 loop.advance(loop.done + 1, should_stop)
-                if self._rows.n_folds > 1:
+                if self._gives_up and self._rows.n_folds > 1:
                     self._prune(self._diverged(group))
                 self.is_ended = bool(self._on_evaluation(group))
         except MemoryError as error:
@@ -195,10 +205,14 @@ class _Runner:
             return 0
         return 1
 
-    def _begin(self, group: Group) -> TrainingLoop:
-        settings = [self._trials[trial].settings for trial, _ in group.models]
-        loop, recorders = self._rows.task(settings, [fold for _, fold in group.models]).begin()
-        for (trial, fold), recorder in zip(group.models, recorders, strict=True):
+    def _begin(self, group: Group) -> TrainingLoop | None:
+        """Begin to train what other folds have not ended already, if there is any."""
+        left = [model for model in group.models if not self._trials[model[0]].is_ended]
+        if not left:
+            return None
+        settings = [self._trials[trial].settings for trial, _ in left]
+        loop, recorders = self._rows.task(settings, left[0][1]).begin()
+        for (trial, fold), recorder in zip(left, recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
         return loop
 

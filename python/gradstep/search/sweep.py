@@ -15,52 +15,18 @@ from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.ensemble import VotingEnsemble
 from gradstep.estimators.trainer import Trainer
-from gradstep.nn.metrics import COLUMN
-from gradstep.plan.settings import RANDOM_STATE
 from gradstep.search import spaces, trials
-from gradstep.search.data import hold_out, read
+from gradstep.search.data import Given, read, rows_of
 from gradstep.search.groups import Limits
-from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
+from gradstep.search.parameters import SWEEP
+from gradstep.search.pruners import Pruner
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.training.status import Status
-from gradstep.utils.constraints import (
-    CALLABLE,
-    FLAG,
-    NONE,
-    NUMBER,
-    WHOLE,
-    Constraint,
-    above,
-    at_least,
-    below,
-    check,
-    either,
-    instance,
-    sequence_of,
-)
+from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import KnownParameters
-
-_PRUNER = Constraint(
-    "a pruner, as SuccessiveHalving() or MedianStopping()",
-    lambda value: isinstance(value, Pruner) and not isinstance(value, type),
-    ("nonsense", 3, SuccessiveHalving, MedianStopping),
-)
-
-#: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.
-SWEEP: dict[str, tuple[Constraint, ...]] = {
-    "trainer": (instance(BaseTrainer, "a Trainer or Regressor"),),
-    "random_state": RANDOM_STATE,
-    "metric": (COLUMN,),
-    "pruner": (either(_PRUNER, NONE),),
-    "validation_share": (either(NUMBER, NONE), above(0), below(1)),
-    "keep_trainers": (FLAG,),
-    "max_memory": (either(WHOLE, NONE), at_least(1)),
-    "callbacks": (sequence_of(CALLABLE),),
-    "verbose": (either(WHOLE, FLAG), at_least(0)),
-}
 
 
 class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
@@ -93,15 +59,14 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         Which trials leave on the way; the others go on from where they are. Memory then has to
         hold all models at once.
     folds : int, splitter of scikit-learn or iterable of pairs of row numbers, optional
-        Cross-validation in place of an `eval_set`: every trial is trained once for each fold, and all
-        of them in one pass over all rows, the held-out ones weighing nothing. An int makes folds with
-        equal shares of every class, where y are labels. What standardises features (and targets of a
-        Regressor) and the vocabulary of labels are of all rows: of the held-out rows the features are
-        seen by the standardisation, as are mean and deviation of real targets; else their targets are
-        seen by nothing. The best setting is then trained once more, on all rows.
+        Cross-validation in place of an `eval_set`: every trial is trained once for each fold, on the rows
+        of the fold alone, as a fit of its own on them would be; the models of a fold share its passes.
+        An int makes folds with equal shares of every class, where y are labels. Of the held-out rows
+        nothing is seen but which labels there are, so that all models have the same outputs. The best
+        setting is then trained once more, on all rows.
     validation_share : float, optional, default=0.2
-        Share of the rows that is held out where there are neither folds nor an `eval_set`; of labels
-        the same of every class. None holds out nothing.
+        Share of the rows that is held out, rounded up, where there are neither folds nor an `eval_set`; of
+        labels nearly the same of every class, and of none all. None holds out nothing.
     keep_trainers : bool, default=False
         Whether all models are kept, or only the best.
     max_memory : int, optional
@@ -219,34 +184,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         MemoryError
             A single model does not fit in memory.
         """
-        candidates, base, seed = self._draw(eval_set)
-        holds_out = eval_set is None and self.folds is None and self.validation_share is not None
-        has_validation = holds_out or eval_set is not None or self.folds is not None
-        made = trials.make_trials(base, candidates, has_validation)
-        self._check_watched(made, has_validation)
-        if holds_out and self.validation_share is not None:
-            given = (X, y, sample_weight)
-            (X, y, sample_weight), eval_set = hold_out(base, given, self.validation_share, seed)
-        settings = [trial.settings for trial in made]
-        rows = read(base, settings, (X, y, sample_weight, eval_set), self.folds)
-        trials.check_images(made, rows.sizes.d)
-        try:
-            run_trials(
-                made,
-                rows,
-                Limits.of(self.max_memory),
-                self.pruner,
-                on_start=self._on_start,
-                on_evaluation=self._on_evaluation,
-                verbose=self.verbose,
-            )
-        finally:
-            self._release(made)
-        if self.folds is not None and not self.interrupted_:
-            self._refit(X, y, sample_weight)
-        if self.verbose:
-            print(self.results_, flush=True)
-        return self
+        return self._fit((X, y, sample_weight, eval_set))
 
     @property
     def results_(self) -> Results:
@@ -346,6 +284,39 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
         return VotingEnsemble(members, voting, weights)
 
+    def _fit(self, given: Given, split_seed: int | None = None) -> Self:
+        """Train all trials on (X, y, sample_weight, eval_set), perhaps with the split of another search."""
+        X, y, sample_weight, eval_set = given
+        candidates, base, seed = self._draw(eval_set)
+        share = self.validation_share if eval_set is None and self.folds is None else None
+        has_validation = share is not None or eval_set is not None or self.folds is not None
+        made = trials.make_trials(base, candidates, has_validation)
+        self._check_watched(made, has_validation)
+        X, y = rows_of(X, y, "Sweep.fit")
+        rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
+        trials.check_images(made, rows.sizes(0).d)
+        if self.folds is not None:
+            rows = rows.split(self.folds, "`folds` of Sweep")
+        elif share is not None:
+            rows = rows.hold_out(share, seed if split_seed is None else split_seed)
+        try:
+            run_trials(
+                made,
+                rows,
+                Limits.of(self.max_memory),
+                self.pruner,
+                on_start=self._on_start,
+                on_evaluation=self._on_evaluation,
+                verbose=self.verbose,
+            )
+        finally:
+            self._release(made)
+        if self.folds is not None and not self.interrupted_:
+            self._refit(X, y, sample_weight)
+        if self.verbose:
+            print(self.results_, flush=True)
+        return self
+
     def _of_folds(self, values: list[Any]) -> Any:
         return values[0] if self.folds is None else values
 
@@ -384,8 +355,12 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         return any(wishes)
 
     def _release(self, made: Sequence[Trial]) -> None:
-        """Forget the models that are not the best so far, unless all are to be kept."""
+        """Forget the models that are not the best so far, in folds all, unless all are to be kept."""
         if self.keep_trainers:
+            return
+        if self.folds is not None:
+            for trial in made:
+                trial.forget(only_over=True)
             return
         best = trials.best_of(made, self.metric)
         for trial in made:

@@ -25,7 +25,7 @@ from gradstep.training.status import Status
 # What is true of a trial when it is true of one of its folds, first things first.
 _ORDER = (
     *(Status.DIVERGED, Status.RUNNING, Status.INTERRUPTED),
-    *(Status.PRUNED, Status.EARLY_STOPPED, Status.COMPLETED),
+    *(Status.PRUNED, Status.EARLY_STOPPED, Status.COMPLETED, Status.WAITING),
 )
 
 
@@ -57,12 +57,23 @@ class Trial:
     recorders: dict[int, FitRecorder] = field(default_factory=dict, repr=False)
     _trainers: dict[int, BaseTrainer] = field(default_factory=dict, repr=False)
     _final: set[int] = field(default_factory=set, repr=False)
+    # What is true of the folds that have not begun.
+    _others: Status = field(default=Status.WAITING, repr=False)
 
     @property
     def status(self) -> Status:
         """What the trial is at; with folds, what is true of one of them, "diverged" before anything else."""
         found = {recorder.status for recorder in self.recorders.values()}
-        return next((status for status in _ORDER if status in found), Status.WAITING)
+        if len(self.recorders) < self.folds:
+            found.add(self._others)
+        if Status.WAITING in found and len(found) > 1:
+            found.add(Status.RUNNING)
+        return next(status for status in _ORDER if status in found)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether folds that have not begun never will."""
+        return self._others is not Status.WAITING
 
     @property
     def histories(self) -> list[History]:
@@ -119,7 +130,9 @@ class Trial:
         return np.where(np.isnan(curve), np.inf, curve)
 
     def end(self, status: Status) -> list[FitRecorder]:
-        """End what still runs, and return it."""
+        """End what still runs, and return it; folds that have not begun by then never do."""
+        if self.recorders and not self.is_ended:
+            self._others = status
         running = [recorder for recorder in self.recorders.values() if not recorder.status.is_over]
         for recorder in running:
             recorder.end(status)
@@ -130,14 +143,15 @@ class Trial:
         for fold in self._trainers:
             self.trainer(fold)
 
-    def forget(self) -> None:
-        """Forget the models; what was measured stays."""
-        for recorder in self.recorders.values():
+    def forget(self, only_over: bool = False) -> None:
+        """Forget the models, or those that are over; what was measured stays."""
+        for fold, recorder in self.recorders.items():
+            if only_over and not recorder.status.is_over:
+                continue
             recorder.forget()
-        if 0 in self._trainers:
-            self.estimator = clone(self.estimator)
-        self._trainers.clear()
-        self._final.clear()
+            self._final.discard(fold)
+            if self._trainers.pop(fold, None) is self.estimator:
+                self.estimator = clone(self.estimator)
 
     def _own(self, fold: int) -> BaseTrainer:
         """Return the estimator that has the model of a fold: of the first, that of the trial itself."""

@@ -1,0 +1,66 @@
+"""What the parameters of searches allow."""
+
+from __future__ import annotations
+
+from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.metrics import COLUMN
+from gradstep.plan.settings import RANDOM_STATE
+from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
+from gradstep.utils.constraints import (
+    CALLABLE,
+    FLAG,
+    NONE,
+    NUMBER,
+    WHOLE,
+    Constraint,
+    above,
+    at_least,
+    below,
+    either,
+    instance,
+    one_of,
+    sequence_of,
+)
+
+_PRUNER = Constraint(
+    "a pruner, as SuccessiveHalving() or MedianStopping()",
+    lambda value: isinstance(value, Pruner) and not isinstance(value, type),
+    ("nonsense", 3, SuccessiveHalving, MedianStopping),
+)
+
+#: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.
+SWEEP: dict[str, tuple[Constraint, ...]] = {
+    "trainer": (instance(BaseTrainer, "a Trainer or Regressor"),),
+    "random_state": RANDOM_STATE,
+    "metric": (COLUMN,),
+    "pruner": (either(_PRUNER, NONE),),
+    "validation_share": (either(NUMBER, NONE), above(0), below(1)),
+    "keep_trainers": (FLAG,),
+    "max_memory": (either(WHOLE, NONE), at_least(1)),
+    "callbacks": (sequence_of(CALLABLE),),
+    "verbose": (either(WHOLE, FLAG), at_least(0)),
+}
+
+
+def _is_score(value: object) -> bool:
+    return NUMBER.holds(value) or isinstance(value, float)
+
+
+_NAME = Constraint("the name of a scorer", lambda value: isinstance(value, str), (3,))
+
+#: Constraints of the parameters of FusedSearchCV; scikit-learn checks `scoring` and `cv`.
+FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
+    "estimator": (
+        instance(
+            BaseTrainer,
+            "a Trainer or Regressor (the folds share one set of rows, so transform those before)",
+        ),
+    ),
+    "n_iter": (either(WHOLE, NONE), at_least(1)),
+    "refit": (either(FLAG, CALLABLE, _NAME),),
+    "error_score": (either(Constraint("a number", _is_score, ("1", None, 10**400)), one_of("raise")),),
+    "return_train_score": (FLAG,),
+    "max_memory": (either(WHOLE, NONE), at_least(1)),
+    "random_state": RANDOM_STATE,
+    "verbose": (either(WHOLE, FLAG), at_least(0)),
+}
