@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "module.hpp"
 
 namespace gradstep::bindings {
@@ -17,7 +18,7 @@ py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Ar
     const Metrics metrics{loss.mutable_data(), cost.mutable_data(), hits.mutable_data()};
     const T* parameters_at = parameters.data();
     {
-        py::gil_scoped_release no_gil;
+        const WithoutGil no_gil;
         evaluate(models, rows, parameters_at, metrics, n_threads);
     }
     return py::make_tuple(loss, cost, hits);
@@ -34,7 +35,7 @@ Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
     {
-        py::gil_scoped_release no_gil;
+        const WithoutGil no_gil;
         scores(models, rows, parameters_at, result_at, n_threads);
     }
     return result;
@@ -52,7 +53,7 @@ Array<T> gradient_as(const PyModels& py_models, const PyRows& py_rows, const Arr
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
     {
-        py::gil_scoped_release no_gil;
+        const WithoutGil no_gil;
         gradient(models, rows, parameters_at, result_at, n_threads);
     }
     return result;

@@ -1,8 +1,8 @@
 #include <pybind11/stl.h>
 
+#include "gil.hpp"
 #include "gradstep/build_config.hpp"
 #include "gradstep/dispatch.hpp"
-#include "gradstep/parallel.hpp"
 #include "gradstep/peak.hpp"
 #include "module.hpp"
 
@@ -40,8 +40,6 @@ void register_info(py::module_& module) {
             py::dict config;
             config["compiler"] = build_config::compiler;
             config["flags"] = build_config::flags;
-            config["openmp"] = build_config::openmp;
-            config["threading"] = threading();
             config["build_type"] = build_config::build_type;
             config["isas_built"] = isas_built();
             return config;
@@ -52,7 +50,7 @@ void register_info(py::module_& module) {
         [](const std::string& isa, int n_threads) {
             Speeds speeds;
             {
-                py::gil_scoped_release no_gil;
+                const WithoutGil no_gil;
                 speeds = measure(kernels_of<float>(isa), n_threads);
             }
             return py::make_tuple(speeds.n_threads, speeds.all.operations, speeds.one.operations,

@@ -1,6 +1,7 @@
 #include "gradstep/moments.hpp"
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "module.hpp"
 
 namespace gradstep::bindings {
@@ -15,7 +16,7 @@ void register_moments(py::module_& module) {
             Array<std::uint64_t> sums({py::ssize_t{2}, X.shape(1)});
             std::uint64_t* to = sums.mutable_data();
             {
-                py::gil_scoped_release no_gil;
+                const WithoutGil no_gil;
                 sums_of_bytes(X.data(), X.shape(0), X.shape(1), X.strides(0), to, n_threads);
             }
             return sums;

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "gradstep/buffer.hpp"
 #include "module.hpp"
 
@@ -18,16 +19,21 @@ namespace {
 // is kept until all threads are home.
 struct StopQuery {
     py::object should_stop;
+    WithoutGil* no_gil = nullptr;
     std::exception_ptr raised;
 
     static bool ask(void* context) noexcept {
         StopQuery& query = *static_cast<StopQuery*>(context);
-        py::gil_scoped_acquire gil;
+        return query.no_gil->with_gil([&] { return query.answer(); });
+    }
+
+private:
+    bool answer() {
         try {
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            return query.should_stop().cast<bool>();
-        } catch (...) {
-            query.raised = std::current_exception();
+            return should_stop().cast<bool>();
+        } catch (const std::exception&) {
+            raised = std::current_exception();
             return true;
         }
     }
@@ -116,7 +122,7 @@ public:
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
         std::vector<Index> rows(static_cast<std::size_t>(m));
-        StopQuery query{std::move(should_stop), nullptr};
+        StopQuery query{.should_stop = std::move(should_stop), .raised = nullptr};
         std::visit(
             [&]<class T>(const std::unique_ptr<Session<T>>& session) {
                 const TrainingState<T> state{
@@ -128,7 +134,8 @@ public:
                     .hits = sums.mutable_data() + m,
                     .rows = rows.data(),
                 };
-                py::gil_scoped_release no_gil;
+                WithoutGil no_gil;
+                query.no_gil = &no_gil;
                 session->train(range, state, StopCallback{StopQuery::ask, &query});
             },
             session_);
@@ -158,7 +165,7 @@ public:
                     scores_at.push_back(of_set.mutable_data());
                     scores.append(std::move(of_set));
                 }
-                py::gil_scoped_release no_gil;
+                const WithoutGil no_gil;
                 session->evaluate(parameters_at, metrics.data(), with_scores ? scores_at.data() : nullptr);
             },
             session_);

@@ -5,14 +5,15 @@
 
 namespace gradstep::tests {
 
-std::atomic<Index> allocations{0};
+std::atomic<Index> allocations{0}, failing_allocation{0};
 
 }  // namespace gradstep::tests
 
 void* operator new(std::size_t size) {
-    ++gradstep::tests::allocations;
-    if (void* place = std::malloc(size)) return place;
-    throw std::bad_alloc();
+    const bool fails = ++gradstep::tests::allocations == gradstep::tests::failing_allocation;
+    void* const place = fails ? nullptr : std::malloc(size);
+    if (!place) throw std::bad_alloc();
+    return place;
 }
 void operator delete(void* place) noexcept { std::free(place); }
 void operator delete(void* place, std::size_t) noexcept { std::free(place); }

@@ -320,6 +320,22 @@ def test_a_stopped_run_ends_at_an_update_and_can_go_on(backend: Backend, case: C
     np.testing.assert_array_equal(state.parameters, trained(backend, case, "float32").parameters)
 
 
+def test_a_stop_is_noticed_where_epochs_are_short(backend: Backend) -> None:
+    case, asked = Case("short", epochs=100), []
+
+    def should_stop() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    state = case.state("float32")
+    train(
+        backend, case.plan(), case.data(precision="float32"), state, 0, case.updates, should_stop=should_stop
+    )
+    done = int(state.updates[0])
+    assert 0 < done <= 2 * case.updates // case.epochs
+    np.testing.assert_array_equal(state.parameters, trained(backend, case, "float32", until=done).parameters)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("rows", [slice(None, None, 2), slice(3, None), slice(None)])
 def test_rows_may_lie_apart(backend: Backend, precision: str, dtype: str, rows: slice) -> None:

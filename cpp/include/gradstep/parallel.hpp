@@ -1,6 +1,5 @@
-// Threads, always by an explicit count. OpenMP where it was found, std::thread elsewhere; only
-// parallel.cpp knows which.
-// Why so: docs/adr/0020.
+// Threads, always by an explicit count, from a pool of the process.
+// Why so: docs/adr/0020 and docs/adr/0023.
 #pragma once
 
 #include <atomic>
@@ -11,22 +10,19 @@
 
 namespace gradstep {
 
-// The team that a request for `n_threads` gets: at most four per core or 16, and one in a forked child, where
-// GNU's OpenMP hangs. What a team of one computes has the same bits.
+// The most threads that a request for `n_threads` gets: at most four per core or 16, and one in a forked
+// child, which has none of its parent's.
 int team_size(int n_threads);
 
-// Runs body(context, thread, team) on exactly `team` threads; the caller is thread 0. Bodies must not
-// throw.
-void run_team(int team, void (*body)(void*, int, int), void* context);
+// Runs body(context, thread, team) on each of a team of `most` threads, or of as many as the system gives;
+// the caller is thread 0. Nothing may depend on how many there are. Bodies must not throw.
+void run_team(int most, void (*body)(void*, int, int), void* context);
 
 template <class F>
-void parallel(int team, F&& f) {
+void parallel(int most, F&& f) {
     run_team(
-        team, [](void* context, int thread, int size) { (*static_cast<F*>(context))(thread, size); }, &f);
+        most, [](void* context, int thread, int team) { (*static_cast<F*>(context))(thread, team); }, &f);
 }
-
-// "OpenMP 201511" and the like, or "std::thread".
-const char* threading();
 
 // Where all threads of a team meet: who waits spins, then yields, and sleeps where others want the core.
 class Barrier {

@@ -33,12 +33,16 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
     const CostGradient<T> to_gradient{*models.kernels, network, dnetwork, models.l2};
     const Batch all{.places = nullptr, .in_X = rows.index, .rows = rows.n};
     Barrier barrier;
-    parallel(team, [&](int thread, int) {
-        step.forward_first(0, all, active.data(), thread);
-        barrier.wait(team);
-        step.forward_backward(0, all, active.data(), thread);
-        if (step.shares_rows()) barrier.wait(team);
-        step.update(to_gradient, all, Batch{}, active.data(), thread);
+    parallel(team, [&](int thread, int crew) {
+        const Slice members(team, thread, crew);
+        const auto each = [&](auto&& f) {
+            for (Index member = members.begin; member < members.end; ++member) f(static_cast<int>(member));
+        };
+        each([&](int member) { step.forward_first(0, all, active.data(), member); });
+        barrier.wait(crew);
+        each([&](int member) { step.forward_backward(0, all, active.data(), member); });
+        if (step.shares_rows()) barrier.wait(crew);
+        each([&](int member) { step.update(to_gradient, all, Batch{}, active.data(), member); });
     });
     dnetwork.unpack(dparameters);
 }

@@ -24,22 +24,20 @@ public:
     Impl(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated, Index count,
          int n_threads, std::optional<Images> images)
         : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
-          n_threads_(n_threads), images_(images), network_(models_, &rows_, models.rule->slots) {}
+          team_(team_size(n_threads)), images_(images), network_(models_, &rows_, models.rule->slots) {}
 
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
-        prepare_team();
         if (thread_groups_.empty()) form_groups();
         timer_.begin(should_stop, range.updates);
         const LocatedRange located{range, located_rows(range)};
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};
-        parallel(team_, [&](int thread, int) { run(located, state, packed, thread); });
+        parallel(team_, [&](int thread, int crew) { run(located, state, packed, thread, crew); });
         parameters_.hold(state.parameters, elements());
         slots_.hold(state.slots, elements_of_slots());
     }
 
     void evaluate(const T* parameters, const Metrics* metrics, T* const* scores) {
-        prepare_team();
         if (!evaluator_)
             evaluator_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                                team_, Output::metrics);
@@ -66,15 +64,6 @@ private:
     Index elements() const { return models_.m * models_.layers.parameters; }
     Index elements_of_slots() const { return elements() * network_.slots(); }
 
-    // A forked child has a team of one, whatever its parent had.
-    void prepare_team() {
-        const int team = team_size(n_threads_);
-        if (team == team_) return;
-        thread_groups_.clear();
-        evaluator_.reset();
-        team_ = team;
-    }
-
     // Where in X the rows of all updates lie.
     const std::int32_t* located_rows(const UpdateRange& range) {
         if (!rows_.index) return range.row_indices;
@@ -89,33 +78,45 @@ private:
         std::deque<ThreadGroup<T>> formed;
         for (int group = 0; group < groups; ++group)
             formed.emplace_back(models_, rows_, network_, Slice(models_.m, group, groups), most_rows_,
-                                team_ / groups, images_);
+                                Slice(team_, group, groups), images_);
         thread_groups_.swap(formed);
     }
 
-    void run(const LocatedRange& range, const TrainingState<T>& state, Packed packed, int thread) {
-        const int threads = thread_groups_.front().threads(), member = thread % threads;
-        ThreadGroup<T>& group = thread_groups_[static_cast<std::size_t>(thread / threads)];
-        if (member == 0) group.begin(state, packed);
-        meeting_.wait(team_);
+    // f(group, part of it) of every group that a thread of the crew has a part of.
+    template <class F>
+    void each_group(int thread, int crew, F&& f) {
+        for (ThreadGroup<T>& group : thread_groups_) {
+            const auto part = group.part_of(team_, thread, crew);
+            if (part.members.begin < part.members.end) f(group, part);
+        }
+    }
+
+    void run(const LocatedRange& range, const TrainingState<T>& state, Packed packed, int thread, int crew) {
+        each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
+            if (part.leads) group.begin(state, packed);
+        });
+        meeting_.wait(crew);
         for (Index t = 0; t < timer_.end();) {
             const Index end = timer_.end();
-            group.train(range, Slice(t, end), member);
+            each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
+                group.train(range, Slice(t, end), part);
+            });
             t = end;
-            meeting_.wait(team_);
+            meeting_.wait(crew);
             if (thread == 0) timer_.meet();
-            meeting_.wait(team_);
+            meeting_.wait(crew);
         }
-        if (member == 0) group.end(state);
+        each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
+            if (part.leads) group.end(state);
+        });
     }
 
     const Models<T> models_;
     const Rows<T> rows_;
     const std::vector<Rows<T>> evaluated_;
     const Index most_rows_;
-    const int n_threads_;
+    const int team_;
     const std::optional<Images> images_;
-    int team_ = 0;
     Network<T> network_;
     std::deque<ThreadGroup<T>> thread_groups_;
     Barrier meeting_;

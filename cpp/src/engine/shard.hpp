@@ -1,4 +1,5 @@
-// Models that some threads train update by update, beside other threads with other models.
+// Models that some threads train update by update, beside other threads with other models. Work is cut for a
+// team; where fewer threads are there, each does the work of several of its members.
 // Why so: docs/adr/0006 and docs/adr/0015.
 #pragma once
 
@@ -26,7 +27,7 @@ inline Batch batch_of(const LocatedRange& range, Index t) {
     };
 }
 
-// What a thread knows of the models; every thread of a shard derives the same.
+// What a member of the team knows of the models; all derive the same.
 template <class T>
 struct ThreadState {
     Buffer<std::uint8_t> active;  // (m,)
@@ -75,7 +76,7 @@ public:
     ModelShard(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Slice share,
                Index most_rows, int team, std::optional<Images> images)
         : first_(share.begin), models_(part_of(models, share)), rows_(part_of(rows, share)),
-          network_(network, share), step_(models_, rows_, network_, most_rows, team, images), team_(team) {
+          network_(network, share), step_(models_, rows_, network_, most_rows, team, images) {
         for (int thread = 0; thread < team; ++thread)
             thread_states_.emplace_back(models_.m, models_.rule->numbers);
     }
@@ -90,22 +91,24 @@ public:
         for (ThreadState<T>& each : thread_states_) each.begin(state.finite + first_);
     }
 
-    // Some updates, by every thread of the team.
-    void train(const LocatedRange& range, Slice updates, int thread) {
-        ThreadState<T>& known = thread_states_[static_cast<std::size_t>(thread)];
-        for (Index t = updates.begin; t < updates.end && known.any_active(); ++t) {
+    // Some updates, by each of `crew` threads, which stands for some members of the team.
+    void train(const LocatedRange& range, Slice updates, Slice members, int crew) {
+        const auto each = [&](auto&& f) {
+            for (Index member = members.begin; member < members.end; ++member)
+                f(static_cast<int>(member), thread_states_[static_cast<std::size_t>(member)]);
+        };
+        const ThreadState<T>& first = thread_states_[static_cast<std::size_t>(members.begin)];
+        for (Index t = updates.begin; t < updates.end && first.any_active(); ++t) {
             const Batch batch = batch_of(range, t);
-            step_.forward_first(t, batch, known.active.data(), thread);
-            barrier_.wait(team_);
-            step_.forward_backward(t, batch, known.active.data(), thread);
-            if (step_.shares_rows()) barrier_.wait(team_);
-            for (Index model = 0; model < models_.m; ++model)
-                if (known.active[model])
-                    known.see(
-                        model, step_.sums(model, batch.rows, thread), batch.rows,
-                        range.numbers + ((first_ + model) * range.updates + t) * known.numbers_of_model);
-            step_.update(step_.by_rule(known.numbers.data(), thread), batch, batch_of(range, t + 1),
-                         known.active.data(), thread);
+            each([&](int member, ThreadState<T>& known) {
+                step_.forward_first(t, batch, known.active.data(), member);
+            });
+            barrier_.wait(crew);
+            each([&](int member, ThreadState<T>& known) {
+                step_.forward_backward(t, batch, known.active.data(), member);
+            });
+            if (step_.shares_rows()) barrier_.wait(crew);
+            each([&](int member, ThreadState<T>& known) { update(range, t, known, member); });
         }
     }
 
@@ -125,6 +128,16 @@ public:
     }
 
 private:
+    void update(const LocatedRange& range, Index t, ThreadState<T>& known, int member) {
+        const Batch batch = batch_of(range, t);
+        for (Index model = 0; model < models_.m; ++model)
+            if (known.active[model])
+                known.see(model, step_.sums(model, batch.rows, member), batch.rows,
+                          range.numbers + ((first_ + model) * range.updates + t) * known.numbers_of_model);
+        step_.update(step_.by_rule(known.numbers.data(), member), batch, batch_of(range, t + 1),
+                     known.active.data(), member);
+    }
+
     T* slots_of(const TrainingState<T>& state) const {
         return state.slots + first_ * network_.slots() * models_.layers.parameters;
     }
@@ -145,9 +158,8 @@ private:
     const Rows<T> rows_;
     const Network<T> network_;
     Step<T> step_;
-    const int team_;
     Barrier barrier_;
-    std::vector<ThreadState<T>> thread_states_;  // by thread
+    std::vector<ThreadState<T>> thread_states_;  // by member
 };
 
 }  // namespace gradstep

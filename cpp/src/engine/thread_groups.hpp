@@ -25,15 +25,15 @@ inline int thread_groups_of(Index m, int team) {
     return best;
 }
 
-// Threads that train some models. Weights and slots go through the caches twice an update: where they would
-// be too many, there are several shards, trained one after the other.
+// Members of a team that train some models. Weights and slots go through the caches twice an update: where
+// they would be too many, there are several shards, trained one after the other.
 template <class T>
 class ThreadGroup {
 public:
-    // The models `own` of all, by `threads` threads.
+    // The models `own` of all, by `members` of the team.
     ThreadGroup(const Models<T>& models, const Rows<T>& rows, const Network<T>& network, Slice own,
-                Index most_rows, int threads, std::optional<Images> images)
-        : threads_(threads) {
+                Index most_rows, Slice members, std::optional<Images> images)
+        : members_(members) {
         constexpr Index kShardBytes = 5 << 19;
         const Index count = own.end - own.begin;
         const Index blocks = checked_product(count, 1 + network.slots());
@@ -42,11 +42,28 @@ public:
         for (Index shard = 0; shard < shards; ++shard) {
             const Slice part(count, shard, shards);
             shards_.emplace_back(models, rows, network, Slice(own.begin + part.begin, own.begin + part.end),
-                                 most_rows, threads, images);
+                                 most_rows, static_cast<int>(members.end - members.begin), images);
         }
     }
 
-    int threads() const { return threads_; }
+    // What `thread` of a crew, who share out a team evenly, does of the group: its members, counted from the
+    // group's first one; how many of the crew work on the group; and whether it is the first of them.
+    struct Part {
+        Slice members;
+        int crew;
+        bool leads;
+    };
+    Part part_of(int team, int thread, int crew) const {
+        const Slice own(team, thread, crew);
+        const auto thread_of = [=](Index member) {
+            return static_cast<int>(((member + 1) * crew - 1) / team);
+        };
+        const int first = thread_of(members_.begin), last = thread_of(members_.end - 1);
+        return {{std::max(own.begin, members_.begin) - members_.begin,
+                 std::min(own.end, members_.end) - members_.begin},
+                last - first + 1,
+                thread == first};
+    }
 
     // By one thread, before all the others begin, and after all of them ended.
     void begin(const TrainingState<T>& state, Packed packed) {
@@ -56,13 +73,13 @@ public:
         for (const ModelShard<T>& shard : shards_) shard.end(state);
     }
 
-    // Some updates, by every thread.
-    void train(const LocatedRange& range, Slice updates, int thread) {
-        for (ModelShard<T>& shard : shards_) shard.train(range, updates, thread);
+    // Some updates, by every thread that has a part.
+    void train(const LocatedRange& range, Slice updates, const Part& part) {
+        for (ModelShard<T>& shard : shards_) shard.train(range, updates, part.members, part.crew);
     }
 
 private:
-    const int threads_;
+    const Slice members_;
     std::deque<ModelShard<T>> shards_;
 };
 

@@ -1,16 +1,14 @@
 // Teams of threads, and the barrier where they meet.
-// Why so: docs/adr/0020.
+// Why so: docs/adr/0020 and docs/adr/0023.
 #include "gradstep/parallel.hpp"
 
 #include <pthread.h>
 
 #include <chrono>
+#include <exception>
+#include <memory>
 #include <thread>
-#include <vector>
-
-#ifdef GRADSTEP_OPENMP
-#include <omp.h>
-#endif
+#include <utility>
 
 namespace gradstep {
 namespace {
@@ -23,67 +21,132 @@ void watch_for_forks() {
     (void)registered;
 }
 
-// Starts all threads before any of them works: a team that cannot be had whole is not started at all.
-void run_std_threads(int team, void (*body)(void*, int, int), void* context) {
-    enum : int { waiting, go, give_up };
-    std::atomic<int> gate{waiting};
-    std::vector<std::thread> others;
-    const auto release = [&](int signal) {
-        gate.store(signal, std::memory_order_release);
-        gate.notify_all();
-        if (signal == go) body(context, 0, team);
-        for (std::thread& other : others) other.join();
-    };
-    try {
-        others.reserve(static_cast<std::size_t>(team));
-        for (int thread = 1; thread < team; ++thread)
-            others.emplace_back([&gate, body, context, thread, team] {
-                gate.wait(waiting, std::memory_order_acquire);
-                if (gate.load(std::memory_order_acquire) == go) body(context, thread, team);
-            });
-    } catch (...) {
-        release(give_up);
-        throw;
-    }
-    release(go);
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
 }
+
+struct Call {
+    void (*body)(void*, int, int);
+    void* context;
+    int thread;
+    int team;
+};
+
+// A thread of the pool. It looks for its next call for some 200 microseconds, as long as Python takes from
+// one call of the core to the next, then sleeps.
+class Worker {
+public:
+    void begin(const Call& call) {
+        call_ = call;
+        turn(working);
+    }
+    void finish() { await(idle); }
+
+    // What the thread does for as long as the process lives.
+    void serve() {
+        for (;;) {
+            await(working);
+            call_.body(call_.context, call_.thread, call_.team);
+            turn(idle);
+        }
+    }
+
+    Worker* next = nullptr;  // in a list of the pool
+
+private:
+    enum : int { idle, working };
+
+    void turn(int state) {
+        state_.store(state, std::memory_order_release);
+        state_.notify_one();
+    }
+    void await(int state) const {
+        constexpr int kSpins = 16000;
+        for (int spin = 0; spin < kSpins; ++spin) {
+            if (state_.load(std::memory_order_acquire) == state) return;
+            pause();
+        }
+        state_.wait(state == idle ? working : idle, std::memory_order_acquire);
+    }
+
+    Call call_{};
+    alignas(64) std::atomic<int> state_{idle};
+};
+
+// Threads that wait for work. They, and the pool, are there until the process ends: it may end while they
+// work.
+class Pool {
+public:
+    static Pool& of_process() {
+        static Pool* const pool = new Pool;
+        return *pool;
+    }
+
+    // A list of as many workers, or of as many as can be had, and their number.
+    struct Workers {
+        Worker* first;
+        int count;
+    };
+    Workers take(int wanted) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        Workers taken{nullptr, 0};
+        for (Worker** last = &taken.first; taken.count < wanted; ++taken.count) {
+            if (!idle_) idle_ = started();
+            if (!idle_) break;
+            *last = std::exchange(idle_, idle_->next);
+            last = &(*last)->next;
+            *last = nullptr;
+        }
+        return taken;
+    }
+
+    // They come first the next time, in the same order: their caches may still have what they worked on.
+    void give_back(Workers workers) {
+        if (!workers.first) return;
+        Worker* last = workers.first;
+        while (last->next) last = last->next;
+        const std::lock_guard<std::mutex> lock(mutex_);
+        last->next = std::exchange(idle_, workers.first);
+    }
+
+private:
+    static Worker* started() noexcept {
+        try {
+            auto worker = std::make_unique<Worker>();
+            std::thread([own = worker.get()] { own->serve(); }).detach();
+            return worker.release();
+        } catch (const std::exception&) {
+            return nullptr;
+        }
+    }
+
+    std::mutex mutex_;
+    Worker* idle_ = nullptr;
+};
 
 }  // namespace
 
 int team_size(int n_threads) {
     watch_for_forks();
     if (n_threads <= 1 || in_forked_child.load(std::memory_order_relaxed)) return 1;
-    // More threads than a few per core only wait for each other, and a runtime may abort the process when
-    // it cannot start them.
+    // More threads than a few per core only wait for each other.
     static const int cores = static_cast<int>(std::thread::hardware_concurrency());
     const int most = cores > 4 ? 4 * cores : 16;
     return n_threads < most ? n_threads : most;
 }
 
-void run_team(int team, void (*body)(void*, int, int), void* context) {
-    if (team == 1) return body(context, 0, 1);
-#ifdef GRADSTEP_OPENMP
-    bool whole = false;
-#pragma omp parallel num_threads(team)
-    {
-        const bool all_here = omp_get_num_threads() == team;
-        if (omp_get_thread_num() == 0) whole = all_here;
-        if (all_here) body(context, omp_get_thread_num(), team);
-    }
-    // OMP_THREAD_LIMIT, OMP_DYNAMIC or nesting can make the team smaller than work was shared out for.
-    if (whole) return;
-#endif
-    run_std_threads(team, body, context);
-}
-
-const char* threading() {
-#ifdef GRADSTEP_OPENMP
-#define GRADSTEP_OPENMP_NAME_(version) "OpenMP " #version
-#define GRADSTEP_OPENMP_NAME(version) GRADSTEP_OPENMP_NAME_(version)
-    return GRADSTEP_OPENMP_NAME(_OPENMP);
-#else
-    return "std::thread";
-#endif
+void run_team(int most, void (*body)(void*, int, int), void* context) {
+    if (most == 1 || in_forked_child.load(std::memory_order_relaxed)) return body(context, 0, 1);
+    Pool& pool = Pool::of_process();
+    const Pool::Workers others = pool.take(most - 1);
+    int thread = 1;
+    for (Worker* worker = others.first; worker; worker = worker->next)
+        worker->begin({body, context, thread++, others.count + 1});
+    body(context, 0, others.count + 1);
+    for (Worker* worker = others.first; worker; worker = worker->next) worker->finish();
+    pool.give_back(others);
 }
 
 void Barrier::wait(int team) {
@@ -110,9 +173,7 @@ bool Barrier::look(unsigned generation) {
     const auto came = [&] { return generation_.load(std::memory_order_acquire) != generation; };
     for (int spin = 0; spin < kSpins; ++spin) {
         if (came()) return true;
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#endif
+        pause();
     }
     while (sleeps_.load(std::memory_order_relaxed) <= 0) {
         const Clock::time_point before = Clock::now();

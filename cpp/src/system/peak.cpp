@@ -48,6 +48,7 @@ double fastest(int team, F&& f) {
             if (thread != 0) continue;
             double begin = span.begin, end = span.end;
             for (const Span& other : spans) {
+                if (other.end == 0) continue;  // a thread that could not be had
                 begin = std::min(begin, other.begin);
                 end = std::max(end, other.end);
             }
@@ -108,7 +109,10 @@ private:
 Speeds measure(const Kernels<float>& kernels, int n_threads) {
     constexpr Index kMegabyte = (Index{1} << 20) / static_cast<Index>(sizeof(float));
     constexpr Index kLeast = 256 * kMegabyte, kOfThread = 16 * kMegabyte;
-    const int team = team_size(n_threads);
+    int team = 1;  // that could be had
+    parallel(team_size(n_threads), [&](int thread, int size) {
+        if (thread == 0) team = size;
+    });
     Speeds speeds;
     speeds.n_threads = team;
 

@@ -126,6 +126,9 @@ class CppSession:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
         for updates in self._plan.ranges(t0, t1, _core.sort):
+            # The core asks now and then within a range, and never in one that is short.
+            if should_stop():
+                break
             sums += session.train(
                 updates.row_indices,
                 updates.starts,

@@ -24,8 +24,6 @@ class CoreInfo(TypedDict, total=False):
     compiler: str
     flags: str
     build_type: str
-    openmp: str
-    threading: str
     instruction_sets_built: list[str]
     instruction_sets_usable: list[str]
     instruction_set: str | None
@@ -52,10 +50,9 @@ def build_info() -> BuildInfo:
     dict
         ``version`` of gradstep, ``python`` and ``platform``; ``packages`` with the versions of those it
         stands on; ``core``: whether the compiled core is present or why not, its compiler, flags,
-        build type, version of OpenMP ("none" without), kind of threads, instruction sets built into
-        it and usable on this machine, both best first, and the one in use; ``backends``: None for
-        each that can be used, else the reason why not; ``default_threads``; ``environment``: the
-        variables that are set and change any of this.
+        build type, instruction sets built into it and usable on this machine, both best first, and the
+        one in use; ``backends``: None for each that can be used, else the reason why not;
+        ``default_threads``; ``environment``: the variables that are set and change any of this.
 
     Examples
     --------
@@ -94,8 +91,6 @@ def _core_info(usable: bool) -> CoreInfo:
         "compiler": config["compiler"],
         "flags": config["flags"],
         "build_type": config["build_type"],
-        "openmp": config["openmp"],
-        "threading": config["threading"],
         "instruction_sets_built": config["isas_built"],
         "instruction_sets_usable": core.isas(),
         # A wrong GRADSTEP_ISA makes the backend unusable and is told there.

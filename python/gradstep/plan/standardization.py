@@ -228,8 +228,12 @@ def _of_bytes(rows: _ChosenRows, sums: Sums, n_threads: int) -> Moments:
 
 def sums_of_bytes(X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
     """Return the sums of every column and of its squares, (2, d); exact."""
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = list(pool.map(lambda rows: _sums_of_share(X[rows]), _shares(X.shape[0], n_threads)))
+    shares = [X[rows] for rows in _shares(X.shape[0], n_threads)]
+    try:
+        with ThreadPoolExecutor(n_threads) as pool:
+            parts = list(pool.map(_sums_of_share, shares))
+    except RuntimeError:  # "can't start new thread"
+        parts = list(map(_sums_of_share, shares))
     return np.asarray(np.sum(parts, axis=0))
 
 
