@@ -23,7 +23,8 @@ _FLAGS = {"true": 1.0, "false": 0.0}
 
 # float64 tells integers apart below this.
 _LARGEST = 2**53
-_CELLS_OF_A_BLOCK = 2**17
+# As many cells as stay in a processor's second cache: columns of a larger block are read from memory.
+_CELLS_OF_A_BLOCK = 2**12
 
 Values = npt.NDArray[np.float64]
 
