@@ -137,6 +137,20 @@ def test_divergence_before_any_evaluation(capsys):
     assert "no longer finite at update" in err
 
 
+def test_no_report_of_a_training_without_evaluations_is_told(capsys, tmp_path, monkeypatch):
+    def interrupted(*arguments, **settings):
+        outcome = fit(*arguments, **settings)
+        outcome.trainer.history_ = gs.History()
+        return outcome
+
+    fit = cli.train.fit
+    monkeypatch.setattr(cli.train, "fit", interrupted)
+    words = ["--epochs", "1", "--evaluate-every", "none", "--quiet", "--report", str(tmp_path / "r.html")]
+    assert cli.main([*TRAIN, *words]) == 0
+    assert "no report: training ended before anything was evaluated" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_own_table(capsys, tmp_path):
     random = np.random.default_rng(0)
     with (tmp_path / "flowers.csv").open("w", newline="") as file:

@@ -283,6 +283,7 @@ class TestWriting:
         [
             ("missing/r.html", r"must lie in a folder that exists, got .*missing"),
             (".", r"must be a file, got the folder"),
+            ("r.pdf", r"must end in \.html or \.htm, got .*r\.pdf"),
         ],
     )
     def test_a_path_that_is_none(

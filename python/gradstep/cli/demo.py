@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, show the metrics and write the report; return the exit status."""
-    check_writable(arguments.report)
+    check_writable(arguments.report, "--report")
     console = progress.make_console()
     data = gradstep.datasets.load_digits()
     console.print("Learning to read handwritten digits of 8 x 8 pixels, 1,797 of them.\n")

@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 from gradstep.cli.data import notes, parts
 from gradstep.cli.options import NOT_OPTIONS
 from gradstep.errors import InvalidParameterError
-from gradstep.utils.files import expanded, resolved
+from gradstep.utils.files import PAGES, TABLES, check_ending, expanded, resolved
 
 if TYPE_CHECKING:
     from gradstep import Metrics
     from gradstep.datasets import DataSet
     from gradstep.estimators.base import BaseTrainer
+
+# How files of a kind are named, by the options that write them.
+_ENDINGS = {
+    "--report": PAGES,
+    "--csv": TABLES,
+    "--output": TABLES,
+    "--markdown": (".md", ".markdown", ".txt"),
+}
 
 #: Exit status after Ctrl-C.
 INTERRUPTED = 130
@@ -35,16 +43,18 @@ def check_files(files: Mapping[str, Path | None], sources: Mapping[str, str]) ->
         The files that are read, by the options that name them.
     """
     given = [(option, path) for option, path in files.items() if path is not None]
-    for _, path in given:
-        check_writable(path)
+    for written, path in given:
+        check_writable(path, written)
         for option, source in sources.items():
             check_apart(path, expanded(source, option), option)
     for (_, path), (option, other) in combinations(given, 2):
         check_apart(path, other, option)
 
 
-def check_writable(path: Path) -> None:
-    """Raise before any work is done when `path` cannot be written."""
+def check_writable(path: Path, option: str) -> None:
+    """Raise before any work is done when the file of an option cannot be written, or is named for another."""
+    if option in _ENDINGS:
+        check_ending(path, _ENDINGS[option], option)
     folder = path.parent
     if path.exists() and not path.is_file():
         raise InvalidParameterError(

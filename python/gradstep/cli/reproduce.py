@@ -88,9 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    check_writable(arguments.report)
+    check_writable(arguments.report, "--report")
     if arguments.markdown is not None:
-        check_writable(arguments.markdown)
+        check_writable(arguments.markdown, "--markdown")
         check_apart(arguments.report, arguments.markdown, "--markdown")
 
 

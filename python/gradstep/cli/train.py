@@ -101,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None and len(outcome.trainer.history_) > 0:
         write_report([outcome], arguments.report)
         console.print(f"report  {arguments.report}")
+    elif arguments.report is not None:
+        console.print("no report: training ended before anything was evaluated")
     if outcome.diverged is not None:
         raise outcome.diverged
     return output.INTERRUPTED if outcome.interrupted else 0

@@ -48,7 +48,8 @@ def report(
     trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep
         The keys are the names of the runs.
     path : str or path
-        The file to write; its folder must exist, a file of that name is replaced.
+        The file to write, whose name ends in .html, if in anything; its folder must exist, a file of that
+        name is replaced.
     title : str, optional
         Heading of the page; by default "Training report", or "Search report".
     tests : Metrics, or mapping of str to Metrics, optional

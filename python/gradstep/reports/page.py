@@ -14,7 +14,7 @@ from string import Template
 
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
-from gradstep.utils.files import write_atomically
+from gradstep.utils.files import PAGES, check_ending, write_atomically
 from gradstep.utils.text import printable
 
 
@@ -56,6 +56,7 @@ def checked(path: str | os.PathLike[str], owner: str) -> Path:
         raise InvalidParameterError(f"`path` of {owner} must be a path, got {path!r}") from error
     if target.is_dir():
         raise InvalidParameterError(f"`path` of {owner} must be a file, got the folder {target}")
+    check_ending(target, PAGES, f"`path` of {owner}")
     if not target.parent.is_dir():
         raise InvalidParameterError(f"`path` of {owner} must lie in a folder that exists, got {target}")
     return target

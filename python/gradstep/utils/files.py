@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,9 @@ _OLD_SECONDS = 24 * 3600
 
 # Longer names have no room for what makes a temporary one of them.
 _LONGEST_NAME = 200
+
+#: Ends of the names of pages and of tables.
+PAGES, TABLES = (".html", ".htm"), (".csv", ".txt")
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -60,6 +63,26 @@ def expanded(path: str | os.PathLike[str], whose: str) -> Path:
         raise InvalidParameterError(
             f"{whose} must lie in a home folder that can be found, got {os.fspath(path)!r}"
         ) from error
+
+
+def check_ending(path: Path, endings: Sequence[str], whose: str) -> None:
+    """Raise where the name of a file says that it is something else than what is written to it.
+
+    Parameters
+    ----------
+    path : Path
+    endings : sequence of str
+        Ends of names, as ".html", that say what is written; a name without any is taken, too.
+    whose : str
+        What the user calls it, for the message.
+
+    Raises
+    ------
+    InvalidParameterError
+        The name has another end.
+    """
+    if path.suffix and path.suffix.lower() not in endings:
+        raise InvalidParameterError(f"{whose} must end in {' or '.join(endings)}, got {str(path)!r}")
 
 
 def resolved(path: str | os.PathLike[str]) -> Path:
