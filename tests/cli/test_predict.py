@@ -222,7 +222,7 @@ def test_a_model_of_cifar10_answers_with_names(tmp_path, capsys):
     [
         ("predict gone.model test.csv", "MODEL must be an existing file, got 'gone.model'"),
         ("predict left.model gone.csv", "FILE must be an existing file, got 'gone.csv'"),
-        ("predict left.model left.model", "FILE must be a .csv or .npz file, got 'left.model'"),
+        ("predict left.model left.model", "FILE must be a .csv, .npz or .npy file, got 'left.model'"),
         ("predict train.csv test.csv", "train.csv is not a whole gradstep model"),
         ("predict left.model test.csv --x-key X", "--x-key goes with .npz, got test.csv"),
         ("predict left.model test.csv --output test.csv", "cannot write test.csv: FILE names the same file"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,12 @@ _HEADINGS: dict[tuple[str, ...], str] = {
     ("cifar10",): "data: CIFAR-10",
     (".csv",): "data: tables (.csv or .tsv, also packed as .gz, .bz2 or .xz)",
     (".npz",): "data: arrays (.npz)",
+    (".npy",): "data: arrays that stay on the disk (.npy)",
 }
+
+
+# Options that may name files.
+_FILE_FLAGS = ("--validation", "--test", "--labels")
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
@@ -34,7 +39,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, default: str | None = N
         required=default is None,
         default=default,
         help="CIFAR-10, the handwritten digits that come along, or one's own table (.csv, .tsv) or arrays "
-        "(.npz)" + (f" (default: {default})" if default else ""),
+        "(.npz, .npy)" + (f" (default: {default})" if default else ""),
     )
     add_loader_options(parser, group, DATA_OPTIONS)
 
@@ -69,7 +74,7 @@ def load(arguments: argparse.Namespace) -> DataSet:
     kind = _kind(arguments.data)
     if kind not in FILES and arguments.task == "regression":
         raise InvalidParameterError(
-            f"--task regression goes with {' or '.join(FILES)}, got --data {arguments.data}"
+            f"--task regression goes with {', '.join(FILES)}, got --data {arguments.data}"
         )
     given = given_options(arguments, kind, f"--data {arguments.data}")
     for option, file in sources(arguments).items():
@@ -83,7 +88,24 @@ def load(arguments: argparse.Namespace) -> DataSet:
     if kind == ".csv":
         return datasets.load_csv(arguments.data, **(defaults | given))
     defaults["task"] = arguments.task or "classification"
-    return datasets.load_npz(arguments.data, **(defaults | given))
+    if kind == ".npz":
+        if _has_test_rows(arguments.data, given):
+            defaults["test"] = None
+        return datasets.load_npz(arguments.data, **(defaults | given))
+    if "y" not in given:
+        raise InvalidParameterError(
+            f"--labels must name the .npy file with the classes or values of --data {arguments.data}"
+        )
+    return datasets.load_npy(arguments.data, **(defaults | given))
+
+
+def _has_test_rows(file: str, given: Mapping[str, Any]) -> bool:
+    """Whether an .npz file has test rows of its own, by the keys that are given."""
+    from gradstep.datasets.arrays import npz_test_keys
+
+    if "X_test" in given or "y_test" in given:
+        return True
+    return npz_test_keys(expanded(file, "--data"), given.get("X", "X"), given.get("y", "y")) is not None
 
 
 def given_options(arguments: argparse.Namespace, kind: str, said: str) -> dict[str, Any]:
@@ -109,7 +131,7 @@ def sources(arguments: argparse.Namespace) -> dict[str, str]:
     found = {"--data": arguments.data} if kind_of_file(arguments.data) else {}
     for option in DATA_OPTIONS:
         value = getattr(arguments, option.destination, None)
-        if isinstance(value, str) and option.flag in ("--validation", "--test") and kind_of_file(value):
+        if isinstance(value, str) and option.flag in _FILE_FLAGS and kind_of_file(value):
             found[option.flag] = value
     return found
 
@@ -122,7 +144,7 @@ def in_options(message: str) -> str:
     """
     message = re.sub(r"`task=(\w+)`", r"--task \1", message)
     for option in DATA_OPTIONS:
-        message = re.sub(rf"^`{option.parameter}` of load_\w+", option.flag, message)
+        message = re.sub(rf"^`{option.parameter}` of ({option.owners})\b", option.flag, message)
         if len(option.parameter) > 1:  # `X` and `y` are parameters of estimators, too
             message = re.sub(rf"`{option.parameter}(?:=([^`]*))?`(?! of )", option.spelt, message)
     return message
@@ -175,5 +197,7 @@ def _kind(data: str) -> str:
         return data
     kind = kind_of_file(data)
     if kind is None:
-        raise InvalidParameterError(f"--data must be cifar10, digits or a .csv or .npz file, got {data!r}")
+        raise InvalidParameterError(
+            f"--data must be cifar10, digits or a .csv, .npz or .npy file, got {data!r}"
+        )
     return kind

@@ -25,7 +25,7 @@ class DataOption:
     parameter : str
         Its name in the loaders.
     kinds : tuple of str
-        Which data it goes with: "cifar10", "digits", ".csv" or ".npz".
+        Which data it goes with, of `LOADERS`.
     parse : callable of str
     metavar, help : str
     several : int, "+" or None
@@ -39,6 +39,11 @@ class DataOption:
     metavar: str | tuple[str, ...]
     help: str
     several: int | str | None = None
+
+    @property
+    def owners(self) -> str:
+        """The loaders that have the parameter, as a pattern."""
+        return "|".join(LOADERS[kind] for kind in self.kinds)
 
     @property
     def destination(self) -> str:
@@ -100,11 +105,21 @@ def _delimiter(text: str) -> str:
 
 
 #: Kinds of one's own files: tables and arrays.
-FILES = (".csv", ".npz")
+FILES = (".csv", ".npz", ".npy")
+
+#: The loaders by the data that they load.
+LOADERS = {
+    "cifar10": "load_cifar10",
+    "digits": "load_digits",
+    ".csv": "load_csv",
+    ".npz": "load_npz",
+    ".npy": "load_npy",
+}
 
 _ENDS = {
     ".csv": re.compile(r"\.(csv|tsv|tab)(\.(gz|bz2|xz))?$", re.IGNORECASE),
     ".npz": re.compile(r"\.npz$", re.IGNORECASE),
+    ".npy": re.compile(r"\.npy$", re.IGNORECASE),
 }
 
 
@@ -207,6 +222,50 @@ DATA_OPTIONS = (
         str,
         "KEY",
         "array with the classes, indicators (n, k) or values (default: y)",
+    ),
+    DataOption(
+        "--x-test-key",
+        "X_test",
+        (".npz",),
+        str,
+        "KEY",
+        "array with the inputs of the test rows (default: test in place of train in --x-key, where both are)",
+    ),
+    DataOption(
+        "--y-test-key", "y_test", (".npz",), str, "KEY", "array with the classes or values of the test rows"
+    ),
+    DataOption(
+        "--max-bytes",
+        "max_bytes",
+        (".npz",),
+        integer,
+        "BYTES",
+        "the most memory that the arrays may take (default: 1 GiB, or 100 times the file where that is more)",
+    ),
+    DataOption(
+        "--labels",
+        "y",
+        (".npy",),
+        str,
+        "FILE",
+        "the .npy file with the classes, indicators (n, k) or values of the rows",
+    ),
+    DataOption(
+        "--copy",
+        "copy",
+        (".npy",),
+        bool,
+        "",
+        "copy the rows into memory and draw those held out (default: they stay on the disk, and the last of "
+        "the file are held out)",
+    ),
+    DataOption(
+        "--channels",
+        "channels",
+        (".npz", ".npy"),
+        str,
+        "first|last",
+        "where the channels of images stand (default: where their number is 1, 3 or 4)",
     ),
     DataOption(
         "--image-shape",

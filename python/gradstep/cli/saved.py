@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from gradstep.estimators.base import BaseTrainer
 
 # How a file is written; what is split or held out goes with training alone.
-_READING = ("--delimiter", "--decimal", "--encoding", "--header", "--x-key")
-_ANSWERS = ("--target", "--y-key")
+_READING = (
+    *("--delimiter", "--decimal", "--encoding", "--header"),
+    *("--x-key", "--image-shape", "--channels", "--max-bytes"),
+)
+_ANSWERS = ("--target", "--y-key", "--labels")
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def check_rows(file: str) -> str:
     """
     kind = kind_of_file(file)
     if kind is None:
-        raise InvalidParameterError(f"FILE must be a .csv or .npz file, got {file!r}")
+        raise InvalidParameterError(f"FILE must be a .csv, .npz or .npy file, got {file!r}")
     if not expanded(file, "FILE").is_file():
         raise DatasetNotFoundError(f"FILE must be an existing file, got {file!r}")
     return kind
@@ -167,6 +170,9 @@ def _read_arrays(model: SavedModel, file: str, given: dict[str, Any], answers: b
     from gradstep.datasets.arrays import read_arrays
 
     task = "classification" if hasattr(model.estimator, "predict_proba") else "regression"
-    y = given.get("y", "y") if answers else None
-    X, y, notes = read_arrays(file, given.get("X", "X"), y, task=task)
+    if answers and "y" not in given:
+        if kind_of_file(file) == ".npy":
+            raise InvalidParameterError(f"--labels must name the .npy file with the answers to {file}")
+        given["y"] = "y"
+    X, y, notes = read_arrays(file, task=task, **given)
     return FurtherRows(X, y, list(notes))

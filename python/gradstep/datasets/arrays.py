@@ -185,7 +185,14 @@ def load_npy(
 
 
 def read_arrays(
-    path: str | os.PathLike[str], X: str = "X", y: str | os.PathLike[str] | None = None, *, task: str
+    path: str | os.PathLike[str],
+    X: str = "X",
+    y: str | os.PathLike[str] | None = None,
+    *,
+    task: str,
+    image_shape: ImageShape | None = None,
+    channels: str | None = None,
+    max_bytes: int | None = None,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, tuple[str, ...]]:
     """Read further rows for a model from an .npz file, or from .npy files.
 
@@ -198,6 +205,10 @@ def read_arrays(
     y : str, path or None
         Key of the targets, or the .npy file that they are; None reads none.
     task : {"classification", "regression"}
+    image_shape : tuple of int, optional
+    channels : {"first", "last"}, optional
+    max_bytes : int, optional
+        As of `load_npz`.
 
     Returns
     -------
@@ -213,10 +224,10 @@ def read_arrays(
     is_npz = Path(path).suffix.lower() == ".npz"
     owner = "load_npz" if is_npz else "load_npy"
     file = existing_file(path, owner, "path" if is_npz else "X")
-    reading = _Reading(owner, task, None, None)
+    reading = _Reading(owner, task, image_shape, channels)
     if is_npz:
         keys = {"X": X} if y is None else {"X": X, "y": str(y)}
-        arrays = read_npz(file, keys, owner, None)
+        arrays = read_npz(file, keys, owner, max_bytes)
         whose = {parameter: f"array {key!r} of {file}" for parameter, key in keys.items()}
     else:
         arrays, whose = {"X": map_npy(file)}, {"X": str(file), "y": str(y)}
