@@ -138,6 +138,11 @@ def test_rungs():
     assert gs.SuccessiveHalving(1.5).rungs(6) == [1, 2, 3, 5]
     assert gs.SuccessiveHalving(2, 5).rungs(5) == []
     assert gs.MedianStopping(3).rungs(6) == [3, 4, 5]
+    assert gs.SuccessiveHalving(1.01).rungs(10**6)[-1] < 10**6
+    with pytest.raises(
+        InvalidParameterError, match=r"`factor` of SuccessiveHalving must be >= 1.01, got 1.0"
+    ):
+        gs.SuccessiveHalving(1 + 1e-9)
 
 
 @pytest.mark.parametrize("kind", [gs.SuccessiveHalving, gs.MedianStopping])

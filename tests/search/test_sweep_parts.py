@@ -69,6 +69,27 @@ def test_whole_numbers_and_choices_are_equally_likely(values):
     assert len(counts) == 7
 
 
+def test_more_trials_than_allowed_are_refused_before_they_are_made():
+    grid = {"l2": range(10_000), "epochs": range(1, 10_001)}
+    message = "`max_trials` of {} must be at least the {} settings that there are to try, got {}: try fewer"
+    for space, n_trials, count in (
+        (grid, None, "100,000,000"),
+        ({"l2": gs.Uniform(0, 1)}, 10**9, "1,000,000,000"),
+        ([grid, grid], None, "200,000,000"),
+    ):
+        with pytest.raises(InvalidParameterError, match=message.format("Sweep", count, "100,000")):
+            gs.Sweep(trainer(), space, n_trials).fit(X, Y)
+    for own in ({"param_grid": grid}, {"param_grid": {"l2": gs.Uniform(0, 1)}, "n_iter": 10**8}):
+        with pytest.raises(
+            InvalidParameterError, match=message.format("FusedSearchCV", "100,000,000", "100,000")
+        ):
+            gs.FusedSearchCV(trainer(), **own).fit(X, Y)
+    few = {"l2": [0.0, 0.1, 0.2]}
+    with pytest.raises(InvalidParameterError, match="at least the 3 settings that there are to try, got 2"):
+        gs.Sweep(trainer(), few, max_trials=2).fit(X, Y)
+    assert gs.Sweep(trainer(), few, max_trials=3).fit(X, Y).results_.n_trials == 3
+
+
 def test_draws_follow_from_the_seed():
     space = {"l2": gs.LogUniform(1e-5, 1), "hidden": [(), (5,)]}
     assert drawn(space, 5, 1) == drawn(space, 5, 1) == drawn(space, 5, np.random.RandomState(1))

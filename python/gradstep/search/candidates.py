@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from gradstep.errors import InvalidParameterError
+from gradstep.search.spaces import MOST_TRIALS, check_count
 
 _OWNER = "FusedSearchCV"
 _DRAWN = 10
@@ -20,13 +21,15 @@ def candidates(
     param_distributions: Any,
     n_iter: int | None,
     random_state: int | np.random.RandomState | None,
+    most: int = MOST_TRIALS,
 ) -> list[dict[str, Any]]:
     """Return the settings to try, the same as scikit-learn's searches have for the same arguments.
 
     Raises
     ------
     InvalidParameterError
-        There are both or neither, or one is not a dict of values or a list of them.
+        There are both or neither, one is not a dict of values or a list of them, or there are more than
+        `most`.
     """
     if (param_grid is None) == (param_distributions is None):
         raise InvalidParameterError(
@@ -42,8 +45,14 @@ def candidates(
         )
     is_drawn = any(hasattr(values, "rvs") for part in dicts for values in part.values())
     try:
+        whole = 0 if is_drawn else len(ParameterGrid(dicts))
         if is_drawn or name == "param_distributions" or n_iter is not None:
-            return list(ParameterSampler(dicts, n_iter or _DRAWN, random_state=random_state))
+            count = n_iter or _DRAWN
+            check_count(_OWNER, min(count, whole) if whole else count, most)
+            return list(ParameterSampler(dicts, count, random_state=random_state))
+        check_count(_OWNER, whole, most)
         return list(ParameterGrid(dicts))
+    except InvalidParameterError:
+        raise
     except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"`{name}` of {_OWNER}: {error}") from error

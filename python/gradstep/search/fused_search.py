@@ -29,6 +29,7 @@ from gradstep.search.groups import Limits
 from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit, index_by
+from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.utils import interrupt
@@ -83,7 +84,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         How many settings to draw, 10 by default; of lists alone none is drawn twice.
     random_state : int, RandomState or None, default=None
         Determines what is drawn and, where that of `estimator` is None, its `random_state`.
-    max_memory : int, optional
+    max_trials, max_memory : int
         As for `Sweep`.
 
     Attributes
@@ -149,6 +150,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         param_distributions: Any = None,
         n_iter: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        max_trials: int = MOST_TRIALS,
         max_memory: int | None = None,
     ) -> None:
         self.estimator = estimator
@@ -164,6 +166,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.param_distributions = param_distributions
         self.n_iter = n_iter
         self.random_state = random_state
+        self.max_trials = max_trials
         self.max_memory = max_memory
 
     def fit(
@@ -210,7 +213,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
         self._set_scorers()
-        tried = candidates(self.param_grid, self.param_distributions, self.n_iter, self.random_state)
+        space = self.param_grid, self.param_distributions
+        tried = candidates(*space, self.n_iter, self.random_state, int(self.max_trials))
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         base = trials.seeded(self.estimator, int(seed))
         X, y = rows_of(X, y, f"{_OWNER}.fit")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.nn.metrics import COLUMN
-from gradstep.utils.constraints import NUMBER, WHOLE, Constraint, above, at_least, check
+from gradstep.utils.constraints import NUMBER, WHOLE, Constraint, at_least, check
 from gradstep.utils.names import KnownParameters
 
 Curves = Sequence[npt.NDArray[np.float64]]
@@ -62,7 +62,7 @@ class SuccessiveHalving(KnownParameters):
     Parameters
     ----------
     factor : float, default=3
-        > 1.
+        >= 1.01: by less nothing would be compared in most epochs.
     min_epochs : int, default=1
         >= 1.
     metric : str, default="validation_loss"
@@ -82,7 +82,7 @@ class SuccessiveHalving(KnownParameters):
     metric: str = "validation_loss"
 
     def __post_init__(self) -> None:
-        _check(self, factor=(NUMBER, above(1)))
+        _check(self, factor=(NUMBER, at_least(1.01)))
 
     def rungs(self, epochs: int) -> list[int]:
         """Return the epochs after which trials are compared."""

@@ -167,22 +167,33 @@ class _Runner:
     def train(self, pruner: Pruner | None, should_stop: Callable[[], bool]) -> None:
         """Train all models to their ends, or until `should_stop` says so."""
         last = max(int(trial.settings.epochs) for trial in self._trials)
-        rungs = list(pruner.rungs(last)) if pruner else []
         try:
-            for rung, epoch in enumerate([*rungs, last]):
-                place = 0
-                while place < len(self._groups):
-                    place += self._advance(place, epoch, should_stop)
-                    if self.is_ended or should_stop():
-                        return
-                if pruner and rung < len(rungs):
-                    self._compare(pruner, rung)
+            if pruner and not self._climb(pruner, last, should_stop):
+                return
+            self._advance_all(last, should_stop)
         finally:
             for group in self._groups:
                 group.loop = None
             for trial in self._trials:
                 trial.end(Status.INTERRUPTED)
                 trial.settle()
+
+    def _climb(self, pruner: Pruner, last: int, should_stop: Callable[[], bool]) -> bool:
+        """Train from rung to rung. Returns False when the search ends before the last of them."""
+        for rung, epoch in enumerate(pruner.rungs(last)):
+            if not self._advance_all(epoch, should_stop):
+                return False
+            self._compare(pruner, rung)
+        return True
+
+    def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
+        """Train all groups up to the end of an epoch. Returns False when the search ends before."""
+        place = 0
+        while place < len(self._groups):
+            place += self._advance(place, epoch, should_stop)
+            if self.is_ended or should_stop():
+                return False
+        return True
 
     def _advance(self, place: int, epoch: int, should_stop: Callable[[], bool]) -> int:
         """Train a group up to the end of an epoch; return 0 where its halves stand in its place, else 1."""

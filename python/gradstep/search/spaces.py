@@ -16,6 +16,9 @@ from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
 from gradstep.utils.text import given
 
+#: Most settings that a search tries unless it is told otherwise: all are made before the first is trained.
+MOST_TRIALS = 100_000
+
 Seed = int | np.random.RandomState | None
 
 
@@ -132,6 +135,7 @@ def draw(
     n_trials: int | None,
     random_state: Seed,
     owner: str = "Trainer",
+    most: int = MOST_TRIALS,
 ) -> list[dict[str, Any]]:
     """Return the parameters of every trial.
 
@@ -149,12 +153,14 @@ def draw(
     random_state : int, RandomState or None
     owner : str, default="Trainer"
         Whose parameters they are.
+    most : int, default=MOST_TRIALS
+        Trials that there may be.
 
     Raises
     ------
     InvalidParameterError
-        The space is empty, has an unknown name or what is neither list nor distribution, or does
-        not fit `n_trials`.
+        The space is empty, has an unknown name or what is neither list nor distribution, does not fit
+        `n_trials`, or has too many trials.
     """
     spaces = list(space) if isinstance(space, (list, tuple)) and space else [space]
     if len({frozenset(each) if isinstance(each, Mapping) else None for each in spaces}) > 1:
@@ -163,12 +169,13 @@ def draw(
         )
     for each in spaces:
         _check_space(each, known, owner)
+    check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
+    check_count("Sweep", sum(_count(each, n_trials) for each in spaces), most)
     generator = check_random_state(random_state)
     return [trial for each in spaces for trial in _draw(each, n_trials, generator)]
 
 
 def _draw(space: Any, n_trials: int | None, generator: np.random.RandomState) -> list[dict[str, Any]]:
-    check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
     distributions = [name for name, values in space.items() if isinstance(values, Distribution)]
     if distributions and n_trials is None:
         raise InvalidParameterError(
@@ -188,6 +195,21 @@ def _draw(space: Any, n_trials: int | None, generator: np.random.RandomState) ->
         {name: _as_python(sampler.rvs(random_state=generator)) for name, sampler in samplers.items()}
         for _ in range(n_trials)
     ]
+
+
+def check_count(owner: str, count: int, most: int) -> None:
+    """Raise InvalidParameterError where a search has more settings to try than it may."""
+    if count > most:
+        raise InvalidParameterError(
+            f"`max_trials` of {owner} must be at least the {count:,} settings that there are to try, got "
+            f"{most:,}: try fewer, or raise it"
+        )
+
+
+def _count(space: Any, n_trials: int | None) -> int:
+    """Return how many trials a space has."""
+    lists = [values for values in space.values() if not isinstance(values, Distribution)]
+    return math.prod(map(len, lists)) if n_trials is None else int(n_trials)
 
 
 def _check_space(space: Any, known: Collection[str], owner: str) -> None:

@@ -69,6 +69,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         labels nearly the same of every class, and of none all. None holds out nothing.
     keep_trainers : bool, default=False
         Whether all models are kept, or only the best.
+    max_trials : int, default=100_000
+        Settings that the search may have; more are refused before they are made.
     max_memory : int, optional
         Bytes that the models of a group may take; by default half of what is available. More models
         make several groups.
@@ -134,6 +136,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         folds: int | Iterable[Any] | None = None,
         validation_share: float | None = 0.2,
         keep_trainers: bool = False,
+        max_trials: int = spaces.MOST_TRIALS,
         max_memory: int | None = None,
         callbacks: Sequence[Callable[[Sweep], bool | None]] = (),
         verbose: int = 0,
@@ -147,6 +150,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         self.folds = folds
         self.validation_share = validation_share
         self.keep_trainers = keep_trainers
+        self.max_trials = max_trials
         self.max_memory = max_memory
         self.callbacks = callbacks
         self.verbose = verbose
@@ -332,7 +336,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         split_seed, trainer_seed = generator.randint(2**31 - 1, size=2)
         base = trials.seeded(self.trainer, int(trainer_seed))
         known, owner = base.get_params(deep=False), type(base).__name__
-        candidates = spaces.draw(self.space, known, self.n_trials, generator, owner)
+        candidates = spaces.draw(self.space, known, self.n_trials, generator, owner, int(self.max_trials))
         return candidates, base, int(split_seed)
 
     def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
