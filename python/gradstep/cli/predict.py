@@ -13,6 +13,7 @@ from typing import Any
 from gradstep.cli import data as data_options
 from gradstep.cli import output, progress, saved
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.text import printable
 
 _EXAMPLES = """examples:
   gradstep predict species.model flowers.csv
@@ -49,11 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
     with data_options.plain_errors():
         text = _table(model, rows.X, proba=arguments.proba)
     if arguments.output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text, keep="\n") if sys.stdout.isatty() else text)
         return 0
     from gradstep.utils.files import write_atomically
 
-    write_atomically(arguments.output, text.encode())
+    write_atomically(arguments.output, text.encode("utf-8", "backslashreplace"))
     console.print(f"answers {arguments.output}")
     return 0
 

@@ -7,8 +7,10 @@ import warnings
 from typing import Any
 
 import matplotlib.figure
+from matplotlib.text import Text
 
 from gradstep.utils import notebook
+from gradstep.utils.text import printable
 
 # Pixels per inch of what a notebook gets, of which it shows so many as one.
 _DPI, _DENSITY = 160, 2
@@ -19,6 +21,12 @@ class Figure(matplotlib.figure.Figure):
 
     A notebook shows it where it is the last value of a cell, without any magic.
     """
+
+    def draw(self, renderer: Any) -> None:
+        """Draw, with escapes in place of letters that no font has."""
+        for written in self.findobj(Text):
+            written.set_text(printable(written.get_text(), keep="\n"))
+        super().draw(renderer)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         """Return the picture that notebooks show, sharp on screens of twice the density."""

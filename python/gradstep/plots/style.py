@@ -121,7 +121,8 @@ def _wrapped(figure: Figure, notes: Iterable[str]) -> str:
 
 
 def shorten(name: str, length: int = 40) -> str:
-    """Return at most so many characters of a text."""
+    """Return at most so many characters of a text, those that no font has as escapes."""
+    name = text.printable(name)
     return name if len(name) <= length else name[: length - 1] + "…"
 
 

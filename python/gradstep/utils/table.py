@@ -220,7 +220,7 @@ def _written(content: str, path: str | os.PathLike[str] | None) -> str | None:
     """Write a text to a file if there is one, else return it."""
     if path is None:
         return content
-    write_atomically(path, content.encode("utf-8"))
+    write_atomically(path, content.encode("utf-8", "backslashreplace"))
     return None
 
 
