@@ -18,7 +18,8 @@ from rich.console import Console
 
 import gradstep as gs
 from gradstep import cli
-from gradstep.cli import search_progress, spaces
+from gradstep.cli import spaces
+from gradstep.search import progress
 from sweep_cases import HELD_OUT, X, Y, trainer
 
 SWEEP = ("sweep", "--data", "digits", "--random-state", "0", "--epochs", "3", "--backend", "numpy")
@@ -210,7 +211,7 @@ class Told:
         self.all = []
 
     def __call__(self, sweep):
-        self.all.append(search_progress.standing(sweep, 67, 2.0))
+        self.all.append(progress.standing(sweep.trials_, sweep.metric, 67, 2.0))
 
 
 def test_standing_counts_models_epochs_and_time():
@@ -241,11 +242,11 @@ def test_the_best_so_far_has_the_best_metric_and_has_not_diverged():
 def test_live_table_tells_all():
     console = Console(force_terminal=True, width=100, file=io.StringIO())
     shown = []
-    with search_progress.search_progress(console, 67, stops_early=True) as watch:
+    with progress.on_console(console, "validation_loss", stops_early=True) as watch:
 
         def look(sweep):
-            watch(sweep)
-            shown.append(watch.table(sweep))
+            watch.show(sweep.trials_, 67)
+            shown.append(watch.table())
 
         gs.Sweep(trainer(), {"l2": [0.0, 0.1]}, callbacks=(look,)).fit(X, Y, eval_set=HELD_OUT)
     with console.capture() as capture:
@@ -255,11 +256,11 @@ def test_live_table_tells_all():
 
 
 def test_words():
-    assert search_progress.models_words(Counter(pruned=2, running=3, diverged=0)) == "3 running, 2 pruned"
-    assert search_progress.models_words(Counter(waiting=1, early_stopped=2)) == "1 waiting, 2 early stopped"
-    assert search_progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00 %"
-    assert search_progress.speed_words(1234) == "1.23 k rows/s"
-    assert search_progress.clock(3725) == "1:02:05"
+    assert progress.models_words(Counter(pruned=2, running=3, diverged=0)) == "3 running, 2 pruned"
+    assert progress.models_words(Counter(waiting=1, early_stopped=2)) == "1 waiting, 2 early stopped"
+    assert progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00 %"
+    assert progress.speed_words(1234) == "1.23 k rows/s"
+    assert progress.clock(3725) == "1:02:05"
 
 
 def test_live_table_on_a_terminal_goes_and_leaves_the_results():

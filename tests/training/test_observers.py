@@ -1,6 +1,5 @@
-"""Callbacks, early stopping and the lines of `verbose`."""
+"""Callbacks and early stopping."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -88,16 +87,6 @@ def test_early_stopping_keeps_the_best_or_the_last_model(restore_best):
     kept = best if restore_best else len(losses) - 1
     assert model.evaluate(X[90:], Y[90:]).loss == losses[kept]
     assert model.n_iter_ == kept + 1
-
-
-def test_verbose_prints_a_line_per_evaluation(capsys):
-    trainer(epochs=3, verbose=1).fit(X, Y, eval_set=(X, Y))
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert lines[1].startswith("epoch 2  update 4  seconds")
-    assert re.search("train loss .* validation loss", lines[1])
-    trainer(epochs=3).fit(X, Y)
-    assert capsys.readouterr().out == ""
 
 
 def test_a_regressor_stops_on_r2_and_keeps_its_best():

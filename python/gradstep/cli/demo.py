@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import gradstep
-from gradstep.cli import progress
+from gradstep.cli import terminal
 from gradstep.cli.output import INTERRUPTED, check_writable
 from gradstep.cli.train import TrainingOutcome, fit, write_report
+from gradstep.utils.progress import make_console
 
 # Both reach what they can within their epochs; found by trying a few rates on the validation rows.
 _NETWORKS: dict[str, dict[str, Any]] = {
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, show the metrics and write the report; return the exit status."""
     check_writable(arguments.report, "--report")
-    console = progress.make_console()
+    console = make_console()
     data = gradstep.datasets.load_digits()
     console.print("Learning to read handwritten digits of 8 x 8 pixels, 1,797 of them.\n")
     outcomes = []
@@ -68,4 +69,4 @@ def _table(outcomes: list[TrainingOutcome]) -> Any:
         )
         for outcome in outcomes
     ]
-    return progress.make_table(columns, rows)
+    return terminal.make_table(columns, rows)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gradstep._version import __version__
 from gradstep.cli import data as data_options
-from gradstep.cli import output, progress, saved
+from gradstep.cli import output, saved, terminal
+from gradstep.utils.progress import make_console
 
 _EXAMPLES = """examples:
   gradstep evaluate species.model test.csv
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gradstep.utils import text
 
     saved.check_rows(arguments.file)
-    console = progress.make_console(stderr=arguments.json)
+    console = make_console(stderr=arguments.json)
     model = saved.load(arguments.model)
     rows = saved.read(model, arguments, answers=True)
     rows.tell(arguments.file, console)
@@ -53,5 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
     columns = ("", "rows", *(name.replace("_", " ") for name in metrics))
     values = [value_text(name, value) for name, value in metrics.items()]
     name = Path(arguments.file).name
-    console.print(progress.make_table(columns, [(name, text.count(len(rows.X)), *values)]))
+    console.print(terminal.make_table(columns, [(name, text.count(len(rows.X)), *values)]))
     return 0

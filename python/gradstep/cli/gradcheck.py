@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from gradstep.cli import data as data_options
-from gradstep.cli import options, progress
+from gradstep.cli import options
+from gradstep.utils.progress import make_console
 
 # The parameters that the gradient at the initial weights depends on.
 _PARAMETERS = (
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gradstep.utils import text
 
     trainer = options.make_estimator(arguments)
-    data, console = data_options.load(arguments), progress.make_console()
+    data, console = data_options.load(arguments), make_console()
     data_options.tell(data, console)
     rows = data.train
     X, y = rows.X[: arguments.rows], rows.y[: arguments.rows]

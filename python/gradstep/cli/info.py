@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gradstep
-from gradstep.cli import progress
+from gradstep.utils.progress import make_console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     ready = {name: reason or "ready" for name, reason in info["backends"].items()}
     lines = list(_lines({**info, "backends": ready}))
     width = max(len(name) for name, _ in lines)
-    console = progress.make_console()
+    console = make_console()
     for name, value in lines:
         console.print(f"{name:<{width}}  {value}".rstrip())
     return 0

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gradstep.cli import data as data_options
-from gradstep.cli import output, progress, saved
+from gradstep.cli import output, saved
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.progress import make_console
 from gradstep.utils.text import printable
 
 _EXAMPLES = """examples:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     output.check_files({"--output": arguments.output}, sources)
     saved.check_rows(arguments.file)
     # Standard output belongs to the answers.
-    console = progress.make_console(stderr=arguments.output is None)
+    console = make_console(stderr=arguments.output is None)
     model = saved.load(arguments.model)
     if arguments.proba and not hasattr(model.estimator, "predict_proba"):
         raise InvalidParameterError("--proba goes with a model of classes, got one of real values")

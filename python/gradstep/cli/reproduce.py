@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradstep.cli import options, progress
+from gradstep.cli import options, terminal
 from gradstep.cli.output import INTERRUPTED, check_apart, check_writable
+from gradstep.utils.progress import counter, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,14 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     _check_outputs(arguments)
     reports = _reports(arguments)
-    console, began = progress.make_console(), time.perf_counter()
+    console, began = make_console(), time.perf_counter()
     runner = ReportRunner(data.split(load_cifar10(arguments.path, train="all", validation=None)))
     results: list[ReportResult] = []
     interrupted = False
     for report in reports:
         results.append(ReportResult(report))
         try:
-            with progress.counter(console, f"report {report.number}", report.trainings) as tell:
+            with counter(console, f"report {report.number}", report.trainings) as tell:
                 runner.run(results[-1], tell)
         except KeyboardInterrupt:
             interrupted = True
@@ -118,7 +119,7 @@ def _show(console: Console, result: ReportResult, *, judged: bool) -> None:
             outside += [len(lines)] if row.verdict == verdicts.OUTSIDE else []
             lines.append((f"  {setting}", *cells))
             notes += [f"  {setting}: {row.note}"] if row.note else []
-    table: Any = progress.make_table(verdicts.COLUMNS, lines, fold=True)
+    table: Any = terminal.make_table(verdicts.COLUMNS, lines, fold=True)
     for place in outside:
         table.rows[place].style = "bold red"
     console.print(f"\nReport {result.report.number}: {result.report.title}\n")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import gradstep
 from gradstep._version import __version__
 from gradstep.cli import data as data_options
-from gradstep.cli import options, output, progress, search_progress, spaces, train
+from gradstep.cli import options, output, spaces, terminal, train
 from gradstep.cli.loader_options import DATA_OPTIONS
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.progress import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, show what was found, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
-    console = progress.make_console(stderr=arguments.json)
+    console = make_console(stderr=arguments.json)
     parameters = _parameters(arguments)
     data = _load(arguments)
     data_options.tell(data, console)
@@ -156,16 +157,20 @@ def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: 
     if isinstance(space.get("augment"), list):
         tried = [data_options.on_images(augmentation, data) for augmentation in space["augment"]]
         space = space | {"augment": tried}
-    watch = search_progress.search_progress(
-        console, len(data.train), stops_early=pruner is not None, quiet=quiet
-    )
+    from gradstep.search.progress import on_console
+
+    watch = on_console(console, parameters["metric"], stops_early=pruner is not None, quiet=quiet)
+
+    def show(sweep: Sweep) -> None:
+        watch.show(sweep.trials_, len(data.train))
+
     sweep = gradstep.Sweep(
         **parameters
         | {
             "trainer": trainer,
             "space": space,
             "pruner": pruner and replace(pruner, metric=parameters["metric"]),
-            "callbacks": (watch,),
+            "callbacks": (show,),
         }
     )
     with watch, data_options.plain_errors():
@@ -176,6 +181,7 @@ def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: 
 def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, console: Console) -> None:
     """Print the best trials, and the metrics of the best model."""
     from gradstep.nn.metrics import value_text
+    from gradstep.search.progress import params_words
     from gradstep.utils.text import duration, short
 
     found = sweep.results_
@@ -183,7 +189,7 @@ def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, cons
     columns = ("trial", *found.parameters, "status", *metrics, "epoch")
     order = found.ranking().tolist()
     rows = [row | {sweep.metric: row["score"]} for row in found.rows()]
-    table = progress.make_table(
+    table = terminal.make_table(
         [name if name in found.parameters else name.replace("_", " ") for name in columns],
         [
             [
@@ -201,7 +207,7 @@ def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, cons
     if len(order) > _SHOWN:
         console.print(f"... and {len(order) - _SHOWN} more")
     if best is not None:
-        console.print(f"\nbest: {best.name}, {search_progress.params_words(sweep.best_params_)}\n")
+        console.print(f"\nbest: {best.name}, {params_words(sweep.best_params_)}\n")
         console.print(train.metrics_table(best))
 
 

@@ -6,15 +6,18 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradstep
 from gradstep._version import __version__
 from gradstep.cli import data as data_options
-from gradstep.cli import options, output, progress
+from gradstep.cli import options, output, terminal
 from gradstep.errors import DivergedError
+from gradstep.utils.progress import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from gradstep import Metrics
     from gradstep.datasets import DataSet
     from gradstep.estimators.base import BaseTrainer
+    from gradstep.training.progress import FitProgress
 
 _EXAMPLES = """examples:
   gradstep train --data digits --hidden 64 --learning-rate 0.1
@@ -83,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = {"--report": arguments.report, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
     # With --json, standard output belongs to the machine.
-    console = progress.make_console(stderr=arguments.json)
+    console = make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)
     data = data_options.load(arguments)
     data_options.tell(data, console)
@@ -124,8 +128,12 @@ def fit(
     """
     parameters = trainer.get_params(deep=False)
     parameters["augment"] = data_options.on_images(parameters["augment"], data)
-    watch = progress.training_progress(console, name.ljust(width), parameters["epochs"], quiet=quiet)
-    watched: Any = type(trainer)(**parameters | {"callbacks": (watch,)})
+    from gradstep.training.progress import FitProgress, on_console
+
+    label, epochs = name.ljust(width), parameters["epochs"]
+    watch = FitProgress() if quiet else on_console(console, label, epochs)
+    callback = partial(_watch, watch)
+    watched: Any = type(trainer)(**parameters | {"callbacks": (callback,)})
     diverged = None
     began = time.perf_counter()
     with watch, data_options.plain_errors():
@@ -140,6 +148,11 @@ def fit(
     model = type(trainer)(**parameters)
     model.publish(watched.result())
     return TrainingOutcome(name, model, data, seconds, measure(model, data), diverged)
+
+
+def _watch(progress: FitProgress, trainer: BaseTrainer, row: Mapping[str, float]) -> None:
+    """Tell a new row of the history to who watches."""
+    progress.on_row(trainer.history_)
 
 
 def measure(trainer: Any, data: DataSet) -> dict[str, Metrics]:
@@ -183,7 +196,7 @@ def metrics_table(outcome: TrainingOutcome) -> Any:
         (part, text.count(len(parts[part])), *(value_text(name, metrics[name]) for name in names))
         for part, metrics in outcome.metrics.items()
     ]
-    return progress.make_table(("", "rows", *(name.replace("_", " ") for name in names)), rows)
+    return terminal.make_table(("", "rows", *(name.replace("_", " ") for name in names)), rows)
 
 
 def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:

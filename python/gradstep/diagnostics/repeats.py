@@ -17,6 +17,7 @@ from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
 from gradstep.utils.constraints import WHOLE, at_least, check, either, instance, sequence_of
 from gradstep.utils.printed_table import PrintedTable
+from gradstep.utils.progress import counter, make_console
 from gradstep.utils.table import Table, cell
 
 _OWNER = "repeat"
@@ -94,6 +95,7 @@ def repeat(
     sample_weight: npt.ArrayLike | None = None,
     eval_set: Any = None,
     test_set: Any = None,
+    verbose: int = 0,
 ) -> Repeats:
     """Train one setting with several seeds and return the metrics of every model, with mean and std.
 
@@ -114,6 +116,9 @@ def repeat(
     eval_set, test_set : pair (X, y) or triple (X, y, sample_weight), optional
         Validation rows, which `fit` evaluates while it trains; test rows, which it never sees. `Rows` of
         a data set will do, too.
+    verbose : int, default=0
+        1 shows how many seeds are done: a bar in terminals and notebooks, else a line for each. What the
+        trainer itself shows is its own `verbose`.
 
     Returns
     -------
@@ -140,6 +145,7 @@ def repeat(
     True
     """
     check(_OWNER, "trainer", trainer, (instance(BaseTrainer, "a Trainer or Regressor"),))
+    check(_OWNER, "verbose", verbose, TRAINER["verbose"])
     chosen = _seeds(seeds)
     sets = {
         "train": ValidationRows(X, y, sample_weight, _OWNER),
@@ -149,18 +155,21 @@ def repeat(
     trainers: list[BaseTrainer] = []
     rows: list[dict[str, Any]] = []
     errors: list[DivergedError] = []
-    for seed in chosen:
-        trainers.append(clone(trainer).set_params(random_state=seed))
-        row: dict[str, Any] = {"seed": seed}
-        try:
-            trainers[-1].fit(X, y, sample_weight=sample_weight, eval_set=eval_set)
-            row |= _ending(trainers[-1])
-        except DivergedError as error:
-            errors.append(error)
-            row |= {"status": Status.DIVERGED.value, "update": error.update, "seconds": np.nan}
-        rows.append(row | _metrics(trainers[-1], sets, Status(row["status"]).is_complete))
-        if row["status"] == Status.INTERRUPTED:
-            break
+    with counter(make_console(), _OWNER, len(chosen), quiet=not verbose) as tell:
+        for seed in chosen:
+            tell(f"seed {seed}", 0)
+            trainers.append(clone(trainer).set_params(random_state=seed))
+            row: dict[str, Any] = {"seed": seed}
+            try:
+                trainers[-1].fit(X, y, sample_weight=sample_weight, eval_set=eval_set)
+                row |= _ending(trainers[-1])
+            except DivergedError as error:
+                errors.append(error)
+                row |= {"status": Status.DIVERGED.value, "update": error.update, "seconds": np.nan}
+            rows.append(row | _metrics(trainers[-1], sets, Status(row["status"]).is_complete))
+            if row["status"] == Status.INTERRUPTED:
+                break
+            tell("", 1)
     if len(errors) == len(rows):
         errors[0].add_note(f"Each of the {len(rows)} seeds of {_OWNER} diverged; this is seed {chosen[0]}.")
         raise errors[0]

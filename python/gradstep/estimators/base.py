@@ -21,6 +21,7 @@ from gradstep.plan.network import Layers
 from gradstep.plan.settings import FAMILIES, OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.storage import model_file
+from gradstep.training import progress
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.loop import TrainingLoop
@@ -194,7 +195,8 @@ class BaseTrainer(NestedParameters):
         recorder = FitRecorder(settings, job, fitted)
         recorder.on_row = self.on_row(recorder)
         loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
-        with interrupt.deferred() as stop:
+        with progress.of_verbose(settings.verbose, settings.epochs) as watch, interrupt.deferred() as stop:
+            recorder.watch = watch.on_row if settings.verbose else None
             try:
                 loop.advance(job.plan.updates, stop)
             except BaseException:

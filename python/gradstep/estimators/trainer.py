@@ -96,7 +96,8 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
     random_state : int, RandomState or None, default=None
         Determines the initial weights, the order of rows and the draws of `augment`.
     verbose : int, default=0
-        1 prints a line for every row of the history.
+        1 shows how the training goes on: a bar in terminals and notebooks, elsewhere about ten lines. 2
+        prints a line for every row of the history.
 
     Attributes
     ----------

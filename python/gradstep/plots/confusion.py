@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from gradstep.errors import InvalidParameterError
+from gradstep.estimators.reading import read_targets
 from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
 from gradstep.plots.style import GRID, INK, MUTED, add_notes, add_title, readable_on, shorten, size
@@ -74,16 +75,15 @@ def confusion_matrix(
     True
     """
     what = "`trainer` of confusion_matrix"
-    fitted_model(trainer, what, "Trainer of one label a row", takes=("labels",))
+    fitted = fitted_model(trainer, what, "Trainer of one label a row", takes=("labels",))
     names = [str(name) for name in (trainer.classes_ if class_names is None else class_names)]
     k = len(trainer.classes_)
     if len(names) != k:
         raise InvalidParameterError(
             f"`class_names` of confusion_matrix must have {k} names, one per class, got {len(names)}"
         )
-    # Checks X and y together, which `predict` cannot.
-    trainer.evaluate(X, y)
-    true, predicted = (np.searchsorted(trainer.classes_, np.asarray(v)) for v in (y, trainer.predict(X)))
+    rows, true = read_targets(trainer, fitted.targets, X, y, "confusion_matrix")
+    predicted = fitted.loss.answers(fitted.scores(rows, trainer.backend, trainer.n_threads))
     counts = np.bincount(true * k + predicted, minlength=k * k).reshape(k, k)
     side = float(np.clip(0.46 * k, 2.4, 9.0))
     figure = Figure(figsize=size(figsize, (side + 1.6, side + 1.0), "confusion_matrix"), layout="constrained")

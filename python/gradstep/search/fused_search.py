@@ -27,6 +27,7 @@ from gradstep.search.fold_scores import FoldScores, measure
 from gradstep.search.folds import pairs_of
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import FUSED_SEARCH
+from gradstep.search.progress import of_verbose
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit, index_by
 from gradstep.search.spaces import MOST_TRIALS
@@ -70,7 +71,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     cv : int, splitter or iterable of pairs of row numbers, optional
         5 folds by default; those of an int have equal shares of every class, where y are labels.
     verbose : int, default=0
-        1 prints which models train together.
+        1 prints which models train together, and shows how they go on.
     pre_dispatch : object
         Ignored.
     error_score : float or "raise", default=nan
@@ -223,7 +224,9 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         for trial in made:
             if not _is_watched(trial.settings):
-                trial.settings = replace(trial.settings, evaluate_every=None)
+                # Running metrics cost nothing, and tell who watches how far the models are.
+                every = "running" if self.verbose else None
+                trial.settings = replace(trial.settings, evaluate_every=every)
         settings = [trial.settings for trial in made]
         rows = read(base, settings, (X, y, sample_weight, None)).split(pairs, whose)
         trials.check_images(made, rows.sizes(0).d, _OWNER)
@@ -234,7 +237,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             Limits.of(self.max_memory),
             on_start=self._on_start,
             gives_up=False,
-            verbose=self.verbose,
+            progress=of_verbose(self.verbose, None),
         )
         self.interrupted_ = run.interrupted
         self._check_diverged(made)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradstep.search.data import SearchRows
 from gradstep.search.groups import Limits, partition
+from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.trials import Trial
 from gradstep.training.loop import TrainingLoop
@@ -71,7 +72,7 @@ def run_trials(
     on_start: Callable[[SearchRun], None] | None = None,
     on_evaluation: Callable[[Group], bool] | None = None,
     gives_up: bool = True,
-    verbose: int = 0,
+    progress: SearchProgress | None = None,
 ) -> SearchRun:
     """Train all models of all trials, all that can be in one pass over the rows.
 
@@ -94,8 +95,8 @@ def run_trials(
         Called with a group after every evaluation of it. A True ends the search.
     gives_up : bool, default=True
         Whether the other folds of a trial end when one has diverged.
-    verbose : int, default=0
-        1 prints the groups.
+    progress : SearchProgress, optional
+        Who watches.
 
     Returns
     -------
@@ -108,11 +109,18 @@ def run_trials(
     """
     for trial in trials:
         trial.folds = rows.n_folds
-    run = SearchRun(trials, _groups(trials, rows, limits, verbose))
+    progress = progress or of_verbose(0, None)
+    run = SearchRun(trials, _groups(trials, rows, limits, progress))
     if on_start:
         on_start(run)
-    runner = _Runner(run, rows, on_evaluation or (lambda group: False), gives_up)
-    with interrupt.deferred() as stop:
+    n = sum(rows.sizes(fold).n for fold in range(rows.n_folds)) // rows.n_folds
+
+    def call(group: Group) -> bool:
+        progress.show(trials, n)
+        return bool(on_evaluation and on_evaluation(group))
+
+    runner = _Runner(run, rows, call, gives_up)
+    with progress, interrupt.deferred() as stop:
         try:
             runner.train(pruner, stop)
         finally:
@@ -127,7 +135,9 @@ def run_trials(
     return run
 
 
-def _groups(trials: Sequence[Trial], rows: SearchRows, limits: Limits, verbose: int) -> list[Group]:
+def _groups(
+    trials: Sequence[Trial], rows: SearchRows, limits: Limits, progress: SearchProgress
+) -> list[Group]:
     """Return which models train together, and say it."""
     settings = [trial.settings for trial in trials]
     groups = []
@@ -140,8 +150,7 @@ def _groups(trials: Sequence[Trial], rows: SearchRows, limits: Limits, verbose: 
     for number, group in enumerate(groups):
         line = f"group {number}: {len(group.models)} models; {group.reason}"
         _log.info(line)
-        if verbose:
-            print(line, flush=True)
+        progress.say(line)
     return groups
 
 

@@ -19,6 +19,7 @@ from gradstep.search import spaces, trials
 from gradstep.search.data import Given, read, rows_of
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import SWEEP
+from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
@@ -78,7 +79,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         Called as ``callback(sweep)`` after every evaluation of a group; `trials_`, `groups_` and
         `results_` are those of that moment. A True ends the search.
     verbose : int, default=0
-        1 prints the groups, and the results at the end.
+        1 shows how the search goes on, live in terminals and notebooks and else in about ten lines, before
+        that the groups and after it the results.
 
     Attributes
     ----------
@@ -303,6 +305,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
             rows = rows.split(self.folds, "`folds` of Sweep")
         elif share is not None:
             rows = rows.hold_out(share, seed if split_seed is None else split_seed)
+        progress = of_verbose(self.verbose, self.metric, stops_early=self.pruner is not None)
         try:
             run_trials(
                 made,
@@ -311,14 +314,14 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
                 self.pruner,
                 on_start=self._on_start,
                 on_evaluation=self._on_evaluation,
-                verbose=self.verbose,
+                progress=progress,
             )
         finally:
             self._release(made)
         if self.folds is not None and not self.interrupted_:
             self._refit(X, y, sample_weight)
-        if self.verbose:
-            print(self.results_, flush=True)
+        if progress.is_shown:
+            progress.say(f"\n{self.results_}")
         return self
 
     def _of_folds(self, values: list[Any]) -> Any:

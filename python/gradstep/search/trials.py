@@ -19,8 +19,10 @@ from gradstep.plan.build import make_augmentation
 from gradstep.plan.settings import Settings
 from gradstep.search.results import Results
 from gradstep.training.history import History
+from gradstep.training.progress import FitLines
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
+from gradstep.utils.progress import make_console
 
 # What is true of a trial when it is true of one of its folds, first things first.
 _ORDER = (
@@ -85,6 +87,11 @@ class Trial:
     def begin(self, fold: int, recorder: FitRecorder) -> None:
         """Take the recorder of a fold; where callbacks watch, an estimator of its own follows it."""
         self.recorders[fold] = recorder
+        if self.settings.verbose:
+            name = f"trial {self.number}" + (f", fold {fold}" if self.folds > 1 else "")
+            all_rows = self.settings.verbose > 1
+            lines = FitLines(make_console(), name, int(self.settings.epochs), all_rows=all_rows)
+            recorder.watch = lines.on_row
         if self.settings.callbacks:
             estimator = self._own(fold)
             estimator.publish(recorder.result())

@@ -1,4 +1,4 @@
-"""What watches a training under its rules: early stopping, plateaus, and the lines that `verbose` prints."""
+"""What watches a training under its rules: early stopping and plateaus."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.nn.early_stopping import EarlyStopping
-from gradstep.nn.metrics import SPLITS, BestTracker
+from gradstep.nn.metrics import BestTracker
 from gradstep.nn.schedules import ReduceOnPlateau
-from gradstep.training.history import History, available_splits, metric_columns
 
 
 @dataclass
@@ -54,15 +53,3 @@ class PlateauState:
             return
         self._best.since = 0
         np.maximum(to_come * self._rule.factor, self._rule.min_rate, out=to_come)
-
-
-def print_row(history: History) -> None:
-    """Print the last row of a history in one line."""
-    row = history.rows[-1]
-    line = f"epoch {row['epoch']:.6g}  update {row['update']:.0f}  seconds {row['seconds']:.2f}"
-    for split in available_splits(row):
-        line += f"  {SPLITS[split]}"
-        for column in metric_columns(history, split):
-            name = column.removeprefix(f"{split}_")
-            line += "" if name == "cost" else f" {name} {row[column]:.4f}"
-    print(line, flush=True)

@@ -13,7 +13,7 @@ from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.settings import Settings
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
-from gradstep.training.observers import EarlyStoppingState, PlateauState, print_row
+from gradstep.training.observers import EarlyStoppingState, PlateauState
 from gradstep.training.result import TrainingResult
 from gradstep.training.setup import TrainingJob
 from gradstep.training.status import Status
@@ -52,6 +52,8 @@ class FitRecorder:
         Of the history, the one that describes the model kept; empty before the first.
     status : Status
     error : DivergedError, or None
+    watch : callable, or None
+        Called with the history after every row of it, before anybody is asked.
     batch_size, updates_per_epoch, n_threads : int
     backend : str
     """
@@ -72,6 +74,7 @@ class FitRecorder:
         self.n_threads = job.n_threads
         self.backend = job.backend.name
         self.on_row = on_row
+        self.watch: Callable[[History], None] | None = None
         self._kept = _Kept(fitted, {}, 0)
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
@@ -112,8 +115,8 @@ class FitRecorder:
         """Handle an evaluation. Returns True when the training of this model is over."""
         self.history.append(**row)
         self._keep(parameters, row)
-        if self.settings.verbose:
-            print_row(self.history)
+        if self.watch:
+            self.watch(self.history)
         if self._plateaus:
             self._plateaus.on_evaluation(row, to_come)
         wants_stop = self.on_row() if self.on_row else False
@@ -129,7 +132,7 @@ class FitRecorder:
         self.status = Status.DIVERGED
         self.error = error
         self._early = None
-        self.on_row = None
+        self.on_row = self.watch = None
 
     def end(self, status: Status) -> None:
         """Say why the training is over."""
@@ -139,7 +142,7 @@ class FitRecorder:
         self.status = status
         # Nothing is asked any more: what has ended is values, and can be pickled.
         self._early = None
-        self.on_row = None
+        self.on_row = self.watch = None
 
     def forget(self) -> None:
         """Forget the model; what was measured stays."""

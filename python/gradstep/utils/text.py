@@ -6,9 +6,8 @@ import math
 import re
 import reprlib
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
-
-import numpy as np
 
 #: For what was not measured.
 NOTHING = "\u2013"
@@ -146,7 +145,7 @@ def setting(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{value:g}"
     if isinstance(value, (list, tuple)):
         return f"({', '.join(map(setting, value))}{',' * (len(value) == 1)})"
@@ -164,7 +163,7 @@ def short(value: Any) -> str:
     """
     if isinstance(value, (tuple, list)):
         return "-".join(map(str, value)) or "none"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return setting(value)
     given = float(value)
     if given.is_integer() and abs(given) < 1e6:
@@ -191,8 +190,7 @@ def alike(values: Sequence[Any]) -> list[str]:
 
 
 def _is_small(value: Any) -> bool:
-    is_number = isinstance(value, (float, np.floating)) and not isinstance(value, bool)
-    return is_number and 0 < abs(float(value)) < 1
+    return isinstance(value, Real) and 0 < abs(float(value)) < 1
 
 
 def aligned(lines: Sequence[Sequence[str]], left: Sequence[bool] = ()) -> str:

@@ -1,25 +1,25 @@
-"""What the terminal shows of a search: a live table, or plain lines without a terminal."""
+"""How a search goes on, for who watches: a live table, or plain lines."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from gradstep.nn.metrics import sign, value_text
+from gradstep.search.trials import Trial
+from gradstep.training.status import Status
+from gradstep.utils import text
+from gradstep.utils.progress import PLAIN_LINES, Display, is_live, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from gradstep import Sweep
-    from gradstep.search.trials import Trial
-
-# Plain lines of a search in all, evenly spread, and seconds between two states of the live table.
-_PLAIN_LINES, _REFRESH = 10, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,15 @@ class Standing:
     seconds_left: float
 
 
-def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
-    """Return how far a search is that trains on so many rows and began so many seconds ago."""
-    from gradstep.nn.metrics import sign
-    from gradstep.training.status import Status
+def standing(trials: Sequence[Trial], metric: str | None, rows: int, seconds: float) -> Standing:
+    """Return how far a search is that trains on so many rows and began so many seconds ago.
 
+    Nothing is the best where there is no `metric` to judge by.
+    """
     statuses: Counter[str] = Counter()
     done = left = 0.0
     best, score = None, math.nan
-    better = sign(sweep.metric)
-    for trial in sweep.trials_:
+    for trial in trials:
         for fold in range(trial.folds):
             recorder = trial.recorders.get(fold)
             status = recorder.status if recorder else Status.WAITING
@@ -67,7 +66,8 @@ def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
             statuses[status] += 1
             done += seen
             left += 0.0 if status.is_over else trial.settings.epochs - seen
-        found = math.nan if trial.status is Status.PRUNED else trial.score(sweep.metric)
+        found = math.nan if metric is None or trial.status is Status.PRUNED else trial.score(metric)
+        better = 1.0 if metric is None else sign(metric)
         if not math.isnan(found) and not better * found >= better * score:
             best, score = trial, found
     speed = done / seconds if seconds > 0 else 0.0
@@ -76,36 +76,61 @@ def standing(sweep: Sweep, rows: int, seconds: float) -> Standing:
     )
 
 
-def search_progress(
-    console: Console, rows: int, *, stops_early: bool = False, quiet: bool = False
-) -> SearchProgress:
-    """Return a callback for Sweep, to be used in a `with`, that shows how a search goes on."""
-    kind = SearchProgress if quiet else _LiveTable if console.is_terminal else _SearchLines
-    return kind(console, rows, stops_early)
-
-
 class SearchProgress(AbstractContextManager["SearchProgress"]):
-    """A callback of Sweep: called with it after every evaluation. Shows nothing."""
+    """Is told of every evaluation, from the beginning to the end of a `with`. Shows nothing.
 
-    def __init__(self, console: Console, rows: int, stops_early: bool) -> None:
-        self.console, self.rows, self.stops_early = console, rows, stops_early
+    Parameters
+    ----------
+    console : Console
+    metric : str, or None
+        Column by which trials are ranked.
+    stops_early : bool, default=False
+        Whether models may leave before their last epoch.
+    """
+
+    def __init__(self, console: Console, metric: str | None, *, stops_early: bool = False) -> None:
+        self.console, self.metric, self.stops_early = console, metric, stops_early
         self.began = time.perf_counter()
 
-    def __call__(self, sweep: Sweep) -> None:
-        """Take in how far the search is."""
+    @property
+    def is_shown(self) -> bool:
+        """Whether anybody watches."""
+        return type(self) is not SearchProgress
+
+    def __enter__(self) -> Self:
+        return self
+
+    def say(self, line: str) -> None:
+        """Print a line, above what is drawn."""
+
+    def show(self, trials: Sequence[Trial], rows: int) -> None:
+        """Take in how far the search is, which trains on so many rows."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the terminal tidy."""
 
-    def now(self, sweep: Sweep) -> Standing:
+    def now(self, trials: Sequence[Trial], rows: int) -> Standing:
         """Return how far the search is."""
-        return standing(sweep, self.rows, time.perf_counter() - self.began)
+        return standing(trials, self.metric, rows, time.perf_counter() - self.began)
 
     def time_left(self, seconds: float) -> str:
         """Return the time left in words; models that leave early will make it shorter."""
         return f"{'at most ' if self.stops_early else ''}{clock(seconds)}"
+
+
+def of_verbose(verbose: int, metric: str | None, *, stops_early: bool = False) -> SearchProgress:
+    """Return what `verbose` asks for on standard output."""
+    return on_console(make_console(), metric, stops_early=stops_early, quiet=not verbose)
+
+
+def on_console(
+    console: Console, metric: str | None, *, stops_early: bool = False, quiet: bool = False
+) -> SearchProgress:
+    """Return a table where the console can draw one, else about ten lines."""
+    kind = SearchProgress if quiet else _LiveTable if is_live(console) else _SearchLines
+    return kind(console, metric, stops_early=stops_early)
 
 
 class _SearchLines(SearchProgress):
@@ -113,16 +138,19 @@ class _SearchLines(SearchProgress):
 
     next_share = 0.0
 
-    def __call__(self, sweep: Sweep) -> None:
-        now = self.now(sweep)
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(line)
+
+    def show(self, trials: Sequence[Trial], rows: int) -> None:
+        """Print how far the search is, if it is time."""
+        now = self.now(trials, rows)
         if now.share < min(self.next_share, 1.0):
             return
-        self.next_share = now.share + 1 / _PLAIN_LINES
-        best = (
-            ""
-            if now.best is None
-            else f"  best {score_words(sweep.metric, now.score)}, trial {now.best.number}"
-        )
+        self.next_share = now.share + 1 / PLAIN_LINES
+        best = ""
+        if now.best is not None and self.metric is not None:
+            best = f"  best {score_words(self.metric, now.score)}, trial {now.best.number}"
         self.console.print(
             f"search  {now.share:>4.0%}  {models_words(now.statuses)}{best}"
             f"  {speed_words(now.rows_per_second)}  {self.time_left(now.seconds_left)} left"
@@ -132,65 +160,64 @@ class _SearchLines(SearchProgress):
 class _LiveTable(SearchProgress):
     """One table that is drawn anew in its place, and goes when all is over."""
 
-    def __enter__(self) -> _LiveTable:
-        from rich.live import Live
-
-        self.shown = 0.0
-        self.live = Live(console=self.console, auto_refresh=False, transient=True)
-        self.live.start()
+    def __enter__(self) -> Self:
+        self._now: Standing | None = None
+        self._display = Display(self.console, self.table, transient=True)
+        self._display.__enter__()
         return self
 
-    def __call__(self, sweep: Sweep) -> None:
-        moment = time.perf_counter()
-        if moment - self.shown >= _REFRESH:
-            self.shown = moment
-            self.live.update(self.table(sweep), refresh=True)
+    def say(self, line: str) -> None:
+        """Print a line above the table."""
+        self.console.print(line)
 
-    def table(self, sweep: Sweep) -> Any:
+    def show(self, trials: Sequence[Trial], rows: int) -> None:
+        """Draw how far the search is."""
+        self._now = self.now(trials, rows)
+        self._display.refresh()
+
+    def table(self) -> Any:
         """Return the table of this moment."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        now = self.now(sweep)
+        now = self._now
+        share = now.share if now else 0.0
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bright_black", no_wrap=True)
         table.add_column()
         table.add_row(
-            f"search {now.share:4.0%}",
-            ProgressBar(1.0, now.share, 40, complete_style="cyan", finished_style="cyan"),
+            f"search {share:4.0%}",
+            ProgressBar(1.0, share, 40, complete_style="cyan", finished_style="cyan"),
         )
-        if now.best is not None:
-            table.add_row("best so far", f"{score_words(sweep.metric, now.score)}, trial {now.best.number}")
+        if now and now.best is not None and self.metric is not None:
+            table.add_row("best so far", f"{score_words(self.metric, now.score)}, trial {now.best.number}")
             table.add_row("", params_words(now.best.params))
-        table.add_row("models", models_words(now.statuses))
-        table.add_row("speed", speed_words(now.rows_per_second))
-        table.add_row("time left", self.time_left(now.seconds_left))
+        if now:
+            table.add_row("models", models_words(now.statuses))
+            table.add_row("speed", speed_words(now.rows_per_second))
+        table.add_row("time", clock(time.perf_counter() - self.began))
+        if now:
+            table.add_row("time left", self.time_left(now.seconds_left))
         return table
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.live.stop()
+        self._display.__exit__(kind, error, trace)
 
 
 def score_words(column: str, value: float) -> str:
     """Return a metric with its name, as ``validation loss 0.1262``."""
-    from gradstep.nn.metrics import value_text
-
     return f"{column.replace('_', ' ')} {value_text(column, value)}"
 
 
 def params_words(params: Mapping[str, Any]) -> str:
     """Return parameters in one line."""
-    from gradstep.utils.text import short
-
-    return ", ".join(f"{name}={short(value)}" for name, value in params.items())
+    return ", ".join(f"{name}={text.short(value)}" for name, value in params.items())
 
 
 def models_words(statuses: Mapping[str, int]) -> str:
     """Return how many models are at what, those that run first."""
-    from gradstep.training.status import Status
-
     order = sorted(Status, key=lambda status: status is not Status.RUNNING)
     told = [f"{statuses[status]} {status.replace('_', ' ')}" for status in order if statuses.get(status)]
     return ", ".join(told)
@@ -202,12 +229,10 @@ def speed_words(rows_per_second: float) -> str:
     >>> speed_words(1.26e6), speed_words(900)
     ('1.26 M rows/s', '900 rows/s')
     """
-    from gradstep.utils.text import number
-
     for unit, size in (("M ", 1e6), ("k ", 1e3)):
         if rows_per_second >= size:
-            return f"{number(rows_per_second / size, 3)} {unit}rows/s"
-    return f"{number(rows_per_second, 3)} rows/s"
+            return f"{text.number(rows_per_second / size, 3)} {unit}rows/s"
+    return f"{text.number(rows_per_second, 3)} rows/s"
 
 
 def clock(seconds: float) -> str:
