@@ -58,7 +58,7 @@ MISTAKES = {
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
     "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",
     "--param l2=1 --metric loss": "error: --metric must be a column of the history",
-    "--param l2=1 --validation none": "error: --metric is by validation_loss, which needs an eval_set",
+    "--param l2=1 --validation none": "error: --metric is by validation_loss, which needs validation rows",
     "--param l2=1 --trails 3": "unknown argument --trails; did you mean --trials?",
     "--param l2=1 --metric validation_r2": "error: --metric is by validation_r2, which needs a loss or",
     "--param optimizer__beta1=0.9": "trial 0 of Sweep has optimizer__beta1=0.9",

@@ -146,7 +146,7 @@ def test_early_stopping_on_validation_needs_an_eval_set():
     model = trainer(early_stopping=gs.EarlyStopping())
     with pytest.raises(
         InvalidParameterError,
-        match="monitors validation_loss, which needs an eval_set of validation rows",
+        match="monitors validation_loss, which needs validation rows, by `validation_fraction` of Trainer or",
     ):
         model.fit(X, Y)
     assert trainer(early_stopping=gs.EarlyStopping(monitor="train_cost")).fit(X, Y).n_iter_ == 2

@@ -184,6 +184,7 @@ def test_repeated_metrics_are_weighted_as_those_of_the_history() -> None:
 
 def test_early_stopping_without_validation_rows_says_where_they_come_from() -> None:
     with pytest.raises(
-        InvalidParameterError, match="validation_loss, which needs an eval_set of validation rows"
+        InvalidParameterError,
+        match="validation_loss, which needs validation rows, by `validation_fraction` of Trainer or",
     ):
         makers.trainer(early_stopping=gs.EarlyStopping()).fit(X, Y)

@@ -125,7 +125,7 @@ def test_a_fit_that_diverges_names_the_rate_in_force() -> None:
         (
             {},
             "validation_loss",
-            "monitors validation_loss, which needs an eval_set of validation rows",
+            "monitors validation_loss, which needs validation rows, by `validation_fraction` of Trainer or",
         ),
         ({"evaluate_every": None}, "train_loss", "needs metrics while training, got evaluate_every=None"),
         ({"evaluate_every": "running"}, "train_cost", "which needs the train rows evaluated"),

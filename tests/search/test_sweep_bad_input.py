@@ -121,12 +121,12 @@ def test_bad_distributions(make, message):
         (
             {"pruner": gs.SuccessiveHalving()},
             {},
-            "`pruner` of Sweep is by validation_loss, which needs an eval_set",
+            "`pruner` of Sweep is by validation_loss, which needs validation rows",
         ),
         (
             {"metric": "validation_accuracy"},
             {},
-            "`metric` of Sweep is by validation_accuracy, which needs an eval_set",
+            "`metric` of Sweep is by validation_accuracy, which needs validation rows",
         ),
         (
             {},

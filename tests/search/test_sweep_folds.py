@@ -52,7 +52,7 @@ def test_any_splitter_and_weights():
     sweep = gs.Sweep(trainer(), {"l2": [0.0, 0.1]}, folds=splitter, keep_trainers=True)
     sweep.fit(X, Y, sample_weight=weight)
     for fold, (train, held) in enumerate(splitter.split(X)):
-        given = {"sample_weight": weight[train], "eval_set": (X[held], Y[held])}
+        given = {"sample_weight": weight[train], "eval_set": (X[held], Y[held], weight[held])}
         expected = alone(trainer(), {"l2": 0.1}, X[train], Y[train], **given)
         assert_same_model(sweep.trainers_[1][fold], expected)
 
@@ -85,7 +85,9 @@ def test_folds_of_real_values_equal_separate_trainings(weight):
     for trial, models in zip(sweep.trials_, sweep.trainers_, strict=True):
         for fold, (train, held) in enumerate(KFold(3).split(X)):
             given = {"eval_set": (X[held], VALUES[held])}
-            given |= {} if weight is None else {"sample_weight": weight[train]}
+            if weight is not None:
+                eval_set = (X[held], VALUES[held], weight[held])
+                given = {"sample_weight": weight[train], "eval_set": eval_set}
             expected = alone(base, trial.params, X[train], VALUES[train], **given)
             assert_same_model(models[fold], expected)
 

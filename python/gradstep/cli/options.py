@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 #: Estimators by what ``--task`` says.
 TASKS = {"classification": "Trainer", "regression": "Regressor"}
 
-#: Parameters that are no option: functions have no spelling on a command line, and the progress display
-#: stands in for `verbose` (`--quiet` turns it off).
-NOT_OPTIONS = ("callbacks", "verbose")
+#: Parameters that are no option: functions have no spelling on a command line, the progress display stands in
+#: for `verbose` (`--quiet` turns it off), and the data's `--validation` for `validation_fraction`.
+NOT_OPTIONS = ("callbacks", "validation_fraction", "verbose")
 
 _SEVERAL = ", several with commas between"
 
@@ -403,4 +403,5 @@ def in_options(message: str) -> str:
     """
     owners = "|".join([*TASKS.values(), "Sweep"])
     message = re.sub(rf"^`(\w+)` of (?:{owners})\b", lambda found: "--" + found[1].replace("_", "-"), message)
+    message = re.sub(r"by `validation_fraction` of \w+ or an eval_set", "by --validation", message)
     return re.sub(r"\bit is for (\w+)$", lambda found: f"it is for --task {_task(found[1])}", message)

@@ -121,7 +121,7 @@ def learning_rate_range_test(
     # The copy has a RandomState of its own.
     run = clone(type(trainer)(**parameters))
     settings = run.settings()
-    job, (fitted,) = make_job([settings], read_rows(run, settings, X, y))
+    job, (fitted,) = make_job([settings], read_rows(run, settings, X, y).job_rows(settings))
     points = _Points()
     job = replace(job, every=-(-job.plan.updates // _POINTS))
     TrainingLoop(job, fitted.block[None], [points]).advance(job.plan.updates, never)

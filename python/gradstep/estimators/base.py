@@ -190,8 +190,10 @@ class BaseTrainer(NestedParameters):
         began = time.perf_counter()
         settings = self.settings()
         settings.check_watched(validation is not None)
+        if validation is not None:
+            settings.check_held_out(validation.names[0] if validation.names[0] != "X" else "eval_set")
         rows = read_rows(self, settings, X, y, sample_weight, validation)
-        job, (fitted,) = make_job([settings], rows)
+        job, (fitted,) = make_job([settings], rows.job_rows(settings, *rows.parts(settings)))
         recorder = FitRecorder(settings, job, fitted)
         recorder.on_row = self.on_row(recorder)
         loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)

@@ -12,16 +12,13 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from gradstep import backends
 from gradstep.errors import InvalidDataError
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
-from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
-from gradstep.training.setup import JobRows
-from gradstep.utils import threads
+from gradstep.training.rows import ReadRows
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +33,7 @@ def read_rows(
     y: Any,
     sample_weight: Any = None,
     eval_set: Any = None,
-) -> JobRows:
+) -> ReadRows:
     """Read and check all rows of a training; the estimator itself learns nothing of them.
 
     Parameters
@@ -59,45 +56,20 @@ def read_rows(
     reader = type(estimator)(**estimator.get_params(deep=False))
     rows = as_rows(_checked(reader, X, f"X of {whose}", reset=True))
     weight = check_weight(sample_weight, len(rows), whose)
-    vocabulary, encoded = targets.learn(
-        settings.loss, y, f"y of {whose}", settings.standardize_targets, weight
-    )
+    vocabulary, encoded = targets.learn(settings.loss, y, f"y of {whose}", standardize=False)
     check_lengths(rows, encoded, whose)
     if weight is not None and encoded.ndim == 1 and np.ptp(encoded[weight > 0]) == 0:
         raise InvalidDataError(
             f"sample_weight of {whose} must be > 0 in rows of two classes or more, got one class only"
         )
-    standardization = (
-        measure(rows, settings, weight) if settings.standardize else Standardization.identity(rows.shape[1])
-    )
-    train = prepare(rows, _as_kernels_take(encoded, settings), weight, standardization)
-    validation, held_out = ValidationRows.of(eval_set, whose), None
-    if validation is not None:
-        held_out = _read_held_out(reader, settings, validation, vocabulary, standardization)
-    return JobRows(train, held_out, vocabulary, getattr(reader, "feature_names_in_", None))
+    validation = ValidationRows.of(eval_set, whose)
+    held_out = None if validation is None else _read_held_out(reader, validation, vocabulary)
+    names = getattr(reader, "feature_names_in_", None)
+    return ReadRows(rows, encoded, vocabulary, weight, held_out, names)
 
 
-def measure(
-    rows: Array, settings: Settings, weight: Any = None, index: npt.NDArray[np.integer] | None = None
-) -> Standardization:
-    """Return mean and scale of some rows, or of all, measured by the backend and the threads asked for."""
-    return Standardization.of(
-        rows,
-        weight,
-        index=index,
-        n_threads=threads.choose(settings.n_threads, rows.size),
-        sums=backends.get(settings.backend).sums_of_bytes,
-    )
-
-
-def _read_held_out(
-    reader: BaseEstimator,
-    settings: Settings,
-    given: ValidationRows,
-    vocabulary: Targets,
-    standardization: Standardization,
-) -> TrainingData:
-    """Return validation rows, read as those that were trained on."""
+def _read_held_out(reader: BaseEstimator, given: ValidationRows, vocabulary: Targets) -> TrainingData:
+    """Return validation rows, read as those that are trained on."""
     X_name, y_name, weight_name = given.names
     check_lengths(given.X, given.y, given.whose, X_name, y_name)
     try:
@@ -108,7 +80,7 @@ def _read_held_out(
     encoded = vocabulary.encode(given.y, f"{y_name} of {given.whose}")
     check_lengths(rows, encoded, given.whose, X_name, y_name)
     weight = check_weight(given.sample_weight, len(rows), given.whose, weight_name)
-    return prepare(rows, _as_kernels_take(encoded, settings), weight, standardization)
+    return prepare(rows, encoded, weight)
 
 
 def read_targets(
@@ -132,10 +104,6 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
         )
     checked: Array = validate_data(estimator, X, reset=reset)
     return checked
-
-
-def _as_kernels_take(encoded: Array, settings: Settings) -> Array:
-    return encoded.astype(settings.precision) if encoded.ndim == 2 else encoded
 
 
 def rows_to_predict(estimator: BaseEstimator, X: Any) -> Array:

@@ -81,6 +81,11 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         after every epoch, the `eval_set` alone is evaluated; of the train rows there are the
         running metrics, means over the batches as they were trained on, which cost nothing.
         None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
+    validation_fraction : float, optional
+        Share of the rows that `fit` holds out to validate on, in (0, 1): some drawn by
+        `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of the steps
+        of a pipeline before, and in a cross-validation it is a share of each fold's training rows; where
+        there is an `eval_set` it must be None.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
@@ -155,6 +160,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         init: str | Initializer = "he",
         metrics: Sequence[str | Metric] = (),
         evaluate_every: str | int | None = "epoch",
+        validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
         precision: str = "float32",
@@ -178,6 +184,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         self.init = init
         self.metrics = metrics
         self.evaluate_every = evaluate_every
+        self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.callbacks = callbacks
         self.precision = precision

@@ -29,12 +29,14 @@ from gradstep.utils.constraints import (
     above,
     at_least,
     at_most,
+    below,
     check,
     either,
     instance,
     one_of,
     sequence_of,
 )
+from gradstep.utils.hold_out import held_out_count
 
 #: Most threads that may be asked for; a backend starts no more than help.
 MOST_THREADS = 1024
@@ -73,6 +75,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "init": (Initializer.constraint(),),
     "metrics": (sequence_of(Metric.constraint()),),
     "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
+    "validation_fraction": (either(NUMBER, NONE), above(0), below(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
     "precision": (one_of("float32", "float64"),),
@@ -125,6 +128,7 @@ class Settings:
     init: Initializer
     metrics: tuple[Metric, ...]
     evaluate_every: str | int | None
+    validation_fraction: float | None
     early_stopping: EarlyStopping | None
     callbacks: tuple[Callable[..., Any], ...]
     precision: str
@@ -173,6 +177,14 @@ class Settings:
                 whose = f"`{name}` of {self.owner} monitors"
                 self.check_column(whose, rule.monitor, has_validation)
 
+    def check_held_out(self, others: str) -> None:
+        """Raise InvalidParameterError when rows are held out though there are others to validate on."""
+        if self.validation_fraction is not None:
+            raise InvalidParameterError(
+                f"`validation_fraction` of {self.owner} must be None where {others} gives the "
+                f"validation rows, got {self.validation_fraction}"
+            )
+
     def check_column(self, whose: str, column: str, has_validation: bool) -> None:
         """Raise InvalidParameterError when a column of the history would not be there, or be empty."""
         split, metric = parse_column(column)
@@ -184,10 +196,15 @@ class Settings:
             needs = "metrics while training, got evaluate_every=None"
         elif split == "train" and self.evaluate_every == "running":
             needs = "the train rows evaluated, got evaluate_every='running'"
-        elif split == "validation" and not has_validation:
-            needs = "an eval_set of validation rows, got none"
+        elif split == "validation" and not has_validation and self.validation_fraction is None:
+            needs = f"validation rows, by `validation_fraction` of {self.owner} or an eval_set, got none"
         if needs:
             raise InvalidParameterError(f"{whose} {column}, which needs {needs}")
+
+    def trained_rows(self, n: int) -> int:
+        """Return how many of n rows are trained on."""
+        share = self.validation_fraction
+        return n if share is None else n - held_out_count(n, share)
 
     def shared(self, n: int) -> dict[str, Any]:
         """Return what models must have in common to train in one pass over n rows."""
@@ -196,7 +213,7 @@ class Settings:
             "loss": self.loss.name,
             "activation": tuple(activation.name for activation in self.activation),
             "optimizer": self.optimizer.rule.name,
-            "batch_size": rows_per_update(self.batch_size, n),
+            "batch_size": rows_per_update(self.batch_size, self.trained_rows(n)),
         }
 
 

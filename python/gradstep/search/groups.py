@@ -125,7 +125,8 @@ def model_bytes(settings: Settings, sizes: Sizes) -> int:
     """
     parameters = Layers((sizes.d, *settings.hidden, sizes.k)).parameters
     blocks = 2 * (1 + settings.optimizer.rule.slots) + 2
-    updates = int(settings.epochs) * -(-sizes.n // rows_per_update(settings.batch_size, sizes.n))
+    n = settings.trained_rows(sizes.n)
+    updates = int(settings.epochs) * -(-n // rows_per_update(settings.batch_size, n))
     return blocks * parameters * np.dtype(settings.precision).itemsize + 8 * updates
 
 

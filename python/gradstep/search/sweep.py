@@ -67,7 +67,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         setting is then trained once more, on all rows.
     validation_share : float, optional, default=0.2
         Share of the rows that is held out, rounded up, where there are neither folds nor an `eval_set`; of
-        labels nearly the same of every class, and of none all. None holds out nothing.
+        labels nearly the same of every class, and of none all. None holds out nothing. Where the trainer
+        has a `validation_fraction` every trial validates on the rows that it would hold out alone.
     keep_trainers : bool, default=False
         Whether all models are kept, or only the best.
     max_trials : int, default=100_000
@@ -294,9 +295,10 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         """Train all trials on (X, y, sample_weight, eval_set), perhaps with the split of another search."""
         X, y, sample_weight, eval_set = given
         candidates, base, seed = self._draw(eval_set)
-        share = self.validation_share if eval_set is None and self.folds is None else None
-        has_validation = share is not None or eval_set is not None or self.folds is not None
+        is_split = eval_set is not None or self.folds is not None
+        has_validation = is_split or self.validation_share is not None
         made = trials.make_trials(base, candidates, has_validation)
+        share = self._share(made, eval_set)
         self._check_watched(made, has_validation)
         X, y = rows_of(X, y, "Sweep.fit")
         rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
@@ -341,6 +343,26 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         known, owner = base.get_params(deep=False), type(base).__name__
         candidates = spaces.draw(self.space, known, self.n_trials, generator, owner, int(self.max_trials))
         return candidates, base, int(split_seed)
+
+    def _share(self, made: Sequence[Trial], eval_set: Any) -> float | None:
+        """Return the share of rows that the search itself holds out.
+
+        Raises
+        ------
+        InvalidParameterError
+            Trials hold out rows of their own though there are others, or not all of them do.
+        """
+        others = "" if eval_set is None else "eval_set"
+        others = others if self.folds is None else "`folds` of Sweep"
+        drawing = [trial.settings for trial in made if trial.settings.validation_fraction is not None]
+        for settings in drawing if others else ():
+            settings.check_held_out(others)
+        if 0 < len(drawing) < len(made):
+            raise InvalidParameterError(
+                f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
+                f"rows cannot be compared, got it in {len(drawing)} of {len(made)}"
+            )
+        return None if others or drawing else self.validation_share
 
     def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
         """Raise InvalidParameterError when the columns by which trials are compared would be empty."""

@@ -40,7 +40,7 @@ def hold_out_rows(
     InvalidDataError
         There are too few rows to have some of every class left, or some held out.
     """
-    count = math.ceil(n * share)
+    count = held_out_count(n, share)
     classes = 1 if labels is None else len(np.unique(labels))
     if n - count < classes:
         kept = "one row" if labels is None else f"one row of each of the {classes} classes"
@@ -49,6 +49,11 @@ def hold_out_rows(
         )
     order = drawn_order(n, labels, seed).astype(np.int32)
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def held_out_count(n: int, share: float) -> int:
+    """Return how many rows a share of n is."""
+    return math.ceil(n * share)
 
 
 def drawn_order(n: int, labels: npt.NDArray[Any] | None, seed: int | None) -> npt.NDArray[np.intp]:

@@ -147,7 +147,7 @@ def _model(
     # The copy has a RandomState of its own. One epoch: what is looked at are the parameters before it.
     fresh = clone(trainer)
     first = replace(fresh.settings(), precision="float64", learning_rate=1.0, epochs=1)
-    data = read_rows(fresh, first, X, y, sample_weight)
+    data = read_rows(fresh, first, X, y, sample_weight).job_rows(first)
     plan, parameters = make_plan([first], data.train.n, data.train.d, data.targets.k)
     return plan.objective, data.train, parameters[0].astype(np.float64)
 
