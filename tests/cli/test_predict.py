@@ -226,7 +226,7 @@ def test_a_model_of_cifar10_answers_with_names(tmp_path, capsys):
         ("predict train.csv test.csv", "train.csv is not a whole gradstep model"),
         ("predict left.model test.csv --x-key X", "--x-key goes with .npz, got test.csv"),
         ("predict left.model test.csv --output test.csv", "cannot write test.csv: FILE names the same file"),
-        ("predict left.model test.csv --output left.model", "cannot write left.model: MODEL names the same"),
+        ("predict left.csv test.csv --output left.csv", "cannot write left.csv: MODEL names the same file"),
         ("predict left.model test.csv --output gone/a.csv", "there is no folder gone"),
         ("predict left.model test.csv --target left", "unknown argument --target"),
         ("predict left.model few.csv", "few.csv must have the columns of the model, but lacks plan; it has"),
@@ -235,6 +235,7 @@ def test_a_model_of_cifar10_answers_with_names(tmp_path, capsys):
 )  # fmt: skip
 def test_mistakes(folder, words, message, capsys, monkeypatch):
     monkeypatch.chdir(folder)
+    (folder / "left.csv").write_bytes((folder / "left.model").read_bytes())
     (folder / "few.csv").write_text("age,left\n1,no\n")
     (folder / "unanswered.csv").write_text("age,plan\n1,plus\n")
     assert cli.main(words.split()) == 2

@@ -13,6 +13,7 @@ from gradstep.datasets import load_csv
 from gradstep.datasets.schema import CategoryColumn, NumberColumn
 from gradstep.datasets.tables.cells import GAPS
 from gradstep.errors import DatasetNotFoundError, InvalidDataError
+from gradstep.utils import memory
 
 
 def _load(folder: Path, text: str, name: str = "a.csv", **given: Any) -> Any:
@@ -101,7 +102,10 @@ def test_texts_with_a_few_numbers_are_categories_as_they_are_written(tmp_path: P
         (["12 %", "3.5%"], "holds numbers with other signs, as '12 %', which must be taken away"),
         (["$5", "$7.50"], "holds numbers with other signs, as '$5'"),
         (["1 200", "950 000"], "holds numbers with other signs, as '1 200'"),
-        (["1,5", "2,25"], "holds numbers with commas, as '1,5': `decimal=,` takes these for decimal ones"),
+        (
+            ["1,5", "2,25"],
+            "holds numbers with commas, as '1,5': `decimal=,` takes these for decimal ones; those between",
+        ),
         (
             [f"name {n}" for n in range(30)],
             "has 30 different texts in 30 rows, too many for categories, as 'name 0'",
@@ -180,11 +184,28 @@ def test_targets_that_may_be_no_classes(tmp_path: Path, cells: list[str], messag
     assert len(data.class_names) == len(set(cells))
 
 
-def test_gaps_among_labels(tmp_path: Path) -> None:
-    assert _refusal(tmp_path, _target(["1", "NA", "2"])) == (
-        "row 2 of FILE must have a target in column 'price', got 'NA' among numbers"
+@pytest.mark.parametrize("others", [["1", "2"], ["DE", "FR"]])
+def test_gaps_among_labels(tmp_path: Path, others: list[str]) -> None:
+    text = _target([others[0], "NA", others[1]])
+    assert _refusal(tmp_path, text) == (
+        "row 2 of FILE may have no answer in column 'price', got 'NA': rows without one must be taken away, "
+        "`task=classification` takes it for a class"
     )
-    assert _load(tmp_path, _target(["DE", "NA", "FR"])).class_names == ("DE", "FR", "NA")
+    assert _load(tmp_path, text, task="classification").class_names == (*others, "NA")
+
+
+def test_labels_that_only_look_like_gaps(tmp_path: Path) -> None:
+    assert _load(tmp_path, _target(["+", "-", "+"])).class_names == ("+", "-")
+    assert _load(tmp_path, _target(["mild", "none", "mild"])).class_names == ("mild", "none")
+
+
+def test_more_inputs_than_memory_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 8 * 5 * 3)
+    assert len(_load(tmp_path, _column(["u", "v", "u", "v", "v"])).feature_names) == 3
+    assert (
+        "categories would take 160 bytes as inputs, more than the memory that is free; 'a' has 3: `ignore=a`"
+        in (_refusal(tmp_path, _column(["u", "v", "u", "w", "v"])))
+    )
 
 
 # Other tables for validation and test

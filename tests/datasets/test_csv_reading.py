@@ -14,6 +14,7 @@ import pytest
 
 from gradstep.datasets import load_csv
 from gradstep.datasets.tables import cells, layout
+from gradstep.datasets.tables import text as text_files
 from gradstep.errors import CorruptFileError, InvalidDataError, InvalidParameterError
 
 TABLE = "age,size,kind\n1,2.5,rose\n3,-4,lily\n5,0.125,rose\n"
@@ -43,6 +44,9 @@ def _refusal(folder: Path, text: str | bytes, name: str = "a.csv", **given: Any)
         ("a.csv", TABLE.replace(",", "\t").encode()),
         ("a.csv", TABLE.replace(",", ";").encode()),
         ("a.csv", TABLE.replace(",", "|").encode()),
+        ("a.csv", TABLE.replace(",", " ").encode()),
+        ("a.csv", TABLE.replace(",", "  ").encode()),
+        ("a.csv", TABLE.replace("rose", '"rose"').replace(",", ", ").encode()),
         ("a.csv", TABLE.encode("utf-16")),
         ("a.csv", TABLE.encode("utf-32")),
         ("a.csv", TABLE.encode("utf-8-sig")),
@@ -107,6 +111,19 @@ def test_damaged_packed_files(tmp_path: Path, end: str, pack: Any, cut: int) -> 
         assert "FILE" in _refusal(tmp_path, content, "a.csv" + end)
 
 
+def test_small_files_that_unpack_to_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_files, "_MOST_CHARACTERS", 20_000)
+    monkeypatch.setattr(text_files, "_LONGEST_LINE", 1000)
+    many = "a,b,y\n" + "1,2,0\n1,3,1\n" * 2000
+    assert "FILE holds more than 100 times what it takes up: unpacked by hand" in (
+        _refusal(tmp_path, gzip.compress(many.encode()), "a.csv.gz")
+    )
+    assert len(_load(tmp_path, many).train) == 4000
+    assert "FILE is no table: it has a line of more than 1000 characters" in (
+        _refusal(tmp_path, "a,b,y\n1,2," + "x" * 1000)
+    )
+
+
 # Headers
 
 
@@ -129,6 +146,11 @@ def test_a_row_never_becomes_a_header(tmp_path: Path, text: str, message: str) -
     data = _load(tmp_path, text, header=False, task="classification")
     assert len(data.train) == text.count("\n")
     assert data.schema.target == "x2"
+
+
+def test_names_that_are_also_values(tmp_path: Path) -> None:
+    data = _load(tmp_path, "x,a,e\ny,b,p\nx,b,e\n", header=True)
+    assert data.feature_names == ("x=x", "x=y", "a=b")
 
 
 def test_names_that_are_numbers(tmp_path: Path) -> None:
@@ -172,6 +194,14 @@ def test_columns_to_ignore(tmp_path: Path) -> None:
     assert "must not have the target, got 'y'" in _refusal(tmp_path, text, ignore="y", target="y")
     assert "must have a column beside the target 'y'" in _refusal(tmp_path, text, ignore=[0, 1, 2])
     assert "must leave columns of FILE" in _refusal(tmp_path, text, ignore=[0, 1, 2, 3])
+
+
+def test_columns_whose_names_are_numbers(tmp_path: Path) -> None:
+    text = "2,1,a\n5,6,u\n7,8,v\n"
+    np.testing.assert_array_equal(_load(tmp_path, text, header=True, ignore="1").train.X, [[5], [7]])
+    np.testing.assert_array_equal(_load(tmp_path, text, header=True, ignore="0").train.X, [[6], [8]])
+    assert _load(tmp_path, text, header=True, target="-1").train.y.tolist() == ["u", "v"]
+    assert _refusal(tmp_path, TABLE, target="Kind").endswith("got 'Kind'; did you mean kind?")
 
 
 def test_blocks_make_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,11 +94,6 @@ def _batch_or_held_out(text: str) -> Any:
         return text
 
 
-def _column(text: str) -> str | int:
-    """Read a column's place where the text is a number, else its name."""
-    return int(text) if text.lstrip("-").isdecimal() else text
-
-
 def _delimiter(text: str) -> str:
     """Read a character, or a tab as people type it."""
     return "\t" if text in ("\\t", "tab") else text
@@ -143,7 +138,7 @@ DATA_OPTIONS = (
         "validation",
         ("cifar10", "digits", *FILES),
         _batch_or_held_out,
-        "ROWS",
+        "ROWS|FILE",
         "rows to hold out for validation: a number, a share, none, a table of them, or a CIFAR-10 batch "
         f"(default: data_batch_2, elsewhere {HELD_OUT})",
     ),
@@ -152,14 +147,14 @@ DATA_OPTIONS = (
         "test",
         ("digits", *FILES),
         _held_out,
-        "ROWS",
+        "ROWS|FILE",
         f"rows to hold out for the test: a number, a share, none, or a table of them (default: {HELD_OUT})",
     ),
     DataOption(
         "--target",
         "target",
         (".csv",),
-        _column,
+        str,
         "COLUMN",
         "column with the class or value, by name or by place from 0 (default: the last)",
     ),
@@ -167,7 +162,7 @@ DATA_OPTIONS = (
         "--ignore",
         "ignore",
         (".csv",),
-        _column,
+        str,
         "COLUMN",
         "columns to leave out, by name or by place",
         "+",
@@ -176,7 +171,7 @@ DATA_OPTIONS = (
         "--categorical",
         "categorical",
         (".csv",),
-        _column,
+        str,
         "COLUMN",
         "columns whose values are categories though they are numbers, dates or many",
         "+",

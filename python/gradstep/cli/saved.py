@@ -154,11 +154,10 @@ def _read_table(model: SavedModel, file: str, given: dict[str, Any], answers: bo
         notes = ["the model knows no names: its inputs are the columns in the order of the file"]
         if schema.target is not None and target is None:
             notes.append(f"target: {schema.target}, the last column")
-    elif target is not None:
-        schema = replace(schema, target=target)
-    if answers and schema.target is None:
+        target = None
+    if answers and target is None and schema.target is None:
         raise InvalidParameterError("--target must name the column with the answers: the model knows none")
-    rows = read_rows(file, schema, layout, needs_target=answers)
+    rows = read_rows(file, schema, layout, target=target, needs_target=answers)
     y = None
     if answers:
         classes = getattr(model.estimator, "classes_", None)

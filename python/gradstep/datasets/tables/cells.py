@@ -39,6 +39,8 @@ class Frame:
     names : tuple of str
         Of all columns.
     has_header : bool
+    is_sure : bool
+        Whether somebody said whether there is a header.
     places : tuple of int
         The columns that become inputs, in their order.
     target : int, or None
@@ -50,6 +52,7 @@ class Frame:
     table: TextTable
     names: tuple[str, ...]
     has_header: bool
+    is_sure: bool
     places: tuple[int, ...]
     target: int | None = None
     decimal: str = "."

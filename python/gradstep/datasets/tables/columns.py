@@ -85,10 +85,10 @@ def check_texts(reading: Reading, frame: Frame, categorical: Collection[int]) ->
         if place in categorical or not name:
             continue
         counted = Counted.of(reading.values[:, frame.places.index(place)], list(words))
-        if frame.has_header and name in words:
+        if name in words and not frame.is_sure:
             raise InvalidDataError(
                 f"the first line of {frame.table.file} may be a row: {name!r} is also in a row below it; "
-                "`header=False` takes it for a row"
+                "`header=False` takes it for one, `header=True` for names"
             )
         problem = _mixed(counted, frame, name) or _no_category(counted, name)
         if problem:
@@ -126,7 +126,8 @@ def _no_category(counted: Counted, name: str) -> str | None:
         return f"column {name!r} must hold numbers or categories, got dates or times, {example}"
     if present.share(_DECIMAL_COMMA) > 0.5:
         return (
-            f"column {name!r} holds numbers with commas, {example}: `decimal=,` takes these for decimal ones"
+            f"column {name!r} holds numbers with commas, {example}: `decimal=,` takes these for decimal "
+            "ones; those between thousands must be taken away"
         )
     if present.share(_DRESSED) > 0.5:
         return f"column {name!r} holds numbers with other signs, {example}, which must be taken away"

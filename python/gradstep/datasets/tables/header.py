@@ -9,6 +9,7 @@ from pathlib import Path
 from gradstep.datasets.tables.cells import number
 from gradstep.datasets.tables.text import TextTable
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.utils.names import hint
 
 # Names that a message lists.
 _LISTED = 20
@@ -57,20 +58,24 @@ def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], 
 
 
 def place_of(column: str | int, names: Sequence[str], parameter: str, file: Path) -> int:
-    """Return the place of a column that somebody named, or counted from 0.
+    """Return the place of a column that somebody named, or counted from 0 where no name is this number.
 
     Raises
     ------
     InvalidParameterError
         There is no such column.
     """
-    if isinstance(column, str) and column in names:
-        return names.index(column)
+    if isinstance(column, str):
+        if column in names:
+            return names.index(column)
+        if column.removeprefix("-").isdecimal():
+            column = int(column)
     if isinstance(column, int) and not isinstance(column, bool) and -len(names) <= column < len(names):
         return column % len(names)
     raise InvalidParameterError(
         f"`{parameter}` of load_csv must be a column of {file} ({listed(names)}) "
         f"or its place from 0 to {len(names) - 1}, got {column!r}"
+        + (f"; {hint(column, names)}" if isinstance(column, str) and hint(column, names) else "")
     )
 
 

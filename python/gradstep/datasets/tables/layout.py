@@ -61,4 +61,5 @@ class Layout:
         self.check()
         table = TextTable.of(file, self.encoding, self.delimiter)
         names, has_header = read_names(table, self.header)
-        return Frame(table, names, has_header, tuple(range(len(names))), None, self.decimal)
+        places = tuple(range(len(names)))
+        return Frame(table, names, has_header, self.header is not None, places, None, self.decimal)

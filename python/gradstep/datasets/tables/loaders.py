@@ -20,7 +20,9 @@ from gradstep.datasets.tables.layout import Layout
 from gradstep.datasets.tables.more_rows import read_rows, told_of
 from gradstep.datasets.tables.text import PACKED
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.utils import memory
 from gradstep.utils.constraints import NONE, check, either
+from gradstep.utils.text import printable
 
 Columns = str | int | Sequence[str | int]
 
@@ -112,6 +114,7 @@ def load_csv(
     train, *held_out = split(rows, _drawn(validation), _drawn(test), random_state, "load_csv")
     names = class_names(rows.y)
     schema = Schema.learn(replace(cells, values=train.X), frame.names[frame.target or 0], names)
+    _check_size(len(rows), schema)
 
     def encoded(part: Rows) -> Rows:
         return Rows(schema.encode(replace(cells, values=part.X)), part.y, image_shape)
@@ -137,6 +140,18 @@ def load_csv(
     )
 
 
+def _check_size(n: int, schema: Schema) -> None:
+    """Refuse categories that would make more inputs than there is memory for."""
+    kinds = {len(column.inputs): column.name for column in schema.columns}
+    size, free = 8 * n * len(schema.inputs), memory.available()
+    if max(kinds) > 1 and free is not None and size > free:
+        most = max(kinds)
+        raise InvalidDataError(
+            f"categories would take {size} bytes as inputs, more than the memory that is free; "
+            f"{kinds[most]!r} has {most}: `ignore={kinds[most]}` leaves it out"
+        )
+
+
 def _is_path(part: Any) -> bool:
     return isinstance(part, str | os.PathLike)
 
@@ -149,7 +164,7 @@ def _drawn(part: Any) -> Any:
 def _name(file: Path) -> str:
     """Return the name of a file without its ends, that of packing included."""
     packed = file.suffix.lower() in PACKED
-    return Path(file.stem).stem if packed else file.stem
+    return printable(Path(file.stem).stem if packed else file.stem)
 
 
 def _roles(frame: Frame, target: str | int | None, ignore: Columns) -> tuple[Frame, list[str]]:

@@ -74,6 +74,7 @@ def read_rows(
     schema: Schema,
     layout: Layout,
     *,
+    target: str | int | None = None,
     needs_target: bool = False,
 ) -> TableRows:
     """Read a table with the columns of a schema, in any order and among others.
@@ -83,6 +84,8 @@ def read_rows(
     path : path
     schema : Schema
     layout : Layout
+    target : str, int or None
+        The column that is answered, where it is another than the schema says.
     needs_target : bool
         Whether the target must be there, too.
 
@@ -102,24 +105,27 @@ def read_rows(
             f"{file} must have the columns of the model, but lacks {listed(missing)}; "
             f"it has {listed(frame.names)}"
         )
-    target = place.get(schema.target) if schema.target is not None else None
-    if needs_target and target is None:
+    answered = (
+        place.get(schema.target or "") if target is None else place_of(target, frame.names, "target", file)
+    )
+    if needs_target and answered is None:
         raise InvalidDataError(
             f"{file} must have the target {schema.target!r}; it has {listed(frame.names)}: "
             "`target` names another column"
         )
     places = tuple(place[name] for name in names)
     text = {p for p, column in zip(places, schema.columns, strict=True) if isinstance(column, CategoryColumn)}
-    frame = replace(frame, places=places, target=target)
+    frame = replace(frame, places=places, target=answered)
     reading = read(frame, text, is_closed=True)
     words = {frame.names[place]: list(texts) for place, texts in reading.words.items()}
     cells = Cells(tuple(names), reading.values, words)
     X = schema.encode(cells)
     _check_gaps(X, frame, schema)
-    used = {*places, target}
+    used = {*places, answered}
     extra = [name or f"column {p + 1}" for p, name in enumerate(frame.names) if p not in used]
     notes = [f"left out, as the model does not know them: {listed(extra)}"] if extra else []
-    return TableRows(X, reading.target if target is not None else None, frame, notes + told_of(cells, schema))
+    cells_of_target = None if answered is None else reading.target
+    return TableRows(X, cells_of_target, frame, notes + told_of(cells, schema))
 
 
 def schema_by_place(

@@ -13,6 +13,8 @@ from gradstep.datasets.tables.cells import GAPS, Frame, number, where
 from gradstep.errors import InvalidDataError
 
 _INT64 = np.iinfo(np.int64)
+# How a missing answer is written; others that stand for a missing number may well be classes.
+_MISSING = GAPS - {"none", "-"}
 # Fewer classes than this are never too many.
 _FEW_CLASSES = 20
 
@@ -43,11 +45,11 @@ def labels(cells: Sequence[str], frame: Frame, name: str, given: bool) -> Array:
             )
     found = sorted(set(cells))
     numbers = [number(cell, frame.decimal) for cell in found]
-    missing = [cell for cell in found if cell.lower() in GAPS]
-    if missing and None not in numbers:
-        row = list(cells).index(missing[0])
+    missing = [cell for cell in found if cell.lower() in _MISSING]
+    if missing and not given:
         raise InvalidDataError(
-            f"{where(row, frame)} must have a target in column {name!r}, got {missing[0]!r} among numbers"
+            f"{where(cells.index(missing[0]), frame)} may have no answer in column {name!r}, got "
+            f"{missing[0]!r}: rows without one must be taken away, `task=classification` takes it for a class"
         )
     if not given:
         _check_classes(found, numbers, len(cells), name)

@@ -7,6 +7,7 @@ import codecs
 import csv
 import gzip
 import lzma
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ PACKED: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open,
 #: to be found out.
 SUFFIXES: dict[str, str | None] = {".csv": None, ".tsv": "\t", ".tab": "\t"}
 
-_DELIMITERS = (",", ";", "\t", "|")
+# A blank is one where nothing else is.
+_DELIMITERS, _BLANK = (",", ";", "\t", "|"), " "
 # What a file may begin with, and the encoding that it tells.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -33,6 +35,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Lines are as long as memory allows, as long as these are some; a packed file may hold so many characters,
+# or so many times its size.
+_LONGEST_LINE = 2**27
+_MOST_CHARACTERS, _MOST_TIMES = 2**30, 100
 # The first rows tell the delimiter: so many, or as many as this many characters hold.
 _SAMPLE_ROWS, _SAMPLE_CHARACTERS = 30, 1_000_000
 
@@ -88,7 +94,9 @@ class TextTable:
             Quotes that do not end, or a cell of more than 131,072 characters.
         """
         with _plain_errors(self.file, self.encoding), _open(self.file, "rt", self.encoding) as stream:
-            reader = csv.reader(stream, delimiter=self.delimiter, strict=True)
+            reader = csv.reader(
+                self._lines(stream), delimiter=self.delimiter, strict=True, skipinitialspace=True
+            )
             try:
                 for cells in reader:
                     if any(cells) and any(map(str.strip, cells)):
@@ -97,6 +105,23 @@ class TextTable:
                 raise InvalidDataError(
                     f"{self.file} is no table at line {reader.line_num}: {error}"
                 ) from error
+
+    def _lines(self, stream: IO[str]) -> Iterator[str]:
+        """Yield lines, and refuse what a small packed file can be made to unpack to."""
+        packed = self.file.suffix.lower() in PACKED
+        left = max(_MOST_CHARACTERS, _MOST_TIMES * self.file.stat().st_size) if packed else math.inf
+        while line := stream.readline(_LONGEST_LINE):
+            left -= len(line)
+            if len(line) == _LONGEST_LINE:
+                raise InvalidDataError(
+                    f"{self.file} is no table: it has a line of more than {_LONGEST_LINE} characters"
+                )
+            if left < 0:
+                raise InvalidDataError(
+                    f"{self.file} holds more than {_MOST_TIMES} times what it takes up: unpacked by hand it "
+                    "is read"
+                )
+            yield line
 
 
 def suffix(file: Path) -> str:
@@ -157,6 +182,9 @@ def _delimiter(lines: list[str], file: Path) -> str:
         raise InvalidDataError(f"the rows of {file} can be split in two ways: {ways} says how")
     if even:
         return even[0]
+    blank = _widths(lines, _BLANK)
+    if len(blank) == 1 and min(blank) > 1 and all(max(widths, default=1) == 1 for widths in found.values()):
+        return _BLANK
     # No mark fits all rows: the one that is in the most of them, so that a message shows where it does not.
     shares = {
         delimiter: sum(n for width, n in widths.items() if width > 1) for delimiter, widths in found.items()
@@ -167,6 +195,7 @@ def _delimiter(lines: list[str], file: Path) -> str:
 def _widths(lines: list[str], delimiter: str) -> Counter[int]:
     """Return how many of the first rows have how many cells."""
     try:
-        return Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter) if any(cells))
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        return Counter(len(cells) for cells in reader if any(cells))
     except csv.Error:
         return Counter()
