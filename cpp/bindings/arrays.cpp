@@ -30,6 +30,23 @@ const Entry* entry_of(List<Entry> list, const char* what, const std::string& nam
                                 "'");
 }
 
+// More numbers than any machine has room for, and few enough that sums of such counts, and what kernels pad
+// them to, are far from the largest index.
+constexpr Index kMost = Index{1} << 48;
+
+template <class T>
+std::vector<T> copy_of(const Array<T>& values, const char* name) {
+    require_aligned(values, name);
+    return {values.data(), values.data() + values.size()};
+}
+
+// The same memory, which lives as long, seen by an array that nobody else can reshape.
+py::array view_of(const py::array& array) {
+    const std::vector<py::ssize_t> shape(array.shape(), array.shape() + array.ndim());
+    const std::vector<py::ssize_t> strides(array.strides(), array.strides() + array.ndim());
+    return py::array(array.dtype(), shape, strides, array.data(), array);
+}
+
 // A copy as long as kernels may read, in both types.
 void statistics_of(const Array<double>& values, std::vector<double>& doubles, std::vector<float>& floats) {
     doubles.assign(values.data(), values.data() + values.size());
@@ -39,59 +56,73 @@ void statistics_of(const Array<double>& values, std::vector<double>& doubles, st
 
 }  // namespace
 
-PyRows::PyRows(py::array X, py::array targets, std::optional<Array<double>> weight, const Array<double>& mean,
-               const Array<double>& inverse_scale, std::optional<Array<std::int32_t>> index)
-    : X_(std::move(X)), type_(row_type(X_)), targets_(std::move(targets)), weight_(std::move(weight)),
-      index_(std::move(index)) {
+void require_below(Index count, const std::vector<std::int32_t>& rows, const char* name) {
+    if (rows.empty()) return;
+    const auto [least, most] = std::minmax_element(rows.begin(), rows.end());
+    require(*least >= 0 && *most < count, std::string("`") + name + "` must name rows below " +
+                                              std::to_string(count) + ", got " +
+                                              std::to_string(*least < 0 ? *least : *most));
+}
+
+PyRows::PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
+               const Array<double>& mean, const Array<double>& inverse_scale,
+               const std::optional<Array<std::int32_t>>& index)
+    : X_(view_of(X)), type_(row_type(X_)) {
     require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
     require(d() >= 1, "`X` must have at least one column");
     require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
     require(X_.shape(0) <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
             "the rows of `X` must not lie backwards");
-    if (index_) check_index();
-    if (targets_.ndim() == 1)
-        take_labels();
+    require_aligned(X_, "X");
+    if (index) take_index(*index);
+    if (targets.ndim() == 1)
+        take_labels(targets);
     else
-        take_values();
-    if (weight_ && weights_apart())
-        require_shape(*weight_, "weight", weight_->shape(0), n());
-    else if (weight_)
-        require_shape(*weight_, "weight", n());
+        take_values(targets);
+    if (weight) take_weight(*weight);
     require_shape(mean, "mean", d());
     require_shape(inverse_scale, "inverse_scale", d());
     statistics_of(mean, mean_, mean_float_);
     statistics_of(inverse_scale, inverse_scale_, inverse_scale_float_);
 }
 
-void PyRows::check_index() const {
-    require(index_->ndim() == 1, "`index` must have 1 dimension, got " + std::to_string(index_->ndim()));
-    if (index_->size() == 0) return;
-    const auto [least, most] = std::minmax_element(index_->data(), index_->data() + index_->size());
-    require(*least >= 0 && *most < X_.shape(0), "`index` must name rows below " +
-                                                    std::to_string(X_.shape(0)) + ", got " +
-                                                    std::to_string(*least < 0 ? *least : *most));
+void PyRows::take_index(const Array<std::int32_t>& index) {
+    require(index.ndim() == 1, "`index` must have 1 dimension, got " + std::to_string(index.ndim()));
+    index_ = copy_of(index, "index");
+    require_below(X_.shape(0), *index_, "index");
 }
 
-void PyRows::take_labels() {
-    require(py::isinstance<Array<std::int32_t>>(targets_),
+void PyRows::take_labels(const py::array& targets) {
+    require(py::isinstance<Array<std::int32_t>>(targets),
             "`targets` with one axis must be C-contiguous int32 class indices, got " +
-                std::string(py::str(targets_.dtype())));
-    const Array<std::int32_t> labels = py::reinterpret_borrow<Array<std::int32_t>>(targets_);
+                std::string(py::str(targets.dtype())));
+    const Array<std::int32_t> labels = py::reinterpret_borrow<Array<std::int32_t>>(targets);
     require_shape(labels, "targets", n());
     if (n() == 0) return;
-    const auto [least, most] = std::minmax_element(labels.data(), labels.data() + n());
+    labels_ = copy_of(labels, "targets");
+    const auto [least, most] = std::minmax_element(labels_.begin(), labels_.end());
     require(*least >= 0, "`targets` must hold class indices >= 0, got " + std::to_string(*least));
     classes_ = *most + Index{1};
 }
 
-void PyRows::take_values() const {
-    require(targets_.ndim() == 2, "`targets` must be class indices (n,) or values (n, k), got " +
-                                      std::to_string(targets_.ndim()) + " axes");
-    require(py::isinstance<Array<float>>(targets_) || py::isinstance<Array<double>>(targets_),
+void PyRows::take_values(const py::array& targets) {
+    require(targets.ndim() == 2, "`targets` must be class indices (n,) or values (n, k), got " +
+                                     std::to_string(targets.ndim()) + " axes");
+    require(py::isinstance<Array<float>>(targets) || py::isinstance<Array<double>>(targets),
             "`targets` with two axes must be C-contiguous float32 or float64, got " +
-                std::string(py::str(targets_.dtype())));
-    require(targets_.shape(0) == n(),
-            "`targets` must have " + std::to_string(n()) + " rows, got " + std::to_string(targets_.shape(0)));
+                std::string(py::str(targets.dtype())));
+    require_aligned(targets, "targets");
+    values_ = view_of(targets);
+    require(values_->shape(0) == n(),
+            "`targets` must have " + std::to_string(n()) + " rows, got " + std::to_string(values_->shape(0)));
+}
+
+void PyRows::take_weight(const Array<double>& weight) {
+    if (weight.ndim() == 2)
+        require_shape(weight, "weight", weight.shape(0), n());
+    else
+        require_shape(weight, "weight", n());
+    weight_ = view_of(weight);
 }
 
 template <class T>
@@ -105,10 +136,10 @@ Rows<T> PyRows::as() const {
         inverse_scale = inverse_scale_.data();
     }
     const bool labels = target_kind() == TargetKind::labels;
-    if (!labels && !py::isinstance<Array<T>>(targets_))
+    if (!labels && !py::isinstance<Array<T>>(*values_))
         throw std::invalid_argument(std::string("`targets` must be ") +
                                     (sizeof(T) == 4 ? "float32" : "float64") +
-                                    " as the parameters are, got " + std::string(py::str(targets_.dtype())));
+                                    " as the parameters are, got " + std::string(py::str(values_->dtype())));
     return {
         .X = X_.data(),
         .type = type_,
@@ -119,41 +150,49 @@ Rows<T> PyRows::as() const {
         .inverse_scale = inverse_scale_.data(),
         .mean_T = mean,
         .inverse_scale_T = inverse_scale,
-        .labels = labels ? static_cast<const std::int32_t*>(targets_.data()) : nullptr,
-        .values = labels ? nullptr : static_cast<const T*>(targets_.data()),
-        .weight = weight_ ? weight_->data() : nullptr,
+        .labels = labels ? labels_.data() : nullptr,
+        .values = labels ? nullptr : static_cast<const T*>(values_->data()),
+        .weight = weight_ ? static_cast<const double*>(weight_->data()) : nullptr,
         .weight_stride = weights_apart() ? n() : 0,
         .index = index_ ? index_->data() : nullptr,
     };
 }
 
-PyModels::PyModels(std::string isa, const Array<Index>& sizes, Array<double> l2, std::string loss,
-                   Array<double> loss_numbers, std::vector<std::string> activations,
-                   Array<double> activation_numbers, std::string rule)
-    : isa_(std::move(isa)), l2_(std::move(l2)), loss_(std::move(loss)),
-      loss_numbers_(std::move(loss_numbers)), activations_(std::move(activations)),
-      activation_numbers_(std::move(activation_numbers)) {
+PyModels::PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
+                   const Array<double>& loss_numbers, std::vector<std::string> activations,
+                   const Array<double>& activation_numbers, const std::string& rule)
+    : isa_(std::move(isa)), l2_(copy_of(l2, "l2")), loss_(std::move(loss)),
+      loss_numbers_(copy_of(loss_numbers, "loss_numbers")), activations_(std::move(activations)),
+      activation_numbers_(copy_of(activation_numbers, "activation_numbers")) {
     const std::vector<std::string> usable = isas_usable();
     require(std::find(usable.begin(), usable.end(), isa_) != usable.end(),
             "instruction set '" + isa_ + "' is not usable here");
-    require(sizes.ndim() == 1 && sizes.shape(0) >= 2, "`sizes` must hold at least inputs and outputs");
-    require_shape(l2_, "l2", l2_.size());
-    sizes_.assign(sizes.data(), sizes.data() + sizes.size());
-    require(*std::min_element(sizes_.begin(), sizes_.end()) >= 1, "`sizes` must be >= 1");
-    for (std::size_t layer = 0; layer + 1 < sizes_.size(); ++layer) {
-        const Index weights = checked_product(sizes_[layer], sizes_[layer + 1]);
-        offsets_.push_back(parameters_);
-        offsets_.push_back(parameters_ + weights);
-        parameters_ += weights + sizes_[layer + 1];
-    }
+    require_shape(l2, "l2", l2.size());
+    require(m() >= 1, "`l2` must have a number for each of one or more models, got none");
+    take_sizes(sizes);
     const Index hidden = static_cast<Index>(sizes_.size()) - 2;
     require(static_cast<Index>(activations_.size()) == hidden,
             "`activations` must have one name for each of " + std::to_string(hidden) +
                 " hidden layers, got " + std::to_string(activations_.size()));
     floats_ = named<float>(rule);
     doubles_ = named<double>(rule);
-    require_shape(loss_numbers_, "loss_numbers", m(), floats_.loss->numbers);
-    require_shape(activation_numbers_, "activation_numbers", m(), hidden);
+    require_shape(loss_numbers, "loss_numbers", m(), floats_.loss->numbers);
+    require_shape(activation_numbers, "activation_numbers", m(), hidden);
+}
+
+void PyModels::take_sizes(const Array<Index>& sizes) {
+    require(sizes.ndim() == 1 && sizes.shape(0) >= 2, "`sizes` must hold at least inputs and outputs");
+    sizes_ = copy_of(sizes, "sizes");
+    require(*std::min_element(sizes_.begin(), sizes_.end()) >= 1, "`sizes` must be >= 1");
+    for (std::size_t layer = 0; layer + 1 < sizes_.size(); ++layer) {
+        const Index out = sizes_[layer + 1], weights = checked_product(sizes_[layer], out);
+        if (weights > kMost - parameters_ || parameters_ + weights > kMost - out)
+            throw OutOfMemory("a network with layers of " + std::to_string(sizes_[layer]) + " and " +
+                              std::to_string(out) + " units cannot be addressed");
+        offsets_.push_back(parameters_);
+        offsets_.push_back(parameters_ + weights);
+        parameters_ += weights + out;
+    }
 }
 
 template <class T>
@@ -217,15 +256,19 @@ template Models<float> PyModels::as<float>() const;
 template Models<double> PyModels::as<double>() const;
 
 void register_arrays(py::module_& module) {
-    py::class_<PyRows>(module, "Rows", "Rows of a data set, targets, weights, mean and inverse scale.")
-        .def(py::init<py::array, py::array, std::optional<Array<double>>, Array<double>, Array<double>,
-                      std::optional<Array<std::int32_t>>>(),
-             py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),
-             py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert(),
-             py::arg("index").noconvert() = py::none());
-    py::class_<PyModels>(module, "Models", "What m models have in common, and the numbers of each.")
-        .def(py::init<std::string, Array<Index>, Array<double>, std::string, Array<double>,
-                      std::vector<std::string>, Array<double>, std::string>(),
+    py::class_<PyRows, std::shared_ptr<PyRows>>(
+        module, "Rows", "Rows of a data set, targets, weights, mean and inverse scale.")
+        .def(
+            py::init<const py::array&, const py::array&, const std::optional<Array<double>>&,
+                     const Array<double>&, const Array<double>&, const std::optional<Array<std::int32_t>>&>(),
+            py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),
+            py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert(),
+            py::arg("index").noconvert() = py::none());
+    py::class_<PyModels, std::shared_ptr<PyModels>>(module, "Models",
+                                                    "What m models have in common, and the numbers of each.")
+        .def(py::init<std::string, const Array<Index>&, const Array<double>&, std::string,
+                      const Array<double>&, std::vector<std::string>, const Array<double>&,
+                      const std::string&>(),
              py::arg("isa"), py::arg("sizes").noconvert(), py::arg("l2").noconvert(), py::arg("loss"),
              py::arg("loss_numbers").noconvert(), py::arg("activations"),
              py::arg("activation_numbers").noconvert(), py::arg("rule"));

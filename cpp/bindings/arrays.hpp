@@ -1,13 +1,17 @@
 // Every kind of array that crosses the border, named once, and the checks on its way in. A wrong dtype
-// or layout is an error here, never a hidden copy; gradstep.backends.cpp prepares what is needed.
+// or layout is an error here, never a hidden copy; gradstep.backends.cpp prepares what is needed. What has
+// been checked stays so: whole numbers that kernels go by are copied, and of rows no more is kept than where
+// they lie.
 #pragma once
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gradstep/core.hpp"
@@ -19,21 +23,37 @@ namespace py = pybind11;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
+inline void require(bool holds, const std::string& message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+inline void require_aligned(const py::array& array, const char* name) {
+    require((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0,
+            std::string("`") + name + "` must be aligned in memory");
+}
+
 template <class T, class... Sizes>
 void require_shape(const Array<T>& array, const char* name, Sizes... sizes) {
     const Index wanted[] = {static_cast<Index>(sizes)...};
     constexpr py::ssize_t axes = sizeof...(sizes);
     bool fits = array.ndim() == axes;
     for (py::ssize_t axis = 0; fits && axis < axes; ++axis) fits = array.shape(axis) == wanted[axis];
-    if (fits) return;
+    if (fits) return require_aligned(array, name);
     std::string message = std::string("`") + name + "` must have shape (", given;
     for (const Index size : wanted) message += std::to_string(size) + ",";
     for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) given += std::to_string(array.shape(axis)) + ",";
     throw std::invalid_argument(message + "), got (" + given + ")");
 }
 
-inline void require(bool holds, const std::string& message) {
-    if (!holds) throw std::invalid_argument(message);
+// Throws unless all of these are rows of so many.
+void require_below(Index count, const std::vector<std::int32_t>& rows, const char* name);
+
+// A method whose object must have been made by its constructor: a bare __new__ makes one of nothing.
+template <class C, class Result, class... Arguments>
+auto of_made(Result (C::*method)(Arguments...)) {
+    return [method](const std::shared_ptr<C>& self, Arguments... arguments) {
+        return ((*self).*method)(std::forward<Arguments>(arguments)...);
+    };
 }
 
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
@@ -41,31 +61,34 @@ class PyRows {
 public:
     // `targets` are class indices (n,) int32, or values (n, k) of the arithmetic's type; `index` (n,) are the
     // rows of X that they belong to, all by default.
-    PyRows(py::array X, py::array targets, std::optional<Array<double>> weight, const Array<double>& mean,
-           const Array<double>& inverse_scale, std::optional<Array<std::int32_t>> index);
+    PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
+           const Array<double>& mean, const Array<double>& inverse_scale,
+           const std::optional<Array<std::int32_t>>& index);
 
     // Throws for values of another type.
     template <class T>
     Rows<T> as() const;
 
-    Index n() const { return index_ ? index_->size() : X_.shape(0); }
+    Index n() const { return index_ ? static_cast<Index>(index_->size()) : X_.shape(0); }
     Index d() const { return X_.shape(1); }
-    TargetKind target_kind() const { return targets_.ndim() == 1 ? TargetKind::labels : TargetKind::values; }
+    TargetKind target_kind() const { return values_ ? TargetKind::values : TargetKind::labels; }
     Index classes() const { return classes_; }           // of labels
-    Index values() const { return targets_.shape(1); }  // of a row
+    Index values() const { return values_->shape(1); }  // of a row
     bool weights_apart() const { return weight_ && weight_->ndim() == 2; }
     Index weighted_models() const { return weight_->shape(0); }
 
 private:
-    void check_index() const;
-    void take_labels();
-    void take_values() const;
+    void take_index(const Array<std::int32_t>& index);
+    void take_labels(const py::array& labels);
+    void take_values(const py::array& values);
+    void take_weight(const Array<double>& weight);
 
     py::array X_;
     RowType type_;
-    py::array targets_;
-    std::optional<Array<double>> weight_;
-    std::optional<Array<std::int32_t>> index_;
+    std::vector<std::int32_t> labels_;  // or else
+    std::optional<py::array> values_;
+    std::optional<py::array> weight_;
+    std::optional<std::vector<std::int32_t>> index_;
     std::vector<double> mean_;
     std::vector<double> inverse_scale_;
     std::vector<float> mean_float_;
@@ -76,14 +99,14 @@ private:
 // What m models have in common, and their own numbers.
 class PyModels {
 public:
-    PyModels(std::string isa, const Array<Index>& sizes, Array<double> l2, std::string loss,
-             Array<double> loss_numbers, std::vector<std::string> activations,
-             Array<double> activation_numbers, std::string rule);
+    PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
+             const Array<double>& loss_numbers, std::vector<std::string> activations,
+             const Array<double>& activation_numbers, const std::string& rule);
 
     template <class T>
     Models<T> as() const;
 
-    Index m() const { return l2_.shape(0); }
+    Index m() const { return static_cast<Index>(l2_.size()); }
     Index parameters() const { return parameters_; }
     Index inputs() const { return sizes_.front(); }
     Index outputs() const { return sizes_.back(); }
@@ -101,17 +124,18 @@ private:
         const Rule<T>* rule = nullptr;
     };
 
+    void take_sizes(const Array<Index>& sizes);
     template <class T>
     Named<T> named(const std::string& rule) const;
 
     std::string isa_;
     std::vector<Index> sizes_;
     std::vector<Index> offsets_;
-    Array<double> l2_;
+    std::vector<double> l2_;
     std::string loss_;
-    Array<double> loss_numbers_;
+    std::vector<double> loss_numbers_;
     std::vector<std::string> activations_;
-    Array<double> activation_numbers_;
+    std::vector<double> activation_numbers_;
     Index parameters_ = 0;
     Named<float> floats_;
     Named<double> doubles_;

@@ -8,12 +8,12 @@ namespace gradstep::bindings {
 namespace {
 
 template <class T>
-py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
-                      int n_threads) {
-    require_fit(py_models, py_rows);
-    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
-    const Models<T> models = py_models.as<T>();
-    const Rows<T> rows = py_rows.as<T>();
+py::tuple evaluate_as(const std::shared_ptr<PyModels>& py_models, const std::shared_ptr<PyRows>& py_rows,
+                      const Array<T>& parameters, int n_threads) {
+    require_fit(*py_models, *py_rows);
+    require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
+    const Models<T> models = py_models->as<T>();
+    const Rows<T> rows = py_rows->as<T>();
     Array<double> loss(models.m), cost(models.m), hits(models.m);
     const Metrics metrics{loss.mutable_data(), cost.mutable_data(), hits.mutable_data()};
     const T* parameters_at = parameters.data();
@@ -25,13 +25,13 @@ py::tuple evaluate_as(const PyModels& py_models, const PyRows& py_rows, const Ar
 }
 
 template <class T>
-Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
-                   int n_threads) {
-    require_inputs(py_models, py_rows);
-    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
-    const Models<T> models = py_models.as<T>();
-    const Rows<T> rows = py_rows.as<T>();
-    Array<T> result({models.m, rows.n, py_models.outputs()});
+Array<T> scores_as(const std::shared_ptr<PyModels>& py_models, const std::shared_ptr<PyRows>& py_rows,
+                   const Array<T>& parameters, int n_threads) {
+    require_inputs(*py_models, *py_rows);
+    require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
+    const Models<T> models = py_models->as<T>();
+    const Rows<T> rows = py_rows->as<T>();
+    Array<T> result({models.m, rows.n, py_models->outputs()});
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
     {
@@ -42,14 +42,14 @@ Array<T> scores_as(const PyModels& py_models, const PyRows& py_rows, const Array
 }
 
 template <class T>
-Array<T> gradient_as(const PyModels& py_models, const PyRows& py_rows, const Array<T>& parameters,
-                     int n_threads) {
-    require_fit(py_models, py_rows);
-    require(py_rows.n() >= 1, "the gradient needs at least one row");
-    require_shape(parameters, "parameters", py_models.m(), py_models.parameters());
-    const Models<T> models = py_models.as<T>();
-    const Rows<T> rows = py_rows.as<T>();
-    Array<T> result({models.m, py_models.parameters()});
+Array<T> gradient_as(const std::shared_ptr<PyModels>& py_models, const std::shared_ptr<PyRows>& py_rows,
+                     const Array<T>& parameters, int n_threads) {
+    require_fit(*py_models, *py_rows);
+    require(py_rows->n() >= 1, "the gradient needs at least one row");
+    require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
+    const Models<T> models = py_models->as<T>();
+    const Rows<T> rows = py_rows->as<T>();
+    Array<T> result({models.m, py_models->parameters()});
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
     {

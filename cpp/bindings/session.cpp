@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <variant>
+#include <vector>
 
 #include "arrays.hpp"
 #include "gil.hpp"
@@ -39,22 +41,28 @@ private:
     }
 };
 
-void require_range(const PyRows& rows, Index most_rows, const Array<std::int32_t>& row_indices,
-                   const Array<Index>& starts) {
-    require(starts.ndim() == 1 && starts.size() >= 1 && starts.data()[0] == 0, "`starts` must begin with 0");
-    const Index updates = starts.size() - 1, *start = starts.data();
-    for (Index t = 0; t < updates; ++t)
-        if (start[t + 1] <= start[t] || start[t + 1] - start[t] > most_rows)
-            throw std::invalid_argument("`starts` must rise by 1 to " + std::to_string(most_rows) + ", got " +
-                                        std::to_string(start[t + 1] - start[t]));
-    require_shape(row_indices, "row_indices", start[updates]);
-    if (row_indices.size() == 0) return;
-    const auto [least, most] =
-        std::minmax_element(row_indices.data(), row_indices.data() + row_indices.size());
-    require(*least >= 0 && *most < rows.n(), "`row_indices` must name rows below " +
-                                                 std::to_string(rows.n()) + ", got " +
-                                                 std::to_string(*least < 0 ? *least : *most));
-}
+// Which rows make up which batches, checked and kept.
+struct Batches {
+    std::vector<std::int32_t> row_indices;
+    std::vector<Index> starts;
+
+    Index updates() const { return static_cast<Index>(starts.size()) - 1; }
+
+    void take(const PyRows& rows, Index most_rows, const Array<std::int32_t>& indices,
+              const Array<Index>& given_starts) {
+        require_shape(given_starts, "starts", given_starts.size());
+        starts.assign(given_starts.data(), given_starts.data() + given_starts.size());
+        require(!starts.empty() && starts.front() == 0, "`starts` must begin with 0");
+        for (std::size_t t = 0; t + 1 < starts.size(); ++t)
+            if (starts[t + 1] <= starts[t] || starts[t + 1] - starts[t] > most_rows)
+                throw std::invalid_argument("`starts` must rise by 1 to " + std::to_string(most_rows) +
+                                            ", got " + std::to_string(starts[t]) + " and " +
+                                            std::to_string(starts[t + 1]));
+        require_shape(indices, "row_indices", starts.back());
+        row_indices.assign(indices.data(), indices.data() + indices.size());
+        require_below(rows.n(), row_indices, "row_indices");
+    }
+};
 
 // An image is (channels, height, width) and whether its edge goes on outside.
 using ImageTuple = std::tuple<Index, Index, Index, bool>;
@@ -86,13 +94,14 @@ private:
 // A session of either type, with the Python objects that its pointers lead into.
 class PySession {
 public:
-    PySession(py::object models, py::object rows, Index most_rows, py::list evaluated, bool doubles,
-              int n_threads, const std::optional<ImageTuple>& images)
+    PySession(std::shared_ptr<PyModels> models, std::shared_ptr<PyRows> rows, Index most_rows,
+              std::vector<std::shared_ptr<PyRows>> evaluated, bool doubles, int n_threads,
+              const std::optional<ImageTuple>& images)
         : models_(std::move(models)), rows_(std::move(rows)), evaluated_(std::move(evaluated)),
-          most_rows_(most_rows), images_(images_of(images, py_rows())) {
+          most_rows_(most_rows), images_(images_of(images, *rows_)) {
         require(most_rows >= 1, "`most_rows` must be >= 1, got " + std::to_string(most_rows));
-        require_fit(py_models(), py_rows());
-        for (const py::handle set : evaluated_) require_fit(py_models(), set.cast<const PyRows&>());
+        require_fit(*models_, *rows_);
+        for (const auto& set : evaluated_) require_fit(*models_, *set);
         if (doubles)
             open<double>(n_threads);
         else
@@ -105,17 +114,20 @@ public:
                         Array<Index> updates, Array<bool> finite,
                         const std::optional<Array<std::int16_t>>& draws, py::object should_stop) {
         const ExclusiveUse use(taken_);
-        require_range(py_rows(), most_rows_, row_indices, starts);
+        batches_.take(*rows_, most_rows_, row_indices, starts);
         require(draws.has_value() == images_.has_value(), "`draws` go with `images`");
         if (draws) require_shape(*draws, "draws", row_indices.size(), 3);
-        const Index m = py_models().m(), count = starts.size() - 1;
-        require_shape(numbers, "numbers", m, count, 2, py_models().rule_numbers());
+        const Index m = models_->m(), count = batches_.updates();
+        require_shape(numbers, "numbers", m, count, 2, models_->rule_numbers());
         require_shape(updates, "updates", m);
+        for (Index model = 0; model < m; ++model)
+            require(updates.data()[model] >= 0 && updates.data()[model] <= kMostUpdates - count,
+                    "`updates` must be from 0 to 2**62, got " + std::to_string(updates.data()[model]));
         require_shape(finite, "finite", m);
         const UpdateRange range{
             .updates = count,
-            .row_indices = row_indices.data(),
-            .starts = starts.data(),
+            .row_indices = batches_.row_indices.data(),
+            .starts = batches_.starts.data(),
             .numbers = numbers.data(),
             .draws = draws ? draws->data() : nullptr,
         };
@@ -148,7 +160,7 @@ public:
     // of each that they come from.
     py::tuple evaluate(const py::array& parameters, bool with_scores) {
         const ExclusiveUse use(taken_);
-        const Index m = py_models().m(), sets = static_cast<Index>(evaluated_.size());
+        const Index m = models_->m(), sets = static_cast<Index>(evaluated_.size());
         Array<double> result({sets, Index{3}, m});
         std::vector<Metrics> metrics;
         for (double* at = result.mutable_data(); static_cast<Index>(metrics.size()) < sets; at += 3 * m)
@@ -159,9 +171,8 @@ public:
                 const T* parameters_at = parameters_of<T>(parameters).data();
                 std::vector<T*> scores_at;
                 for (Index set = 0; with_scores && set < sets; ++set) {
-                    const Index n =
-                        evaluated_[static_cast<std::size_t>(set)].template cast<const PyRows&>().n();
-                    Array<T> of_set({m, n, py_models().outputs()});
+                    const Index n = evaluated_[static_cast<std::size_t>(set)]->n();
+                    Array<T> of_set({m, n, models_->outputs()});
                     scores_at.push_back(of_set.mutable_data());
                     scores.append(std::move(of_set));
                 }
@@ -173,16 +184,12 @@ public:
     }
 
 private:
-    const PyModels& py_models() const { return models_.cast<const PyModels&>(); }
-    const PyRows& py_rows() const { return rows_.cast<const PyRows&>(); }
-
     template <class T>
     void open(int n_threads) {
         std::vector<Rows<T>> sets;
-        for (const py::handle set : evaluated_) sets.push_back(set.cast<const PyRows&>().as<T>());
-        session_ =
-            std::make_unique<Session<T>>(py_models().as<T>(), py_rows().as<T>(), most_rows_, sets.data(),
-                                         static_cast<Index>(sets.size()), n_threads, images_);
+        for (const auto& set : evaluated_) sets.push_back(set->as<T>());
+        session_ = std::make_unique<Session<T>>(models_->as<T>(), rows_->as<T>(), most_rows_, sets.data(),
+                                                static_cast<Index>(sets.size()), n_threads, images_);
     }
 
     template <class T>
@@ -190,7 +197,7 @@ private:
         require(py::isinstance<Array<T>>(parameters),
                 "`parameters` must be C-contiguous and of the session's type");
         Array<T> own = py::reinterpret_borrow<Array<T>>(parameters);
-        require_shape(own, "parameters", py_models().m(), py_models().parameters());
+        require_shape(own, "parameters", models_->m(), models_->parameters());
         return own;
     }
 
@@ -198,13 +205,16 @@ private:
     Array<T> slots_of(const py::array& slots) const {
         require(py::isinstance<Array<T>>(slots), "`slots` must be C-contiguous and of the session's type");
         Array<T> own = py::reinterpret_borrow<Array<T>>(slots);
-        require_shape(own, "slots", py_models().m(), py_models().slots(), py_models().parameters());
+        require_shape(own, "slots", models_->m(), models_->slots(), models_->parameters());
         return own;
     }
 
-    py::object models_;
-    py::object rows_;
-    py::list evaluated_;
+    static constexpr Index kMostUpdates = Index{1} << 62;
+
+    const std::shared_ptr<PyModels> models_;
+    const std::shared_ptr<PyRows> rows_;
+    const std::vector<std::shared_ptr<PyRows>> evaluated_;
+    Batches batches_;
     Index most_rows_;
     std::optional<Images> images_;
     std::atomic<bool> taken_{false};
@@ -214,17 +224,19 @@ private:
 }  // namespace
 
 void register_session(py::module_& module) {
-    py::class_<PySession>(module, "Session", "A training, with all that is kept between calls.")
-        .def(py::init<py::object, py::object, Index, py::list, bool, int, const std::optional<ImageTuple>&>(),
+    py::class_<PySession, std::shared_ptr<PySession>>(module, "Session",
+                                                      "A training, with all that is kept between calls.")
+        .def(py::init<std::shared_ptr<PyModels>, std::shared_ptr<PyRows>, Index,
+                      std::vector<std::shared_ptr<PyRows>>, bool, int, const std::optional<ImageTuple>&>(),
              py::arg("models"), py::arg("rows"), py::arg("most_rows"), py::arg("evaluated"),
              py::arg("doubles"), py::arg("n_threads"), py::arg("images"))
-        .def("train", &PySession::train,
+        .def("train", of_made(&PySession::train),
              "Do consecutive updates in place on parameters, slots, updates and finite.",
              py::arg("row_indices").noconvert(), py::arg("starts").noconvert(),
              py::arg("numbers").noconvert(), py::arg("parameters"), py::arg("slots"),
              py::arg("updates").noconvert(), py::arg("finite").noconvert(), py::arg("draws").noconvert(),
              py::arg("should_stop"))
-        .def("evaluate", &PySession::evaluate,
+        .def("evaluate", of_made(&PySession::evaluate),
              "Loss, cost and hits on every set, (sets, 3, m), and the scores of each or none.",
              py::arg("parameters"), py::arg("with_scores"));
 }

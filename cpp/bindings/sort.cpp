@@ -10,6 +10,7 @@ void register_sort(py::module_& module) {
         "sort",
         [](Array<std::uint64_t> words) {
             require(words.ndim() == 1, "`words` must have one axis, got " + std::to_string(words.ndim()));
+            require_aligned(words, "words");
             sort_words(words.mutable_data(), words.size());
         },
         "Sort random words in place.", py::arg("words").noconvert());

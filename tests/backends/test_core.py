@@ -1,0 +1,243 @@
+"""The binding, called as nobody does: what was checked stays so, or there is an error."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+core = pytest.importorskip("gradstep._core")
+
+N, D, K = 40, 6, 3
+MANY = 10_000
+
+
+def rows(seed: int = 0, n: int = N, **other: Any) -> Any:
+    X = np.random.default_rng(seed).random((n, D), dtype=np.float32)
+    given = {"X": X, "targets": np.arange(n, dtype=np.int32) % K, "weight": None}
+    return core.Rows(**given | {"mean": np.zeros(D), "inverse_scale": np.ones(D)} | other)
+
+
+def models(m: int = 1, **other: Any) -> Any:
+    given = {
+        "isa": core.isas()[0],
+        "sizes": np.array([D, K]),
+        "l2": np.zeros(m),
+        "loss": "softmax",
+        "loss_numbers": np.zeros((m, core.names()["losses"]["softmax"][1])),
+        "activations": [],
+        "activation_numbers": np.zeros((m, 0)),
+        "rule": "descent",
+    }
+    return core.Models(**given | other)
+
+
+def parameters(m: int = 1) -> npt.NDArray[np.float32]:
+    return np.zeros((m, (D + 1) * K), dtype=np.float32)
+
+
+def session(data: Any, evaluated: Any = (), most_rows: int = 10) -> Any:
+    return core.Session(models(), data, most_rows, list(evaluated), False, 1, None)
+
+
+def train(opened: Any, **other: Any) -> npt.NDArray[np.float32]:
+    """Train on all rows once, and return the parameters."""
+    block, updates = parameters(), N // 10
+    given = {
+        "row_indices": np.arange(N, dtype=np.int32),
+        "starts": np.arange(0, N + 1, 10),
+        "numbers": np.tile([0.0, 0.1], (1, updates, 2, 1))[..., : core.names()["rules"]["descent"][1]],
+        "parameters": block,
+        "slots": np.zeros((1, 0, block.shape[1]), dtype=np.float32),
+        "updates": np.zeros(1, dtype=np.int64),
+        "finite": np.ones(1, dtype=np.bool_),
+        "draws": None,
+        "should_stop": lambda: False,
+    }
+    opened.train(**given | other)
+    return block
+
+
+def unaligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy that lies one byte beside where it should."""
+    memory = bytearray(array.nbytes + 1)
+    moved = np.frombuffer(memory, dtype=array.dtype, offset=1).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+def test_evaluated_rows_stay_when_their_list_is_emptied() -> None:
+    data, other = rows(), rows(seed=1)
+    given = [other]
+    opened = core.Session(models(), data, 10, given, False, 1, None)
+    wanted = opened.evaluate(parameters(), True)
+    given.clear()
+    del other
+    gc.collect()
+    found = opened.evaluate(parameters(), True)
+    np.testing.assert_array_equal(found[0], wanted[0])
+    np.testing.assert_array_equal(found[1], wanted[1])
+
+
+@pytest.mark.parametrize("name", ["targets", "index"])
+def test_indices_are_those_that_were_checked(name: str) -> None:
+    indices = np.arange(N, dtype=np.int32) % K
+    opened, wanted = session(rows(**{name: indices})), train(session(rows(**{name: indices.copy()})))
+    indices[:] = 2_000_000_000
+    np.testing.assert_array_equal(train(opened), wanted)
+
+
+def test_rows_of_a_batch_that_change_on_the_way_are_those_that_were_checked() -> None:
+    indices, starts = np.arange(N, dtype=np.int32).repeat(MANY), np.arange(0, MANY * N + 1)
+    asked: list[None] = []
+
+    def should_stop() -> bool:
+        asked.append(None)
+        indices[:], starts[1:] = 2_000_000_000, 2**40
+        return False
+
+    numbers = np.tile([0.0, 0.1], (1, MANY * N, 2, 1))[..., : core.names()["rules"]["descent"][1]]
+    wanted = train(session(rows()), row_indices=indices.copy(), starts=starts.copy(), numbers=numbers)
+    found = train(
+        session(rows()), row_indices=indices, starts=starts, numbers=numbers, should_stop=should_stop
+    )
+    if not asked:
+        pytest.skip("was never asked whether to stop: this machine is too fast")
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["X", "weight", "targets"])
+def test_arrays_that_take_another_shape_are_read_as_they_were(name: str) -> None:
+    given = {
+        "X": np.random.default_rng(0).random((N, D), dtype=np.float32),
+        "weight": np.random.default_rng(0).random(N) + 0.5,
+        "targets": np.random.default_rng(0).random((N, K), dtype=np.float32),
+    }
+    loss = {"loss": "squared", "loss_numbers": np.zeros((1, core.names()["losses"]["squared"][1]))}
+    data, block = rows(**given), parameters() + 0.1
+    wanted = core.evaluate(models(**loss), data, block, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of assigning a shape
+        given[name].shape = (1, given[name].size)
+    np.testing.assert_array_equal(core.evaluate(models(**loss), data, block, 1), wanted)
+
+
+def test_an_object_that_is_made_anew_leaves_its_sessions_as_they_were() -> None:
+    data, few = rows(), rows(seed=1, n=3)
+    opened, wanted = session(data), train(session(rows()))
+    data.__init__(
+        np.zeros((3, D), np.float32), np.zeros(3, np.int32), None, mean=np.zeros(D), inverse_scale=np.ones(D)
+    )
+    np.testing.assert_array_equal(train(opened), wanted)
+    assert core.scores(models(), few, parameters(), 1).shape == (1, 3, K)
+
+
+def test_what_was_never_initialised_is_refused() -> None:
+    empty_rows, empty_models = core.Rows.__new__(core.Rows), core.Models.__new__(core.Models)
+    empty_session = core.Session.__new__(core.Session)
+    for call in (core.evaluate, core.scores, core.gradient):
+        for given in ((models(), empty_rows), (empty_models, rows())):
+            with pytest.raises((RuntimeError, TypeError)):
+                call(*given, parameters(), 1)
+    for attempt in (
+        lambda: session(empty_rows),
+        lambda: session(rows(), [empty_rows]),
+        lambda: core.Session(empty_models, rows(), 10, [], False, 1, None),
+        lambda: empty_session.evaluate(parameters(), False),
+        lambda: train(empty_session),
+    ):
+        with pytest.raises((RuntimeError, TypeError)):
+            attempt()
+
+
+def test_there_is_at_least_one_model() -> None:
+    with pytest.raises(ValueError, match="one or more models, got none"):
+        models(m=0)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[2**31, 2**31], [2**62, 2], [1, 2**62], [2**62, 1, 2**62], [3, 2**40, 2**40]]
+)
+def test_networks_that_nothing_can_address_are_refused(sizes: list[int]) -> None:
+    hidden = len(sizes) - 2
+    with pytest.raises(MemoryError, match="cannot be addressed"):
+        models(sizes=np.array(sizes), activations=["relu"] * hidden, activation_numbers=np.zeros((1, hidden)))
+
+
+def test_batches_that_nothing_can_address_are_refused() -> None:
+    with pytest.raises(MemoryError):
+        train(session(rows(), most_rows=2**62))
+
+
+@pytest.mark.parametrize("count", [-1, 2**63 - 1])
+def test_a_count_of_updates_that_would_overflow_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match="`updates` must be from 0"):
+        train(session(rows()), updates=np.array([count]))
+
+
+@pytest.mark.parametrize(
+    "starts", [[], [1, 10], [0, 10, 10], [0, 20, 10], [0, 11], [0, 2**63 - 1, -(2**63)], [[0, 10]]]
+)
+def test_batches_follow_each_other(starts: list[int]) -> None:
+    with pytest.raises(ValueError, match="`starts`"):
+        train(session(rows()), starts=np.array(starts, dtype=np.int64))
+
+
+@pytest.mark.parametrize("place", [-1, N, 2**31 - 1])
+def test_rows_that_are_not_there_are_refused(place: int) -> None:
+    indices = np.arange(N, dtype=np.int32)
+    indices[7] = place
+    with pytest.raises(ValueError, match="`row_indices` must name rows below 40"):
+        train(session(rows()), row_indices=indices)
+    with pytest.raises(ValueError, match="`index` must name rows below 40"):
+        rows(index=indices)
+
+
+@pytest.mark.parametrize("name", ["X", "targets", "weight", "mean", "inverse_scale", "index"])
+def test_rows_of_unaligned_arrays_are_refused(name: str) -> None:
+    whole = {
+        "X": np.ones((N, D), dtype=np.float32),
+        "targets": np.zeros(N, dtype=np.int32),
+        "weight": np.ones(N),
+        "mean": np.zeros(D),
+        "inverse_scale": np.ones(D),
+        "index": np.arange(N, dtype=np.int32),
+    }
+    rows(**whole)
+    with pytest.raises(ValueError, match=f"`{name}` must be aligned"):
+        rows(**whole | {name: unaligned(whole[name])})
+
+
+@pytest.mark.parametrize("name", ["sizes", "l2"])
+def test_models_of_unaligned_arrays_are_refused(name: str) -> None:
+    whole = {"sizes": np.array([D, K]), "l2": np.ones(1)}
+    with pytest.raises(ValueError, match=f"`{name}` must be aligned"):
+        models(**{name: unaligned(whole[name])})
+
+
+@pytest.mark.parametrize("name", ["row_indices", "starts", "parameters", "updates"])
+def test_sessions_refuse_unaligned_arrays(name: str) -> None:
+    whole = {
+        "row_indices": np.arange(N, dtype=np.int32),
+        "starts": np.arange(0, N + 1, 10),
+        "parameters": parameters(),
+        "updates": np.zeros(1, dtype=np.int64),
+    }
+    opened = session(rows(), [rows()])
+    with pytest.raises(ValueError, match=f"`{name}` must be aligned"):
+        train(opened, **{name: unaligned(whole[name])})
+
+
+def test_calls_refuse_unaligned_arrays() -> None:
+    block = unaligned(parameters())
+    for call in (core.evaluate, core.scores, core.gradient):
+        with pytest.raises(ValueError, match="`parameters` must be aligned"):
+            call(models(), rows(), block, 1)
+    with pytest.raises(ValueError, match="`parameters` must be aligned"):
+        session(rows(), [rows()]).evaluate(block, False)
+    with pytest.raises(ValueError, match="`words` must be aligned"):
+        core.sort(unaligned(np.arange(9, dtype=np.uint64)))
