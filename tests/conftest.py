@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from gradstep.backends import Backend, get
+from gradstep.utils.interrupt import Interrupt
 from makers import backend_makers
 
 hypothesis.settings.register_profile("gradstep", deadline=None, max_examples=50, print_blob=True)
@@ -53,6 +56,17 @@ def n_threads(request: pytest.FixtureRequest) -> int:
 def numpy_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train on NumPy where nothing else is asked for, also in other processes."""
     monkeypatch.setenv("GRADSTEP_BACKEND", "numpy")
+
+
+@pytest.fixture
+def python_own_handler() -> Iterator[None]:
+    """Run with Python's handler of Ctrl-C, and find it again afterwards; no press of before counts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    Interrupt.forget()
+    yield
+    Interrupt.forget()
+    after = signal.signal(signal.SIGINT, before)
+    assert after is signal.default_int_handler
 
 
 @pytest.fixture(scope="session")

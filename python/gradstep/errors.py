@@ -21,6 +21,10 @@ class InvalidDataError(GradstepError, ValueError):
     """X, y, sample weights or a data file's content cannot be trained on."""
 
 
+class BusyError(GradstepError, RuntimeError):
+    """An object is asked to train while it trains: by one of its callbacks, or by another thread."""
+
+
 class BackendUnavailableError(GradstepError, RuntimeError):
     """A backend or instruction set was asked for by name and is not there."""
 

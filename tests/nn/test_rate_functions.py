@@ -63,7 +63,7 @@ def test_what_falls_into_a_callable_passes_through(error: BaseException) -> None
         ([1.0, 0.1, 0, 0, 0], 2),
         ([1.0, 1e-10, 0.5, 0, 0, 0, 0, 0], 3),
         ([0, 0, 0, 1.0, 0], None),
-        ([0.0] * 4, 0),
+        ([0.0] * 4, None),
         ([], None),
         ([1.0, 2e-10, 1e-10, 1e-11], 2),
     ],

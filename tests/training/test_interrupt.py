@@ -22,12 +22,8 @@ def trainer(**parameters):
 
 
 @pytest.fixture(autouse=True)
-def python_own_handler():
-    """Run with Python's handler of Ctrl-C, and find it again afterwards."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    after = signal.signal(signal.SIGINT, before)
-    assert after is signal.default_int_handler
+def ctrl_c(python_own_handler):
+    """Run with Python's handler of Ctrl-C."""
 
 
 class PressesAfter:
@@ -94,11 +90,17 @@ def test_running_metrics_are_those_of_the_updates_done(monkeypatch, evaluate_eve
     np.testing.assert_array_equal(model.history_["train_loss"], np.nan)
 
 
-def test_before_the_first_update_the_initial_weights_stay(monkeypatch):
+def test_before_the_first_update_the_estimator_stays_as_it_was(monkeypatch):
+    fresh, model = trainer(), trainer(epochs=2).fit(X, Y)
+    before = dict(vars(model))
     press_after(monkeypatch, 1)
-    with pytest.warns(RuntimeWarning, match="training interrupted at update 0"):
-        model = trainer().fit(X, Y)
-    assert len(model.history_) == 0
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(X, Y)
+    assert not hasattr(fresh, "coefs_")
+    press_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:50], Y[:50])
+    assert vars(model) == before
 
 
 def test_between_evaluations():
@@ -248,3 +250,74 @@ def test_other_threads_leave_the_handler_alone():
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
+
+
+def test_a_block_inside_another_one_shares_its_interrupt():
+    with interrupt.deferred() as outer:
+        with interrupt.deferred() as inner:
+            assert inner is outer
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == outer.handle
+        assert outer()
+    assert not outer.is_in_charge
+
+
+@pytest.mark.parametrize("inside", ["the block", "its end"])
+def test_a_second_press_hands_the_handler_back_wherever_it_comes(monkeypatch, inside):
+    def pressed_again(self):
+        signal.raise_signal(signal.SIGINT)
+
+    def run():
+        with interrupt.deferred() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.requested
+            if inside == "the block":
+                signal.raise_signal(signal.SIGINT)
+            monkeypatch.setattr(interrupt.Interrupt, "pass_on", pressed_again)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert interrupt.Interrupt.in_charge() is None
+
+
+class Clock:
+    """Seconds that tests set."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(interrupt.time, "monotonic", lambda: self.now)
+
+
+def press_in_a_fit(clock, seconds):
+    """Press Ctrl-C so many seconds later, in the first epoch of a fit; return its trainer."""
+
+    def press(model, row):
+        if row["epoch"] == 1:
+            clock.now += seconds
+            signal.raise_signal(signal.SIGINT)
+
+    return trainer(callbacks=(press,), epochs=3).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:training interrupted")
+@pytest.mark.parametrize(
+    "seconds, ends", [(0.05, False), (0.2, True), (0.7, True), (1.0, True), (1.1, False)]
+)
+def test_the_second_of_two_presses_ends_a_loop_over_fits(monkeypatch, seconds, ends):
+    clock = Clock(monkeypatch)
+    assert press_in_a_fit(clock, 0).interrupted_
+    if not ends:
+        assert press_in_a_fit(clock, seconds).interrupted_
+        return
+    with pytest.raises(KeyboardInterrupt):
+        press_in_a_fit(clock, seconds)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_press_that_ended_nothing_is_no_first_one(monkeypatch):
+    clock = Clock(monkeypatch)
+    press = (lambda model, row: signal.raise_signal(signal.SIGINT),)
+    assert not trainer(epochs=1, callbacks=press).fit(X, Y).interrupted_
+    with pytest.warns(RuntimeWarning, match="training interrupted at update 10"):
+        assert press_in_a_fit(clock, 0.5).interrupted_

@@ -15,6 +15,7 @@ from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import ALWAYS, value_text
 from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
+from gradstep.utils import interrupt
 from gradstep.utils.constraints import WHOLE, at_least, check, either, instance, sequence_of
 from gradstep.utils.printed_table import PrintedTable
 from gradstep.utils.progress import counter, make_console
@@ -101,7 +102,7 @@ def repeat(
 
     The models are those that `fit` leaves, after early stopping too; their metrics are weighted where the
     rows are. A seed whose training diverges is a row that counts in no mean. Ctrl-C ends the seed
-    that is being trained, and those to come have no row.
+    that is being trained, and those to come have no row; a seed that was trained to its end counts.
 
     Parameters
     ----------
@@ -155,18 +156,28 @@ def repeat(
     trainers: list[BaseTrainer] = []
     rows: list[dict[str, Any]] = []
     errors: list[DivergedError] = []
-    with counter(make_console(), _OWNER, len(chosen), quiet=not verbose) as tell:
+    with (
+        interrupt.deferred() as stop,
+        counter(make_console(), _OWNER, len(chosen), quiet=not verbose) as tell,
+    ):
         for seed in chosen:
+            if rows and stop():
+                break
             tell(f"seed {seed}", 0)
-            trainers.append(clone(trainer).set_params(random_state=seed))
+            own = clone(trainer).set_params(random_state=seed)
             row: dict[str, Any] = {"seed": seed}
             try:
-                trainers[-1].fit(X, y, sample_weight=sample_weight, eval_set=eval_set)
-                row |= _ending(trainers[-1])
+                own.fit(X, y, sample_weight=sample_weight, eval_set=eval_set)
+                row |= _ending(own)
             except DivergedError as error:
                 errors.append(error)
                 row |= {"status": Status.DIVERGED.value, "update": error.update, "seconds": np.nan}
-            rows.append(row | _metrics(trainers[-1], sets, Status(row["status"]).is_complete))
+            except KeyboardInterrupt:
+                if rows and stop.is_in_charge:  # before the first update of this seed
+                    break
+                raise
+            trainers.append(own)
+            rows.append(row | _metrics(own, sets, Status(row["status"]).is_complete))
             if row["status"] == Status.INTERRUPTED:
                 break
             tell("", 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
@@ -30,9 +29,11 @@ from gradstep.training.result import TrainingResult
 from gradstep.training.setup import make_job
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
+from gradstep.utils.busy import at_work
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import check
 from gradstep.utils.nested_params import NestedParameters
+from gradstep.utils.warn import warn
 
 
 class BaseTrainer(NestedParameters):
@@ -104,7 +105,9 @@ class BaseTrainer(NestedParameters):
 
         def call() -> bool:
             self.publish(recorder.result())
-            wishes = [callback(self, dict(recorder.row)) for callback in self.callbacks]
+            # In a search nothing else says that this one is being trained.
+            with at_work(self):
+                wishes = [callback(self, dict(recorder.row)) for callback in self.callbacks]
             return any(wishes)
 
         return call
@@ -186,7 +189,10 @@ class BaseTrainer(NestedParameters):
         return next(base.__name__ for base in cls.__mro__ if base.__name__ in OWNERS)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: ValidationRows | None) -> None:
-        """Train a group of one, and publish what it came to. Until there is a new model the old one stays."""
+        """Train a group of one, and publish what it came to. Until there is a new model the old one stays.
+
+        Before the training begins, Ctrl-C finds nothing changed and raises at once.
+        """
         began = time.perf_counter()
         settings = self.settings()
         settings.check_watched(validation is not None)
@@ -206,14 +212,15 @@ class BaseTrainer(NestedParameters):
                     recorder.end(Status.INTERRUPTED)
                     self.publish(recorder.result())
                 raise
-        if not recorder.status.is_over:
-            recorder.end(Status.INTERRUPTED)
-        self.publish(recorder.result())
+            if not (recorder.row or recorder.error):
+                raise KeyboardInterrupt
+            if not recorder.status.is_over:
+                recorder.end(Status.INTERRUPTED)
+            self.publish(recorder.result())
         if recorder.error:
             raise recorder.error
         if self.interrupted_:
-            last = self.history_["update"][-1:].tolist() or [0]
-            warnings.warn(f"training interrupted at update {last[0]}", RuntimeWarning, stacklevel=3)
+            warn(f"training interrupted at update {self.history_['update'][-1]}")
 
     def _evaluate(self, X: Any, y: Any, sample_weight: Any) -> Metrics:
         """Return loss, cost and metrics on the rows of X."""

@@ -13,6 +13,7 @@ from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
 from gradstep.training.fitted import Fitted
+from gradstep.utils.busy import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,6 +201,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    @alone
     def fit(
         self,
         X: npt.ArrayLike,
@@ -213,9 +215,11 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
     ) -> Self:
         """Train on the rows of X.
 
-        Ctrl-C in the main thread stops at the boundary of an update, keeps the model and the
-        history, and warns; a second one raises KeyboardInterrupt at once. As with scikit-learn's
-        own networks, a search over many fits goes on with the next one.
+        Ctrl-C in the main thread stops at the boundary of an update, keeps the model and the history, and
+        warns; before the first update it raises KeyboardInterrupt and leaves the estimator as it was. A
+        second one raises at once. Loops over many fits: searches and ensembles of scikit-learn and the like
+        end at the first Ctrl-C, since a score of half a training would count as one; any other loop ends at
+        the second of two presses within a second.
 
         Parameters
         ----------

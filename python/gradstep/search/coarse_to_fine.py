@@ -18,6 +18,7 @@ from gradstep.search.parameters import SWEEP
 from gradstep.search.results import Results, concatenate
 from gradstep.search.spaces import IntUniform, LogUniform, Uniform
 from gradstep.search.sweep import Sweep
+from gradstep.utils import interrupt
 from gradstep.utils.constraints import (
     NUMBER,
     WHOLE,
@@ -154,13 +155,16 @@ def coarse_to_fine(
     seeds = generator.randint(2**31 - 1, size=2)
     first = Sweep(trials.seeded(trainer, int(seeds[0])), space, random_state=generator, **options)
     found = Refinement([])
-    for n_trials, share in rounds:
-        parameters = first.get_params(deep=False)
-        parameters |= {"space": _around(space, found, share), "n_trials": n_trials}
-        found.sweeps.append(Sweep(**parameters)._fit((X, y, sample_weight, eval_set), int(seeds[1])))
-        if found.sweeps[-1].interrupted_:
-            break
-        _ = found.best_sweep_
+    with interrupt.deferred() as stop:
+        for n_trials, share in rounds:
+            if found.sweeps and stop():
+                break
+            parameters = first.get_params(deep=False)
+            parameters |= {"space": _around(space, found, share), "n_trials": n_trials}
+            found.sweeps.append(Sweep(**parameters)._fit((X, y, sample_weight, eval_set), int(seeds[1])))
+            if found.sweeps[-1].interrupted_:
+                break
+            _ = found.best_sweep_
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -34,8 +33,10 @@ from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.utils import interrupt
+from gradstep.utils.busy import alone
 from gradstep.utils.constraints import check
 from gradstep.utils.names import KnownParameters
+from gradstep.utils.warn import warn
 
 _OWNER = "FusedSearchCV"
 
@@ -170,6 +171,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.max_trials = max_trials
         self.max_memory = max_memory
 
+    @alone
     def fit(
         self,
         X: npt.ArrayLike,
@@ -275,11 +277,10 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         if errors and isinstance(self.error_score, str):
             raise errors[0]
         if errors:
-            warnings.warn(
+            warn(
                 f"{len(errors)} of {len(made) * self.n_splits_} models diverged, the first of them: "
                 f"{errors[0]} Their scores are {self.error_score}.",
                 FitFailedWarning,
-                stacklevel=3,
             )
 
     def _score(self, made: Sequence[Trial], pairs: Sequence[tuple[Any, Any]], given: tuple[Any, Any]) -> None:
@@ -298,17 +299,15 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 self._tabulate(made, test, train if self.return_train_score else None)
         failures = test.failures + train.failures
         if failures:
-            warnings.warn(
+            warn(
                 f"scoring failed {len(failures)} times, first with {failures[0]}. "
                 f"Those scores are {self.error_score}.",
                 UserWarning,
-                stacklevel=3,
             )
         if stop.requested:
-            warnings.warn(
+            warn(
                 "search interrupted while its models were scored; `cv_results_` has the scores so far",
                 RuntimeWarning,
-                stacklevel=3,
             )
 
     def _tabulate(self, made: Sequence[Trial], test: FoldScores, train: FoldScores | None) -> None:

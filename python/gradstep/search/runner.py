@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from gradstep.search.trials import Trial
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
+from gradstep.utils.warn import warn
 
 _log = logging.getLogger(__name__)
 
@@ -124,14 +124,11 @@ def run_trials(
         try:
             runner.train(pruner, stop)
         finally:
-            run.interrupted = stop.requested or runner.is_ended
-    if stop.requested:
+            cut = any(not trial.status.is_over or trial.status is Status.INTERRUPTED for trial in trials)
+            run.interrupted = runner.is_ended or (stop.requested and cut)
+    if stop.requested and cut:
         done = sum(trial.status.is_complete for trial in trials)
-        warnings.warn(
-            f"search interrupted after {done} of {len(trials)} trials; their table is kept",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        warn(f"search interrupted after {done} of {len(trials)} trials; their table is kept")
     return run
 
 

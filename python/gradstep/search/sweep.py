@@ -26,6 +26,7 @@ from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.training.status import Status
+from gradstep.utils.busy import alone
 from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import KnownParameters
 
@@ -158,6 +159,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @alone
     def fit(
         self,
         X: npt.ArrayLike,

@@ -1,48 +1,143 @@
-"""Ctrl-C as a question that training asks, so that it stops at the boundary of an update."""
+"""Ctrl-C as a question that training asks, so that it stops at the boundary of an update.
+
+What trains runs inside `deferred`. A first press is noted there and a second one raises KeyboardInterrupt at
+once. Whoever trains many times in a row does so in one block around all of it: the blocks inside share its
+interrupt, so that one press ends the whole and nothing that was done is lost. Loops that know nothing of
+this are of two kinds. Those of other libraries that are known to be loops get a KeyboardInterrupt as soon as
+the training that was stopped has put its model in place. In any other one the second of two presses within a
+second raises, whichever training it meets.
+"""
 
 from __future__ import annotations
 
+import inspect
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: Seconds after a press that ended a training within which the next one is meant for the loop around it.
+#: What comes sooner is the same press, delivered twice or held down.
+AGAIN = (0.2, 1.0)
+
+# Modules that call `fit` many times. A pipeline calls it once.
+_LOOPS = (
+    "dask_ml",
+    "hyperopt",
+    "joblib",
+    "optuna",
+    "ray",
+    "skopt",
+    "sklearn.calibration",
+    "sklearn.ensemble",
+    "sklearn.feature_selection",
+    "sklearn.inspection",
+    "sklearn.model_selection",
+    "sklearn.multiclass",
+    "sklearn.multioutput",
+    "sklearn.semi_supervised",
+)
+
 
 class Interrupt:
-    """Whether Ctrl-C was pressed; an instance is a backend's ``should_stop``."""
+    """Whether Ctrl-C was pressed; an instance is a backend's ``should_stop``.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether it was pressed.
+    """
+
+    # Of the main thread, which alone gets signals: the block that is in charge, and when a press last ended
+    # the training of one.
+    _in_charge: Interrupt | None = None
+    _obeyed_at = -float("inf")
 
     def __init__(self) -> None:
         self.requested = False
+        self._pressed_at = 0.0
+        self._was_obeyed = False
 
     def __call__(self) -> bool:
         """Return whether training should stop."""
+        self._was_obeyed |= self.requested
         return self.requested
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take the signal: note the first, raise KeyboardInterrupt at any further one."""
-        if self.requested:
+        now = time.monotonic()
+        if self.requested or AGAIN[0] <= now - Interrupt._obeyed_at <= AGAIN[1]:
+            # Here and not where the block ends: this exception may come between any two lines of that.
+            self.hand_back()
             raise KeyboardInterrupt
         self.requested = True
+        self._pressed_at = now
+
+    @property
+    def is_in_charge(self) -> bool:
+        """Whether Ctrl-C is noted here: no longer once a second one has raised."""
+        return Interrupt._in_charge is self
+
+    def take_over(self) -> None:
+        """Put this in place of Python's own handler."""
+        Interrupt._in_charge = self
+        signal.signal(signal.SIGINT, self.handle)
+
+    def hand_back(self) -> None:
+        """Put Python's own handler in its place again."""
+        if Interrupt._in_charge is self:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            Interrupt._in_charge = None
+
+    def pass_on(self) -> None:
+        """Raise KeyboardInterrupt where a press that was noted is meant for the loop of another library."""
+        if self.requested and _is_inside_a_loop():
+            raise KeyboardInterrupt
+        if self._was_obeyed:
+            Interrupt._obeyed_at = self._pressed_at
+
+    @classmethod
+    def in_charge(cls) -> Interrupt | None:
+        """Return the interrupt of the block around this line, if there is one."""
+        return cls._in_charge
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget that a press has ended a training: the next one is a first one."""
+        cls._obeyed_at = -float("inf")
 
 
 @contextmanager
 def deferred() -> Iterator[Interrupt]:
     """Note Ctrl-C instead of raising, inside the ``with`` block.
 
-    Only in the main thread, which alone gets signals, and only in place of Python's own
-    handler: one that the program has installed stays in charge.
+    Only in the main thread, which alone gets signals, and only in place of Python's own handler: one that the
+    program has installed stays in charge. A block inside another one shares its interrupt.
     """
-    interrupt = Interrupt()
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if not ours:
-        yield interrupt
+    if threading.current_thread() is not threading.main_thread():
+        yield Interrupt()
         return
+    outer = Interrupt.in_charge()
+    if outer is not None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield outer or Interrupt()
+        return
+    own = Interrupt()
     try:
-        signal.signal(signal.SIGINT, interrupt.handle)
-        yield interrupt
+        own.take_over()
+        yield own
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        own.hand_back()
+    own.pass_on()
+
+
+def _is_inside_a_loop() -> bool:
+    """Whether one of the callers is a library that calls `fit` many times."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if any(module == name or module.startswith(f"{name}.") for name in _LOOPS):
+            return True
+        frame = frame.f_back
+    return False

@@ -92,7 +92,9 @@ def fades_after(rates: npt.NDArray[np.float64]) -> int | None:
     (11, None)
     """
     lasting = np.flatnonzero(rates > _NOTHING * rates.max(initial=0.0))
-    count = int(lasting[-1]) + 1 if lasting.size else 0
+    if not lasting.size:
+        return None  # asked to learn nothing from the first update on
+    count = int(lasting[-1]) + 1
     return count if 4 * count < 3 * len(rates) else None
 
 
