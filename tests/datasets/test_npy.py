@@ -63,6 +63,20 @@ def test_what_is_trained_is_what_the_array_trains(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
 
 
+@pytest.mark.parametrize(
+    ("X", "told"),
+    [
+        (np.ones((8, 2), dtype=np.int64), "of type <i8, row by row"),
+        (np.ones((8, 2), dtype=">f4"), "of type >f4, row by row"),
+        (np.ones((8, 2), order="F"), "of type <f8, not row by row"),
+    ],
+    ids=["int64", "big-endian", "by columns"],
+)
+def test_what_will_be_copied_is_told(tmp_path: Path, X: Any, told: str) -> None:
+    (note,) = load_npy(*_save(tmp_path, X, np.arange(8) % 2)).notes
+    assert note.startswith(f"training copies these rows into memory: {told};")
+
+
 def test_images_with_channels_last_are_brought_into_order(tmp_path: Path) -> None:
     X = np.random.default_rng(0).integers(0, 256, (10, 6, 5, 3)).astype(np.uint8)
     data = load_npy(*_save(tmp_path, X, np.arange(10) % 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,9 @@ _MOST_TIMES = 100
 
 # How many bytes one byte of a zip member can stand for; other methods have no bound that helps.
 _RATIOS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
+
+# LZMA takes as much memory as its data says, at once; packers go to 64 MiB.
+_LARGEST_DICTIONARY = 1 << 26
 
 _NPZ, _NPY = "an .npz file of plain arrays", "an .npy file of a plain array"
 
@@ -75,7 +79,9 @@ def read_npz(
         _check_keys(file, keys, members, owner)
         size = os.fstat(stream.fileno()).st_size
         wanted = {parameter: members[key] for parameter, key in keys.items()}
-        total = sum(_header_of_member(archive, member, size).size for member in set(wanted.values()))
+        for member in wanted.values():
+            _check_member(stream, archive.getinfo(member), size)
+        total = sum(_header_of_member(archive, member).size for member in set(wanted.values()))
         _check_total(file, size, total, owner, max_bytes)
         return {parameter: _read_member(archive, member) for parameter, member in wanted.items()}
 
@@ -141,13 +147,23 @@ def _check_total(file: Path, size: int, total: int, owner: str, max_bytes: int |
         )
 
 
-def _header_of_member(archive: zipfile.ZipFile, member: str, size: int) -> _Header:
-    info = archive.getinfo(member)
+def _check_member(stream: IO[bytes], info: zipfile.ZipInfo, size: int) -> None:
+    """Raise where what a member says of itself cannot be, in a file of so many bytes."""
     most = info.compress_size * _RATIOS.get(info.compress_type, info.file_size)
     if info.compress_size > size or info.file_size > most:
-        raise ValueError(f"{member!r} says that it has {info.file_size} bytes, more than it can have")
+        raise ValueError(f"{info.filename!r} says that it has {info.file_size} bytes, more than it can have")
+    if info.compress_type == zipfile.ZIP_LZMA:
+        stream.seek(info.header_offset + 26)
+        lengths = struct.unpack("<HH", stream.read(4))  # of the name and of what follows it
+        stream.seek(info.header_offset + 30 + sum(lengths))
+        _, _, _, dictionary = struct.unpack("<HHBL", stream.read(9))
+        if dictionary > max(_LARGEST_DICTIONARY, info.file_size):
+            raise ValueError(f"{info.filename!r} says that it takes {dictionary} bytes to unpack")
+
+
+def _header_of_member(archive: zipfile.ZipFile, member: str) -> _Header:
     with archive.open(member) as stream:
-        return _header(stream, info.file_size)
+        return _header(stream, archive.getinfo(member).file_size)
 
 
 def _read_member(archive: zipfile.ZipFile, member: str) -> npt.NDArray[Any]:

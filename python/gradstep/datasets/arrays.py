@@ -20,6 +20,9 @@ from gradstep.utils.text import printable
 
 _INT64 = np.iinfo(np.int64)
 
+# Types of rows that no training copies.
+_TRAINED_AS_THEY_LIE = {np.dtype(kind).str for kind in ("uint8", "float32", "float64")}
+
 # A class of whose rows so many are expected among some rows is missing there for a reason.
 _TELLING = 20
 
@@ -181,6 +184,12 @@ def load_npy(
                 _check_unsorted(parts[0], part, name, str(files[1]))
                 place = "the last" if name == "test" or parts[2] is None else "those before the last"
                 reading.note(f"{name} rows: {place} {len(part)} of the file (`copy` draws them)")
+        if rows.X.dtype.str not in _TRAINED_AS_THEY_LIE or rows.X.strides[1] != rows.X.itemsize:
+            reading.note(
+                f"training copies these rows into memory: of type {rows.X.dtype.str}, "
+                f"{'row by row' if rows.X.flags.c_contiguous else 'not row by row'}; "
+                f"uint8, float32 and float64, row by row, stay on the disk"
+            )
     return DataSet(printable(files[0].stem), *parts, class_names(rows.y), None, reading.notes)
 
 
