@@ -28,6 +28,19 @@ def customers(n, seed):
     return pandas.DataFrame({"age": age, "plan": plan, "left": left})
 
 
+def test_the_best_model_of_a_sweep_and_a_report(tmp_path, capsys):
+    customers(200, 0).to_csv(tmp_path / "train.csv", index=False)
+    data = str(tmp_path / "train.csv")
+    files = ["--save", str(tmp_path / "m"), "--report", str(tmp_path / "r.html")]
+    assert cli.main(["sweep", "--data", data, "--param", "l2=0,0.1", "--folds", "3", *QUIET, *files]) == 0
+    assert "categories, an input for each: plan (3)" in capsys.readouterr().out
+    assert "categories, an input for each: plan (3)" in (tmp_path / "r.html").read_text("utf-8")
+    columns = gs.load_model(tmp_path / "m").result().fitted.schema.columns
+    assert [column.name for column in columns] == ["age", "plan"]
+    assert cli.main(["evaluate", str(tmp_path / "m"), data, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["accuracy"] > 0.9
+
+
 @pytest.fixture
 def folder(tmp_path, capsys):
     """Return a folder with a model of customers, and tables of them."""
@@ -82,6 +95,15 @@ def test_columns_are_found_by_name(folder, capsys):
     found, err = answers(capsys, folder / "left.model", folder / "other.csv")
     assert [row["prediction"] for row in found] == expected(folder, table)[0].tolist()
     assert "other.csv: left out, as the model does not know them: note" in err
+
+
+def test_rows_without_names_are_taken_in_order(folder, capsys):
+    table = customers(50, 1)
+    table[["age", "plan"]].to_csv(folder / "rows.csv", index=False, header=False)
+    assert cli.main(["predict", str(folder / "left.model"), str(folder / "rows.csv")]) == 2
+    assert "--no-header takes it for a row" in capsys.readouterr().err
+    found, _ = answers(capsys, folder / "left.model", folder / "rows.csv", "--no-header")
+    assert [row["prediction"] for row in found] == expected(folder, table)[0].tolist()
 
 
 def test_predict_writes_a_file(folder, capsys):

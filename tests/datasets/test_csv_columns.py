@@ -159,6 +159,17 @@ def test_which_column_is_the_target_is_told(tmp_path: Path) -> None:
     assert told not in _load(tmp_path, _target(["u", "v"]), target="price").notes
 
 
+def test_a_label_that_stands_first_is_asked_about(tmp_path: Path) -> None:
+    text = "Label,pixel0,pixel1\n3,0,1\n4,1,0\n"
+    assert _refusal(tmp_path, text) == (
+        "FILE has a column 'Label', but its last is 'pixel1': `target` says which is answered"
+    )
+    assert _load(tmp_path, text, target="Label").train.y.tolist() == [3, 4]
+    assert _load(tmp_path, text, target="pixel1").train.y.tolist() == [1, 0]
+    assert _load(tmp_path, text, ignore="Label").schema.target == "pixel1"
+    assert _load(tmp_path, "y,label\n1,3\n0,4\n").schema.target == "label"
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [

@@ -47,6 +47,8 @@ def _refusal(folder: Path, text: str | bytes, name: str = "a.csv", **given: Any)
         ("a.csv", TABLE.replace(",", " ").encode()),
         ("a.csv", TABLE.replace(",", "  ").encode()),
         ("a.csv", TABLE.replace("rose", '"rose"').replace(",", ", ").encode()),
+        ("a.txt", TABLE.replace(",", "\t").encode()),
+        ("a.data", TABLE.encode()),
         ("a.csv", TABLE.encode("utf-16")),
         ("a.csv", TABLE.encode("utf-32")),
         ("a.csv", TABLE.encode("utf-8-sig")),
@@ -170,9 +172,12 @@ def test_a_header_in_the_middle(tmp_path: Path) -> None:
 
 def test_an_index_of_pandas_is_left_out_and_told(tmp_path: Path) -> None:
     frame = pandas.DataFrame({"a": [0.5, 1.5, 2.5], "y": ["u", "v", "u"]}, index=[7, 3, 5])
-    data = _load(tmp_path, frame.to_csv())
-    np.testing.assert_array_equal(data.train.X, [[0.5], [1.5], [2.5]])
-    assert "left out: column 1, which has no name and numbers the rows" in data.notes
+    for text in (frame.to_csv(), frame.to_csv().replace(",a,y", "Unnamed: 0,a,y")):
+        data = _load(tmp_path, text)
+        np.testing.assert_array_equal(data.train.X, [[0.5], [1.5], [2.5]])
+        assert data.feature_names == ("a",)
+        assert "left out: column 1, which has no name and numbers the rows" in data.notes
+        assert "numbers the rows" in repr(data)
 
 
 def test_a_comma_at_the_end_of_every_line(tmp_path: Path) -> None:

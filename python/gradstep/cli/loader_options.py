@@ -112,7 +112,7 @@ LOADERS = {
 }
 
 _ENDS = {
-    ".csv": re.compile(r"\.(csv|tsv|tab)(\.(gz|bz2|xz))?$", re.IGNORECASE),
+    ".csv": re.compile(r"\.(csv|tsv|tab|txt|dat|data)(\.(gz|bz2|xz))?$", re.IGNORECASE),
     ".npz": re.compile(r"\.npz$", re.IGNORECASE),
     ".npy": re.compile(r"\.npy$", re.IGNORECASE),
 }

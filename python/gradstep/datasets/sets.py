@@ -102,7 +102,7 @@ class DataSet:
     test: Rows | None
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
-    notes: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
     schema: Schema | None = field(default=None, repr=False)
 
 

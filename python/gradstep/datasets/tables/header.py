@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from gradstep.datasets.tables.text import TextTable
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils.names import hint
 
+_UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 # Names that a message lists.
 _LISTED = 20
 
@@ -31,7 +33,10 @@ def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], 
     """
     file = table.file
     _, cells = next(table.rows(), (0, []))
-    names = tuple(cell.strip() for cell in cells)
+    # What pandas calls a column without a name has none.
+    names = tuple("" if _UNNAMED.fullmatch(cell.strip()) else cell.strip() for cell in cells)
+    if not any(names):
+        names = ()
     if not names:
         raise InvalidDataError(f"{file} must begin with a line of column names, but that is empty")
     if len(names) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils import memory
 from gradstep.utils.constraints import NONE, check, either
 from gradstep.utils.text import printable
+
+# What people call the column that is to be answered, in small letters.
+_TARGETS = frozenset({"label", "labels", "class", "target", "y"})
 
 Columns = str | int | Sequence[str | int]
 
@@ -178,6 +181,7 @@ def _roles(frame: Frame, target: str | int | None, ignore: Columns) -> tuple[Fra
         place = max((p for p in range(len(names)) if p not in left and names[p]), default=None)
         if place is None:
             raise InvalidParameterError(f"`ignore` of load_csv must leave columns of {file}")
+        _check_last(names, place, left, file)
         notes.append(f"target: {names[place]}, the last column (`target` names another)")
     else:
         place = place_of(target, names, "target", file)
@@ -191,6 +195,16 @@ def _roles(frame: Frame, target: str | int | None, ignore: Columns) -> tuple[Fra
             f"{file} must have a column beside the target {names[place]!r}, but there is none"
         )
     return replace(frame, places=places, target=place), notes
+
+
+def _check_last(names: Sequence[str], last: int, left: Collection[int], file: Path) -> None:
+    """Ask for the target where another column than the last has the name of one."""
+    telling = [name for place, name in enumerate(names) if name.lower() in _TARGETS and place not in left]
+    if telling and names[last] not in telling:
+        raise InvalidDataError(
+            f"{file} has a column {telling[0]!r}, but its last is {names[last]!r}: `target` says which is "
+            "answered"
+        )
 
 
 def several(given: Columns) -> list[str | int]:

@@ -23,7 +23,14 @@ PACKED: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open,
 
 #: Ends of the names of tables, without that of packing, and what stands between two cells of each; None is
 #: to be found out.
-SUFFIXES: dict[str, str | None] = {".csv": None, ".tsv": "\t", ".tab": "\t"}
+SUFFIXES: dict[str, str | None] = {
+    ".csv": None,
+    ".txt": None,
+    ".dat": None,
+    ".data": None,
+    ".tsv": "\t",
+    ".tab": "\t",
+}
 
 # A blank is one where nothing else is.
 _DELIMITERS, _BLANK = (",", ";", "\t", "|"), " "
