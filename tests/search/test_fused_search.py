@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -233,8 +234,8 @@ def test_bad_parameters(name, value):
         ),
         ({"refit": lambda results: 7}, "`refit` of FusedSearchCV must return an int from 0 to 0, got 7"),
         (
-            {"estimator": make_pipeline(StandardScaler(), gs.Trainer())},
-            "must be a Trainer or Regressor (the folds share",
+            {"estimator": make_pipeline(StandardScaler(), LogisticRegression())},
+            "must be a Trainer or Regressor, or a Pipeline that ends in one, got Pipeline(",
         ),
         ({"estimator": trainer(early_stopping=gs.EarlyStopping())}, "monitors validation_loss"),
     ],

@@ -66,7 +66,7 @@ def test_a_task_trains_to_the_same_bits_after_a_pickle(name, case):
     base, given, more = CASES[case]
     base = clone(base).set_params(backend=name, init=gs.He())
     made, rows = tried(base, SETTINGS, *given, **more)
-    run = run_trials(made, rows, Limits())
+    run = run_trials(made, [rows], Limits())
     assert len(run.groups) == rows.n_folds
     loop, recorders = pickle.loads(pickle.dumps(task_of(made, rows))).begin()
     loop.advance(loop.job.plan.updates, lambda: False)
@@ -78,7 +78,7 @@ def test_a_task_trains_to_the_same_bits_after_a_pickle(name, case):
 def test_a_task_trains_to_the_same_bits_in_another_process(case):
     base, given, more = CASES[case]
     made, rows = tried(clone(base).set_params(init=gs.He()), SETTINGS, *given, **more)
-    run = run_trials(made, rows, Limits())
+    run = run_trials(made, [rows], Limits())
     sent = pickle.dumps((task_of(made, rows), 10**6))
     done = subprocess.run([sys.executable, "-c", WORKER], input=sent, capture_output=True, check=True)
     expected = [made[trial].recorders[fold].result() for trial, fold in run.groups[0].models]
@@ -96,7 +96,7 @@ def test_trials_hold_values_and_estimators_are_made_of_them():
     made, rows = tried(trainer(), [{"l2": 0.0}, {"l2": 0.1}], X, Y, eval_set=HELD_OUT)
     assert [trial.status for trial in made] == [Status.WAITING] * 2
     assert not hasattr(made[0].trainer(), "coefs_")
-    run_trials(made, rows, Limits())
+    run_trials(made, [rows], Limits())
     assert not any(hasattr(trial.estimator, "coefs_") for trial in made)
     for trial in made:
         model = trial.trainer()
@@ -135,7 +135,7 @@ def test_what_is_watched_is_told_before_and_while_it_trains():
         return len(seen) == 6
 
     made, rows = tried(trainer(), [{"hidden": ()}, {"hidden": (3,)}], X, Y, eval_set=HELD_OUT)
-    run = run_trials(made, rows, Limits(), on_start=on_start, on_evaluation=on_evaluation)
+    run = run_trials(made, [rows], Limits(), on_start=on_start, on_evaluation=on_evaluation)
     assert seen[0] == ["waiting", "waiting"]
     assert seen[1] == ["running", "waiting"]
     assert seen[5] == ["completed", "running"]
@@ -156,7 +156,7 @@ def test_every_status_is_one_of_the_enum_and_its_text():
     ]  # fmt: skip
     made, rows = tried(trainer(hidden=(3,), epochs=6), candidates, X, Y, eval_set=HELD_OUT)
     with pytest.warns(RuntimeWarning, match="search interrupted after 1 of 6 trials"):
-        run = run_trials(made, rows, Limits(), gs.SuccessiveHalving(1.5, 2))
+        run = run_trials(made, [rows], Limits(), gs.SuccessiveHalving(1.5, 2))
     table = tabulate(made, "validation_loss")
     statuses = [trial.status for trial in made]
     assert run.interrupted

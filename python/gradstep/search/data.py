@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from gradstep.plan.standardization import Standardization
 from gradstep.search.folds import Fold, folds_of, pairs_of
 from gradstep.search.groups import Sizes
 from gradstep.search.tasks import GroupTask
+from gradstep.search.transformed import Readings, Transformed
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
 from gradstep.utils.hold_out import hold_out_rows
@@ -38,14 +39,20 @@ class SearchRows:
     readings : mapping of tuple to ReadRows
         All rows and those of the eval set, by the kind of targets that a loss takes.
     folds : sequence of Fold, default=(Fold(),)
-        One for each fold.
+    transformed : Transformed, optional
+        Makes the features; by default they are those that were read.
     """
 
     def __init__(
-        self, readings: Mapping[tuple[Any, ...], ReadRows], folds: Sequence[Fold] = (Fold(),)
+        self,
+        readings: Readings,
+        folds: Sequence[Fold] = (Fold(),),
+        transformed: Transformed | None = None,
     ) -> None:
         self._readings = readings
         self.folds = tuple(folds)
+        self.transformed = transformed
+        self._of_fold: tuple[int, Readings] | None = None
         self._made: dict[tuple[Any, ...], JobRows] = {}
         self._scales: dict[tuple[Any, ...], Standardization] = {}
 
@@ -54,10 +61,15 @@ class SearchRows:
         """Models of every trial."""
         return len(self.folds)
 
+    @property
+    def d(self) -> int | None:
+        """Number of inputs, unless transformers make them."""
+        return None if self.transformed else int(self._whole().X.shape[1])
+
     def sizes(self, fold: int) -> Sizes:
-        """Return what the bytes of a model of a fold follow from."""
+        """Return what the bytes of a model of a fold follow from; with transformers the least."""
         whole, rows = self._whole(), self.folds[fold].train
-        return Sizes(whole.n if rows is None else len(rows), whole.X.shape[1], whole.vocabulary.k)
+        return Sizes(whole.n if rows is None else len(rows), self.d or 0, whole.vocabulary.k)
 
     def hold_out(self, share: float, seed: int) -> SearchRows:
         """Return the same rows with a share of them, of labels the same of every class, to validate on.
@@ -84,25 +96,45 @@ class SearchRows:
         pairs = pairs_of(folds, given, whose, is_stratified=whole.labels is not None)
         return SearchRows(self._readings, folds_of(pairs, whole.labels, whole.weight))
 
+    def through(self, transformed: Transformed) -> SearchRows:
+        """Return the same targets in the same folds, with features that transformers make."""
+        return SearchRows(self._readings, self.folds, transformed)
+
     def task(self, settings: Sequence[Settings], fold: int = 0) -> GroupTask:
         """Return the training of a group of m models of a fold."""
         first = settings[0]
         drawn = first.validation_fraction and (first.validation_fraction, first.random_state)
         asked = (_encoding(first), bool(first.standardize), first.evaluate_every is None)
         key = (fold, drawn, *asked)
+        if self._of_fold is not None and self._of_fold[0] != fold:
+            # One fold at a time: what transformers make is a copy of its rows.
+            self.release()
         if key not in self._made:
             self._made[key] = self._rows(first, self.folds[fold], (fold, drawn))
         return GroupTask(self._made[key], tuple(settings))
 
     def _rows(self, settings: Settings, fold: Fold, numbered: tuple[Any, ...]) -> JobRows:
         """Return the rows of a fold as settings ask for them."""
-        reading = self._readings[_kind(settings)]
+        reading, fold = self._reading(numbered[0], fold, settings)
         train, held_out = reading.parts(settings, fold.train, fold.held_out)
         if not settings.standardize:
             return reading.job_rows(settings, train, held_out)
         if numbered not in self._scales:
             self._scales[numbered] = reading.standardization(settings, train)
         return reading.job_rows(settings, train, held_out, self._scales[numbered])
+
+    def _reading(self, number: int, fold: Fold, settings: Settings) -> tuple[ReadRows, Fold]:
+        """Return what a fold is a part of, and that part: of what is made for it, all."""
+        if self.transformed is None:
+            return self._readings[_kind(settings)], fold
+        if self._of_fold is None:
+            self._of_fold = number, self.transformed.read(number, fold, self._readings)
+        return self._of_fold[1][_kind(settings)], Fold()
+
+    def release(self) -> None:
+        """Let go what was made for a fold."""
+        self._made.clear()
+        self._of_fold = None
 
     def _whole(self) -> ReadRows:
         return next(iter(self._readings.values()))

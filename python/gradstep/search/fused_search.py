@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -18,14 +19,15 @@ from gradstep.errors import DivergedError, NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.settings import Settings
-from gradstep.search import cv_results, fold_scores, trials
+from gradstep.search import cv_results, fold_scores, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
-from gradstep.search.data import read, rows_of
+from gradstep.search.data import rows_of
 from gradstep.search.fold_scores import FoldScores, measure
 from gradstep.search.folds import pairs_of
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import FUSED_SEARCH
+from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit, index_by
@@ -42,7 +44,7 @@ _OWNER = "FusedSearchCV"
 
 
 class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer` or `Regressor`, in shared passes.
+    """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer`, a `Regressor` or a Pipeline, in shared passes.
 
     All settings of a fold that can train in one pass over its rows do so, as in `Sweep`; parameters,
     attributes and the columns of `cv_results_` are those of scikit-learn, so that changing the import
@@ -54,13 +56,15 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
 
     Parameters
     ----------
-    estimator : Trainer or Regressor
-        It is cloned, never changed. Its rules (`early_stopping`, `ReduceOnPlateau`) must do without
+    estimator : Trainer, Regressor, or Pipeline that ends in one
+        It is cloned, never changed. The transformers of a pipeline are fitted on the rows of a fold that are
+        trained on, once for all settings that do not change them; models behind equal transformers train
+        together. Its rules (`early_stopping`, `ReduceOnPlateau`) must do without
         validation rows: those of a fold are for its score alone. Without rules, callbacks and
         `verbose`, nothing is evaluated on the way.
     param_grid : dict of str to list or distribution, or list of such dicts
-        Lists alone: each combination is tried. With a distribution of this package or of scipy.stats, or
-        with `n_iter`, settings are drawn.
+        Of a pipeline as ``net__l2`` and ``pca__n_components``. Lists alone: each combination is tried. With a
+        distribution of this package or of scipy.stats, or with `n_iter`, settings are drawn.
     scoring : str, callable, list, tuple, set or dict, optional
         As for scikit-learn; by default accuracy, of a Regressor R2. The model of every fold is scored by it.
     n_jobs : object
@@ -94,7 +98,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     cv_results_ : dict of str to ndarray
         As in scikit-learn. A pass has one time for all its models: ``mean_fit_time`` is the time of the
         models that trained together, divided by their number.
-    best_estimator_ : Trainer or Regressor
+    best_estimator_ : Trainer, Regressor or Pipeline
         The best setting, trained on all rows; with `refit`.
     best_index_, best_params_, best_score_
         Of the best setting: its place, its parameters, its mean score over the folds.
@@ -194,8 +198,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         groups : array-like of shape (n,), optional
             For the splitter `cv`.
         sample_weight : array-like of shape (n,), optional
-            For the training; scores count all rows alike, while newer versions of scikit-learn weigh
-            them where a scorer can.
+            For the training of models, not of transformers before them; scores count all rows alike, while
+            newer versions of scikit-learn weigh them where a scorer can.
 
         Returns
         -------
@@ -229,13 +233,13 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 # Running metrics cost nothing, and tell who watches how far the models are.
                 every = "running" if self.verbose else None
                 trial.settings = replace(trial.settings, evaluate_every=every)
-        settings = [trial.settings for trial in made]
-        rows = read(base, settings, (X, y, sample_weight, None)).split(pairs, whose)
-        trials.check_images(made, rows.sizes(0).d, _OWNER)
+        sources = read_sources(base, made, (X, y, sample_weight), pairs, whose)
+        for rows in sources:
+            trials.check_images(made, rows.d, _OWNER)
         self.n_splits_ = len(pairs)
         run = run_trials(
             made,
-            rows,
+            sources,
             Limits.of(self.max_memory),
             on_start=self._on_start,
             gives_up=False,
@@ -243,7 +247,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         )
         self.interrupted_ = run.interrupted
         self._check_diverged(made)
-        self._score(made, pairs, (X, y))
+        self._score(made, partial(whole_model, base, sources), pairs, (X, y))
         if self._choose(made) and self.refit and not self.interrupted_:
             self._refit(base, X, y, sample_weight)
         return self
@@ -283,7 +287,13 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 FitFailedWarning,
             )
 
-    def _score(self, made: Sequence[Trial], pairs: Sequence[tuple[Any, Any]], given: tuple[Any, Any]) -> None:
+    def _score(
+        self,
+        made: Sequence[Trial],
+        model_of: Callable[[Trial, int], Any],
+        pairs: Sequence[tuple[Any, Any]],
+        given: tuple[Any, Any],
+    ) -> None:
         """Score the models of all folds and forget them; the table is made however scoring ends."""
         train_rows, held_out = zip(*pairs, strict=True)
         test, train = (FoldScores.of(made, self.error_score) for _ in range(2))
@@ -291,7 +301,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         with interrupt.deferred() as stop:
             try:
                 for scores, rows in wanted:
-                    measure(scores, self._scorers.measure, made, Trial.trainer, rows, given, stop)
+                    measure(scores, self._scorers.measure, made, model_of, rows, given, stop)
             finally:
                 self.interrupted_ |= stop.requested
                 for trial in made:
@@ -326,12 +336,11 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         params = [trial.params for trial in made]
         self.cv_results_ = cv_results.tabulate(params, times, given, of_train)
 
-    def _refit(self, base: BaseTrainer, X: Any, y: Any, sample_weight: Any) -> None:
+    def _refit(self, base: Any, X: Any, y: Any, sample_weight: Any) -> None:
         """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
         began = time.perf_counter()
-        best: Any = clone(base).set_params(**self.best_params_)
-        best.fit(X, y, sample_weight=sample_weight)
-        if best.interrupted_:
+        best = steps.fit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
+        if steps.trainer_of(best).interrupted_:
             self.interrupted_ = True
             return
         self.best_estimator_ = best

@@ -116,6 +116,13 @@ def partition(settings: Sequence[Settings], sizes: Sizes, limits: Limits | None 
     return found
 
 
+def check_memory(settings: Sequence[Settings], sizes: Sizes, limits: Limits) -> None:
+    """Raise MemoryError where models are too many for what memory holds, unless it is one alone."""
+    each = model_bytes(settings[0], sizes)
+    if limits.memory is not None and len(settings) > 1 and len(settings) * each > limits.memory:
+        raise MemoryError(f"{limits.memory:,} bytes hold {limits.memory // each} models of {each:,}")
+
+
 def model_bytes(settings: Settings, sizes: Sizes) -> int:
     """Return the bytes that a model in training takes.
 

@@ -6,6 +6,7 @@ from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import COLUMN
 from gradstep.plan.settings import RANDOM_STATE
 from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
+from gradstep.search.steps import ESTIMATOR
 from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
@@ -51,12 +52,7 @@ _NAME = Constraint("the name of a scorer", lambda value: isinstance(value, str),
 
 #: Constraints of the parameters of FusedSearchCV; scikit-learn checks `scoring` and `cv`.
 FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
-    "estimator": (
-        instance(
-            BaseTrainer,
-            "a Trainer or Regressor (the folds share one set of rows, so transform those before)",
-        ),
-    ),
+    "estimator": (ESTIMATOR,),
     "n_iter": (either(WHOLE, NONE), at_least(1)),
     "refit": (either(FLAG, CALLABLE, _NAME),),
     "error_score": (either(Constraint("a number", _is_score, ("1", None, 10**400)), one_of("raise")),),

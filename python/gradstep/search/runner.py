@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradstep.search.data import SearchRows
-from gradstep.search.groups import Limits, partition
+from gradstep.search.groups import Limits, Sizes, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.trials import Trial
@@ -32,17 +32,15 @@ class Group:
     reason : str
         What they have in common that others have not, and why there are no more of them.
     loop : TrainingLoop, or None
-        Their training, from its beginning to the end of the search.
+        Their training, from its beginning to its end.
+    is_over : bool
+        Whether nothing more will be trained.
     """
 
     models: tuple[tuple[int, int], ...]
     reason: str
     loop: TrainingLoop | None = field(default=None, repr=False)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will be trained."""
-        return self.loop is None or self.loop.is_over
+    is_over: bool = field(default=False, repr=False)
 
 
 @dataclass(eq=False)
@@ -65,7 +63,7 @@ class SearchRun:
 
 def run_trials(
     trials: list[Trial],
-    rows: SearchRows,
+    rows: Sequence[SearchRows],
     limits: Limits,
     pruner: Pruner | None = None,
     *,
@@ -84,7 +82,8 @@ def run_trials(
     ----------
     trials : list of Trial
         Their recorders follow what is trained, also where an error ends the search.
-    rows : SearchRows
+    rows : sequence of SearchRows, in the same folds
+        Each trial is trained on that of its `source`.
     limits : Limits
         Of the groups.
     pruner : Pruner, optional
@@ -108,18 +107,18 @@ def run_trials(
         A single model does not fit in memory.
     """
     for trial in trials:
-        trial.folds = rows.n_folds
+        trial.folds = rows[0].n_folds
     progress = progress or of_verbose(0, None)
     run = SearchRun(trials, _groups(trials, rows, limits, progress))
     if on_start:
         on_start(run)
-    n = sum(rows.sizes(fold).n for fold in range(rows.n_folds)) // rows.n_folds
+    n = sum(rows[0].sizes(fold).n for fold in range(rows[0].n_folds)) // rows[0].n_folds
 
     def call(group: Group) -> bool:
         progress.show(trials, n)
         return bool(on_evaluation and on_evaluation(group))
 
-    runner = _Runner(run, rows, call, gives_up)
+    runner = _Runner(run, rows, limits, call, gives_up)
     with progress, interrupt.deferred() as stop:
         try:
             runner.train(pruner, stop)
@@ -133,17 +132,24 @@ def run_trials(
 
 
 def _groups(
-    trials: Sequence[Trial], rows: SearchRows, limits: Limits, progress: SearchProgress
+    trials: Sequence[Trial], rows: Sequence[SearchRows], limits: Limits, progress: SearchProgress
 ) -> list[Group]:
     """Return which models train together, and say it."""
-    settings = [trial.settings for trial in trials]
     groups = []
-    for fold in range(rows.n_folds):
-        for part in partition(settings, rows.sizes(fold), limits):
-            reason = part.reason if rows.n_folds == 1 else f"fold {fold}; {part.reason}"
-            groups.append(Group(tuple((trial, fold) for trial in part.models), reason))
-    # All folds of a setting before the next, so that a search that is interrupted has settings that are done.
-    groups.sort(key=lambda group: group.models[0])
+    for source, own in enumerate(rows):
+        members = [trial for trial in trials if trial.source == source]
+        settings = [trial.settings for trial in members]
+        found = []
+        for fold in range(own.n_folds):
+            of_fold = f"fold {fold}" if own.n_folds > 1 else ""
+            name = "" if own.transformed is None else own.transformed.name
+            for part in partition(settings, own.sizes(fold), limits):
+                reason = "; ".join(filter(None, (name, of_fold, part.reason)))
+                found.append(Group(tuple((members[place].number, fold) for place in part.models), reason))
+        if own.transformed is None:
+            # All folds of a setting before the next: a search that is interrupted has settings that are done.
+            found.sort(key=lambda group: group.models[0])
+        groups += found
     for number, group in enumerate(groups):
         line = f"group {number}: {len(group.models)} models; {group.reason}"
         _log.info(line)
@@ -161,11 +167,17 @@ class _Runner:
     """
 
     def __init__(
-        self, run: SearchRun, rows: SearchRows, on_evaluation: Callable[[Group], bool], gives_up: bool
+        self,
+        run: SearchRun,
+        rows: Sequence[SearchRows],
+        limits: Limits,
+        on_evaluation: Callable[[Group], bool],
+        gives_up: bool,
     ) -> None:
         self._trials = run.trials
         self._groups = run.groups
         self._rows = rows
+        self._limits = limits
         self._on_evaluation = on_evaluation
         self._gives_up = gives_up
         self.is_ended = False
@@ -179,7 +191,8 @@ class _Runner:
             self._advance_all(last, should_stop)
         finally:
             for group in self._groups:
-                group.loop = None
+                group.loop, group.is_over = None, True
+            self._release()
             for trial in self._trials:
                 trial.end(Status.INTERRUPTED)
                 trial.settle()
@@ -204,16 +217,22 @@ class _Runner:
     def _advance(self, place: int, epoch: int, should_stop: Callable[[], bool]) -> int:
         """Train a group up to the end of an epoch; return 0 where its halves stand in its place, else 1."""
         group = self._groups[place]
+        if group.is_over:
+            return 1
         try:
             loop = group.loop = group.loop or self._begin(group)
             if loop is None:
+                group.is_over = True
                 return 1
             goal = epoch * loop.job.plan.updates_per_epoch
             while loop.done < goal and not (loop.is_over or should_stop() or self.is_ended):
                 loop.advance(loop.done + 1, should_stop)
-                if self._gives_up and self._rows.n_folds > 1:
+                if self._gives_up and self._rows[0].n_folds > 1:
                     self._prune(self._diverged(group))
+                group.is_over = loop.is_over
                 self.is_ended = bool(self._on_evaluation(group))
+            if loop.is_over:
+                group.loop, group.is_over = None, True
         except MemoryError as error:
             begun = group.loop is not None and group.loop.done > 0
             if begun or len(group.models) == 1:
@@ -228,10 +247,20 @@ class _Runner:
         if not left:
             return None
         settings = [self._trials[trial].settings for trial, _ in left]
-        loop, recorders = self._rows.task(settings, left[0][1]).begin()
+        own = self._rows[self._trials[left[0][0]].source]
+        self._release(own)
+        task = own.task(settings, left[0][1])
+        check_memory(settings, Sizes(task.rows.train.n, task.rows.train.d, task.rows.targets.k), self._limits)
+        loop, recorders = task.begin()
         for (trial, fold), recorder in zip(left, recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
         return loop
+
+    def _release(self, kept: SearchRows | None = None) -> None:
+        """Let go what was made of rows, but of those that are trained on."""
+        for rows in self._rows:
+            if rows is not kept:
+                rows.release()
 
     def _diverged(self, group: Group) -> list[Trial]:
         """Return the trials of a group that have diverged in one fold."""

@@ -304,7 +304,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         self._check_watched(made, has_validation)
         X, y = rows_of(X, y, "Sweep.fit")
         rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
-        trials.check_images(made, rows.sizes(0).d)
+        trials.check_images(made, rows.d)
         if self.folds is not None:
             rows = rows.split(self.folds, "`folds` of Sweep")
         elif share is not None:
@@ -313,7 +313,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         try:
             run_trials(
                 made,
-                rows,
+                [rows],
                 Limits.of(self.max_memory),
                 self.pruner,
                 on_start=self._on_start,

@@ -18,6 +18,7 @@ from gradstep.nn.metrics import ALWAYS, Metric, columns, sign
 from gradstep.plan.build import make_augmentation
 from gradstep.plan.settings import Settings
 from gradstep.search.results import Results
+from gradstep.search.steps import configured, trainer_of, with_trainer
 from gradstep.training.history import History
 from gradstep.training.progress import FitLines
 from gradstep.training.recorder import FitRecorder
@@ -45,6 +46,8 @@ class Trial:
         With these parameters.
     settings : Settings
         Its parameters, checked.
+    source : int
+        Which of the rows of its search it is trained on, where there are several.
     folds : int
         Models of the trial; one where there are no folds.
     recorders : dict of int to FitRecorder
@@ -55,6 +58,7 @@ class Trial:
     params: dict[str, Any]
     estimator: BaseTrainer = field(repr=False)
     settings: Settings = field(repr=False)
+    source: int = 0
     folds: int = 1
     recorders: dict[int, FitRecorder] = field(default_factory=dict, repr=False)
     _trainers: dict[int, BaseTrainer] = field(default_factory=dict, repr=False)
@@ -167,19 +171,27 @@ class Trial:
         return self._trainers[fold]
 
 
-def seeded(estimator: BaseTrainer, seed: int) -> BaseTrainer:
-    """Return a copy with an int as `random_state`: its own, one drawn from it, or else this one."""
-    state = estimator.get_params(deep=False)["random_state"]
-    copy: BaseTrainer = clone(estimator)
-    if state is None:
-        return copy.set_params(random_state=seed)
-    return _with_int(copy)
+def seeded(estimator: Any, seed: int) -> Any:
+    """Return a copy with an int as `random_state`: its own, one drawn from it, or else this one.
+
+    Of a pipeline it is that of the last step.
+    """
+    copy = clone(estimator)
+    trainer = trainer_of(copy)
+    if trainer.get_params(deep=False)["random_state"] is None:
+        return with_trainer(copy, trainer.set_params(random_state=seed))
+    return with_trainer(copy, _with_int(trainer))
 
 
 def make_trials(
-    estimator: BaseTrainer, candidates: Sequence[dict[str, Any]], has_validation: bool, whose: str = "Sweep"
+    estimator: Any, candidates: Sequence[dict[str, Any]], has_validation: bool, whose: str = "Sweep"
 ) -> list[Trial]:
     """Return a trial for every setting, each with an estimator and settings of its own.
+
+    Parameters
+    ----------
+    estimator : Trainer, Regressor, or Pipeline that ends in one
+        With an int as `random_state`.
 
     Raises
     ------
@@ -187,21 +199,24 @@ def make_trials(
         A setting breaks a constraint of the estimator; the message has the trial and its values.
     """
     trials = []
+    seed = trainer_of(estimator).get_params(deep=False)["random_state"]
     for number, params in enumerate(candidates):
         with _named(number, params, whose):
-            own = _with_int(clone(estimator).set_params(**params))
+            own = trainer_of(configured(estimator, params, whose))
+            replaced = any(isinstance(value, BaseTrainer) for value in params.values())
+            own = seeded(own, seed) if replaced else _with_int(own)
             settings = own.settings()
             settings.check_watched(has_validation)
         trials.append(Trial(number, params, own, settings))
     return trials
 
 
-def check_images(trials: Sequence[Trial], d: int, whose: str = "Sweep") -> None:
-    """Raise InvalidParameterError where a trial augments images that rows of d inputs are not."""
-    for trial in trials:
+def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -> None:
+    """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
+    for trial in trials if d is not None else ():
         if trial.settings.augment is not None:
             with _named(trial.number, trial.params, whose):
-                make_augmentation(trial.settings.augment, 1, d, 0)
+                make_augmentation(trial.settings.augment, 1, int(d or 0), 0)
 
 
 def best_of(trials: Sequence[Trial], metric: str) -> Trial | None:
