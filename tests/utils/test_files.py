@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,27 @@ def test_a_folder_that_is_worked_in_is_left_alone_and_one_that_is_left_goes(tmp_
             assert names(tmp_path) == sorted([first.name, second.name, "mine"])
         assert names(tmp_path) == [first.name, "mine"]
     assert names(tmp_path) == ["mine"]
+
+
+@posix
+def test_a_folder_that_another_process_removes_at_once_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its making and its lock a folder looks like one that was left behind."""
+    made: list[str] = []
+    mkdtemp = tempfile.mkdtemp
+
+    def removed(*arguments: Any, **settings: Any) -> str:
+        made.append(mkdtemp(*arguments, **settings))
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", removed)
+    with temporary_folder(tmp_path, ".work-") as folder:
+        assert folder.is_dir()
+        assert str(folder) == made[1]
+    assert names(tmp_path) == []
 
 
 @posix

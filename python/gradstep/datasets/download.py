@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
 import os
@@ -148,7 +149,9 @@ def _unpack(release: Release, archive: Path, folder: Path) -> None:
                 verify(data, check, f"{name} in {release.url}")
                 (folder / name).write_bytes(data)
                 del wanted[member.name]
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except CorruptFileError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
         raise CorruptFileError(f"{release.url} must be a tar.gz archive: {error}") from error
     if wanted:
         raise CorruptFileError(f"{release.url} must hold the files {', '.join(wanted)}, which are missing")

@@ -239,10 +239,11 @@ def _claimed_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         if _locks is None:
             return folder, None
-        descriptor = os.open(folder, os.O_RDONLY)
-        if _claim(folder, descriptor):
-            return folder, descriptor
-        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):  # taken for left behind at once
+            descriptor = os.open(folder, os.O_RDONLY)
+            if _claim(folder, descriptor):
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def _claim(path: Path, descriptor: int) -> bool:
