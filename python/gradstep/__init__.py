@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gradstep.diagnostics import machine
     from gradstep.diagnostics.build_info import build_info
     from gradstep.diagnostics.gradcheck import gradient_check
+    from gradstep.diagnostics.gradient import gradient
     from gradstep.diagnostics.lr_range import learning_rate_range_test
     from gradstep.diagnostics.repeats import Repeats, repeat
     from gradstep.estimators.ensemble import VotingEnsemble
@@ -67,6 +68,7 @@ __all__ = [
     "coarse_to_fine",
     "datasets",
     "errors",
+    "gradient",
     "gradient_check",
     "learning_rate_range_test",
     "load_model",
@@ -110,6 +112,7 @@ _HOMES = {
     "coarse_to_fine": "search.coarse_to_fine",
     "datasets": ":datasets",
     "errors": ":errors",
+    "gradient": "diagnostics.gradient",
     "gradient_check": "diagnostics.gradcheck",
     "learning_rate_range_test": "diagnostics.lr_range",
     "load_model": "estimators.loading",

@@ -52,6 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table of the check; 0 when it passes, else 1."""
+    import numpy as np
+
     from gradstep.diagnostics.gradcheck import gradient_check
     from gradstep.utils import text
 
@@ -61,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     rows = data.train
     X, y = rows.X[: arguments.rows], rows.y[: arguments.rows]
     with data_options.plain_errors():
-        result = gradient_check(trainer, X, y, entries=arguments.entries)
+        # Rows that are few may lack classes that the data has.
+        classes = np.unique(rows.y) if trainer.settings().loss.takes == "labels" else None
+        result = gradient_check(trainer, X, y, classes=classes, entries=arguments.entries)
     console.print(str(result))
     passed = result.passed(arguments.tolerance)
     verdict = "passed" if passed else "FAILED"

@@ -84,9 +84,9 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
     validation_fraction : float, optional
         Share of the rows that `fit` holds out to validate on, in (0, 1): of labels the same of every class,
-        drawn by `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of the steps
-        of a pipeline before, and in a cross-validation it is a share of each fold's training rows; where
-        there is an `eval_set` it must be None.
+        drawn by `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of
+        the steps of a pipeline before, and in a cross-validation it is a share of each fold's training
+        rows; where there is an `eval_set` it must be None.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,14 @@ from gradstep.diagnostics.gradcheck.slopes import Array, Neighbourhood
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_weight, read_rows, read_targets
+from gradstep.plan import targets
 from gradstep.plan.build import make_plan
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData
+from gradstep.plan.settings import Settings
+from gradstep.training.rows import ReadRows
 from gradstep.utils import constraints, threads
+from gradstep.utils.text import given
 
 _OWNER = "gradient_check"
 
@@ -32,6 +37,7 @@ def gradient_check(
     y: npt.ArrayLike,
     *,
     sample_weight: npt.ArrayLike | None = None,
+    classes: npt.ArrayLike | None = None,
     backend: str | None = None,
     differences: Sequence[str] = ("forward", "central"),
     step: float | None = None,
@@ -44,15 +50,17 @@ def gradient_check(
     Parameters
     ----------
     trainer : Trainer or Regressor
-        Fitted: the check is made at what it has learned, with its standardization. Not fitted: at
-        the first parameters that `fit` would draw, with mean and scale of these rows. The trainer
-        itself is not changed.
+        Fitted: the check is made at what it has learned, with its classes and its standardization. Not
+        fitted: at the first parameters that `fit` would draw for these rows, with their mean and scale, and
+        an output for each of their classes or of `classes`. The trainer itself is not changed.
     X : array-like of shape (n, d)
         The cost is that of all these rows as one batch, none of them augmented; a few dozen rows will do.
     y : array-like of shape (n,) or (n, k)
         What `fit` takes: labels, indicators or real values.
     sample_weight : array-like of shape (n,), optional
         Weights of the rows; only their ratios count.
+    classes : array-like of shape (k,), optional
+        Of a Trainer that is not fitted: all labels that there are, where these rows have not all of them.
     backend : str, optional
         Another backend than the trainer's.
     differences : sequence of {"forward", "central"}
@@ -75,7 +83,7 @@ def gradient_check(
     Returns
     -------
     GradientCheck
-        Prints as a table; ``passed()`` judges it, and its columns say more.
+        Prints as a table; ``passed()`` judges it, its columns say more, and `sizes` says of which network.
 
     Raises
     ------
@@ -107,7 +115,7 @@ def gradient_check(
         eps=eps,
         random_state=random_state,
     )
-    objective, data, parameters = _model(trainer, X, y, sample_weight)
+    objective, data, parameters = _model(trainer, X, y, sample_weight, classes)
     executes = backends.choose(trainer.backend if backend is None else backend, objective)
     n_threads = threads.choose(trainer.n_threads, data.n * parameters.size)
     return compare(
@@ -119,7 +127,7 @@ def gradient_check(
     )
 
 
-def _check_parameters(**given: object) -> None:
+def _check_parameters(**parameters: object) -> None:
     wanted = {
         "trainer": (constraints.instance(BaseTrainer, "a Trainer or Regressor"),),
         "differences": (constraints.sequence_of(constraints.one_of(*STEPS)),),
@@ -128,28 +136,55 @@ def _check_parameters(**given: object) -> None:
         "eps": (constraints.NUMBER, constraints.above(0)),
         "random_state": (constraints.WHOLE, constraints.at_least(0)),
     }
-    for name, value in given.items():
+    for name, value in parameters.items():
         constraints.check(_OWNER, name, value, wanted[name])
-    if not given["differences"]:
+    if not parameters["differences"]:
         raise InvalidParameterError(f"`differences` of {_OWNER} must not be empty, got ()")
 
 
 def _model(
-    trainer: BaseTrainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    trainer: BaseTrainer,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None,
+    classes: npt.ArrayLike | None,
 ) -> tuple[Objective, TrainingData, Array]:
     """Return objective, rows and parameters (P,) of a fitted estimator, or of one about to be fitted."""
     if hasattr(trainer, "coefs_"):
+        if classes is not None:
+            raise InvalidParameterError(
+                f"`classes` of {_OWNER} must be None for a fitted trainer, which has its own, "
+                f"got {given(classes)}"
+            )
         learned = trainer.result().fitted
         fitted = learned.with_block(learned.block.astype(np.float64))
-        rows, targets = read_targets(trainer, fitted.targets, X, y, _OWNER)
+        rows, encoded = read_targets(trainer, fitted.targets, X, y, _OWNER)
         weight = check_weight(sample_weight, len(rows), _OWNER)
-        return fitted.objective, fitted.data(rows, targets, weight), fitted.block
+        return fitted.objective, fitted.data(rows, encoded, weight), fitted.block
     # The copy has a RandomState of its own. One epoch: what is looked at are the parameters before it.
     fresh = clone(trainer)
     first = replace(fresh.settings(), precision="float64", learning_rate=1.0, epochs=1)
-    data = read_rows(fresh, first, X, y, sample_weight).job_rows(first)
+    if classes is None:
+        data = read_rows(fresh, first, X, y, sample_weight).job_rows(first)
+    else:
+        data = _rows_of_classes(fresh, first, (X, y, sample_weight), classes).job_rows(first)
     plan, parameters = make_plan([first], data.train.n, data.train.d, data.targets.k)
     return plan.objective, data.train, parameters[0].astype(np.float64)
+
+
+def _rows_of_classes(
+    trainer: BaseTrainer, settings: Settings, rows: tuple[Any, Any, Any], classes: npt.ArrayLike
+) -> ReadRows:
+    """Return rows whose labels are some of these classes."""
+    X, y, sample_weight = rows
+    if settings.loss.takes != "labels":
+        raise InvalidParameterError(
+            f"`classes` of {_OWNER} must be None where y is {settings.loss.takes}, got {given(classes)}"
+        )
+    vocabulary, _ = targets.learn(settings.loss, np.asarray(classes), f"classes of {_OWNER}")
+    checked, encoded = read_targets(trainer, vocabulary, X, y, _OWNER)
+    weight = check_weight(sample_weight, len(checked), _OWNER)
+    return ReadRows(checked, encoded, vocabulary, weight, held_out=None)
 
 
 def compare(
@@ -178,7 +213,7 @@ def compare(
             rows.append(GradientCheckRow.of(name, kind, a, n, skipped=skipped, eps=eps, size=size))
     cost = around.cost()
     cost_error = abs(float(evaluation.cost[0]) - cost) / max(abs(cost), np.finfo(np.float64).tiny)
-    return GradientCheck(rows, backend.name, eps, dict(steps), cost_error)
+    return GradientCheck(rows, backend.name, eps, dict(steps), cost_error, around.objective.layers.sizes)
 
 
 def _arrays(layers: Layers) -> Iterator[tuple[int, str, int, int]]:

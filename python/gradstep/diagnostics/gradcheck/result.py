@@ -120,6 +120,8 @@ class GradientCheck(Mapping[str, npt.NDArray[Any]], Tabular):
     cost_error : float
         ``|c - r| / |r|`` of the cost c that the backend reports and the cost r whose differences
         were taken.
+    sizes : tuple of int
+        Of the network that was checked, ``(d, h, ..., k)``: inputs, hidden units, outputs.
     """
 
     rows: list[GradientCheckRow]
@@ -127,6 +129,7 @@ class GradientCheck(Mapping[str, npt.NDArray[Any]], Tabular):
     eps: float
     steps: dict[str, float]
     cost_error: float
+    sizes: tuple[int, ...] = ()
 
     def by(self, difference: str) -> GradientCheck:
         """Return the rows of one kind of difference alone."""
@@ -192,6 +195,7 @@ class GradientCheck(Mapping[str, npt.NDArray[Any]], Tabular):
         return (
             "a analytic, n numeric; mean, std and max of |a-n|;",
             f"relative: largest |a-n| / max({self.eps:g}, |a|+|n|); norms: ||a-n|| / (||a||+||n||)",
+            *([f"network {'-'.join(map(str, self.sizes))}: {self.sizes[-1]} outputs"] if self.sizes else ()),
             f"backend {self.backend}, float64; steps: {steps}; cost off by {self.cost_error:.1e}",
         )
 
