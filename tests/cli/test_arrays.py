@@ -149,3 +149,15 @@ def test_mistakes_with_npy_files(capsys: Capture) -> None:
 def test_a_home_that_is_not_there(capsys: Capture, name: str) -> None:
     told = refused(capsys, "train", "--data", f"~nobodyhere/{name}", "--report", "r.html")
     assert f"--data must lie in a home folder that can be found, got '~nobodyhere/{name}'" in told
+
+
+@pytest.mark.parametrize("command", [("train",), ("sweep", "--param", "l2=0,0.1")])
+def test_a_report_draws_images_of_any_number_of_channels(
+    capsys: Capture, here: Path, command: tuple[str, ...]
+) -> None:
+    """Two or four channels are grey pictures one below the other."""
+    X, y = photos()
+    np.savez("four.npz", X=np.concatenate([X, X[..., :1]], axis=3), y=y)
+    run(capsys, *command, "--data", "four.npz", *QUICK, "--report", "r.html")
+    page = (here / "r.html").read_text("utf-8")
+    assert page.count('width="10" height="32" src="data:image/png') == 3

@@ -176,6 +176,17 @@ def on_images(augmentation: Any, data: DataSet) -> Any:
     return augment.on_images(augmentation, data.train.image_shape)
 
 
+def picture_shape(data: DataSet) -> tuple[int, ...] | None:
+    """Return the shape that reports draw the images of the data in, or None.
+
+    Of other channels than grey or three colours each is a grey picture below the one before.
+    """
+    if data.train.image_shape is None or data.train.image_shape[0] in (1, 3):
+        return data.train.image_shape
+    channels, height, width = data.train.image_shape
+    return channels * height, width
+
+
 def eval_set(data: DataSet) -> tuple[Any, Any] | None:
     """Return the validation rows as `fit` takes them."""
     return None if data.validation is None else (data.validation.X, data.validation.y)

@@ -242,7 +242,7 @@ def _write(
             arguments.report,
             title=f"Search on {data.name}",
             tests=best.metrics.get("test") if best else None,
-            image_shape=data.train.image_shape,
+            image_shape=data_options.picture_shape(data),
             class_names=data.class_names or None,
             notes=train.data_note(data),
         )

@@ -210,7 +210,7 @@ def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:
         path,
         title=f"Training on {data.name}",
         tests=tests,
-        image_shape=data.train.image_shape,
+        image_shape=data_options.picture_shape(data),
         class_names=data.class_names or None,
         notes=data_note(data),
     )
