@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradstep.nn.early_stopping import EarlyStopping
     from gradstep.nn.initializers import He, Normal, Xavier
     from gradstep.nn.metrics import Metrics
+    from gradstep.nn.scorers import Scorer
     from gradstep.reports import report
     from gradstep.search.coarse_to_fine import coarse_to_fine
     from gradstep.search.fused_search import FusedSearchCV
@@ -54,6 +55,7 @@ __all__ = [
     "Regressor",
     "Repeats",
     "Results",
+    "Scorer",
     "Snapshots",
     "Status",
     "SuccessiveHalving",
@@ -98,6 +100,7 @@ _HOMES = {
     "Regressor": "estimators.regressor",
     "Repeats": "diagnostics.repeats",
     "Results": "search.results",
+    "Scorer": "nn.scorers",
     "Snapshots": "estimators.snapshots",
     "Status": "training.status",
     "SuccessiveHalving": "search.pruners",

@@ -79,13 +79,13 @@ def test_columns_know_their_metrics() -> None:
     assert names[:4] == ("train_loss", "train_cost", "train_r2", "train_accuracy")
     assert "running_accuracy" in names
     assert "running_r2" not in names
-    assert parse_column("validation_mean_absolute_error") == ("validation", MeanAbsoluteError)
+    assert parse_column("validation_mean_absolute_error")[:2] == ("validation", MeanAbsoluteError)
     assert [sign(name) for name in ("train_r2", "validation_loss", "running_accuracy")] == [-1, 1, -1]
 
 
 @pytest.mark.parametrize(
     "column",
-    ["", "loss", "running_cost", "running_r2", "test_loss", "train_", "train_r3", "validation_seconds"],
+    ["", "loss", "running_cost", "running_r2", "test_loss", "train_", "train_a b", "validation_seconds"],
 )
 def test_what_is_no_column(column: str) -> None:
     with pytest.raises(InvalidParameterError, match="no column of a history is"):

@@ -73,9 +73,12 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
     init : {"he", "xavier"}, He, Xavier or Normal, default="he"
         Initial weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
         have a seed of its own, in place of what `random_state` gives.
-    metrics : sequence of str or Metric, default=()
+    metrics : sequence of str, Metric, scorer or callable, default=()
         What the history tells beside loss, cost and the metrics of the loss (R2 and the mean
-        absolute error): see `gradstep.metrics`.
+        absolute error): what `gradstep.metrics` has, any scorer of scikit-learn by its name, as
+        "neg_median_absolute_error", what its `make_scorer` makes, or a function ``(estimator, X, y)`` of
+        which more is better: see `Scorer`. By their columns, as "validation_explained_variance", they can
+        be watched and ranked by.
     evaluate_every : {"epoch", "running"}, int or None, default="epoch"
         When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
         `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
@@ -159,7 +162,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         standardize_targets: bool = True,
         augment: Augment | None = None,
         init: str | Initializer = "he",
-        metrics: Sequence[str | Metric] = (),
+        metrics: Sequence[str | Metric | Callable[..., float]] = (),
         evaluate_every: str | int | None = "epoch",
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,

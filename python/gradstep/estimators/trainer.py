@@ -73,9 +73,12 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
     init : {"he", "xavier"}, He, Xavier or Normal, default="he"
         Initial weights: "he" is ``He()``, "xavier" is ``Xavier()``. Biases start at 0. An object may
         have a seed of its own, in place of what `random_state` gives.
-    metrics : sequence of str or Metric, default=()
+    metrics : sequence of str, Metric, scorer or callable, default=()
         What the history tells beside loss, cost and the metrics of the loss (accuracy; of "multilabel" the
-        subset accuracy and F1), as "f1": see `gradstep.metrics`.
+        subset accuracy and F1): what `gradstep.metrics` has, as "f1", any scorer of
+        scikit-learn by its name, as "roc_auc", what its `make_scorer` makes, or a function
+        ``(estimator, X, y)`` of which more is better: see `Scorer`. By their columns, as
+        "validation_roc_auc", they can be watched and ranked by.
     evaluate_every : {"epoch", "running"}, int or None, default="epoch"
         When the history gets a row, and of what. "epoch": after every epoch, all train rows and the
         `eval_set` are evaluated. An int: likewise after so many updates, and at the end. "running":
@@ -167,7 +170,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         standardize: bool = True,
         augment: Augment | None = None,
         init: str | Initializer = "he",
-        metrics: Sequence[str | Metric] = (),
+        metrics: Sequence[str | Metric | Callable[..., float]] = (),
         evaluate_every: str | int | None = "epoch",
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
@@ -283,8 +286,8 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the scores, shape (n, k); of two classes the second's minus the first's, (n,)."""
-        scores, takes = self._scores(X), self._model().loss.takes
-        return scores[:, 1] - scores[:, 0] if takes == "labels" and scores.shape[1] == 2 else scores
+        decision: npt.NDArray[np.float64] = self._model().loss.decision(self._scores(X))
+        return decision
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Return the accuracy on the rows of X, y being read as `fit` reads it.

@@ -27,8 +27,9 @@ class EarlyStopping(StoppingRule):
     Parameters
     ----------
     monitor : str, default="validation_loss"
-        A column of the history: a split and a metric, as "validation_accuracy"; "running_loss" is of what
-        was trained on. Every metric knows which way it improves.
+        A column of the history: a split and a metric, as "validation_accuracy", or a scorer that `metrics`
+        of the estimator has, as "validation_roc_auc"; "running_loss" is of what was trained on. Every metric
+        knows which way it improves.
     patience : int, default=5
         Evaluations without an improvement after which training stops, >= 1.
     min_delta : float, default=0.0

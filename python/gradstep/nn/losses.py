@@ -97,6 +97,11 @@ class Loss(Concept):
         return logarithms
 
     @classmethod
+    def decision(cls, scores: Array) -> Array:
+        """Return scores (..., k) as `decision_function` has them: of two classes one number a row, (...,)."""
+        return scores[..., 1] - scores[..., 0] if cls.takes == "labels" and scores.shape[-1] == 2 else scores
+
+    @classmethod
     def output(cls, scores: Array) -> Array:
         """Return what the loss takes scores (..., k) for: the probabilities, unless it says otherwise."""
         return cls.probabilities(scores)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,8 @@ class Metric(Concept):
         Kinds of targets that it is for.
     from_hits : bool
         Whether it is the share of rows answered right, which kernels count as they go.
+    by_scorer : bool
+        Whether it is a score of the model itself: see `gradstep.nn.scorers`.
     """
 
     family = "metric"
@@ -62,6 +64,7 @@ class Metric(Concept):
     is_share: ClassVar[bool] = False
     takes: ClassVar[tuple[str, ...]] = ()
     from_hits: ClassVar[bool] = False
+    by_scorer: ClassVar[bool] = False
 
     def of(self, predictions: Array, targets: Array, weight: npt.NDArray[np.float64] | None = None) -> float:
         """Return the metric of one model.
@@ -75,6 +78,11 @@ class Metric(Concept):
             Weights of the rows.
         """
         raise NotImplementedError
+
+    @property
+    def from_answers(self) -> bool:
+        """Whether `of` makes it of what a model answers."""
+        return not (self.from_hits or self.by_scorer)
 
     @property
     def title(self) -> str:
@@ -207,6 +215,14 @@ class MeanAbsoluteError(Metric):
         return float(np.average(np.abs(predictions - targets).mean(axis=1), weights=weight))
 
 
+class _Score(Metric):
+    """Base of scores of scikit-learn's kind: more is better, and each object has a name of its own."""
+
+    name = "score"
+    better = "higher"
+    by_scorer = True
+
+
 class Metrics(Mapping[str, float], Tabular):
     """Metrics of one model on one set of rows; ``metrics.loss`` and ``metrics["loss"]`` are the same.
 
@@ -270,8 +286,27 @@ def columns(metrics: Sequence[Metric]) -> tuple[str, ...]:
     return tuple(f"{split}_{name}" for split in SPLITS for name in parts[split])
 
 
-def parse_column(column: str) -> tuple[str, type[Metric]]:
-    """Return split and metric of a column of a history.
+class Column(NamedTuple):
+    """What a column of a history is of."""
+
+    split: str
+    metric: type[Metric]
+    name: str
+
+
+#: The first columns of every history. `update` counts mini-batch steps done, `epoch` is a fraction where a
+#: row falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since `fit`
+#: began. Metrics follow, a column for each split: the running ones are means over the batches since the
+#: row before, each batch as it was trained on, before its update; a row's sample weight counts relative to
+#: the mean weight of all rows. The train and validation columns are NaN where those rows were not evaluated.
+TIME = ("update", "epoch", "learning_rate", "seconds")
+
+
+def parse_column(column: str) -> Column:
+    """Return split and metric of a column of a history; a name that no metric has is that of a scorer.
+
+    >>> parse_column("validation_roc_auc").metric.better
+    'higher'
 
     Raises
     ------
@@ -279,9 +314,11 @@ def parse_column(column: str) -> tuple[str, type[Metric]]:
         There is no such column.
     """
     split, _, name = column.partition("_")
-    found = {member.name: member for member in Metric.members()}.get(name)
+    found = {member.name: member for member in Metric.members() if member.name}.get(name)
+    if found is None and name.isidentifier() and name not in TIME:
+        found = _Score
     if split in SPLITS and found is not None and (split != "running" or name == "loss" or found.from_hits):
-        return split, found
+        return Column(split, found, name)
     raise InvalidParameterError(f"no column of a history is {column!r}; it is a split and a metric")
 
 
@@ -298,7 +335,7 @@ def is_column(value: object) -> bool:
 
 def sign(column: str) -> float:
     """Return what turns a column so that less is better."""
-    return 1.0 if parse_column(column)[1].better == "lower" else -1.0
+    return 1.0 if parse_column(column).metric.better == "lower" else -1.0
 
 
 def metric_of(column: str) -> type[Metric] | None:
@@ -307,10 +344,23 @@ def metric_of(column: str) -> type[Metric] | None:
     >>> metric_of("best_validation_subset_accuracy"), metric_of("l2")
     (<class 'gradstep.nn.metrics.SubsetAccuracy'>, None)
     """
+    plain = column.removeprefix("best_")
+    if is_column(plain):
+        metric = parse_column(plain).metric
+        return metric if metric is not _Score or parse_column(plain).name in scorer_names() else None
     found = [
-        member for member in Metric.members() if column == member.name or column.endswith(f"_{member.name}")
+        member
+        for member in Metric.members()
+        if member.name and (column == member.name or column.endswith(f"_{member.name}"))
     ]
     return max(found, key=lambda member: len(member.name), default=None)
+
+
+def scorer_names() -> list[str]:
+    """Return the names that scikit-learn has scorers for."""
+    from sklearn.metrics import get_scorer_names
+
+    return list(get_scorer_names())
 
 
 def value_text(column: str, value: float, gap: str = " ") -> str:
@@ -360,9 +410,9 @@ class BestTracker:
         self._sign = sign(self.column)
 
     def improves(self, row: Mapping[str, float]) -> bool:
-        """Handle an evaluation. Returns True when it is the best so far; the first always is."""
+        """Handle an evaluation. Returns True when it is the best so far; the first number always is."""
         value = self._sign * row[self.column]
-        if self.value is None or value < self.value - self.min_delta:
+        if self.value is None or np.isnan(self.value) or value < self.value - self.min_delta:
             self.value, self.since = value, 0
             return True
         self.since += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -17,6 +18,7 @@ from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, parse_column
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
+from gradstep.nn.scorers import METRIC, metric_for
 from gradstep.plan.order import rows_per_update
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import (
@@ -73,7 +75,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "standardize": (FLAG,),
     "augment": (either(instance(Augment, "an augmentation of gradstep.augment"), NONE),),
     "init": (Initializer.constraint(),),
-    "metrics": (sequence_of(Metric.constraint()),),
+    "metrics": (sequence_of(METRIC),),
     "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
     "validation_fraction": (either(NUMBER, NONE), above(0), below(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
@@ -187,11 +189,13 @@ class Settings:
 
     def check_column(self, whose: str, column: str, has_validation: bool) -> None:
         """Raise InvalidParameterError when a column of the history would not be there, or be empty."""
-        split, metric = parse_column(column)
+        split, _, name = parse_column(column)
         names = ["loss", "cost", *(own.name for own in self.metrics)]
         needs = ""
-        if metric.name not in names:
-            needs = f"a loss or `metrics` that have it, got {', '.join(names)}"
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {split}_{near[0]}?" if near else ""
+            needs = f"a loss or `metrics` that have it, got {', '.join(names)}{hint}"
         elif self.evaluate_every is None:
             needs = "metrics while training, got evaluate_every=None"
         elif split == "train" and self.evaluate_every == "running":
@@ -213,6 +217,8 @@ class Settings:
             "loss": self.loss.name,
             "activation": tuple(activation.name for activation in self.activation),
             "optimizer": self.optimizer.rule.name,
+            # Copies of a scorer are not equal to it.
+            "metrics": tuple(metric.name for metric in self.metrics),
             "batch_size": rows_per_update(self.batch_size, self.trained_rows(n)),
         }
 
@@ -231,11 +237,19 @@ def _activations(owner: str, given: Any, layers: int) -> tuple[Activation, ...]:
 
 def _metrics(owner: str, loss: Loss, given: Any) -> tuple[Metric, ...]:
     """Return the metrics of the loss, then the further ones."""
-    further = [Metric.resolve(metric) for metric in given]
+    further = [metric_for(metric) for metric in given]
     for metric in further:
         if metric.takes and loss.takes not in metric.takes:
             raise InvalidParameterError(
                 f"`metrics` of {owner} must be for {loss.takes}, which {loss.name} takes, got "
                 f"{metric.name!r}, which is for {' and '.join(metric.takes)}"
             )
-    return tuple({metric.name: metric for metric in (*loss.metrics, *further)}.values())
+    found: dict[str, Metric] = {}
+    for metric in (*loss.metrics, *further):
+        if metric.by_scorer and found.setdefault(metric.name, metric) != metric:
+            raise InvalidParameterError(
+                f"`metrics` of {owner} must have different names, got {metric.name!r} twice: "
+                f"Scorer(..., name=...) has one of its own"
+            )
+        found[metric.name] = metric
+    return tuple(found.values())

@@ -175,7 +175,7 @@ def _status(status: str) -> str:
 def _shown_metric(sweep: Sweep) -> str:
     """Return the column to draw: in place of loss or cost that of the models' first own metric."""
     ranking: str = sweep.metric
-    split, ranked_by = parse_column(ranking)
+    split, ranked_by, _ = parse_column(ranking)
     own = metrics_of(history for of_trial in _histories(sweep) for history in of_trial)[len(ALWAYS) :]
     if ranked_by not in map(type, ALWAYS) or not own:
         return ranking

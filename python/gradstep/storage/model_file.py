@@ -5,8 +5,8 @@ standardisation, ``target_mean`` and ``target_scale`` where the targets are real
 every column, and ``learning_rates`` (of every update done) where the schedule was a function. The JSON text
 holds the format's version, the estimator's class and parameters, and what was learned besides arrays.
 `gradstep.storage.container` says where it stands and how a changed file is told. Callbacks are not kept, nor
-is a RandomState as `random_state`: that becomes None. What is written has been read once, so that it can be
-read again; reading runs nothing that the file says.
+are functions among `metrics` (their columns are), nor a RandomState as `random_state`: that becomes None.
+What is written has been read once, so that it can be read again; reading runs nothing that the file says.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import SPLITS, Metric
 from gradstep.nn.schedules import PerEpoch, Recorded, Schedule
+from gradstep.nn.scorers import can_be_kept
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
@@ -172,6 +173,7 @@ def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[
 
 def _encode_params(parameters: Parameters) -> dict[str, Any]:
     encoded = {name: plain(value) for name, value in parameters.items() if name != "callbacks"}
+    encoded["metrics"] = [plain(metric) for metric in parameters["metrics"] if can_be_kept(metric)]
     rate = parameters["learning_rate"]
     if isinstance(rate, Recorded) or _is_function(rate):
         encoded["learning_rate"] = {"schedule": "Recorded"}

@@ -17,7 +17,7 @@ from gradstep.plan.targets import Targets
 def metrics_of_models(
     metrics: Sequence[Metric], loss: Loss, targets: Targets, data: TrainingData, evaluation: Evaluation
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Return loss, cost and every metric of m models on some rows, each (m,).
+    """Return loss, cost and every metric of m models on some rows, each (m,), but for those by scorers.
 
     Metrics that are not the share of hits need the evaluation's scores.
     """
@@ -26,6 +26,7 @@ def metrics_of_models(
     for metric in metrics:
         if metric.from_hits:
             values[metric.name] = evaluation.hits
+        if not metric.from_answers:
             continue
         if evaluation.scores is None:
             raise ValueError(f"the metric {metric.name} needs the scores")

@@ -15,11 +15,13 @@ from gradstep.errors import InvalidDataError
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, Metrics
+from gradstep.nn.scorers import Scorer
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.evaluation import metrics_of_models
+from gradstep.training.scoring import score
 from gradstep.utils import threads
 
 Array = npt.NDArray[Any]
@@ -117,8 +119,34 @@ class Fitted:
         executes = backends.choose(backend, self.objective)
         used = threads.choose(n_threads, data.n * self.layers.parameters)
         evaluation = executes.evaluate(self.objective, data, self.block[None], n_threads=used)
-        if any(not metric.from_hits for metric in self.metrics):
+        if any(metric.from_answers for metric in self.metrics):
             scores = executes.scores(self.objective, data, self.block[None], n_threads=used)
             evaluation = evaluation._replace(scores=scores)
         values = metrics_of_models(self.metrics, self.loss, self.targets, data, evaluation)
-        return Metrics({name: float(of_models[0]) for name, of_models in values.items()})
+        told = {name: float(of_models[0]) for name, of_models in values.items()}
+        return Metrics(told | self.by_scorers(data, backend, n_threads))
+
+    def by_scorers(
+        self, data: TrainingData, backend: str = "auto", n_threads: int | None = None
+    ) -> dict[str, float]:
+        """Return the metrics on rows that are scores of scikit-learn's kind.
+
+        Raises
+        ------
+        InvalidParameterError
+            One of them cannot be told of this model and these rows.
+        """
+        scorers = [own for own in self.metrics if isinstance(own, Scorer) and own.scorer is not None]
+        if not scorers:
+            return {}
+
+        def scores_of(rows: TrainingData) -> Array:
+            executes = backends.choose(backend, self.objective)
+            used = threads.choose(n_threads, rows.n * self.layers.parameters)
+            scores = executes.scores(self.objective, rows, self.block[None], n_threads=used)[0]
+            return np.asarray(scores, dtype=np.float64)
+
+        def others(X: Array) -> Array:
+            return self.scores(X, backend, n_threads)
+
+        return score(scorers, (self.loss, self.targets), data, scores_of(data), others)

@@ -9,17 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.nn.metrics import SPLITS, Accuracy, Metric, columns, parse_column, value_text
+from gradstep.nn.metrics import SPLITS, TIME, Accuracy, Metric, columns, parse_column, value_text
 from gradstep.utils import text
 from gradstep.utils.printed_table import PrintedTable
 from gradstep.utils.table import Tabular
-
-#: The first columns of every history. `update` counts mini-batch steps done, `epoch` is a fraction where a
-#: row falls inside an epoch, `learning_rate` is that of the last step, `seconds` is the time since `fit`
-#: began. Metrics follow, a column for each split: the running ones are means over the batches since the
-#: row before, each batch as it was trained on, before its update; a row's sample weight counts relative to
-#: the mean weight of all rows. The train and validation columns are NaN where those rows were not evaluated.
-TIME = ("update", "epoch", "learning_rate", "seconds")
 
 
 def column_names(metrics: Sequence[Metric]) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ class TrainingLoop:
         job, session = self.job, self._session
         if session is None or not job.evaluated:
             return {}
-        with_scores = any(not metric.from_hits for metric in job.metrics)
+        with_scores = any(metric.from_answers for metric in job.metrics)
         evaluations = session.evaluate(self.state.parameters, with_scores=with_scores)
         loss = job.plan.objective.loss
         return {

@@ -76,6 +76,7 @@ class FitRecorder:
         self.on_row = on_row
         self.watch: Callable[[History], None] | None = None
         self._kept = _Kept(fitted, {}, 0)
+        self._evaluated = dict(job.evaluated) if any(own.by_scorer for own in settings.metrics) else {}
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
         self._early = EarlyStoppingState(rule) if rule else None
@@ -113,6 +114,7 @@ class FitRecorder:
         self, row: dict[str, float], parameters: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
     ) -> bool:
         """Handle an evaluation. Returns True when the training of this model is over."""
+        row = row | self._by_scorers(parameters)
         self.history.append(**row)
         self._keep(parameters, row)
         if self.watch:
@@ -131,7 +133,7 @@ class FitRecorder:
         """Handle that a loss or a parameter is no longer finite: the model stays that of the last row."""
         self.status = Status.DIVERGED
         self.error = error
-        self._early = None
+        self._early, self._evaluated = None, {}
         self.on_row = self.watch = None
 
     def end(self, status: Status) -> None:
@@ -141,12 +143,23 @@ class FitRecorder:
             self._keep(early.parameters, early.row)
         self.status = status
         # Nothing is asked any more: what has ended is values, and can be pickled.
-        self._early = None
+        self._early, self._evaluated = None, {}
         self.on_row = self.watch = None
 
     def forget(self) -> None:
         """Forget the model; what was measured stays."""
         self._kept = self._kept._replace(fitted=None)
+
+    def _by_scorers(self, parameters: npt.NDArray[np.floating]) -> dict[str, float]:
+        """Return the columns of metrics that are scores of the model with these parameters."""
+        if self.fitted is None or not self._evaluated:
+            return {}
+        model = self.fitted.with_block(parameters)
+        return {
+            f"{split}_{name}": value
+            for split, data in self._evaluated.items()
+            for name, value in model.by_scorers(data, self.backend, self.n_threads).items()
+        }
 
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
         """Keep a model in one assignment, so that nothing can come between it and its row."""
