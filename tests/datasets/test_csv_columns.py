@@ -88,6 +88,7 @@ def test_texts_with_a_few_numbers_are_categories_as_they_are_written(tmp_path: P
     ("cells", "message"),
     [
         (["1", "2", "x", "4"], "row 3 of FILE must have a finite number in column 'a', got 'x'"),
+        (["1", "2", "2,5", "4"], "holds numbers with commas, as '2,5': `decimal=,`"),
         (["1", "2", "inf", "4"], "row 3 of FILE must have a finite number in column 'a', got 'inf'"),
         (["x", "1_0", "y", "z"], "row 2 of FILE must have a finite number in column 'a', got '1_0'"),
         (["1", "na", "?", "x", "2"], "row 4 of FILE must have a finite number in column 'a', got 'x'"),
@@ -125,6 +126,13 @@ def test_columns_that_an_error_asks_about(tmp_path: Path, cells: list[str], mess
 def test_numbers_that_are_categories(tmp_path: Path) -> None:
     data = _load(tmp_path, _column(["8001", "0100", "8001"], "zip"), categorical=["zip"])
     assert data.feature_names == ("n", "zip=0100", "zip=8001")
+
+
+def test_zeros_before_numbers_are_told(tmp_path: Path) -> None:
+    data = _load(tmp_path, _column(["8001", "0100", "8001"], "zip"))
+    np.testing.assert_array_equal(data.train.X[:, 1], [8001, 100, 8001])
+    assert "zeros before a number are nothing: zip; `categorical=zip` is for codes" in data.notes
+    assert not [note for note in _load(tmp_path, _column(["0.5", "0", "10"])).notes if "zeros" in note]
 
 
 def test_integers_of_too_many_digits(tmp_path: Path) -> None:
@@ -193,6 +201,17 @@ def test_targets_that_may_be_no_classes(tmp_path: Path, cells: list[str], messag
     assert found.endswith("`target` names another column, `task=classification` takes each for a class")
     data = _load(tmp_path, _target(cells), task="classification")
     assert len(data.class_names) == len(set(cells))
+
+
+def test_answers_with_decimal_commas(tmp_path: Path) -> None:
+    text = 'a,price\n1,"1,5"\n2,2\n'
+    found = _refusal(tmp_path, text)
+    assert found.startswith("the target 'price' has numbers with commas, as '1,5': `decimal=,` takes these")
+    assert _load(tmp_path, text, task="classification").class_names == ("1,5", "2")
+    assert _refusal(tmp_path, text, task="regression").endswith(
+        "got '1,5'; `decimal=,` takes commas for decimal ones"
+    )
+    assert _load(tmp_path, text, task="regression", decimal=",").train.y.tolist() == [1.5, 2]
 
 
 @pytest.mark.parametrize("others", [["1", "2"], ["DE", "FR"]])

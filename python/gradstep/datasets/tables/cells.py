@@ -7,6 +7,7 @@ cell; the few that turn out to be no such are read again, as texts.
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from gradstep.errors import InvalidDataError
 
 #: How a missing number is written, in small letters.
 GAPS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"})
+#: A number with a decimal comma.
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
 _FLAGS = {"true": 1.0, "false": 0.0}
 
 # float64 tells integers apart below this.
@@ -72,12 +76,15 @@ class Reading:
         The cells of the target, of length n where there is one.
     flags : set of int
         Places of columns where True or False stands for a number.
+    padded : set of int
+        Places of columns where a whole number is written with zeros before it.
     """
 
     values: Values
     words: dict[int, dict[str, int]]
     target: list[str] = field(default_factory=list)
     flags: set[int] = field(default_factory=set)
+    padded: set[int] = field(default_factory=set)
 
 
 def where(row: int, frame: Frame) -> str:
@@ -132,6 +139,7 @@ def _pass(frame: Frame, text: Collection[int], is_closed: bool) -> tuple[Reading
     words: dict[int, dict[str, int]] = {place: {} for place in frame.places if place in text}
     target: list[str] = []
     flags: set[int] = set()
+    padded: set[int] = set()
     late: set[int] = set()
     values = array("d")
     start = 0
@@ -147,6 +155,8 @@ def _pass(frame: Frame, text: Collection[int], is_closed: bool) -> tuple[Reading
                 late.add(place)
                 if is_closed:
                     _refuse_text(columns[place], frame, place, start)
+            elif _is_padded(columns[place]):
+                padded.add(place)
             part[:, i] = math.nan if found is None else found
         _check_digits(part, columns, words, frame, start)
         values.frombytes(part.tobytes())
@@ -160,7 +170,7 @@ def _pass(frame: Frame, text: Collection[int], is_closed: bool) -> tuple[Reading
             f"{frame.table.file} must have rows below its column names, but there are none"
         )
     rows = np.frombuffer(values, dtype=np.float64).reshape(-1, len(frame.places))
-    return Reading(rows, words, target, flags), late
+    return Reading(rows, words, target, flags, padded), late
 
 
 def _blocks(frame: Frame) -> Iterator[list[list[str]]]:
@@ -211,6 +221,11 @@ def _numbers(cells: Sequence[str], decimal: str, flags: set[int], place: int) ->
             flags.add(place)
         numbers.append(value)
     return numbers
+
+
+def _is_padded(cells: Sequence[str]) -> bool:
+    """Whether a cell of a column of whole numbers begins with a zero that says nothing."""
+    return cells[0].strip().isdecimal() and any(cell[:1] == "0" and cell[1:].isdecimal() for cell in cells)
 
 
 def _refuse_text(cells: Sequence[str], frame: Frame, place: int, start: int) -> None:

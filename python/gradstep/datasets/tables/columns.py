@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.datasets.schema import Cells
-from gradstep.datasets.tables.cells import GAPS, Frame, Reading, number, where
+from gradstep.datasets.tables.cells import DECIMAL_COMMA, GAPS, Frame, Reading, number, where
 from gradstep.datasets.tables.header import listed
 from gradstep.errors import InvalidDataError
 
@@ -25,7 +25,6 @@ _FEW_CATEGORIES = 20
 _DAY = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?( ?Z| ?[+-]\d{2}:?\d{2})?"
 _DATE = re.compile(rf"({_DAY})([T ]{_TIME})?|{_TIME}")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 # A number with more signs than it needs, as 12 %, $5, 1 200 or 1,234.50.
 _DRESSED = re.compile(r"[^\w\s]{0,2}\s?\d[\d.,'\s]*\s?[%€$£¥°]?")
 
@@ -90,12 +89,23 @@ def check_texts(reading: Reading, frame: Frame, categorical: Collection[int]) ->
                 f"the first line of {frame.table.file} may be a row: {name!r} is also in a row below it; "
                 "`header=False` takes it for one, `header=True` for names"
             )
-        problem = _mixed(counted, frame, name) or _no_category(counted, name)
+        problem = _commas(counted, frame, name) or _mixed(counted, frame, name) or _no_category(counted, name)
         if problem:
             raise InvalidDataError(
                 f"{problem}; `ignore={name}` leaves the column out, `categorical={name}` takes it for "
                 "categories"
             )
+
+
+def _commas(counted: Counted, frame: Frame, name: str) -> str | None:
+    """Say where what is no number would be one with decimal commas."""
+    others = counted.those([number(text, frame.decimal) is None for text in counted.texts])
+    if not others.texts or others.share(DECIMAL_COMMA) <= 0.5:
+        return None
+    return (
+        f"column {name!r} holds numbers with commas, as {others.example!r}: `decimal=,` takes these for "
+        "decimal ones; those between thousands must be taken away"
+    )
 
 
 def _mixed(counted: Counted, frame: Frame, name: str) -> str | None:
@@ -124,11 +134,6 @@ def _no_category(counted: Counted, name: str) -> str | None:
     example = f"as {present.example!r}"
     if present.share(_DATE) > 0.5:
         return f"column {name!r} must hold numbers or categories, got dates or times, {example}"
-    if present.share(_DECIMAL_COMMA) > 0.5:
-        return (
-            f"column {name!r} holds numbers with commas, {example}: `decimal=,` takes these for decimal "
-            "ones; those between thousands must be taken away"
-        )
     if present.share(_DRESSED) > 0.5:
         return f"column {name!r} holds numbers with other signs, {example}, which must be taken away"
     most = max(_FEW_CATEGORIES, int(present.counts.sum()) // 2)
@@ -187,14 +192,19 @@ def _is_counter(column: Array) -> bool:
     return True
 
 
-def describe(cells: Cells, flags: Collection[str]) -> list[str]:
-    """Return notes on what was taken for categories, for 1 and 0, and for numbers of rows."""
+def describe(cells: Cells, reading: Reading, frame: Frame) -> list[str]:
+    """Return notes on what was taken for categories, for 1 and 0, for numbers, and for numbers of rows."""
     notes = []
+    flags, padded = ([frame.names[p] for p in sorted(places)] for places in (reading.flags, reading.padded))
     if cells.words:
         counts = [f"{name} ({len(cells.words[name])})" for name in cells.names if name in cells.words]
         notes.append(f"categories, an input for each: {listed(counts)}")
     if flags:
         notes.append(f"True and False are 1 and 0: {listed(flags)}")
+    if padded:
+        notes.append(
+            f"zeros before a number are nothing: {listed(padded)}; `categorical={padded[0]}` is for codes"
+        )
     ids = [
         name
         for name, column in zip(cells.names, cells.values.T, strict=True)

@@ -122,7 +122,7 @@ def load_csv(
     def encoded(part: Rows) -> Rows:
         return Rows(schema.encode(replace(cells, values=part.X)), part.y, image_shape)
 
-    notes += [*left_out, *columns.describe(cells, sorted(frame.names[p] for p in reading.flags))]
+    notes += [*left_out, *columns.describe(cells, reading, frame)]
     notes += told_of(cells, schema)
     others: dict[str, Rows | None] = {}
     for name, given, drawn in zip(("validation", "test"), (validation, test), held_out, strict=True):

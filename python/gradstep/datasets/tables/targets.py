@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.datasets.tables.cells import GAPS, Frame, number, where
+from gradstep.datasets.tables.cells import DECIMAL_COMMA, GAPS, Frame, number, where
 from gradstep.errors import InvalidDataError
 
 _INT64 = np.iinfo(np.int64)
@@ -50,6 +50,12 @@ def labels(cells: Sequence[str], frame: Frame, name: str, given: bool) -> Array:
         raise InvalidDataError(
             f"{where(cells.index(missing[0]), frame)} may have no answer in column {name!r}, got "
             f"{missing[0]!r}: rows without one must be taken away, `task=classification` takes it for a class"
+        )
+    if None in numbers and not given and all(number(cell, ",") is not None for cell in found):
+        example = found[numbers.index(None)]
+        raise InvalidDataError(
+            f"the target {name!r} has numbers with commas, as {example!r}: `decimal=,` takes these for decimal "
+            "ones, `task=classification` each for a class"
         )
     if not given:
         _check_classes(found, numbers, len(cells), name)
@@ -94,6 +100,7 @@ def values(cells: Sequence[str], frame: Frame, name: str) -> Array:
         if value is None or math.isnan(value):
             raise InvalidDataError(
                 f"{where(row, frame)} must have a finite number in column {name!r}, got {cell!r}"
+                + ("; `decimal=,` takes commas for decimal ones" if DECIMAL_COMMA.fullmatch(cell) else "")
             )
         found[row] = value
     return found
