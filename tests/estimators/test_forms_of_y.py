@@ -72,6 +72,11 @@ def _sweep(y: Any) -> Any:
     )
 
 
+def _fused(y: Any) -> Any:
+    search = gs.FusedSearchCV(makers.trainer(epochs=2), {"l2": [0.0, 0.1]}, cv=2).fit(X, y)
+    return [*search.cv_results_["mean_test_score"].tolist(), search.score(X, y)]
+
+
 def _rounds(y: Any) -> Any:
     space, rounds = {"l2": gs.LogUniform(1e-3, 1e-1)}, [(2, 1.0)]
     trainer = makers.trainer(epochs=2)
@@ -82,6 +87,10 @@ def _rounds(y: Any) -> Any:
 def _bars(y: Any, known: gs.Trainer) -> Any:
     axes = gs.plots.probability_histograms(known, X, y).axes[0]
     return [patch.get_path().vertices.tolist() for patch in axes.patches]  # type: ignore[attr-defined]
+
+
+def _cells(y: Any, known: gs.Trainer) -> Any:
+    return [text.get_text() for text in gs.plots.confusion_matrix(known, X, y).axes[0].texts]
 
 
 # What is told by y alone, as a function of y and of the labels in plain form.
@@ -104,9 +113,12 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     ].tolist(),
     "gradient_check": lambda y, plain: gs.gradient_check(makers.trainer(), X, y, entries=5).passed(),
     "gradient_check of a model": lambda y, plain: gs.gradient_check(model(plain), X, y, entries=5).passed(),
+    "gradient": lambda y, plain: [dW.tolist() for dW, _ in gs.gradient(model(plain), X, y)],
+    "confusion matrix": lambda y, plain: _cells(y, model(plain)),
     "range test": lambda y, plain: gs.learning_rate_range_test(makers.trainer(), X, y).loss.tolist(),
     "histograms": lambda y, plain: _bars(y, model(plain)),
     "Sweep": lambda y, plain: _sweep(y),
+    "FusedSearchCV": lambda y, plain: _fused(y),
     "coarse_to_fine": lambda y, plain: _rounds(y),
 }
 
@@ -128,8 +140,6 @@ def right() -> dict[tuple[str, str], Any]:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_labels_in_every_form(name: str, form: str, right: dict[tuple[str, str], Any]) -> None:
     plain, given = LABELS[form]
-    if form == "names of variable length" and name in ("Sweep", "coarse_to_fine"):
-        pytest.skip("scikit-learn takes no such rows apart")
     key = (name, str(plain.tolist()))
     if key not in right:
         right[key] = FUNCTIONS[name](plain, plain)
@@ -180,14 +190,16 @@ def test_a_column_of_labels_warns_as_scikit_learns_classifiers_do() -> None:
         known.evaluate(X, Y[:, None])
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("Sweep", "coarse_to_fine")])
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "coarse_to_fine"])
 def test_one_hot_labels_are_told_what_to_do(name: str) -> None:
     with pytest.raises((InvalidDataError, ValueError), match=r"y\.argmax\(axis=1\) is its labels"):
         FUNCTIONS[name](np.eye(3)[Y], Y)
 
 
 @pytest.mark.parametrize("missing", [np.nan, None, pandas.NA])
-@pytest.mark.parametrize("name", ["fit", "evaluate", "score", "eval_set", "histograms", "ensemble table"])
+@pytest.mark.parametrize(
+    "name", ["fit", "evaluate", "score", "eval_set", "histograms", "Sweep", "FusedSearchCV", "ensemble table"]
+)
 def test_a_missing_label_is_named_by_its_row(name: str, missing: Any) -> None:
     given = Y.astype(object)
     given[5] = missing

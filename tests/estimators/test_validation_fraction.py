@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 import gradstep as gs
 import makers
@@ -133,6 +133,17 @@ def test_a_fused_search_is_a_grid_search() -> None:
         found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
     )
     assert_same_fit(found.best_estimator_, expected.best_estimator_)
+
+
+def test_a_fused_search_of_pipelines_is_a_grid_search() -> None:
+    net = makers.trainer(validation_fraction=0.25, early_stopping=STOP, epochs=30)
+    pipeline = Pipeline([("pca", PCA(random_state=0)), ("net", net)])
+    grid = {"pca__n_components": [2, 3], "net__l2": [0.0, 0.1]}
+    found = gs.FusedSearchCV(pipeline, grid, cv=3).fit(X, Y)
+    expected = GridSearchCV(pipeline, grid, cv=3).fit(X, Y)
+    np.testing.assert_array_equal(
+        found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+    )
 
 
 @pytest.mark.parametrize(("kind", "y"), [("trainer", Y), ("regressor", VALUES)])

@@ -165,7 +165,10 @@ def test_bad_rows():
             sweep.fit(rows, labels)
     with pytest.raises(InvalidDataError, match=r"X of Sweep.fit must have one row or more, got none"):
         sweep.fit(X[:0], Y[:0])
-    with pytest.raises(ValueError, match="Input y contains NaN"):
+    with pytest.raises(
+        ValueError,
+        match=r"y of Sweep.fit must have a label in every row and contain no NaN, got nan in row 0",
+    ):
         sweep.fit(X, np.where(Y == 0, np.nan, Y))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         sweep.fit(X, X[:, 0])

@@ -39,7 +39,7 @@ def labels(y: Any, whose: str) -> Array:
         raise InvalidDataError(f"{whose} must be one label a row, shape (n,), got shape {given.shape}")
     if given.dtype.kind == "c":
         raise InvalidDataError(f"{whose} must be class labels: Complex data not supported")
-    column: Array = column_or_1d(_plain(given, whose), warn=True)
+    column: Array = column_or_1d(_unboxed(given, whose), warn=True)
     if column.dtype.kind == "f":
         wrong = np.flatnonzero(~np.isfinite(column))
         if len(wrong):
@@ -99,6 +99,24 @@ def values(y: Any, whose: str, least: float) -> npt.NDArray[np.float64]:
     return real
 
 
+def plain(y: Any, takes: str, whose: str) -> Any:
+    """Return a y in a form that scikit-learn's splitters and scorers take, for the targets that a loss takes.
+
+    Numbers stay what they are; what is wrong with indicators is left to say to who reads them.
+
+    Raises
+    ------
+    InvalidDataError
+        y are no labels, or no real values.
+    """
+    if takes == "labels":
+        return labels(y, whose)
+    if hasattr(y, "toarray"):
+        return y
+    given = np.asarray(y)
+    return values(y, whose, -np.inf) if takes == "values" and given.dtype.kind not in "biuf" else given
+
+
 def _array(y: Any, whose: str) -> Array:
     try:
         given = np.asarray(y)
@@ -120,7 +138,7 @@ def _several(given: Array) -> str:
     )
 
 
-def _plain(given: Array, whose: str) -> Array:
+def _unboxed(given: Array, whose: str) -> Array:
     """Return objects that are all numbers, or all truth values, as an array of those."""
     if given.dtype != object:
         return given

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.plan import forms
+from gradstep.search.trials import Trial, kinds_of
 
 
 def _refits(search: BestEstimatorMixin) -> bool:
@@ -32,6 +34,7 @@ class BestEstimatorMixin:
     refit: bool | str | Callable[[dict[str, Any]], int]
     multimetric_: bool
     scorer_: Any
+    trials_: list[Trial]
     best_estimator_: BaseTrainer
 
     @available_if(_refits)  # type: ignore[untyped-decorator]
@@ -71,6 +74,9 @@ class BestEstimatorMixin:
         scorer: Any = self.scorer_
         if self.multimetric_:
             scorer = scorer[self.refit] if isinstance(self.refit, str) else type(best).score
+        kinds = kinds_of(self.trials_)
+        if len(kinds) == 1:
+            y = forms.plain(y, next(iter(kinds)), f"y of {type(self).__name__}.score")
         found = scorer(best, X, y)
         return float(found[self.refit] if isinstance(found, Mapping) else found)
 

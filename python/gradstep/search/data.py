@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite, indexable
+from sklearn.utils import indexable
 
 from gradstep.errors import InvalidDataError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_lengths, read_rows
+from gradstep.plan import forms
 from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.search.folds import Fold, folds_of, pairs_of
@@ -182,8 +183,11 @@ def _encoding(settings: Settings) -> tuple[Any, ...]:
     return *_kind(settings), settings.loss.centres, is_scaled, settings.precision
 
 
-def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
-    """Return rows and targets as what can be indexed, if they are as many; an estimator checks the rest."""
+def rows_of(X: Any, y: Any, whose: str, kinds: Collection[str] = ()) -> tuple[Any, Any]:
+    """Return rows and targets as what can be indexed, if they are as many; an estimator checks the rest.
+
+    Where losses take one kind of targets, y is read as those.
+    """
     if y is None:
         raise InvalidDataError(f"{whose} requires y to be passed, but the target y is None")
     for name, value in (("X", X), ("y", y)):
@@ -196,7 +200,6 @@ def rows_of(X: Any, y: Any, whose: str) -> tuple[Any, Any]:
         raise InvalidDataError(f"X and y of {whose} must be arrays of as many rows: {error}") from error
     if not (y.shape[0] if hasattr(y, "shape") else len(y)):
         raise InvalidDataError(f"X of {whose} must have one row or more, got none")
-    if not hasattr(y, "toarray"):
-        y = y if hasattr(y, "shape") else np.asarray(y)
-        assert_all_finite(np.asarray(y), input_name="y")
-    return X, y
+    if len(kinds) == 1:
+        y = forms.plain(y, next(iter(kinds)), f"y of {whose}")
+    return X, y if hasattr(y, "shape") else np.asarray(y)

@@ -224,10 +224,10 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         tried = candidates(*space, self.n_iter, self.random_state, int(self.max_trials))
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         base = trials.seeded(self.estimator, int(seed))
-        X, y = rows_of(X, y, f"{_OWNER}.fit")
+        made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
+        X, y = rows_of(X, y, f"{_OWNER}.fit", trials.kinds_of(made))
         whose = f"`cv` of {_OWNER}"
         pairs = pairs_of(self.cv, (X, y, groups), whose, is_stratified=is_classifier(self.estimator))
-        made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         for trial in made:
             if not _is_watched(trial.settings):
                 # Running metrics cost nothing, and tell who watches how far the models are.

@@ -302,7 +302,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         made = trials.make_trials(base, candidates, has_validation)
         share = self._share(made, eval_set)
         self._check_watched(made, has_validation)
-        X, y = rows_of(X, y, "Sweep.fit")
+        X, y = rows_of(X, y, "Sweep.fit", trials.kinds_of(made))
         rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
         trials.check_images(made, rows.d)
         if self.folds is not None:

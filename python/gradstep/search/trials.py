@@ -211,6 +211,11 @@ def make_trials(
     return trials
 
 
+def kinds_of(trials: Sequence[Trial]) -> set[str]:
+    """Return the kinds of targets that the losses of trials take."""
+    return {trial.settings.loss.takes for trial in trials}
+
+
 def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -> None:
     """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
     for trial in trials if d is not None else ():
