@@ -35,6 +35,7 @@ MANY_PARAMETERS = {
     "gradstep.datasets.arrays.load_npz",
     "gradstep.datasets.tables.loaders.load_csv",
     "gradstep.diagnostics.gradcheck.check.gradient_check",
+    "gradstep.reports.report",
 }
 
 

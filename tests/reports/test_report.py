@@ -86,17 +86,17 @@ def test_ids_are_unique_and_all_references_lead_somewhere(page: Page) -> None:
 
 def test_results_are_those_of_the_histories(page: Page, runs: dict[str, gs.Trainer]) -> None:
     groups, names, *rows = page.rows["Results"]
-    assert groups == ["Run", "Train", "Validation", "Test"]
+    assert groups == ["Run", "Test", "Validation", "Train"]
     assert names == ["loss", "cost", "accuracy"] * 3
     assert [row[0] for row in rows] == list(runs)
     for row, trainer in zip(rows, runs.values(), strict=True):
         last = list(trainer.history_)[-1]
-        shown = [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in row[1:7]]
+        shown = [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in row[4:]]
         names = ("loss", "cost", "accuracy")
-        expected = [last[f"{s}_{name}"] for s in ("train", "validation") for name in names]
+        expected = [last[f"{s}_{name}"] for s in ("validation", "train") for name in names]
         expected = [value * (100 if i % 3 == 2 else 1) for i, value in enumerate(expected)]
         np.testing.assert_allclose([float(value) for value in shown], expected, atol=0.006)
-    assert rows[0][7:] == ["0.4321", "0.4567", "87.65\u00a0%"]
+    assert rows[0][1:4] == ["0.4321", "0.4567", "87.65\u00a0%"]
 
 
 def test_the_best_value_is_told_where_it_was_not_the_last(
@@ -108,14 +108,14 @@ def test_the_best_value_is_told_where_it_was_not_the_last(
     trainer = clone(runs["two layers"])
     trainer.publish(replace(runs["two layers"].result(), history=gs.History(columns=columns)))
     row = Page(gs.report(trainer, tmp_path / "r.html")).rows["Results"][2]
-    assert row[4] == "0.9000[0.6000 at\u00a03]"
-    assert row[6] == "60.00\u00a0%"
+    assert row[1] == "0.9000[0.6000 at\u00a03]"
+    assert row[3] == "60.00\u00a0%"
 
 
 def test_only_comparable_metrics_have_a_winner(page: Page) -> None:
     body = page.source.split('aria-label="Results"')[1].split("</table>")[0]
     winners = [re.findall(r'<td class="[^"]*win[^"]*">([^<]*)', row) for row in body.split("<tr")[3:]]
-    assert winners[0][-2:] == ["0.4321", "87.65\u00a0%"]
+    assert winners[0][:2] == ["0.4321", "87.65\u00a0%"]
     assert sum(map(len, winners)) == 4  # loss and accuracy, of validation and test
 
 
@@ -208,9 +208,9 @@ def test_a_run_without_validation_and_with_one_evaluation(tmp_path: Path) -> Non
     X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
     trainer = gs.Trainer(epochs=3, evaluate_every=1000, backend="numpy", precision="float64").fit(X, y)
     page = Page(gs.report(trainer, tmp_path / "r.html", tests=metrics(1.0, 1.0, 0.25)))
-    assert page.rows["Results"][0] == ["Run", "Train", "Test"]
+    assert page.rows["Results"][0] == ["Run", "Test", "Train"]
     assert page.rows["Results"][2][0] == "softmax layer"
-    assert page.rows["Results"][2][-1] == "25.00\u00a0%"
+    assert page.rows["Results"][2][3] == "25.00\u00a0%"
 
 
 def test_stopping_early_and_ctrl_c_are_told(runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ class TestArguments:
         with pytest.raises(InvalidParameterError, match="must map names of runs to Metrics"):
             gs.report(runs, tmp_path / "r.html", tests=measured)
         page = Page(gs.report(runs, tmp_path / "r.html", tests={"two layers": measured}))
-        assert [row[-1] for row in page.rows["Results"][2:]] == ["\u2013", "50.00\u00a0%"]
+        assert [row[3] for row in page.rows["Results"][2:]] == ["\u2013", "50.00\u00a0%"]
 
     def test_image_shape_and_names_must_fit(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
         with pytest.raises(InvalidParameterError, match="`image_shape` of report must be d = 64"):

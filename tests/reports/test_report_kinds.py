@@ -70,15 +70,15 @@ def test_a_regressor_is_told_by_its_own_metrics(regressor: gs.Regressor, show: S
     page = show(regressor, tests=tested)
     assert cards(page) == ["Best test R2", "Lowest validation loss", "Time to train", "Parameters"]
     groups, names, row = page.rows["Results"]
-    assert groups == ["Run", "Train", "Validation", "Test"]
+    assert groups == ["Run", "Test", "Validation", "Train"]
     assert names == ["loss", "cost", "R2", "mean absolute error"] * 3
     columns = [
         f"{split}_{name}"
-        for split in ("train", "validation")
+        for split in ("validation", "train")
         for name in ("loss", "cost", "r2", "mean_absolute_error")
     ]
-    np.testing.assert_allclose(shown(row[1:9]), values(regressor, *columns), rtol=1e-3)
-    np.testing.assert_allclose(shown(row[9:]), list(tested.values()), rtol=1e-3)
+    np.testing.assert_allclose(shown(row[5:]), values(regressor, *columns), rtol=1e-3)
+    np.testing.assert_allclose(shown(row[1:5]), list(tested.values()), rtol=1e-3)
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert labels == [f"{title} over epochs" for title in ("Loss = cost", "R2", "Mean absolute error")]
     assert '<div class="panels">' in page.source
@@ -110,7 +110,7 @@ def test_the_best_on_the_way_is_best_in_the_metrics_own_direction(
     changed = gs.Regressor(**GIVEN)
     changed.publish(replace(regressor.result(), history=history))
     row = show(changed).rows["Results"][2]
-    assert row[7:9] == ["0.2000[0.7500 at\u00a02]", "8.0000[6.0000 at\u00a03]"]
+    assert row[3:5] == ["0.2000[0.7500 at\u00a02]", "8.0000[6.0000 at\u00a03]"]
 
 
 def test_labels_are_told_by_their_own_metrics_and_have_an_image_each(labels: gs.Trainer, show: Show) -> None:
@@ -119,7 +119,7 @@ def test_labels_are_told_by_their_own_metrics_and_have_an_image_each(labels: gs.
     _, names, row = page.rows["Results"]
     assert names == ["loss", "cost", "subset accuracy", "F1"] * 2
     expected = values(labels, "train_subset_accuracy", "train_f1")
-    np.testing.assert_allclose(shown(row[3:5]), np.multiply(100, expected), atol=0.006)
+    np.testing.assert_allclose(shown(row[7:9]), np.multiply(100, expected), atol=0.006)
     assert page.source.count("<img") == 3
     assert "Weights of bee" in page.values("alt")
 

@@ -46,22 +46,22 @@ def test_every_trial_has_its_row_best_first(wide, tmp_path):
     head, *rows = page.rows["Trials"]
     assert head[:6] == [
         "Trial",
+        "validation loss",
         "L2 strength λ",
         "learning rate",
         "hidden units",
         "status",
-        "validation loss",
     ]
     assert [row[0] for row in rows] == [f"trial {trial}" for trial in wide.results_.ranking()]
     best = wide.results_["trial"].tolist().index(wide.best_index_)
     assert wide.results_["status"][best] == "completed"
     by_name = {row[0]: row for row in rows}
     row = by_name[f"trial {wide.best_index_}"]
-    assert row[4:6] == ["completed", f"{wide.best_score_:.4f}"]
+    assert (row[1], row[5]) == (f"{wide.best_score_:.4f}", "completed")
     for trial, status in enumerate(wide.results_["status"]):
-        assert by_name[f"trial {trial}"][4] == status
-    assert {"diverged", "pruned"} <= {row[4] for row in rows}
-    assert page.source.count("first win") == 1
+        assert by_name[f"trial {trial}"][5] == status
+    assert {"diverged", "pruned"} <= {row[5] for row in rows}
+    assert page.source.count('<td class="win">') == 1
     assert "A &lt;search&gt;" in page.source
 
 
@@ -176,7 +176,7 @@ def test_a_search_of_which_nothing_is_left_has_its_table(tmp_path):
     assert lost.results_["status"].tolist() == ["diverged"] * 2
     page = Page(gs.report(lost, tmp_path / "lost.html"))
     assert "no trial came to its end" in page.source
-    assert [row[2] for row in page.rows["Trials"][1:]] == ["diverged"] * 2
+    assert [row[3] for row in page.rows["Trials"][1:]] == ["diverged"] * 2
     with pytest.raises(InvalidParameterError, match="`tests` of report must be None where a search has no"):
         gs.report(lost, tmp_path / "none.html", tests=gs.Metrics({"loss": 1}))
     assert not (tmp_path / "none.html").exists()
@@ -190,7 +190,7 @@ def test_a_search_of_regressors_is_told_by_their_metrics(tmp_path):
     sweep.fit(X, target, eval_set=held_out)
     page = Page(gs.report(sweep, tmp_path / "search.html", tests=sweep.best_trainer_.evaluate(*held_out)))
     head, *rows = page.rows["Trials"]
-    assert head[3:6] == ["status", "validation loss", "best epoch"]
+    assert (head[1], *head[4:6]) == ("validation loss", "status", "best epoch")
     shown = ["validation R2", "validation mean absolute error", "train loss", "train R2"]
     assert [name for name in head if name in shown] == shown
     best = dict(zip(head, rows[0], strict=True))
@@ -216,5 +216,5 @@ def test_what_is_drawn_is_the_metric_that_ranks(metric, shown, tmp_path):
 def test_statuses_are_spoken(tmp_path):
     stops = trainer(early_stopping=gs.EarlyStopping(monitor="train_loss", patience=1, min_delta=100.0))
     page = Page(gs.report(search({"l2": [0.0, 0.1]}, base=stops), tmp_path / "search.html"))
-    assert [row[2] for row in page.rows["Trials"][1:]] == ["early stopped"] * 2
+    assert [row[3] for row in page.rows["Trials"][1:]] == ["early stopped"] * 2
     assert "2 early stopped" in page.source

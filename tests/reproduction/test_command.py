@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_from_files_to_tables_and_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["reproduce", "000", "4", "--quick", "--markdown", "tables.md"]) == 0
+    assert cli.main(["reproduce", "000", "4", "--quick", "--markdown", "tables.md", "--figures", "out"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "Report 000: Softmax regression on one batch" in printed.out
@@ -37,7 +37,15 @@ def test_from_files_to_tables_and_page(folder: Path, capsys: pytest.CaptureFixtu
     assert re.split(r"\s{2,}", row.strip())[:3] == ["l2 0.1, rate 0.001", "test accuracy", "0.392"]
     assert "…" not in printed.out
     assert "A quick run" in printed.out
-    assert list(Page(folder / "gradstep-reproduction.html").rows)[::2] == ["Report 000", "Report 004"]
+    tables = list(Page(folder / "gradstep-reproduction.html").rows)
+    assert [name for name in tables if name.startswith("Gradients")] == [
+        "Gradients of report 000",
+        "Gradients of report 004",
+    ]
+    assert tables[0] == "Report 000: Gradient check"
+    assert {"report-000.csv", "report-000-four-settings-curves.png"} <= {
+        path.name for path in (folder / "out").iterdir()
+    }
     assert (folder / "tables.md").read_text().count("\n## ") == 2
 
 
@@ -68,7 +76,7 @@ def test_ctrl_c_keeps_what_is_done(
     assert cli.main(["reproduce", "000", "003", "--quick"]) == 130
     printed = capsys.readouterr().out
     assert "Interrupted" in printed
-    table = Page(folder / "gradstep-reproduction.html").rows["Report 000"]
+    table = Page(folder / "gradstep-reproduction.html").rows["Report 000: Four settings"]
     found = [row[2] for row in table if len(row) > 2 and row[1] == "test accuracy"]
     assert found[:3] == ["0.238", "0.392", "0.392"]
 
@@ -89,6 +97,7 @@ MISTAKES = {
     "reproduce --seeds many": "argument --seeds: must be an integer, got 'many'",
     "reproduce --report nowhere/page.html": "cannot write nowhere/page.html: there is no folder nowhere",
     "reproduce --report .": "cannot write .: it is a folder",
+    "reproduce --figures nowhere/out": "cannot make nowhere/out (--figures): there is no folder nowhere",
     "reproduce --markdown nowhere/tables.md": "cannot write nowhere/tables.md: there is no folder nowhere",
     "reproduce --report page --markdown page": "cannot write page: --markdown names the same file",
     "reproduce --path nowhere": "Get http",

@@ -13,6 +13,7 @@ import pytest
 import gradstep as gs
 from gradstep.datasets import DataSet
 from gradstep.datasets.sets import Rows
+from gradstep.reports.gallery import Gallery
 from gradstep.reproduction import markdown, page, verdicts
 from gradstep.reproduction.checks import CHECK_000
 from gradstep.reproduction.data import BATCH_1, ROWS_45, ROWS_49, SPLITS, split
@@ -26,6 +27,7 @@ from gradstep.reproduction.schema import (
     Report,
     info,
 )
+from gradstep.utils.printed_table import as_markdown
 from html_pages import Page
 
 EXPERIMENTS = [e for report in REPORTS.values() for group in report.groups for e in group.experiments]
@@ -277,20 +279,21 @@ def test_a_diverged_training_has_no_metrics() -> None:
 
 
 def test_the_page_has_every_table_and_every_picture(results: list[ReportResult], tmp_path: Path) -> None:
-    page.write(tmp_path / "page.html", results, judged=True, summary="It <went> well.")
+    gallery = Gallery()
+    page.write(tmp_path / "page.html", results, judged=True, summary="It <went> well.", gallery=gallery)
     shown = Page(tmp_path / "page.html")
-    assert list(shown.rows) == [
-        f"{name} {number}" for number in REPORTS for name in ("Report", "Gradient check")
-    ]
     for result in results:
-        cells = shown.rows[f"Report {result.report.number}"]
-        parts = verdicts.parts(result, judged=True)
-        expected = [row for part in parts for row in part.rows]
-        assert len([row for row in cells if len(row) > 1]) == 1 + len(expected)
-        assert len([row for row in cells if len(row) == 1]) == len(parts) + sum(
-            bool(row.note) for row in expected
-        )
-        assert [row[3] for row in cells if len(row) > 1][1:] == [row.cells[3] for row in expected]
+        number = result.report.number
+        assert f"Gradients of report {number}" in shown.rows
+        for part in verdicts.parts(result, judged=True):
+            cells = shown.rows[f"Report {number}: {part.title}"]
+            assert len([row for row in cells if len(row) == 1]) == sum(bool(row.note) for row in part.rows)
+            found = [row[3] for row in cells if len(row) > 1]
+            assert found == ["we got", *(row.cells[3] for row in part.rows)]
+    written = {path.name for path in gallery.write(tmp_path / "figures", "svg")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == written
+    assert {f"report-{number}.{ending}" for number in REPORTS for ending in ("csv", "md", "tex")} <= written
+    assert "report-002-a-grid-of-batch-size-rate-and-l2-heat-map.svg" in written
     ids = [value for tag, name, value in shown.attributes if name == "id"]
     assert len(set(ids)) == len(ids)
     pictures = [name for result in results for group in result.report.groups for name in group.pictures]
@@ -310,7 +313,7 @@ def test_what_is_outside_stands_out_on_the_page(results: list[ReportResult], tmp
     outside = verdicts.count(results)[1]
     assert outside > 0
     for judged_, count in ((True, outside), (False, 0)):
-        page.write(tmp_path / "page.html", results, judged=judged_, summary="")
+        page.write(tmp_path / "page.html", results, judged=judged_, summary="", gallery=Gallery())
         source = (tmp_path / "page.html").read_text()
         assert len(re.findall('<td class="outside">NO</td>', source)) == count
 
@@ -323,7 +326,7 @@ def test_the_markdown_has_every_row(results: list[ReportResult]) -> None:
     assert len(lines) == len(rows) + len(parts)
     assert all(len(re.findall(r"(?<!\\)\|", line)) == len(verdicts.COLUMNS) + 1 for line in lines)
     assert text.count("| NO |") == verdicts.count(results)[1]
-    assert all(row.note.replace("*", "\\*") in text for row in rows)
+    assert all(as_markdown(row.note) in text for row in rows)
 
 
 def test_the_summary_counts(results: list[ReportResult]) -> None:

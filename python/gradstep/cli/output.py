@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 from collections.abc import Mapping
@@ -64,6 +65,46 @@ def check_writable(path: Path, option: str) -> None:
         raise InvalidParameterError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise InvalidParameterError(f"cannot write {path}: permission denied")
+
+
+def add_figure_options(parser: argparse._ActionsContainer) -> None:
+    """Add the options for figures and tables as files."""
+    parser.add_argument(
+        "--figures",
+        type=Path,
+        metavar="FOLDER",
+        help="write the figures of the report as files to a folder, and its tables as CSV, Markdown and "
+        "LaTeX; the report, too, if --report does not say where",
+    )
+    parser.add_argument(
+        "--figure-format",
+        choices=("png", "svg", "pdf"),
+        default="png",
+        help="of these figures (default: %(default)s)",
+    )
+
+
+def report_path(arguments: argparse.Namespace) -> Path | None:
+    """Return where the report is to be written, beside the figures if nothing is said; None if it is not."""
+    report: Path | None = arguments.report
+    folder: Path | None = arguments.figures
+    if report is None and folder is not None:
+        folder.mkdir(exist_ok=True)
+        report = folder / "report.html"
+    return report
+
+
+def check_folder(path: Path | None, option: str) -> None:
+    """Raise before any work is done when the folder of an option cannot be written to."""
+    if path is None:
+        return
+    if path.exists() and not path.is_dir():
+        raise InvalidParameterError(f"cannot write to {path} ({option}): it is no folder")
+    parent = path if path.exists() else path.parent
+    if not parent.is_dir():
+        raise InvalidParameterError(f"cannot make {path} ({option}): there is no folder {parent}")
+    if not os.access(parent, os.W_OK):
+        raise InvalidParameterError(f"cannot write to {path} ({option}): permission denied")
 
 
 def check_apart(path: Path, other: Path, option: str) -> None:

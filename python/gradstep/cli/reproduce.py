@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli import options, terminal
-from gradstep.cli.output import INTERRUPTED, check_apart, check_writable
+from gradstep.cli.output import INTERRUPTED, add_figure_options, check_apart, check_folder, check_writable
 from gradstep.utils.progress import counter, make_console
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=Path("gradstep-reproduction.html"),
         help="where to write the page with tables and pictures, one HTML file (default: %(default)s)",
     )
+    add_figure_options(parser)
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown, too")
 
 
@@ -90,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     check_writable(arguments.report, "--report")
+    check_folder(arguments.figures, "--figures")
     if arguments.markdown is not None:
         check_writable(arguments.markdown, "--markdown")
         check_apart(arguments.report, arguments.markdown, "--markdown")
@@ -135,6 +137,7 @@ def _finish(
     interrupted: bool,
 ) -> int:
     """Write what was asked for and say how it went; return how many numbers are outside their bounds."""
+    from gradstep.reports.gallery import Gallery
     from gradstep.reproduction import markdown, page, verdicts
     from gradstep.utils.files import write_atomically
 
@@ -144,8 +147,12 @@ def _finish(
     console.print(summary)
     done = [result for result in results if any(group.outcomes for group in result.groups)]
     if done:
-        page.write(arguments.report, done, judged=judged, summary=summary)
+        gallery = Gallery()
+        page.write(arguments.report, done, judged=judged, summary=summary, gallery=gallery)
         console.print(f"report    {arguments.report}")
+        if arguments.figures is not None:
+            gallery.write(arguments.figures, arguments.figure_format)
+            console.print(f"figures   {arguments.figures}")
         if arguments.markdown is not None:
             text = markdown.text(done, judged=judged, summary=summary)
             write_atomically(arguments.markdown, text.encode("utf-8"))

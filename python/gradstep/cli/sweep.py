@@ -83,6 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_estimator_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
+    output.add_figure_options(group)
     group.add_argument("--csv", type=Path, metavar="FILE", help="write the table of all trials")
     group.add_argument("--save", type=Path, metavar="FILE", help="write the best model")
     group.add_argument(
@@ -97,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, show what was found, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
+    output.check_folder(arguments.figures, "--figures")
     console = make_console(stderr=arguments.json)
     parameters = _parameters(arguments)
     data = _load(arguments)
@@ -228,7 +230,7 @@ def _write(
     console: Console,
 ) -> None:
     """Write the files that were asked for, and say so."""
-    if arguments.save or arguments.csv or arguments.report:
+    if arguments.save or arguments.csv or arguments.report or arguments.figures:
         console.print()
     if arguments.save is not None and best is not None:
         output.save(best.trainer, data, arguments.save)
@@ -236,17 +238,23 @@ def _write(
     if arguments.csv is not None:
         sweep.results_.to_csv(arguments.csv)
         console.print(f"table   {arguments.csv}")
-    if arguments.report is not None:
+    report = output.report_path(arguments)
+    if report is not None:
         gradstep.report(
             sweep,
-            arguments.report,
+            report,
             title=f"Search on {data.name}",
             tests=best.metrics.get("test") if best else None,
             image_shape=data_options.picture_shape(data),
             class_names=data.class_names or None,
             notes=train.data_note(data),
+            test_set=data.test if best else None,
+            figures=arguments.figures,
+            figure_format=arguments.figure_format,
         )
-        console.print(f"report  {arguments.report}")
+        console.print(f"report  {report}")
+        if arguments.figures is not None:
+            console.print(f"figures {arguments.figures}")
 
 
 def _machine_readable(

@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_estimator_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
+    output.add_figure_options(group)
     group.add_argument("--save", type=Path, metavar="FILE", help="write the trained model")
     group.add_argument(
         "--json",
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, show the metrics, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
+    output.check_folder(arguments.figures, "--figures")
     # With --json, standard output belongs to the machine.
     console = make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)
@@ -97,15 +99,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         console.print(("" if arguments.quiet else "\n") + f"{describe(outcome)}\n")
         console.print(metrics_table(outcome))
-        if arguments.save or arguments.report:
+        if arguments.save or arguments.report or arguments.figures:
             console.print()
     if arguments.save is not None:
         output.save(outcome.trainer, data, arguments.save)
         console.print(f"model   {arguments.save}")
-    if arguments.report is not None and len(outcome.trainer.history_) > 0:
-        write_report([outcome], arguments.report)
-        console.print(f"report  {arguments.report}")
-    elif arguments.report is not None:
+    report = output.report_path(arguments)
+    if report is not None and len(outcome.trainer.history_) > 0:
+        write_report([outcome], report, arguments.figures, arguments.figure_format)
+        console.print(f"report  {report}")
+        if arguments.figures is not None:
+            console.print(f"figures {arguments.figures}")
+    elif report is not None:
         console.print("no report: training ended before anything was evaluated")
     if outcome.diverged is not None:
         raise outcome.diverged
@@ -199,8 +204,10 @@ def metrics_table(outcome: TrainingOutcome) -> Any:
     return terminal.make_table(("", "rows", *(name.replace("_", " ") for name in names)), rows)
 
 
-def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:
-    """Write the report of one or several trainings of the same data."""
+def write_report(
+    outcomes: list[TrainingOutcome], path: Path, figures: Path | None = None, figure_format: str = "png"
+) -> None:
+    """Write the report of one or several trainings of the same data, and its figures if they are wanted."""
     data = outcomes[0].data
     # A run that is alone needs no name to be told apart: what it is says more.
     names = [outcome.name if len(outcomes) > 1 else _kind(outcome.trainer) for outcome in outcomes]
@@ -213,6 +220,9 @@ def write_report(outcomes: list[TrainingOutcome], path: Path) -> None:
         image_shape=data_options.picture_shape(data),
         class_names=data.class_names or None,
         notes=data_note(data),
+        test_set=data.test,
+        figures=figures,
+        figure_format=figure_format,
     )
 
 

@@ -52,7 +52,7 @@ class MeanHistory(History):
             columns[name] = np.mean(rows, axis=0)
             nothing = np.full(len(shared), np.nan)
             spread[name] = np.std(rows, axis=0, ddof=1) if len(rows) > 1 else nothing
-        super().__init__(histories[0].metrics, columns)
+        super().__init__(histories[0].metrics, columns, histories[0].weighted)
         self.spread = History(histories[0].metrics, spread)
         self.count = len(histories)
 

@@ -144,12 +144,16 @@ def _chosen(names: str | Sequence[str] | None, runs: Mapping[str, History]) -> l
 
 
 def _notes(runs: Mapping[str, History]) -> list[str]:
-    """Return what lines are, where they are not one training each."""
+    """Return what lines are, where they are not one training each or its rows do not count alike."""
+    notes = []
     counts = {history.count for history in runs.values() if isinstance(history, MeanHistory)}
-    if not counts:
-        return []
-    seeds = f"{next(iter(counts))} seeds" if len(counts) == 1 else "several seeds"
-    return [f"lines: means of {seeds}, bands: ± one standard deviation"]
+    if counts:
+        seeds = f"{next(iter(counts))} seeds" if len(counts) == 1 else "several seeds"
+        notes.append(f"lines: means of {seeds}, bands: ± one standard deviation")
+    weighted = [split for split in SPLITS if any(split in history.weighted for history in runs.values())]
+    if weighted:
+        notes.append(f"weighted by sample weights: {', '.join(SPLITS[split] for split in weighted)}")
+    return notes
 
 
 def legend_entries(runs: Mapping[str, History], best: Collection[str] | None = None) -> list[LegendEntry]:

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradstep._version import __version__
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
-from gradstep.reports import page, pictures, searches, tables
-from gradstep.reports.runs import collect
+from gradstep.reports import page, searches, trainings
+from gradstep.reports.gallery import Gallery, checked_folder
+from gradstep.reports.runs import Images, collect
 
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
@@ -33,11 +34,16 @@ def report(
     image_shape: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
     notes: str = "",
+    test_set: Any = None,
+    figures: str | os.PathLike[str] | None = None,
+    figure_format: str = "png",
 ) -> Path:
     """Write one self-contained HTML file about one or several trained networks, or about a search.
 
-    It holds a summary, tables of metrics and settings, the curves, the first layer's weights as images
-    where outputs are classes, and what it was trained with. That of a search has the table of all trials,
+    It holds a summary, tables of metrics and settings, the curves, the learning rates where they change, of
+    test rows which classes are taken for which and how probable the true one is, or predicted over true
+    values, the first layer's weights as images where outputs are classes, and what it was trained with. That
+    of a search has the table of all trials,
     a metric over every parameter and over all of them together, the curves of all models with the best in
     colour, which models trained together and why, and then the same about the best alone. It needs no
     network and no JavaScript, and reads well on a phone, in dark mode and on paper. At any moment `path`
@@ -62,6 +68,13 @@ def report(
         Names for the class images; the labels by default.
     notes : str
         Plain text under the title; an empty line begins a new paragraph.
+    test_set : pair (X, y), triple (X, y, sample_weight) or Rows, optional
+        Test rows whose answers are drawn; `tests` is measured on them where it is not given.
+    figures : str or path, optional
+        A folder, made if it is not there, to which every figure is written as a file of its own, and every
+        table as CSV, Markdown and LaTeX. Files of the same names are replaced.
+    figure_format : {"png", "svg", "pdf"}, default="png"
+        Of these figures.
 
     Returns
     -------
@@ -72,10 +85,12 @@ def report(
     ------
     InvalidParameterError
         `trainers` is none of those above, a search has no model for `tests`, `tests` names a run that
-        is not there, `image_shape` or `class_names` do not fit, or `path` is a folder or lies in one
-        that does not exist.
+        is not there, `image_shape` or `class_names` do not fit, `path` is a folder or lies in one
+        that does not exist, or `figures` is a file.
+    InvalidDataError
+        `test_set` is no such rows.
     OSError
-        The file cannot be written; the message names the path and the reason.
+        A file cannot be written; the message names the path and the reason.
 
     Examples
     --------
@@ -85,23 +100,20 @@ def report(
     >>> path = gs.report(trainer, "report.html", title="Digits")  # doctest: +SKIP
     """
     target = page.checked(path, "report")
+    folder = checked_folder(figures, figure_format, "report")
+    rows = ValidationRows.of(test_set, "report", "test_set")
+    gallery = Gallery()
     subject: Any = trainers
+    shown = Images(image_shape, class_names)
     # A search is told by what it has learned: its class lies further up.
     is_search = hasattr(subject, "trials_")
     if is_search:
-        sections, foot = searches.content(subject, tests, image_shape, class_names)
+        sections, foot = searches.content(subject, tests, rows, shown, gallery)
     else:
-        runs = collect(subject, tests)
-        sections = [
-            tables.cards(runs),
-            page.section("Results", tables.results(runs)),
-            page.section("Curves", pictures.curves({run.name: run.history for run in runs})),
-            page.section("What the first layer looks at", pictures.weights(runs, image_shape, class_names)),
-            page.section("Training", tables.training(runs)),
-            page.section("Settings", tables.settings(runs)),
-        ]
-        foot = tables.build_line(__version__, runs)
+        sections, foot = trainings.content(collect(subject, tests, rows), rows, shown, gallery)
     if title is None:
         title = "Search report" if is_search else "Training report"
     page.write(target, title=title, notes=notes, sections=sections, foot=foot)
+    if folder is not None:
+        gallery.write(folder, figure_format)
     return target

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 
@@ -16,10 +16,10 @@ from matplotlib import colormaps, style
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from gradstep.plots.images import square_image, weight_pictures
+from gradstep.plots.images import weight_pictures
 from gradstep.plots.panels import Panel, View, draw_panel, panel_columns, panels
 from gradstep.plots.runs import legend_entries
-from gradstep.reports.runs import Run, css
+from gradstep.reports.runs import Images, Run, css
 from gradstep.training.history import History
 
 # How SVG is written is a matter of matplotlib's global settings: one thread at a time changes them.
@@ -41,47 +41,50 @@ def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[
     shown = panels(histories)
     drawn = "".join(_panel(panel, histories, prefix, best) for panel in shown)
     kind = "panels pairs" if panel_columns(len(shown)) == 2 else "panels"
-    return f'<ul class="legend">{entries}</ul>\n<div class="{kind}">{drawn}</div>'
+    return f'<div class="curves"><ul class="legend">{entries}</ul>\n<div class="{kind}">{drawn}</div></div>'
 
 
-def weights(
-    runs: Sequence[Run], image_shape: tuple[int, ...] | None, class_names: Sequence[str] | None
-) -> str:
-    """Return the first layer's weights of every run with classes whose rows are images, else nothing."""
-    pieces = []
-    for run in runs:
-        if not run.has_classes or (image_shape is None and square_image(run.sizes[0]) is None):
-            continue
-        images = weight_pictures(run.trainer, image_shape, class_names, whose="report")
-        height, width = images.pixels.shape[1:3]
-        figures = "".join(
-            f'<figure><img alt="Weights of {escape(name)}" width="{width}" height="{height}" '
-            f'src="{_png(pixels)}"><figcaption title="{escape(name)}">{escape(name)}</figcaption></figure>'
-            for name, pixels in zip(images.names, images.pixels, strict=True)
-        )
-        heading = f"<h3>{run.label}</h3>" if len(runs) > 1 else ""
-        pieces.append(
-            f'{heading}<p class="caption above">{images.caption}</p><div class="pictures">{figures}</div>'
-        )
-    return "\n".join(pieces)
+def weights(run: Run, given: Images, *, is_alone: bool) -> str:
+    """Return the first layer's weights of a run with classes, whose rows are images."""
+    images = weight_pictures(run.trainer, *given, whose="report")
+    height, width = images.pixels.shape[1:3]
+    figures = "".join(
+        f'<figure><img alt="Weights of {escape(name)}" width="{width}" height="{height}" '
+        f'src="{_png(pixels)}"><figcaption title="{escape(name)}">{escape(name)}</figcaption></figure>'
+        for name, pixels in zip(images.names, images.pixels, strict=True)
+    )
+    heading = "" if is_alone else f"<h3>{run.label}</h3>"
+    return f'{heading}<p class="caption above">{images.caption}</p><div class="pictures">{figures}</div>'
 
 
 def figure(drawn: Figure, label: str, prefix: str) -> str:
     """Return a whole figure of `plots` as SVG; `label` says what it shows, `prefix` is as in `curves`."""
-    drawn.patch.set_visible(False)
-    for axes in drawn.axes:
-        axes.patch.set_visible(False)
-    return f'<div class="figure">{_svg(drawn, label, prefix)}</div>'
+    patches = [drawn.patch, *(axes.patch for axes in drawn.axes)]
+    for patch in patches:
+        patch.set_visible(False)
+    svg = _svg(drawn, label, prefix)
+    for patch in patches:
+        patch.set_visible(True)
+    return f'<div class="figure">{svg}</div>'
+
+
+def as_file(drawn: Figure, form: str) -> bytes:
+    """Return a figure as the content of a file; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    with _settings():
+        drawn.savefig(buffer, format=form, dpi=200, metadata=metadata, facecolor="white")
+    return buffer.getvalue()
 
 
 def _panel(panel: Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None) -> str:
     with _settings():
-        drawn = Figure(figsize=(4.6, 3.3))
+        drawn = Figure(figsize=(4.0, 2.9))
         drawn.patch.set_visible(False)
         # The same frame for every panel, so that they line up.
-        axes = drawn.add_axes((0.155, 0.165, 0.83, 0.735), facecolor="none")
+        axes = drawn.add_axes((0.178, 0.188, 0.805, 0.698), facecolor="none")
         draw_panel(axes, panel, histories, View(best))
-        axes.yaxis.set_label_coords(-0.145, 0.5)
+        axes.yaxis.set_label_coords(-0.17, 0.5)
     return _svg(drawn, f"{panel.title} over epochs", f"{prefix}{panel.name}-")
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, Metrics
 from gradstep.plots.histories import histories, line_colours
@@ -122,8 +123,17 @@ class Run:
         return math.nan if self.test is None else self.test.get(metric.name, math.nan)
 
 
+class Images(NamedTuple):
+    """What rows are as images, and what their classes are called; None where it is to be guessed."""
+
+    shape: tuple[int, ...] | None = None
+    class_names: Sequence[str] | None = None
+
+
 def collect(
-    trainers: Model | Mapping[str, Model], tests: Metrics | Mapping[str, Metrics] | None
+    trainers: Model | Mapping[str, Model],
+    tests: Metrics | Mapping[str, Metrics] | None = None,
+    test_rows: ValidationRows | None = None,
 ) -> list[Run]:
     """Return the checked arguments of `report` as runs, in their order."""
     named = (
@@ -138,7 +148,10 @@ def collect(
                 f"{what if isinstance(trainers, Mapping) else _wanted(trainer)}, got {trainer!r}"
             )
     measured = histories(named, whose="report")
-    tested = _by_name(tests, list(named))
+    tested = dict(_by_name(tests, list(named)))
+    if test_rows is not None:
+        for name in named.keys() - tested.keys():
+            tested[name] = named[name].evaluate(test_rows.X, test_rows.y, test_rows.sample_weight)
     colours = [css(colour) if len(named) > 1 else "" for colour, _ in line_colours(len(named))]
     return [
         Run(name or _describe(trainer), trainer, measured[name], colour, tested.get(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ import numpy as np
 from gradstep import plots
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
+from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_column, value_text
 from gradstep.plots import results
-from gradstep.plots.heat_maps import MOST_LEVELS
+from gradstep.plots.heat_maps import MOST_LEVELS, MOST_PANELS
 from gradstep.plots.histories import metrics_of
-from gradstep.reports import page, pictures, tables
-from gradstep.reports.runs import collect
+from gradstep.reports import page, pictures, tables, trainings
+from gradstep.reports.gallery import Gallery
+from gradstep.reports.runs import Images, collect
 from gradstep.training.history import History, available_splits
 from gradstep.training.status import Status
 from gradstep.utils import text
@@ -37,31 +40,37 @@ _PREFERENCE = sorted(SPLITS, key=lambda split: split != "validation")
 def content(
     sweep: Sweep,
     tests: Metrics | Mapping[str, Metrics] | None,
-    image_shape: tuple[int, ...] | None,
-    class_names: Sequence[str] | None,
+    test_rows: ValidationRows | None,
+    images: Images,
+    gallery: Gallery,
 ) -> tuple[list[str], str]:
     """Return the sections of the page, and its foot."""
     found, best = sweep.results_, getattr(sweep, "best_index_", None)
     trainer = getattr(sweep, "best_trainer_", None)
-    runs = [] if trainer is None else collect({_name(best): trainer}, tests)
-    if tests is not None and not runs:
-        raise InvalidParameterError(
-            f"`tests` of report must be None where a search has no model, got {tests}"
-        )
+    runs = [] if trainer is None else collect({_name(best): trainer}, tests, test_rows)
+    for name, given in (("tests", tests), ("test_set", test_rows)):
+        if given is not None and not runs:
+            raise InvalidParameterError(
+                f"`{name}` of report must be None where a search has no model, got {given}"
+            )
     sections = [
         _cards(sweep, found, best),
         page.section("Trials", _trials(found, sweep.metric, best)),
-        page.section("Parameters", _parameters(found, _shown_metric(sweep))),
-        page.section("Curves", _curves(sweep, best)),
+        page.section("Parameters", _parameters(found, _shown_metric(sweep), gallery)),
+        page.section("Curves", _curves(sweep, best, gallery)),
         page.section("Groups", _groups(sweep)),
     ]
     if runs:
-        weights = pictures.weights(runs, image_shape, class_names)
+        answers = trainings.answers(runs, test_rows, images.class_names, gallery)
+        weights = trainings.weights(runs, images, gallery)
         sections += [
             page.section("The best model", tables.results(runs)),
+            page.section("Its learning rate", trainings.rates(runs, gallery)),
+            page.section("Its answers on the test rows", answers),
             page.section("What its first layer looks at", weights),
             page.section("Its settings", tables.settings(runs)),
         ]
+    gallery.tabulate("trials", found)
     return sections, tables.build_line(__version__, runs) if runs else escape(f"gradstep {__version__}")
 
 
@@ -142,20 +151,25 @@ def _trials(found: Results, metric: str, best: int | None) -> str:
     others = _columns(found, metric)
     rows = list(found.rows())
     scores = ["score", *(["score_std"] if "score_std" in found else [])]
-    heads = "".join(tables.head_cell(escape(results.words(name)), "left") for name in found.parameters)
-    heads += tables.head_cell("status", "left")
-    heads += tables.head_cell(escape(results.words(metric)), "first")
+    heads = tables.head_cell(escape(results.words(metric)))
     heads += "".join(map(tables.head_cell, ["deviation"] * (len(scores) - 1)))
+    kinds = ["first left", *["left"] * len(found.parameters)]
+    names = [*map(results.words, found.parameters), "status"]
+    heads += "".join(map(tables.head_cell, map(escape, names), kinds))
     heads += "".join(tables.head_cell(escape(results.words(name))) for name in others)
     body = []
     for place in found.ranking().tolist()[:_MOST_ROWS]:
         row = rows[place]
-        cells = [f'<td class="text">{escape(_setting(row[name]))}</td>' for name in found.parameters]
+        # The result first, also where a narrow screen shows no more.
+        win = "win" if row["trial"] == best else ""
+        cells = [f'<td class="{win}">{_cell(metric, row["score"])}</td>']
+        cells += [f"<td>{_cell(metric, row[name])}</td>" for name in scores[1:]]
+        params = [escape(_setting(row[name])) for name in found.parameters]
+        cells += [
+            f'<td class="text{" first" * (place == 0)}">{value}</td>' for place, value in enumerate(params)
+        ]
         cells.append(f'<td class="left">{_status(row["status"])}</td>')
-        for name in (*scores, *others):
-            kind = "" if name != "score" else "first win" if row["trial"] == best else "first"
-            shown = metric if name in scores else name
-            cells.append(f'<td class="{kind}">{_cell(shown, row[name])}</td>')
+        cells += [f"<td>{_cell(name, row[name])}</td>" for name in others]
         body.append(tables.row(_name(row["trial"]), cells))
     hidden = found.n_trials - len(body)
     caption = (
@@ -183,7 +197,7 @@ def _shown_metric(sweep: Sweep) -> str:
     return column if column in sweep.results_ else ranking
 
 
-def _parameters(found: Results, metric: str) -> str:
+def _parameters(found: Results, metric: str, gallery: Gallery) -> str:
     """Return a metric over every parameter that was varied, and a picture of all of them together."""
     # Of trials that are equally good, all pictures take the one with the best score for the best.
     order = found.ranking()
@@ -194,21 +208,26 @@ def _parameters(found: Results, metric: str) -> str:
     if not varied or not np.isfinite(table[metric]).any():
         return ""
     pieces = []
-    for place, name in enumerate(varied):
+    for name in varied:
         # A line would join what other parameters have set apart, unless every value was tried often.
         tried = list(compress(table[name], complete))
         join = len(varied) == 1 or len(_different(tried)) <= len(tried) // 2
         drawn = plots.over_parameter(table, name, metric, join=join)
         label = f"{results.words(metric)} over {results.words(name)}"
-        pieces.append(pictures.figure(drawn, label, f"parameter-{place}-"))
+        pieces.append(gallery.show(f"over {name}", drawn, label))
     shown = f'<div class="figures">{"".join(pieces)}</div>'
     if len(varied) == 1:
         return shown
+    label = f"{results.words(metric)} by all parameters"
     if _is_grid(table, varied, complete):
-        drawn = plots.heat_map(table, varied[0], varied[1], metric)
-    else:
-        drawn = plots.parallel_coordinates(table, varied, metric)
-    return shown + pictures.figure(drawn, f"{results.words(metric)} by all parameters", "parameters-")
+        # Of three parameters that with the fewest values gets the panels.
+        *panels, columns, rows = sorted(varied, key=lambda name: len(_different(table[name])))
+        rows, columns = sorted((rows, columns), key=varied.index)
+        drawn = plots.heat_map(table, rows, columns, metric, panels=panels[0] if panels else None)
+        return shown + gallery.show("heat map", drawn, label)
+    return shown + gallery.show(
+        "parallel coordinates", plots.parallel_coordinates(table, varied, metric), label
+    )
 
 
 def _different(values: Iterable[Any]) -> set[str]:
@@ -216,19 +235,20 @@ def _different(values: Iterable[Any]) -> set[str]:
 
 
 def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], complete: Iterable[bool]) -> bool:
-    """Return whether a heat map would show most pairs of the values of two parameters, and not too many.
+    """Return whether a heat map would show most combinations of two or three parameters, and not too many.
 
     It shows those of which a trial was trained to its end.
     """
-    if len(varied) != 2:
+    if len(varied) not in (2, 3):
         return False
-    sides = [len(_different(table[name])) for name in varied]
-    pairs = zip(*([text.short(value) for value in table[name]] for name in varied), strict=True)
-    shown = set(compress(pairs, complete))
-    return max(sides) <= MOST_LEVELS and 2 * len(shown) > math.prod(sides)
+    sides = sorted(len(_different(table[name])) for name in varied)
+    found = zip(*([text.short(value) for value in table[name]] for name in varied), strict=True)
+    shown = set(compress(found, complete))
+    is_small = sides[-1] <= MOST_LEVELS and (len(sides) == 2 or sides[0] <= MOST_PANELS)
+    return is_small and 2 * len(shown) > math.prod(sides)
 
 
-def _curves(sweep: Sweep, best: int | None) -> str:
+def _curves(sweep: Sweep, best: int | None, gallery: Gallery) -> str:
     """Return the curves of all models, the best trial's in colour."""
     named: dict[str, History] = {}
     coloured = []
@@ -239,7 +259,10 @@ def _curves(sweep: Sweep, best: int | None) -> str:
                 coloured.append(name)
             if available_splits(history) and (trial == best or len(named) < _MOST_CURVES):
                 named[name] = history
-    return pictures.curves(named, "curves-", coloured) if named else ""
+    if not named:
+        return ""
+    gallery.keep("curves", partial(plots.curves, named, best=coloured))
+    return pictures.curves(named, "curves-", coloured)
 
 
 def _groups(sweep: Sweep) -> str:

@@ -7,16 +7,17 @@ import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradstep import backends
-from gradstep.nn.metrics import ALWAYS, Cost, MeanLoss, Metric, value_text
+from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, MeanLoss, Metric, value_text
 from gradstep.plots.histories import metrics_of, splits_of
 from gradstep.plots.results import SPLIT_NAMES, capitalised
 from gradstep.reports.runs import Run
 from gradstep.utils import text
+from gradstep.utils.table import Table
 
 # Splits of a history, the most telling rows first.
 _PREFERENCE = ("validation", "train", "running")
@@ -97,8 +98,9 @@ def card_list(cards: Sequence[tuple[str, str, str]]) -> str:
 
 def results(runs: Sequence[Run]) -> str:
     """Return the table of loss, cost and metrics, last and best."""
-    columns = {split: _metrics_of(runs, split) for split in (*splits_of(r.history for r in runs), "test")}
-    columns = {split: metrics for split, metrics in columns.items() if metrics}
+    # What one looks for first is first, also where a narrow screen shows no more.
+    splits = sorted(("test", *splits_of(run.history for run in runs)), key=("test", *_PREFERENCE).index)
+    columns = {split: metrics for split in splits if (metrics := _metrics_of(runs, split))}
     groups = "".join(
         f'<th class="first" colspan="{len(metrics)}" scope="colgroup">{capitalised(SPLIT_NAMES[split])}</th>'
         for split, metrics in columns.items()
@@ -119,6 +121,16 @@ def results(runs: Sequence[Run]) -> str:
     return f'{table("Results", head, body, "wide")}<p class="caption">{caption}</p>'
 
 
+def results_table(runs: Sequence[Run]) -> Table:
+    """Return the last metrics of every run, a row each, by the names of their columns."""
+    columns: dict[str, list[Any]] = {"run": [run.name for run in runs]}
+    for split in (*splits_of(run.history for run in runs), "test"):
+        for metric in _metrics_of(runs, split):
+            name = f"{split}_{metric.name}"
+            columns[name] = [run.tested(metric) if split == "test" else run.last(name) for run in runs]
+    return Table(columns)
+
+
 def _metrics_of(runs: Sequence[Run], split: str) -> list[Metric]:
     """Return what any of the runs tells of a split."""
     known = metrics_of(run.history for run in runs)
@@ -134,6 +146,8 @@ def _caption(runs: Sequence[Run], has_running: bool) -> str:
     )
     if any(run.trainer.get_params(deep=False).get("standardize_targets") for run in runs):
         caption += " Loss and cost of a regressor are those of its standardised targets."
+    if weighted := [split for split in SPLITS if any(split in run.history.weighted for run in runs)]:
+        caption += f" Weighted by sample weights: {', '.join(SPLITS[split] for split in weighted)}."
     if has_running:
         caption += " Running: means over batches as they were trained on, before their updates."
     if len(runs) > 1:

@@ -10,6 +10,7 @@ from gradstep.reports import tables
 from gradstep.reproduction import verdicts
 from gradstep.reproduction.outcomes import ReportResult
 from gradstep.reproduction.page import runs
+from gradstep.utils.printed_table import PrintedTable, as_markdown
 
 
 def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
@@ -26,18 +27,8 @@ def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
 def _part(part: verdicts.TablePart) -> Iterator[str]:
     yield from ("", f"### {part.title}", "")
     if part.note:
-        yield from (_escaped(part.note), "")
-    yield _line(verdicts.COLUMNS)
-    yield _line(["---"] * len(verdicts.COLUMNS))
-    yield from (_line([_escaped(cell) for cell in row.cells]) for row in part.rows)
+        yield from (as_markdown(part.note), "")
+    yield PrintedTable(verdicts.COLUMNS, [row.cells for row in part.rows], [True, True]).markdown()
     for row in part.rows:
         if row.note:
-            yield from ("", f"{_escaped(row.setting)}: {_escaped(row.note)}")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;")
+            yield from ("", f"{as_markdown(row.setting)}: {as_markdown(row.note)}")

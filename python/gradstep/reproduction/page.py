@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gradstep._version import __version__
 from gradstep.reports import page, tables
+from gradstep.reports.gallery import Gallery
 from gradstep.reports.runs import Run
 from gradstep.reproduction import verdicts
 from gradstep.reproduction.outcomes import ReportResult
@@ -16,8 +17,10 @@ from gradstep.reproduction.pictures import of_group
 _VERDICT_CLASSES = {verdicts.INSIDE: "inside", verdicts.OUTSIDE: "outside"}
 
 
-def write(target: Path, results: Sequence[ReportResult], *, judged: bool, summary: str) -> None:
-    """Write the page of what has been run.
+def write(
+    target: Path, results: Sequence[ReportResult], *, judged: bool, summary: str, gallery: Gallery
+) -> None:
+    """Write the page of what has been run; its figures and tables go into the gallery.
 
     Parameters
     ----------
@@ -29,13 +32,14 @@ def write(target: Path, results: Sequence[ReportResult], *, judged: bool, summar
         Whether numbers are held against their bounds.
     summary : str
         Stands under the title.
+    gallery : Gallery
 
     Raises
     ------
     OSError
         The file cannot be written.
     """
-    sections = [_contents(results), *(_section(result, judged) for result in results)]
+    sections = [_contents(results), *(_section(result, judged, gallery) for result in results)]
     page.write(
         target,
         title="The course reports, trained again",
@@ -63,19 +67,25 @@ def _heading(result: ReportResult) -> str:
     return f"{result.report.number} {escape(result.report.title)}"
 
 
-def _section(result: ReportResult, judged: bool) -> str:
+def _section(result: ReportResult, judged: bool, gallery: Gallery) -> str:
     number = result.report.number
-    pieces = [_table(number, verdicts.parts(result, judged=judged))]
+    gallery.tabulate(f"report {number}", verdicts.table(result, judged=judged))
+    pieces = []
     if result.check is not None:
         check = result.report.check
+        part = verdicts.check_part(result, judged=judged)
+        gallery.tabulate(f"report {number} gradient check", result.check)
         text = f"<pre>{escape(result.check.table(*check.columns))}</pre>"
-        name = f'role="region" aria-label="Gradient check {number}"'
-        pieces.append(_under("Gradient check", f"{check.note} {_CHECKED}"))
+        name = f'role="region" aria-label="Gradients of report {number}"'
+        pieces.append(_under(part.title, f"{check.note} {_CHECKED}"))
+        pieces.append(_table(number, part) if part.rows else "")
         pieces.append(f'<div class="scroll" {name} tabindex="0">{text}</div>')
-    for place, group in enumerate(result.groups):
+    for group in result.groups:
         if group.outcomes:
-            pieces.append(_under(group.group.title, group.group.note))
-            pieces.append(of_group(group, f"report-{number}-{place}-"))
+            part = verdicts.group_part(group, judged=judged)
+            pieces.append(_under(part.title, part.note))
+            pieces.append(_table(number, part))
+            pieces.append(of_group(group, f"report {number} {part.title}", gallery))
     return page.section(_heading(result), "\n".join(pieces), anchor=f"report-{number}")
 
 
@@ -87,15 +97,10 @@ def _under(title: str, note: str) -> str:
     return f"<h3>{escape(title)}</h3>{caption}"
 
 
-def _table(number: str, parts: Sequence[verdicts.TablePart]) -> str:
+def _table(number: str, part: verdicts.TablePart) -> str:
     name, *others = verdicts.COLUMNS
-    span = len(verdicts.COLUMNS)
     head = f'<tr><th class="name" scope="col">{name}</th>{"".join(map(tables.head_cell, others))}</tr>'
-    body = []
-    for part in parts:
-        body.append(f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(part.title)}</th></tr>')
-        body += map(_row, part.rows)
-    return tables.table(f"Report {number}", head, body, "entries")
+    return tables.table(f"Report {number}: {escape(part.title)}", head, list(map(_row, part.rows)), "entries")
 
 
 def _row(row: verdicts.Row) -> str:
@@ -105,7 +110,8 @@ def _row(row: verdicts.Row) -> str:
     shown = [f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True)]
     if not row.note:
         return tables.row(setting, shown)
-    note = f'<tr class="note"><td class="text" colspan="{len(row.cells)}">{escape(row.note)}</td></tr>'
+    said = f"<div>{escape(row.note)}</div>"
+    note = f'<tr class="note"><td class="text" colspan="{len(row.cells)}">{said}</td></tr>'
     return tables.row(setting, shown, "noted") + note
 
 

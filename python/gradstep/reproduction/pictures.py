@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from gradstep import plots
 from gradstep.nn.schedules import StepDecay
 from gradstep.reports import pictures as html
-from gradstep.reports.runs import Run, collect
+from gradstep.reports import trainings
+from gradstep.reports.gallery import Gallery
+from gradstep.reports.runs import Images, Run, collect
 from gradstep.reproduction.outcomes import GroupResult
 
 
-def of_group(result: GroupResult, prefix: str) -> str:
-    """Return the pictures of a group; ids begin with `prefix`, which no other group has.
+def of_group(result: GroupResult, name: str, gallery: Gallery) -> str:
+    """Return the pictures of a group, which are kept in the gallery by its name and what they show.
 
     A training that diverged before its first evaluation has nothing to show.
     """
@@ -21,24 +24,25 @@ def of_group(result: GroupResult, prefix: str) -> str:
     if not shown:
         return ""
     rest = replace(result, outcomes=shown)
-    return "\n".join(
-        PICTURES[name](rest, f"{prefix}{name.replace(' ', '-')}-") for name in result.group.pictures
-    )
+    return "\n".join(PICTURES[word](rest, f"{name} {word}", gallery) for word in result.group.pictures)
 
 
 def _runs(result: GroupResult) -> list[Run]:
     return collect({outcome.experiment.label: outcome.trainer for outcome in result.outcomes}, None)
 
 
-def _curves(result: GroupResult, prefix: str) -> str:
-    return html.curves({run.name: run.history for run in _runs(result)}, prefix)
+def _curves(result: GroupResult, name: str, gallery: Gallery) -> str:
+    histories = {run.name: run.history for run in _runs(result)}
+    key = gallery.keep(name, partial(plots.curves, histories))
+    return html.curves(histories, f"{key}-")
 
 
-def _weights(result: GroupResult, prefix: str) -> str:
-    return html.weights(_runs(result), result.data.train.image_shape, result.data.class_names)
+def _weights(result: GroupResult, name: str, gallery: Gallery) -> str:
+    data = result.data
+    return trainings.weights(_runs(result), Images(data.train.image_shape, data.class_names), gallery, name)
 
 
-def _rates(result: GroupResult, prefix: str) -> str:
+def _rates(result: GroupResult, name: str, gallery: Gallery) -> str:
     scheduled = {
         outcome.experiment.label: outcome.trainer
         for outcome in result.outcomes
@@ -46,26 +50,26 @@ def _rates(result: GroupResult, prefix: str) -> str:
     }
     # Steps by powers of ten lie on one another otherwise.
     log = any(isinstance(trainer.learning_rate, StepDecay) for trainer in scheduled.values())
-    return html.figure(plots.learning_rate(scheduled, log=log), "Learning rate over updates", prefix)
+    return gallery.show(name, plots.learning_rate(scheduled, log=log), "Learning rate over updates")
 
 
-def _heat_map(result: GroupResult, prefix: str) -> str:
+def _heat_map(result: GroupResult, name: str, gallery: Gallery) -> str:
     table = _table(result)
     figure = plots.heat_map(table, "batch_size", "l2", panels="learning_rate")
-    return html.figure(figure, "Validation accuracy over batch size, l2 and learning rate", prefix)
+    return gallery.show(name, figure, "Validation accuracy over batch size, l2 and learning rate")
 
 
-def _over_l2(result: GroupResult, prefix: str) -> str:
+def _over_l2(result: GroupResult, name: str, gallery: Gallery) -> str:
     figure = plots.over_parameter(_table(result), "l2", ["validation_accuracy", "test_accuracy"])
-    return html.figure(figure, "Accuracy over l2", prefix)
+    return gallery.show(name, figure, "Accuracy over l2")
 
 
-def _histograms(result: GroupResult, prefix: str) -> str:
+def _histograms(result: GroupResult, name: str, gallery: Gallery) -> str:
     by_loss = {outcome.experiment.loss: outcome.trainer for outcome in reversed(result.outcomes)}
     test = result.data.test
     assert test is not None
     figure = plots.probability_histograms(dict(reversed(by_loss.items())), test.X, test.y)
-    return html.figure(figure, "Probability of the true class", prefix)
+    return gallery.show(name, figure, "Probability of the true class")
 
 
 def _table(result: GroupResult) -> dict[str, list[float]]:
@@ -77,7 +81,7 @@ def _table(result: GroupResult) -> dict[str, list[float]]:
     return columns
 
 
-PICTURES: dict[str, Callable[[GroupResult, str], str]] = {
+PICTURES: dict[str, Callable[[GroupResult, str, Gallery], str]] = {
     "curves": _curves,
     "weights": _weights,
     "rates": _rates,

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradstep.reproduction.outcomes import Outcome, ReportResult
+from gradstep.reproduction.outcomes import GroupResult, Outcome, ReportResult
 from gradstep.reproduction.schema import DerivedResult, Expected
 from gradstep.utils import text
+from gradstep.utils.table import Table
 
 #: The columns of every table of rows, in the order of `Row.cells`.
 COLUMNS = ("setting", "metric", "it says", "we got", "difference", "allowed", "within", "seconds")
@@ -76,21 +77,33 @@ class TablePart:
 
 def parts(result: ReportResult, *, judged: bool) -> list[TablePart]:
     """Return the table of a report, as far as it has been run: its gradient check, then its groups."""
-    found = []
-    if result.check is not None:
-        check = result.report.check
-        rows = [_of_derived(derived, derived.measure(result.check), judged) for derived in check.derived]
-        found.append(TablePart("Gradient check", check.note, rows))
-    for group in result.groups:
-        rows = [row for outcome in group.outcomes for row in _of_experiment(outcome, judged)]
-        if group.is_complete:
-            rows += [
-                _of_derived(derived, derived.measure(group.outcomes), judged)
-                for derived in group.group.derived
-            ]
-        if rows:
-            found.append(TablePart(group.group.title, group.group.note, rows))
-    return found
+    found = [] if result.check is None else [check_part(result, judged=judged)]
+    of_groups = [group_part(group, judged=judged) for group in result.groups]
+    return found + [part for part in of_groups if part.rows]
+
+
+def check_part(result: ReportResult, *, judged: bool) -> TablePart:
+    """Return what tells of the gradient check, which has been made."""
+    check = result.report.check
+    rows = [_of_derived(derived, derived.measure(result.check), judged) for derived in check.derived]
+    return TablePart("Gradient check", check.note, rows)
+
+
+def group_part(group: GroupResult, *, judged: bool) -> TablePart:
+    """Return what tells of a group, as far as it has been run."""
+    rows = [row for outcome in group.outcomes for row in _of_experiment(outcome, judged)]
+    if group.is_complete:
+        rows += [
+            _of_derived(derived, derived.measure(group.outcomes), judged) for derived in group.group.derived
+        ]
+    return TablePart(group.group.title, group.group.note, rows)
+
+
+def table(result: ReportResult, *, judged: bool) -> Table:
+    """Return all parts as one table of text, the first column says of which."""
+    rows = [(part.title, *row.cells) for part in parts(result, judged=judged) for row in part.rows]
+    names = ("group", *COLUMNS)
+    return Table({name: [row[place] for row in rows] for place, name in enumerate(names)})
 
 
 def count(results: Sequence[ReportResult]) -> tuple[int, int]:

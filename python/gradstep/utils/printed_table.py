@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -48,7 +49,7 @@ class PrintedTable:
     >>> print(found.markdown())
     | name | share |
     | :--- | ---: |
-    | a\_b | 50 % |
+    | a_b | 50 % |
     """
 
     heads: Sequence[str]
@@ -71,9 +72,9 @@ class PrintedTable:
         """Return a table in the Markdown of GitHub, with its notes below."""
         sides = [":---" if is_left else "---:" for is_left in self._sides()]
         written = [self.heads, *self.rows]
-        cells = [[_escaped(cell, _MARKDOWN) for cell in row] for row in written]
+        cells = [[as_markdown(cell) for cell in row] for row in written]
         lines = [f"| {' | '.join(row)} |" for row in (cells[0], sides, *cells[1:])]
-        notes = [part for note in self.notes for part in ("", _escaped(note, _MARKDOWN))]
+        notes = [part for note in self.notes for part in ("", as_markdown(note))]
         return "\n".join([*lines, *notes])
 
     def latex(self) -> str:
@@ -105,8 +106,15 @@ class PrintedTable:
         ]
 
 
-#: How a table is written to a file, by the ending of its name.
-WRITERS: dict[str, Callable[[PrintedTable], str]] = {"md": PrintedTable.markdown, "tex": PrintedTable.latex}
+def as_markdown(line: str) -> str:
+    r"""Return a line of text as Markdown has it.
+
+    >>> print(as_markdown("l2 * W < 1"))
+    l2 \* W &lt; 1
+    """
+    # An underscore within a word is one.
+    parts = re.split(r"(?<=[^\W_])(_+)(?=[^\W_])", line)
+    return "".join(part if place % 2 else _escaped(part, _MARKDOWN) for place, part in enumerate(parts))
 
 
 def _escaped(cell: str, letters: dict[str, str]) -> str:
