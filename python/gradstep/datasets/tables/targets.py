@@ -54,8 +54,8 @@ def labels(cells: Sequence[str], frame: Frame, name: str, given: bool) -> Array:
     if None in numbers and not given and all(number(cell, ",") is not None for cell in found):
         example = found[numbers.index(None)]
         raise InvalidDataError(
-            f"the target {name!r} has numbers with commas, as {example!r}: `decimal=,` takes these for decimal "
-            "ones, `task=classification` each for a class"
+            f"the target {name!r} has numbers with commas, as {example!r}: `decimal=,` takes these for "
+            "decimal ones, `task=classification` each for a class"
         )
     if not given:
         _check_classes(found, numbers, len(cells), name)
