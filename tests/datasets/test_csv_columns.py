@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradstep.datasets import load_csv
+import gradstep as gs
+import makers
+from gradstep.datasets import load_csv, load_rows
 from gradstep.datasets.schema import CategoryColumn, NumberColumn
 from gradstep.datasets.tables.cells import GAPS
-from gradstep.errors import DatasetNotFoundError, InvalidDataError
+from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils import memory
 
 
@@ -286,6 +288,32 @@ def test_another_table_that_does_not_fit(tmp_path: Path, other: str, message: st
     with pytest.raises(InvalidDataError) as caught:
         _load(tmp_path, TRAIN, test=tmp_path / "test.csv")
     assert message in str(caught.value).replace(str(tmp_path / "test.csv"), "FILE")
+
+
+def test_further_rows_for_a_model(tmp_path: Path) -> None:
+    data = _load(tmp_path, TRAIN)
+    model = makers.trainer().fit(data.train.X, data.train.y)
+    wanted = model.predict_proba([[3, 1, 0], [5, 0, 1]])
+    assert not hasattr(model, "schema_")
+    model.remember(data).save(tmp_path / "model")
+    (tmp_path / "new.csv").write_text("plan,left,age\nbasic,no,\nplus,yes,5\n")
+    copy = gs.load_model(tmp_path / "model")
+    rows = load_rows(tmp_path / "new.csv", copy.schema_)
+    middle = data.schema.columns[0].fill
+    np.testing.assert_array_equal(rows.X, [[middle, 1, 0], [5, 0, 1]])
+    assert rows.labels(copy.classes_).tolist() == ["no", "yes"]
+    assert middle == 3
+    np.testing.assert_array_equal(copy.predict_proba(rows.to_pandas()), wanted)
+    with pytest.raises(ValueError, match="feature names should match"):
+        copy.predict(rows.to_pandas().iloc[:, ::-1])
+    assert not hasattr(copy.fit(data.train.X, data.train.y), "schema_")
+    (tmp_path / "new.csv").write_text("plan,age\nbasic,\n")
+    with pytest.raises(InvalidDataError, match="has no column with the target"):
+        load_rows(tmp_path / "new.csv", data.schema).labels(copy.classes_)
+    with pytest.raises(InvalidDataError, match="must have 3 columns as the model has inputs, got 1"):
+        model.remember(_load(tmp_path, "a,y\n1,u\n2,v\n"))
+    with pytest.raises(InvalidParameterError, match="`decimal` of load_rows must be one of"):
+        load_rows(tmp_path / "new.csv", data.schema, decimal="x")
 
 
 def test_another_table_that_is_not_there(tmp_path: Path) -> None:

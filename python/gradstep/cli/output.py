@@ -6,7 +6,6 @@ import argparse
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,23 +113,8 @@ def check_apart(path: Path, other: Path, option: str) -> None:
 
 
 def save(model: BaseTrainer, data: DataSet, path: Path) -> None:
-    """Write a model with what it has to know of its data to read more of it.
-
-    It keeps the schema of a table, whose names are those of its features, and the names of classes.
-    """
-    import numpy as np
-
-    from gradstep.datasets.schema import Schema
-
-    result = model.result()
-    fitted = result.fitted
-    # A class of the held-out rows alone is none that the model knows.
-    class_names = data.class_names if len(data.class_names) == fitted.targets.k else ()
-    names = None if data.schema is None else np.array(data.schema.inputs, dtype=object)
-    schema = replace(data.schema or Schema(), class_names=class_names)
-    saved = model.snapshot()
-    saved.publish(replace(result, fitted=replace(fitted, schema=schema, feature_names=names)))
-    saved.save(path)
+    """Write a model with what it has to know of its data to read more of it."""
+    model.snapshot().remember(data).save(path)
 
 
 def data(data: DataSet) -> dict[str, Any]:

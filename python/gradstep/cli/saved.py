@@ -146,7 +146,7 @@ def _read_table(model: SavedModel, file: str, given: dict[str, Any], answers: bo
     from gradstep.datasets.tables import Layout, read_rows, schema_by_place
 
     target = given.pop("target", None)
-    layout, schema = Layout(**given), model.schema
+    layout, schema = Layout(**given, owner="load_rows"), model.schema
     notes = []
     if not schema.columns:
         inputs = model.estimator.n_features_in_

@@ -5,7 +5,7 @@ from gradstep.datasets.cifar10 import load_cifar10
 from gradstep.datasets.digits import load_digits
 from gradstep.datasets.download import cache_folder
 from gradstep.datasets.sets import DataSet, Rows
-from gradstep.datasets.tables import load_csv
+from gradstep.datasets.tables import load_csv, load_rows
 from gradstep.utils.names import module_getattr
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "load_digits",
     "load_npy",
     "load_npz",
+    "load_rows",
 ]
 
 __getattr__ = module_getattr("gradstep.datasets", __all__)

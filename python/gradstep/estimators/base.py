@@ -13,6 +13,9 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from gradstep.datasets.schema import Schema
+from gradstep.datasets.sets import DataSet
+from gradstep.errors import InvalidDataError
 from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
@@ -92,8 +95,10 @@ class BaseTrainer(NestedParameters):
         }
         if fitted.feature_names is not None:
             learned["feature_names_in_"] = fitted.feature_names
+        if fitted.schema is not None:
+            learned["schema_"] = fitted.schema
         # Of an earlier training nothing is left, and whatever interrupts this line finds all of one model.
-        gone = {"feature_names_in_"}
+        gone = {"feature_names_in_", "schema_"}
         if vars(self).get("history_") is not result.history:
             gone.add("snapshots_")
         self.__dict__ = {name: value for name, value in vars(self).items() if name not in gone} | learned
@@ -137,6 +142,43 @@ class BaseTrainer(NestedParameters):
         snapshot: Self = clone(self).set_params(callbacks=())
         snapshot.publish(replace(result, history=result.history.copy()))
         return snapshot
+
+    def remember(self, data: DataSet) -> Self:
+        """Keep the names of columns and classes of the data trained on, and how its tables became inputs.
+
+        The model then has `schema_`, by which `gradstep.datasets.load_rows` and `gradstep predict` take
+        further tables; `save` keeps it. The inputs of a table get names: from now on scikit-learn's check of
+        names holds for the model, and it warns where rows have none.
+
+        Parameters
+        ----------
+        data : DataSet
+            What a loader returned, whose `train` rows the model was fitted on.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InvalidDataError
+            The data has another number of columns than the model has inputs.
+        NotFittedError
+            There is no model.
+        """
+        result = self.result()
+        fitted, schema = result.fitted, data.schema or Schema()
+        if data.train.X.shape[1] != fitted.layers.sizes[0]:
+            raise InvalidDataError(
+                f"data of {self._owner()}.remember must have {fitted.layers.sizes[0]} columns as the model "
+                f"has inputs, got {data.train.X.shape[1]}"
+            )
+        # A class of the held-out rows alone is none that the model knows.
+        class_names = data.class_names if len(data.class_names) == fitted.targets.k else ()
+        names = fitted.feature_names if data.schema is None else np.array(schema.inputs, dtype=object)
+        schema = replace(schema, class_names=class_names)
+        self.publish(replace(result, fitted=replace(fitted, schema=schema, feature_names=names)))
+        return self
 
     def publish_snapshots(self, snapshots: list[Self]) -> None:
         """Make models that were kept on the way the learned attribute `snapshots_`."""

@@ -136,6 +136,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         Number of features, d.
     feature_names_in_ : ndarray of shape (d,)
         Names of the features, where X had string column names.
+    schema_ : Schema
+        How tables become rows of X, and the names of classes, where `remember` or the command line kept them.
 
     Examples
     --------

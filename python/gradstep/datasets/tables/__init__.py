@@ -2,6 +2,6 @@
 
 from gradstep.datasets.tables.layout import Layout
 from gradstep.datasets.tables.loaders import load_csv
-from gradstep.datasets.tables.more_rows import TableRows, read_rows, schema_by_place
+from gradstep.datasets.tables.more_rows import TableRows, load_rows, read_rows, schema_by_place
 
-__all__ = ["Layout", "TableRows", "load_csv", "read_rows", "schema_by_place"]
+__all__ = ["Layout", "TableRows", "load_csv", "load_rows", "read_rows", "schema_by_place"]

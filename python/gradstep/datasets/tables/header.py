@@ -62,7 +62,7 @@ def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], 
     return names, True
 
 
-def place_of(column: str | int, names: Sequence[str], parameter: str, file: Path) -> int:
+def place_of(column: str | int, names: Sequence[str], whose: str, file: Path) -> int:
     """Return the place of a column that somebody named, or counted from 0 where no name is this number.
 
     Raises
@@ -78,7 +78,7 @@ def place_of(column: str | int, names: Sequence[str], parameter: str, file: Path
     if isinstance(column, int) and not isinstance(column, bool) and -len(names) <= column < len(names):
         return column % len(names)
     raise InvalidParameterError(
-        f"`{parameter}` of load_csv must be a column of {file} ({listed(names)}) "
+        f"{whose} must be a column of {file} ({listed(names)}) "
         f"or its place from 0 to {len(names) - 1}, got {column!r}"
         + (f"; {hint(column, names)}" if isinstance(column, str) and hint(column, names) else "")
     )

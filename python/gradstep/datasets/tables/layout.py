@@ -42,19 +42,22 @@ class Layout:
     ----------
     delimiter, decimal, encoding : str, or None
     header : bool, or None
+    owner : str
+        The loader whose parameters these are, for messages.
     """
 
     delimiter: str | None = None
     decimal: str = "."
     encoding: str | None = None
     header: bool | None = None
+    owner: str = "load_csv"
 
     def check(self) -> None:
         """Raise InvalidParameterError where a part breaks its constraint."""
-        check("load_csv", "delimiter", self.delimiter, [either(DELIMITER, NONE)])
-        check("load_csv", "decimal", self.decimal, [_DECIMAL])
-        check("load_csv", "encoding", self.encoding, [either(ENCODING, NONE)])
-        check("load_csv", "header", self.header, [either(FLAG, NONE)])
+        check(self.owner, "delimiter", self.delimiter, [either(DELIMITER, NONE)])
+        check(self.owner, "decimal", self.decimal, [_DECIMAL])
+        check(self.owner, "encoding", self.encoding, [either(ENCODING, NONE)])
+        check(self.owner, "header", self.header, [either(FLAG, NONE)])
 
     def open(self, file: Path) -> Frame:
         """Return the frame of a file, with all of its columns for inputs."""

@@ -109,7 +109,9 @@ def load_csv(
         existing_file(str(part), "load_csv")
     layout = Layout(delimiter, decimal, encoding, header)
     frame, notes = _roles(layout.open(file), target, ignore)
-    chosen = {place_of(column, frame.names, "categorical", file) for column in several(categorical)}
+    chosen = {
+        place_of(column, frame.names, "`categorical` of load_csv", file) for column in several(categorical)
+    }
     reading = read(frame, chosen)
     columns.check_texts(reading, frame, chosen)
     cells, left_out = columns.useful(reading, frame)
@@ -173,7 +175,7 @@ def _name(file: Path) -> str:
 def _roles(frame: Frame, target: str | int | None, ignore: Columns) -> tuple[Frame, list[str]]:
     """Return which columns of a file are inputs and which is the target, and notes on what was taken."""
     file, names = frame.table.file, frame.names
-    left = {place_of(column, names, "ignore", file) for column in several(ignore)}
+    left = {place_of(column, names, "`ignore` of load_csv", file) for column in several(ignore)}
     notes = []
     if frame.table.guessed:
         notes.append(f"between cells: {frame.table.delimiter!r} (`delimiter` says another)")
@@ -184,7 +186,7 @@ def _roles(frame: Frame, target: str | int | None, ignore: Columns) -> tuple[Fra
         _check_last(names, place, left, file)
         notes.append(f"target: {names[place]}, the last column (`target` names another)")
     else:
-        place = place_of(target, names, "target", file)
+        place = place_of(target, names, "`target` of load_csv", file)
         if place in left:
             raise InvalidParameterError(
                 f"`ignore` of load_csv must not have the target, got {names[place]!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,31 @@ class TableRows:
     Attributes
     ----------
     X : ndarray of shape (n, d)
+    feature_names : tuple of str, length d
+        Names of the columns of X.
     target : sequence of str, length n, or None
         The cells of the target, where the table has it.
-    frame : Frame
     notes : list of str
         What was left out, and what stands for gaps and unknown categories.
     """
 
     X: Array
+    feature_names: tuple[str, ...]
     target: Sequence[str] | None
-    frame: Frame
     notes: list[str]
+    frame: Frame = field(repr=False)
+
+    def to_pandas(self) -> Any:
+        """Return X as a pandas DataFrame with its names, which a model that has names asks for.
+
+        Raises
+        ------
+        ImportError
+            There is no pandas.
+        """
+        import pandas
+
+        return pandas.DataFrame(self.X, columns=list(self.feature_names))
 
     def labels(self, classes: Array) -> Array:
         """Return the labels (n,), as the classes of a model (k,) are written.
@@ -64,9 +78,59 @@ class TableRows:
         return targets.values(cells, self.frame, name)
 
     def _target(self) -> tuple[Sequence[str], str]:
-        assert self.target is not None
-        assert self.frame.target is not None
+        if self.target is None or self.frame.target is None:
+            raise InvalidDataError(f"{self.frame.table.file} has no column with the target")
         return self.target, self.frame.names[self.frame.target]
+
+
+def load_rows(
+    path: str | os.PathLike[str],
+    schema: Schema,
+    *,
+    target: str | int | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    encoding: str | None = None,
+    header: bool | None = None,
+) -> TableRows:
+    """Load further rows for a model: a table with the columns of another, in any order and among others.
+
+    Gaps and categories are filled and encoded as those that the model was trained on.
+
+    Parameters
+    ----------
+    path : path
+    schema : Schema
+        That of the data trained on: `schema` of what `load_csv` returned, or `schema_` of a model.
+    target : str or int, optional
+        The column with the answers, by name or by place from 0; by default that of the schema. It need not be
+        there.
+    delimiter, decimal, encoding, header
+        As for `load_csv`. Rows without a header and without the target are taken in the order of the schema.
+
+    Returns
+    -------
+    TableRows
+        Its `X` (n, d), float64, is for the model; ``labels(model.classes_)`` and ``values()`` are the
+        answers.
+
+    Raises
+    ------
+    DatasetNotFoundError
+        When there is no such file.
+    CorruptFileError
+        When it cannot be unpacked, or is no text in its encoding.
+    InvalidDataError
+        When a column of the schema is missing, or a cell of a column of numbers holds a text.
+
+    Examples
+    --------
+    >>> data = load_csv("customers.csv", target="left")  # doctest: +SKIP
+    >>> model = Trainer().fit(data.train.X, data.train.y).remember(data)  # doctest: +SKIP
+    >>> model.predict_proba(load_rows("new.csv", model.schema_).to_pandas())  # doctest: +SKIP
+    """
+    layout = Layout(delimiter, decimal, encoding, header, "load_rows")
+    return read_rows(path, schema, layout, target=target)
 
 
 def read_rows(
@@ -94,7 +158,7 @@ def read_rows(
     InvalidDataError
         A column is missing, or a cell of a column of numbers holds a text.
     """
-    frame = layout.open(existing_file(path, "load_csv"))
+    frame = layout.open(existing_file(path, layout.owner))
     file, names = frame.table.file, [column.name for column in schema.columns]
     if not frame.has_header and len(frame.names) == len(names):
         frame = replace(frame, names=tuple(names))  # rows without names and without the target
@@ -106,7 +170,9 @@ def read_rows(
             f"it has {listed(frame.names)}"
         )
     answered = (
-        place.get(schema.target or "") if target is None else place_of(target, frame.names, "target", file)
+        place.get(schema.target or "")
+        if target is None
+        else place_of(target, frame.names, f"`target` of {layout.owner}", file)
     )
     if needs_target and answered is None:
         raise InvalidDataError(
@@ -125,7 +191,7 @@ def read_rows(
     extra = [name or f"column {p + 1}" for p, name in enumerate(frame.names) if p not in used]
     notes = [f"left out, as the model does not know them: {listed(extra)}"] if extra else []
     cells_of_target = None if answered is None else reading.target
-    return TableRows(X, cells_of_target, frame, notes + told_of(cells, schema))
+    return TableRows(X, schema.inputs, cells_of_target, notes + told_of(cells, schema), frame)
 
 
 def schema_by_place(
@@ -148,11 +214,13 @@ def schema_by_place(
     InvalidDataError
         The table has another number of columns.
     """
-    frame = layout.open(existing_file(path, "load_csv"))
+    frame = layout.open(existing_file(path, layout.owner))
     names, file = list(frame.names), frame.table.file
     if target is None and (needs_target or len(names) == inputs + 1):
         target = len(names) - 1
-    answered = None if target is None else names.pop(place_of(target, names, "target", file))
+    answered = (
+        None if target is None else names.pop(place_of(target, names, f"`target` of {layout.owner}", file))
+    )
     if len(names) != inputs:
         beside = "" if answered is None else f" beside the target {answered!r}"
         raise InvalidDataError(
