@@ -93,9 +93,10 @@ void PyRows::take_index(const Array<std::int32_t>& index) {
 }
 
 void PyRows::take_labels(const py::array& targets) {
-    require(py::isinstance<Array<std::int32_t>>(targets),
-            "`targets` with one axis must be C-contiguous int32 class indices, got " +
-                std::string(py::str(targets.dtype())));
+    // The name of a type takes as long to make as a prediction.
+    if (!py::isinstance<Array<std::int32_t>>(targets))
+        throw std::invalid_argument("`targets` with one axis must be C-contiguous int32 class indices, got " +
+                                    std::string(py::str(targets.dtype())));
     const Array<std::int32_t> labels = py::reinterpret_borrow<Array<std::int32_t>>(targets);
     require_shape(labels, "targets", n());
     if (n() == 0) return;

@@ -9,17 +9,25 @@ namespace {
 
 template <class T>
 py::tuple evaluate_as(const std::shared_ptr<PyModels>& py_models, const std::shared_ptr<PyRows>& py_rows,
-                      const Array<T>& parameters, int n_threads) {
+                      const Array<T>& parameters, int n_threads, std::optional<Array<double>> sums,
+                      Index before) {
     require_fit(*py_models, *py_rows);
     require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
+    if (sums) require_shape(*sums, "sums", 2, py_models->m());
+    require(before >= 0, "`before` must be >= 0, got " + std::to_string(before));
     const Models<T> models = py_models->as<T>();
     const Rows<T> rows = py_rows->as<T>();
+    EarlierPieces earlier{.rows = before};
+    if (sums) {
+        earlier.loss = sums->mutable_data();
+        earlier.hits = earlier.loss + models.m;
+    }
     Array<double> loss(models.m), cost(models.m), hits(models.m);
     const Metrics metrics{loss.mutable_data(), cost.mutable_data(), hits.mutable_data()};
     const T* parameters_at = parameters.data();
     {
         const WithoutGil no_gil;
-        evaluate(models, rows, parameters_at, metrics, n_threads);
+        evaluate(models, rows, parameters_at, metrics, n_threads, earlier);
     }
     return py::make_tuple(loss, cost, hits);
 }
@@ -61,11 +69,14 @@ Array<T> gradient_as(const std::shared_ptr<PyModels>& py_models, const std::shar
 
 template <class T>
 void define(py::module_& module) {
-    const auto define_one = [&](const char* name, auto function, const char* doc) {
+    const auto define_one = [&](const char* name, auto function, const char* doc, auto... more) {
         module.def(name, function, doc, py::arg("models"), py::arg("rows"), py::arg("parameters").noconvert(),
-                   py::arg("n_threads"));
+                   py::arg("n_threads"), more...);
     };
-    define_one("evaluate", &evaluate_as<T>, "Loss, cost and hits, means over all rows, each (m,).");
+    define_one("evaluate", &evaluate_as<T>,
+               "Loss, cost and hits, each (m,): means over these rows and those before, to whose sums of loss "
+               "and hits (2, m) theirs are added.",
+               py::arg("sums").noconvert() = py::none(), py::arg("before") = 0);
     define_one("scores", &scores_as<T>, "The last layer's output of every row, (m, n, k).");
     define_one("gradient", &gradient_as<T>, "Gradient of the cost over all rows as one batch, (m, P).");
 }
@@ -73,6 +84,7 @@ void define(py::module_& module) {
 }  // namespace
 
 void register_evaluation(py::module_& module) {
+    module.attr("chunk_rows") = kChunkRows;
     define<float>(module);
     define<double>(module);
 }

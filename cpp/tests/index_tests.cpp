@@ -117,5 +117,38 @@ TEST(rows_by_number_have_the_bits_of_copies) {
     }
 }
 
+// Evaluated in two pieces: sums go on where those of the first ended.
+template <class T, class Element>
+void test_pieces(const std::string& isa, const Case& c) {
+    Indexed<T, Element> given(c);
+    Fixture<T, Element>& f = given.copied;
+    const std::size_t m = static_cast<std::size_t>(c.m);
+    const Rows<T> whole = given.rows_by_number();
+    std::vector<double> wanted(3 * m), found(3 * m), sums(2 * m);
+    const auto at = [m](std::vector<double>& numbers) {
+        return Metrics{numbers.data(), numbers.data() + m, numbers.data() + 2 * m};
+    };
+    evaluate(f.models(isa), whole, f.parameters.data(), at(wanted), 2);
+    for (Index begin = 0; begin < c.n; begin += kChunkRows) {
+        Rows<T> piece = whole;
+        piece.n = std::min(kChunkRows, c.n - begin);
+        piece.index += begin;
+        piece.weight += begin;
+        if (piece.labels) piece.labels += begin;
+        if (piece.values) piece.values += begin * c.k;
+        evaluate(f.models(isa), piece, f.parameters.data(), at(found), 3,
+                 {.loss = sums.data(), .hits = sums.data() + m, .rows = begin});
+    }
+    CHECK(found == wanted);
+}
+
+TEST(pieces_have_the_metrics_of_the_whole) {
+    for (const std::string& isa : isas_usable()) {
+        test_pieces<float, std::uint8_t>(isa, {301, 384, {}, 10, 3, 20});
+        test_pieces<float, float>(isa, {205, 40, {17}, 3, 2, 20, "squared"});
+        test_pieces<double, double>(isa, {193, 33, {}, 4, 2, 20, "sigmoid"});
+    }
+}
+
 }  // namespace
 }  // namespace gradstep::tests

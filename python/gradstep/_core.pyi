@@ -59,8 +59,15 @@ class Session:
         self, parameters: npt.NDArray[Any], with_scores: bool
     ) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[Any]]]: ...
 
+chunk_rows: int
+
 def evaluate(
-    models: Models, rows: Rows, parameters: npt.NDArray[Any], n_threads: int
+    models: Models,
+    rows: Rows,
+    parameters: npt.NDArray[Any],
+    n_threads: int,
+    sums: npt.NDArray[np.float64] | None = None,
+    before: int = 0,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
 def scores(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...
 def gradient(models: Models, rows: Rows, parameters: npt.NDArray[_T], n_threads: int) -> npt.NDArray[_T]: ...

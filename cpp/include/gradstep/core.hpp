@@ -89,9 +89,21 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// Losses and hits of rows are added up chunk by chunk: pieces of so many rows, or of multiples, have the bits
+// of the whole.
+constexpr Index kChunkRows = 96;
+
+// What the pieces before have come to: sums of loss and hits, each (m,), or null where there are none.
+struct EarlierPieces {
+    double* loss = nullptr;
+    double* hits = nullptr;
+    Index rows = 0;
+};
+
+// Metrics of the rows and of those before, to whose sums theirs are added.
 template <class T>
 void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Metrics metrics,
-              int n_threads);
+              int n_threads, EarlierPieces earlier = {});
 
 // Scores of every row, (m, n, k).
 template <class T>

@@ -6,9 +6,9 @@ namespace gradstep {
 
 template <class T>
 void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters, Metrics metrics,
-              int n_threads) {
+              int n_threads, EarlierPieces earlier) {
     Network<T> network(models);
-    Evaluator<T>(models, network, &rows, 1, team_size(n_threads), Output::metrics)
+    Evaluator<T>(models, network, &rows, 1, team_size(n_threads), Output::metrics, earlier)
         .evaluate(parameters, &metrics);
 }
 
@@ -47,9 +47,9 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
     dnetwork.unpack(dparameters);
 }
 
-#define GRADSTEP_INSTANTIATE(T)                                                          \
-    template void evaluate<T>(const Models<T>&, const Rows<T>&, const T*, Metrics, int); \
-    template void scores<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);        \
+#define GRADSTEP_INSTANTIATE(T)                                                                         \
+    template void evaluate<T>(const Models<T>&, const Rows<T>&, const T*, Metrics, int, EarlierPieces); \
+    template void scores<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);                       \
     template void gradient<T>(const Models<T>&, const Rows<T>&, const T*, T*, int);
 GRADSTEP_INSTANTIATE(float)
 GRADSTEP_INSTANTIATE(double)

@@ -49,8 +49,8 @@ class Evaluator {
 public:
     // Of `count` sets of rows; every call packs its parameters into the network.
     Evaluator(const Models<T>& models, Network<T>& network, const Rows<T>* sets, Index count, int team,
-              Output output)
-        : models_(models), network_(network), sets_(sets, sets + count), team_(team),
+              Output output, EarlierPieces earlier = {})
+        : models_(models), network_(network), sets_(sets, sets + count), team_(team), earlier_(earlier),
           blocks_(network.shape(0).in, kLongestBlock), at_once_(models.m) {
         if (all_bytes_alike()) take_int8(output);
         Index longest = 0;
@@ -99,7 +99,6 @@ public:
     }
 
 private:
-    static constexpr Index kChunkRows = 96;
     // Weights of ten outputs for so many inputs leave room in the first cache.
     static constexpr Index kLongestBlock = 512;
 
@@ -287,12 +286,14 @@ private:
         const Rows<T>& rows = sets_[static_cast<std::size_t>(set)];
         const Index begin = first_chunk_[static_cast<std::size_t>(set)];
         const Index end = begin + (rows.n + kChunkRows - 1) / kChunkRows;
-        double loss = 0, hits = 0;
+        double loss = earlier_.loss ? earlier_.loss[model] : 0, hits = earlier_.hits ? earlier_.hits[model] : 0;
         for (Index chunk = begin; chunk < end; ++chunk) {
             loss += losses_[model * chunks_ + chunk];
             hits += hits_[model * chunks_ + chunk];
         }
-        const double n = static_cast<double>(rows.n);
+        if (earlier_.loss) earlier_.loss[model] = loss;
+        if (earlier_.hits) earlier_.hits[model] = hits;
+        const double n = static_cast<double>(earlier_.rows + rows.n);
         metrics.loss[model] = loss / n;
         metrics.hits[model] = hits / n;
         metrics.cost[model] = loss / n + penalty;
@@ -304,6 +305,7 @@ private:
     bool scaled_by_network_ = false;  // the weights have the scale already,
     const T* factor_ = nullptr;       // (d,) or take it over when they are packed
     int team_;
+    EarlierPieces earlier_;
     Barrier barrier_;
     InputBlocks blocks_;
     Index at_once_;                        // models of a pass over the rows

@@ -15,7 +15,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
-from gradstep.plan.rows import TrainingData, as_rows, readable
+from gradstep.plan.rows import TrainingData, as_rows, readable, readable_pieces
 
 
 class CppBackend:
@@ -34,6 +34,7 @@ class CppBackend:
     """
 
     name = "cpp"
+    rows_together = _core.chunk_rows
 
     def __init__(self, isa: str | None = None) -> None:
         usable = _core.isas()
@@ -65,8 +66,12 @@ class CppBackend:
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Evaluation:
         """Return what every model comes to over all rows (weighted, if they are)."""
-        rows = _rows(data, parameters.dtype)
-        return Evaluation(*_core.evaluate(self._models(objective), rows, parameters, n_threads))
+        models, sums, before = self._models(objective), np.zeros((2, len(parameters))), 0
+        for piece in readable_pieces(data, parameters.dtype, self.rows_together):
+            rows = _rows(piece, parameters.dtype)
+            values = _core.evaluate(models, rows, parameters, n_threads, sums, before)
+            before += piece.n
+        return Evaluation(*values)
 
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -172,5 +177,5 @@ def _rows(data: TrainingData, dtype: npt.DTypeLike) -> _core.Rows:
     targets = data.targets.astype(dtype, copy=False) if data.targets.ndim == 2 else data.targets
     standardization = data.standardization
     return _core.Rows(
-        data.X, targets, data.weight, standardization.mean, 1.0 / standardization.scale, data.index
+        data.X, targets, data.weight, standardization.mean, standardization.inverse_scale, data.index
     )

@@ -7,7 +7,7 @@ the value's name with `d` in front.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -49,6 +49,7 @@ class NumpyBackend:
     """Executes plans with NumPy alone."""
 
     name = "numpy"
+    rows_together = _EVALUATION_ROWS
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return nothing: every formula is NumPy's."""
@@ -167,9 +168,9 @@ def _batch(data: TrainingData, rows: npt.NDArray[np.integer]) -> _Batch:
     return _Batch(data, data.X[data.in_X(rows)], data.targets[rows], weight)
 
 
-def _chunks(data: TrainingData) -> list[_Batch]:
-    starts = range(0, data.n, _EVALUATION_ROWS)
-    return [_batch(data, np.arange(start, min(start + _EVALUATION_ROWS, data.n))) for start in starts]
+def _chunks(data: TrainingData) -> Iterator[_Batch]:
+    for start in range(0, data.n, _EVALUATION_ROWS):
+        yield _batch(data, np.arange(start, min(start + _EVALUATION_ROWS, data.n)))
 
 
 def _augmented(
@@ -197,7 +198,7 @@ def _standardized(data: TrainingData, X: npt.NDArray[Any], dtype: npt.DTypeLike)
     X, standardization = rows.X, rows.standardization
     wide = np.result_type(X.dtype, dtype)
     mean = standardization.mean.astype(wide)
-    inverse_scale = (1.0 / standardization.scale).astype(wide)
+    inverse_scale = standardization.inverse_scale.astype(wide)
     standardized: Array = ((X.astype(wide) - mean) * inverse_scale).astype(dtype, copy=False)
     return standardized
 

@@ -77,9 +77,16 @@ class Backend(Protocol):
 
     Parameters are arrays of shape (m, P), float32 or float64, one flat block per model; that type
     is the type of the arithmetic. `n_threads` never changes a bit of any result.
+
+    Attributes
+    ----------
+    name : str
+    rows_together : int
+        Of pieces of rows whose lengths are multiples of it, scores have the bits of the whole.
     """
 
     name: str
+    rows_together: int
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return the losses, activations and rules among these that the backend does not have."""

@@ -280,9 +280,11 @@ class BaseTrainer(NestedParameters):
     def _predict(self, X: Any) -> npt.NDArray[Any]:
         return self._model().predict(self._rows(X), self.backend, self.n_threads)
 
-    def _scores(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the last layer's output, shape (n, k)."""
-        return self._model().scores(self._rows(X), self.backend, self.n_threads)
+    def _answers(
+        self, X: Any, answer: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+    ) -> npt.NDArray[np.float64]:
+        """Return what `answer` makes of the scores (n, k) of any number of rows."""
+        return self._model().answers(self._rows(X), answer, self.backend, self.n_threads)
 
     def _rows(self, X: Any) -> npt.NDArray[Any]:
         return rows_to_predict(self, X)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from gradstep.errors import InvalidDataError
@@ -19,6 +20,7 @@ from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Targets
 from gradstep.training.rows import ReadRows
+from gradstep.utils.pieces import pieces
 
 Array = npt.NDArray[Any]
 
@@ -80,7 +82,7 @@ def _read_held_out(reader: BaseEstimator, given: ValidationRows, vocabulary: Tar
     encoded = vocabulary.encode(given.y, f"{y_name} of {given.whose}")
     check_lengths(rows, encoded, given.whose, X_name, y_name)
     weight = check_weight(given.sample_weight, len(rows), given.whose, weight_name)
-    return prepare(rows, encoded, weight)
+    return prepare(as_rows(rows), encoded, weight)
 
 
 def read_targets(
@@ -102,8 +104,16 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
             f"or let the step before make dense rows, as OneHotEncoder(sparse_output=False) and "
             f"ColumnTransformer(sparse_threshold=0) do"
         )
-    checked: Array = validate_data(estimator, X, reset=reset)
+    checked: Array = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
+    _check_finite(estimator, checked)
     return checked
+
+
+def _check_finite(estimator: BaseEstimator, X: Array) -> None:
+    """Raise scikit-learn's ValueError where X is not finite; its own check may copy X, so it gets pieces."""
+    if X.dtype.kind == "f":
+        for part in pieces(len(X), 8 * X.shape[1]):
+            assert_all_finite(X[part], estimator_name=type(estimator).__name__, input_name="X")
 
 
 def rows_to_predict(estimator: BaseEstimator, X: Any) -> Array:

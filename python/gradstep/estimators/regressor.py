@@ -222,7 +222,10 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n, d)
-            Any real dtype; uint8, float32 and float64 are read where they lie, memory-mapped too.
+            Any real dtype; uint8, float32 and float64 rows, each in one piece, are read where they lie,
+            memory-mapped too. Of others, and of Fortran order, `fit` makes one copy that kernels read, in
+            float32 where that holds all values of the type, else in float64; predictions and evaluations
+            copy piece by piece.
         y : array-like of shape (n,) or (n, k)
             Real values; of several columns each is an output.
         sample_weight : array-like of shape (n,), optional
@@ -249,7 +252,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         BackendUnavailableError
             The backend asked for is not there.
         MemoryError
-            A batch and what the layers make of it do not fit in memory; the message says how many bytes.
+            A batch and what the layers make of it, or a copy of X, do not fit in memory; the message says how
+            many bytes.
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """

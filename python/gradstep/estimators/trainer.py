@@ -229,7 +229,10 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n, d)
-            Any real dtype; uint8, float32 and float64 are read where they lie, memory-mapped too.
+            Any real dtype; uint8, float32 and float64 rows, each in one piece, are read where they lie,
+            memory-mapped too. Of others, and of Fortran order, `fit` makes one copy that kernels read, in
+            float32 where that holds all values of the type, else in float64; predictions and evaluations
+            copy piece by piece.
         y : array-like of shape (n,) or (n, k)
             Labels: integers, strings or booleans, two classes or more; for ``loss="multilabel"`` an
             indicator matrix of 0 and 1.
@@ -257,7 +260,8 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         BackendUnavailableError
             The backend asked for is not there.
         MemoryError
-            A batch and what the layers make of it do not fit in memory; the message says how many bytes.
+            A batch and what the layers make of it, or a copy of X, do not fit in memory; the message says how
+            many bytes.
         DivergedError
             The loss is no longer finite; the model kept is that of the history's last row.
         """
@@ -278,18 +282,15 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         probability of its class against all others, are ``scipy.special.expit(trainer.decision_function(X))``
         for three classes or more. With ``loss="multilabel"`` they are the sigmoids of all labels.
         """
-        probabilities: npt.NDArray[np.float64] = self._model().loss.probabilities(self._scores(X))
-        return probabilities
+        return self._answers(X, self._model().loss.probabilities)
 
     def predict_log_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the logarithms of `predict_proba`, finite where those are too small for a number."""
-        logarithms: npt.NDArray[np.float64] = self._model().loss.log_probabilities(self._scores(X))
-        return logarithms
+        return self._answers(X, self._model().loss.log_probabilities)
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the scores, shape (n, k); of two classes the second's minus the first's, (n,)."""
-        decision: npt.NDArray[np.float64] = self._model().loss.decision(self._scores(X))
-        return decision
+        return self._answers(X, self._model().loss.decision)
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Return the accuracy on the rows of X, y being read as `fit` reads it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError
 from gradstep.plan.standardization import Standardization
+from gradstep.utils.pieces import pieces
 
 #: Element types that a backend reads where they lie; anything else is converted once.
 ROW_TYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
@@ -25,8 +26,9 @@ class TrainingData:
 
     Attributes
     ----------
-    X : ndarray of shape (rows, d), uint8, float32 or float64
-        Elements of a row are adjacent; rows may be any distance apart.
+    X : ndarray of shape (rows, d) of any real type
+        What lies as `as_rows` says is never copied; of anything else a training makes one copy, and
+        what is done once copies piece by piece.
     targets : ndarray of shape (n,), int32, or (n, k), float
         Class indices in [0, k), or values of the type of the parameters; class 0 throughout where only
         scores are wanted.
@@ -87,38 +89,81 @@ def readable(data: TrainingData, precision: npt.DTypeLike) -> TrainingData:
     cannot hold these numbers, as float32 cannot 1 / 1e-42, the rows are copied as float64, with columns that
     are too far from 1 even for that multiplied by powers of 2.
     """
-    standardization = data.standardization
-    if standardization.fits(np.result_type(data.X.dtype, precision)).all():
+    if is_readable(data, precision):
         return data
-    X = (data.X if data.index is None else data.X[data.index]).astype(np.float64)
-    exponents = standardization.exponents()
-    if exponents.any():
+    X, standardization = as_rows(data.X if data.index is None else data.X[data.index]), data.standardization
+    if not standardization.fits(np.result_type(X.dtype, precision)):
+        X = X.astype(np.float64)
+    if not standardization.fits(np.result_type(X.dtype, precision)):
+        exponents = standardization.exponents()
         X, standardization = np.ldexp(X, exponents, out=X), standardization.times_2_to(exponents)
     return replace(data, X=X, index=None, standardization=standardization)
+
+
+def is_readable(data: TrainingData, precision: npt.DTypeLike) -> bool:
+    """Whether kernels of a precision can read the rows where they lie."""
+    return lies_ready(data.X) and data.standardization.fits(np.result_type(data.X.dtype, precision))
+
+
+def readable_pieces(
+    data: TrainingData, precision: npt.DTypeLike, multiple: int = 1
+) -> Iterator[TrainingData]:
+    """Yield data as `readable` makes it: whole, or where that takes a copy in pieces one after the other.
+
+    Weights are those of the whole. All pieces but the last have a multiple of so many rows.
+    """
+    if data.n == 0 or is_readable(data, precision):
+        yield readable(data, precision)
+        return
+    for part in pieces(data.n, 8 * data.d, multiple):
+        X = data.X[part if data.index is None else data.index[part]]
+        weight = None if data.weight is None else np.ascontiguousarray(data.weight[..., part])
+        piece = replace(data, X=X, targets=data.targets[part], weight=weight, index=None)
+        yield readable(piece, precision)
+
+
+def lies_ready(X: npt.NDArray[Any]) -> bool:
+    """Whether X is of a type that kernels read, with the elements of a row side by side."""
+    return (
+        X.dtype in ROW_TYPES
+        and X.flags.aligned
+        and (X.shape[1] <= 1 or X.strides[1] == X.itemsize)
+        and (X.shape[0] <= 1 or (X.strides[0] >= 0 and X.strides[0] % X.itemsize == 0))
+    )
 
 
 def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return X in a form that backends read where it lies: X itself whenever it is one already.
 
     float16, bool and integers of up to 16 bits become float32 (exactly), other types float64;
-    Fortran-ordered, column-strided and big-endian arrays are copied once.
+    Fortran-ordered, column-strided and big-endian arrays are copied.
+
+    Raises
+    ------
+    MemoryError
+        There is none for the copy; the message says how many bytes it takes.
     """
-    if X.dtype.kind not in "biuf":
-        raise InvalidDataError(f"X must hold real numbers, got dtype {X.dtype}")
+    _check_real(X)
+    if lies_ready(X):
+        return X
     if X.dtype.newbyteorder("=") in ROW_TYPES:
         dtype = X.dtype.newbyteorder("=")
     elif X.dtype.kind in "biuf" and X.dtype.itemsize <= 2:
         dtype = np.dtype(np.float32)
     else:
         dtype = np.dtype(np.float64)
-    rows_lie_ready = (
-        X.dtype == dtype
-        and X.dtype.isnative
-        and X.flags.aligned
-        and (X.shape[1] <= 1 or X.strides[1] == X.itemsize)
-        and (X.shape[0] <= 1 or (X.strides[0] >= 0 and X.strides[0] % X.itemsize == 0))
-    )
-    return X if rows_lie_ready else np.array(X, dtype=dtype, order="C")
+    try:
+        return np.array(X, dtype=dtype, order="C")
+    except MemoryError as error:
+        raise MemoryError(
+            f"X of shape {X.shape} and dtype {X.dtype} is read as a {dtype} copy, which takes "
+            f"{X.size * dtype.itemsize:,} bytes; uint8, float32 and float64 rows are read where they lie"
+        ) from error
+
+
+def _check_real(X: npt.NDArray[Any]) -> None:
+    if X.dtype.kind not in "biuf":
+        raise InvalidDataError(f"X must hold real numbers, got dtype {X.dtype}")
 
 
 def as_index(places: npt.ArrayLike, rows: int) -> npt.NDArray[np.int32]:
@@ -167,8 +212,8 @@ def prepare(
     InvalidDataError
         X has no real numbers or too many rows, `index` names others than its rows, or weights sum to 0.
     """
-    rows = as_rows(X)
-    count, d = rows.shape
+    _check_real(X)
+    count, d = X.shape
     if count > _MOST_ROWS:
         raise InvalidDataError(f"X must have at most {_MOST_ROWS} rows, got {count}")
     chosen = None if index is None else as_index(index, count)
@@ -177,7 +222,7 @@ def prepare(
         targets = np.zeros(n, dtype=np.int32)
     targets = np.ascontiguousarray(targets, dtype=None if targets.ndim == 2 else np.int32)
     weight = None if weight is None else _of_mean_1(np.ascontiguousarray(weight, dtype=np.float64))
-    return TrainingData(rows, targets, weight, standardization or Standardization.identity(d), chosen)
+    return TrainingData(X, targets, weight, standardization or Standardization.identity(d), chosen)
 
 
 def _of_mean_1(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,12 @@ _CHUNK_BYTES = 1 << 21
 # A variance below may have lost digits of squares that underflow.
 _LEAST_SQUARE = 2.0**-900
 
+# Of scales and means: beyond, a reciprocal or a difference of rows leaves the range of the type.
+_RANGES = {
+    np.dtype(kind): (64 * float(np.finfo(kind).tiny), float(np.finfo(kind).max) * 2.0**-28)
+    for kind in (np.float32, np.float64)
+}
+
 # Below, a mean is not known to a thousandth of the deviation.
 _LEAST_SCALE = 2.0**-1064
 
@@ -43,23 +50,41 @@ class Standardization:
     mean: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        # Own and for good: what follows from them is computed once.
+        for name in ("mean", "scale"):
+            numbers = np.array(getattr(self, name), dtype=np.float64)
+            numbers.flags.writeable = False
+            object.__setattr__(self, name, numbers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.mean, self.scale)
+
     @classmethod
     def identity(cls, d: int) -> Standardization:
         """Leave the features as they are."""
         return cls(np.zeros(d), np.ones(d))
 
-    def fits(self, dtype: npt.DTypeLike) -> npt.NDArray[np.bool_]:
-        """Say of which columns a type can hold mean and 1 / scale, and what comes in between, (d,)."""
-        kind = np.finfo(dtype)
-        least, most = 64 * float(kind.tiny), float(kind.max) * 2.0**-28
-        fits: npt.NDArray[np.bool_] = (
-            (self.scale >= least) & (self.scale <= most) & (np.abs(self.mean) <= most)
-        )
-        return fits
+    @cached_property
+    def inverse_scale(self) -> npt.NDArray[np.float64]:
+        """What kernels multiply by, (d,)."""
+        return 1.0 / self.scale
+
+    @cached_property
+    def _extremes(self) -> tuple[float, float]:
+        """The smallest scale, and the largest of scales and means."""
+        return float(self.scale.min()), float(max(self.scale.max(), np.abs(self.mean).max()))
+
+    def fits(self, dtype: np.dtype[Any]) -> bool:
+        """Whether a type of floats can hold mean and 1 / scale, and what comes in between."""
+        (least, most), (smallest, largest) = _RANGES[dtype], self._extremes
+        return least <= smallest and largest <= most
 
     def exponents(self) -> npt.NDArray[np.integer]:
         """Return by which powers of 2 columns are multiplied, (d,), for float64 to hold these numbers."""
-        return np.where(self.fits(np.float64), 0, -np.frexp(self.scale)[1])
+        least, most = _RANGES[np.dtype(np.float64)]
+        fits = (self.scale >= least) & (self.scale <= most) & (np.abs(self.mean) <= most)
+        return np.where(fits, 0, -np.frexp(self.scale)[1])
 
     def times_2_to(self, exponents: npt.NDArray[np.integer]) -> Standardization:
         """Return mean and scale of columns that are multiplied by powers of 2."""
@@ -67,9 +92,10 @@ class Standardization:
 
     def apply(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return rows (n, d) of numbers standardised in float64."""
-        exponents = self.exponents()
-        near = self.times_2_to(exponents) if exponents.any() else self
-        rows = np.ldexp(X.astype(np.float64), exponents) if exponents.any() else X
+        near, rows = self, X
+        if not self.fits(np.dtype(np.float64)):
+            exponents = self.exponents()
+            near, rows = self.times_2_to(exponents), np.ldexp(X.astype(np.float64), exponents)
         standardized: npt.NDArray[np.float64] = (rows - near.mean) / near.scale
         return standardized
 

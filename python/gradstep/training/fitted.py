@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep import backends
+from gradstep.backends.protocol import Backend
 from gradstep.datasets.schema import Schema
 from gradstep.errors import InvalidDataError
 from gradstep.nn.activations import Activation
@@ -17,14 +19,18 @@ from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, Metrics
 from gradstep.nn.scorers import Scorer
 from gradstep.plan.network import Layers, Objective
-from gradstep.plan.rows import TrainingData, prepare
+from gradstep.plan.rows import TrainingData, is_readable, prepare, readable_pieces
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.evaluation import metrics_of_models
 from gradstep.training.scoring import score
 from gradstep.utils import threads
+from gradstep.utils.pieces import pieces
 
 Array = npt.NDArray[Any]
+
+# Of the parameters' type and in float64, whether it is finite, and what an answer makes of it.
+_BYTES_OF_SCORE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +106,57 @@ class Fitted:
         InvalidDataError
             A score is not finite.
         """
-        data = self.data(X)
-        executes = backends.choose(backend, self.objective)
+        return self.answers(X, lambda scores: scores, backend, n_threads)
+
+    def predict(self, X: Array, backend: str = "auto", n_threads: int | None = None) -> Array:
+        """Return the answer to every validated row, in the form and the units of y."""
+        return self.answers(
+            X, lambda scores: self.targets.decode(self.loss.answers(scores)), backend, n_threads
+        )
+
+    def answers(
+        self,
+        X: Array,
+        answer: Callable[[npt.NDArray[np.float64]], Array],
+        backend: str = "auto",
+        n_threads: int | None = None,
+    ) -> Array:
+        """Return what `answer` makes of the scores (n, k) of validated rows.
+
+        Rows are converted and scores held piece by piece: beside what is returned, which begins with an
+        axis of n, memory is bounded. No bit depends on the pieces.
+
+        Raises
+        ------
+        InvalidDataError
+            A score is not finite.
+        """
+        executes, data = backends.choose(backend, self.objective), self.data(X)
+        if data.n <= executes.rows_together:
+            return answer(self._scores(executes, data, 0, n_threads))
+        copied = 0 if is_readable(data, self.block.dtype) else data.d
+        bytes_of_row = 8 * copied + _BYTES_OF_SCORE * self.layers.sizes[-1]
+        whole: Array | None = None
+        for part in pieces(data.n, bytes_of_row, executes.rows_together):
+            if part.stop - part.start == data.n:
+                return answer(self._scores(executes, data, 0, n_threads))
+            found = answer(self._scores(executes, self.data(X[part]), part.start, n_threads))
+            if whole is None:
+                whole = np.empty((data.n, *found.shape[1:]), dtype=found.dtype)
+            whole[part] = found
+        return np.empty(0) if whole is None else whole
+
+    def _scores(
+        self, executes: Backend, data: TrainingData, first: int, n_threads: int | None
+    ) -> npt.NDArray[np.float64]:
+        """Return the scores of rows, which are those from row `first` on of more."""
         used = threads.choose(n_threads, data.n * self.layers.parameters)
         scores = executes.scores(self.objective, data, self.block[None], n_threads=used)[0]
         finite = np.isfinite(scores)
         if not finite.all():
-            row = int(np.flatnonzero(~finite.all(axis=1))[0])
+            row = first + int(np.flatnonzero(~finite.all(axis=1))[0])
             raise InvalidDataError(f"row {row} of X is too large for this model: its scores are not finite")
         return np.asarray(scores, dtype=np.float64)
-
-    def predict(self, X: Array, backend: str = "auto", n_threads: int | None = None) -> Array:
-        """Return the answer to every validated row, in the form and the units of y."""
-        return self.targets.decode(self.loss.answers(self.scores(X, backend, n_threads)))
 
     def evaluate(self, data: TrainingData, backend: str = "auto", n_threads: int | None = None) -> Metrics:
         """Return loss, cost and metrics on rows that `data` made."""
@@ -120,8 +164,7 @@ class Fitted:
         used = threads.choose(n_threads, data.n * self.layers.parameters)
         evaluation = executes.evaluate(self.objective, data, self.block[None], n_threads=used)
         if any(metric.from_answers for metric in self.metrics):
-            scores = executes.scores(self.objective, data, self.block[None], n_threads=used)
-            evaluation = evaluation._replace(scores=scores)
+            evaluation = evaluation._replace(scores=self._scores_of_all(executes, data, n_threads)[None])
         values = metrics_of_models(self.metrics, self.loss, self.targets, data, evaluation)
         told = {name: float(of_models[0]) for name, of_models in values.items()}
         return Metrics(told | self.by_scorers(data, backend, n_threads))
@@ -140,13 +183,19 @@ class Fitted:
         if not scorers:
             return {}
 
-        def scores_of(rows: TrainingData) -> Array:
-            executes = backends.choose(backend, self.objective)
-            used = threads.choose(n_threads, rows.n * self.layers.parameters)
-            scores = executes.scores(self.objective, rows, self.block[None], n_threads=used)[0]
-            return np.asarray(scores, dtype=np.float64)
+        executes = backends.choose(backend, self.objective)
+        scores = self._scores_of_all(executes, data, n_threads).astype(np.float64, copy=False)
 
         def others(X: Array) -> Array:
             return self.scores(X, backend, n_threads)
 
-        return score(scorers, (self.loss, self.targets), data, scores_of(data), others)
+        return score(scorers, (self.loss, self.targets), data, scores, others)
+
+    def _scores_of_all(self, executes: Backend, data: TrainingData, n_threads: int | None) -> Array:
+        """Return the scores of rows (n, k), whether finite or not; rows that are copied are so in pieces."""
+        used = threads.choose(n_threads, data.n * self.layers.parameters)
+        parts = [
+            executes.scores(self.objective, piece, self.block[None], n_threads=used)[0]
+            for piece in readable_pieces(data, self.block.dtype, executes.rows_together)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -135,7 +135,7 @@ def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, 
 
 def _check_units(standardization: Standardization) -> None:
     """Raise InvalidDataError where columns would be multiplied, each by another number, to be read."""
-    far = np.flatnonzero(~standardization.fits(np.float64))
+    far = np.flatnonzero(standardization.exponents())
     if far.size:
         mean, scale = standardization.mean[far[0]], standardization.scale[far[0]]
         raise InvalidDataError(

@@ -21,7 +21,7 @@ from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, State
-from gradstep.plan.rows import TrainingData, readable
+from gradstep.plan.rows import TrainingData, readable, readable_pieces
 from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[Any]
@@ -37,6 +37,7 @@ class NumbaBackend:
     """Executes plans in loops that numba compiles at first use, on threads of its own, without the GIL."""
 
     name = "numba"
+    rows_together = _EVALUATION_ROWS
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return the losses, activations and rules among these that numba cannot compile."""
@@ -54,7 +55,10 @@ class NumbaBackend:
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> Evaluation:
         """Return what every model comes to over all rows (weighted, if they are)."""
-        return _Forward(objective, parameters.dtype, [data], Team(n_threads)).evaluate(parameters)[0]
+        team, judged = Team(n_threads), []
+        for piece in readable_pieces(data, parameters.dtype, self.rows_together):
+            judged.append(_Forward(objective, parameters.dtype, [piece], team).judge(0, parameters)[0])
+        return _evaluation(np.concatenate(judged, axis=2), data.n, penalty(objective, parameters))
 
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -219,11 +223,14 @@ class _Forward:
         """Return what every model comes to on each of the data sets."""
         costs, found = penalty(self.packing.objective, parameters), []
         for place, chunks in enumerate(self.chunks):
-            judged = np.zeros((2, len(parameters), chunks.last))
-            scores = self._over(place, parameters, judged, with_scores)
-            loss, hits = judged.sum(axis=2) / chunks.places.size
-            found.append(Evaluation(loss, loss + costs, hits, scores if with_scores else None))
+            judged, scores = self.judge(place, parameters, with_scores)
+            found.append(_evaluation(judged, chunks.places.size, costs, scores if with_scores else None))
         return found
+
+    def judge(self, place: int, parameters: Array, with_scores: bool = False) -> tuple[Array, Array]:
+        """Return losses and hits of every chunk of a data set, (2, m, chunks), and its scores or none."""
+        judged = np.zeros((2, len(parameters), self.chunks[place].last))
+        return judged, self._over(place, parameters, judged, with_scores)
 
     def scores(self, parameters: Array) -> Array:
         """Return the scores on the first data set, (m, n, k)."""
@@ -242,6 +249,12 @@ class _Forward:
 
             self.team.run(task, last - first)
         return scores
+
+
+def _evaluation(judged: Array, n: int, penalties: Array, scores: Array | None = None) -> Evaluation:
+    """Add up losses and hits (2, m, chunks) of n rows."""
+    loss, hits = judged.sum(axis=2) / n
+    return Evaluation(loss, loss + penalties, hits, scores)
 
 
 class Pace:

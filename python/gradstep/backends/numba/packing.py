@@ -166,7 +166,7 @@ def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation
     step = X.strides[0] // X.itemsize if rows > 1 else data.d
     flat = as_strided(X, ((rows - 1) * step + data.d,), (X.itemsize,), writeable=False)
     standardization = data.standardization
-    scaling = np.concatenate([standardization.mean, 1.0 / standardization.scale])
+    scaling = np.concatenate([standardization.mean, standardization.inverse_scale])
     _, height, width = augmentation.image_shape if augmentation else (1, 1, 1)
     source = Source(
         bytes=read_only(flat.view(np.uint8)),
