@@ -16,12 +16,12 @@ from gradstep.nn.metrics import (
     F1,
     R2,
     Accuracy,
-    BestTracker,
     MeanAbsoluteError,
     Metric,
     SubsetAccuracy,
     columns,
     parse_column,
+    r2,
     sign,
     value_text,
 )
@@ -102,9 +102,17 @@ def test_values_as_text() -> None:
     assert value_text("train_loss", np.nan) == "\u2013"
 
 
-@pytest.mark.parametrize(("column", "values"), [("train_loss", [3, 2, 2, 1]), ("train_r2", [-3, -2, -2, -1])])
-def test_the_best_so_far_by_the_direction_of_the_metric(column: str, values: list[float]) -> None:
-    best = BestTracker(column)
-    assert [best.improves({column: value}) for value in values] == [True, True, False, True]
-    lazy = BestTracker(column, min_delta=1.5)
-    assert [lazy.improves({column: value}) for value in values] == [True, False, False, True]
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1.0, 1e150, 1e300])
+def test_r2_is_the_same_in_any_unit(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.normal([0, 30], size=(50, 2))
+    predictions = targets + 0.3 * rng.normal(size=(50, 2))
+    weight = rng.uniform(size=50)
+    expected = peers.r2_score(targets, predictions, sample_weight=weight)
+    assert r2(predictions * unit, targets * unit, weight) == pytest.approx(expected, rel=1e-12)
+    one = peers.r2_score(targets[:, 0], predictions[:, 0])
+    assert r2(predictions[:, 0] * unit, targets[:, 0] * unit) == pytest.approx(one, rel=1e-12)
+
+
+def test_r2_of_answers_beyond_all_measure() -> None:
+    assert r2(np.array([1e300, 0]), np.array([1e-170, 2e-170])) == -np.inf

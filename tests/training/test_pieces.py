@@ -204,3 +204,24 @@ def test_one_row_is_as_one_of_many(name: str) -> None:
     alone = np.concatenate([model.decision_function(rows[i : i + 1]) for i in range(20)])
     np.testing.assert_allclose(alone, model.decision_function(rows)[:20], rtol=1e-5, atol=1e-5)
     assert isinstance(model, gs.Trainer)
+
+
+@pytest.mark.parametrize("voting", ["soft", "hard"])
+@pytest.mark.parametrize("weights", [None, [1.0, 0.5, 3.0]])
+def test_an_ensemble_votes_in_pieces(
+    voting: str, weights: list[float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [trainer(epochs=1, random_state=seed).fit(X, Y) for seed in range(3)]
+    ensemble = gs.VotingEnsemble(members, voting, weights)
+    probabilities = np.stack([member.predict_proba(X) for member in members])
+    if voting == "hard":
+        probabilities = np.eye(K)[probabilities.argmax(axis=2)]
+    expected = np.average(probabilities, axis=0, weights=weights)
+    np.testing.assert_allclose(ensemble.predict_proba(X), expected, rtol=1e-14)
+    labels = ensemble.predict(X)
+    np.testing.assert_array_equal(labels, expected.argmax(axis=1))
+    shares = ensemble.table(X, Y)["accuracy"]
+    alone = [np.mean(member.predict(X) == Y) for member in members]
+    np.testing.assert_allclose(shares, [*alone, max(alone), np.mean(labels == Y)])
+    monkeypatch.setattr(cutting, "BYTES", 1)
+    np.testing.assert_array_equal(ensemble.predict(X), labels)

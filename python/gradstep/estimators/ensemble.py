@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import _safe_indexing
 
+from gradstep import backends
 from gradstep.errors import InvalidParameterError
-from gradstep.estimators.reading import check_lengths
+from gradstep.estimators.reading import check_lengths, length
 from gradstep.estimators.trainer import Trainer
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, check, instance, one_of, sequence_of
 from gradstep.utils.names import KnownParameters
+from gradstep.utils.pieces import pieces
 from gradstep.utils.table import Table
 
 _OWNER = "VotingEnsemble"
+
+# Of a member's and of all.
+_BYTES_OF_PROBABILITY = 32
 
 #: Constraints of the parameters of VotingEnsemble; `weights` may be None, too.
 ENSEMBLE: dict[str, tuple[Constraint, ...]] = {
@@ -75,11 +81,16 @@ class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: 
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the weighted mean of the members' probabilities, shape (n, k), or of their votes."""
-        return self._mean([member.predict_proba(X) for member in self._members()])
+        return self._mean(member.predict_proba(X) for member in self._members())
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the class of every row, shape (n,)."""
-        labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        """Return the class of every row, shape (n,); no more probabilities are held than those of a piece."""
+        multiple = max(backends.get(member.backend).rows_together for member in self._members())
+        parts = list(pieces(length(X) or 0, _BYTES_OF_PROBABILITY * len(self.classes_), multiple))
+        rows = [X] if len(parts) <= 1 else [_safe_indexing(X, part) for part in parts]
+        labels: npt.NDArray[Any] = np.concatenate(
+            [self.classes_[self.predict_proba(some).argmax(axis=1)] for some in rows]
+        )
         return labels
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -94,11 +105,15 @@ class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: 
         """
         members, whose = self._members(), f"{_OWNER}.table"
         check_lengths(X, y, whose)
-        found = [member.predict_proba(X) for member in members]
         classes = members[0].result().fitted.targets.encode(y, f"y of {whose}")
-        check_lengths(found[0], classes, whose)
-        every = [*found, self._mean(found)]
-        shares = [float((p.argmax(axis=1) == classes).mean()) for p in every]
+        shares: list[float] = []
+
+        def counted(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            check_lengths(probabilities, classes, whose)
+            shares.append(float((probabilities.argmax(axis=1) == classes).mean()))
+            return probabilities
+
+        counted(self._mean(counted(member.predict_proba(X)) for member in members))
         names = [*map(str, range(len(members))), "best single", "ensemble"]
         shares.insert(len(members), max(shares[:-1]))
         return Table({"member": names, "accuracy": shares})
@@ -110,12 +125,15 @@ class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: 
         # Clones of the members would be without their models.
         return VotingEnsemble(self.trainers, self.voting, self.weights)
 
-    def _mean(self, found: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-        values = np.stack(found)
-        if self.voting == "hard":
-            values = np.eye(values.shape[2])[values.argmax(axis=2)]
-        mean: npt.NDArray[np.float64] = np.average(values, axis=0, weights=self.weights)
-        return mean
+    def _mean(self, found: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        """Return the weighted mean of probabilities (n, k) or votes, one member after the other."""
+        weights = [1.0] * len(self.trainers) if self.weights is None else self.weights
+        total = np.zeros(())
+        for weight, probabilities in zip(weights, found, strict=True):
+            is_hard = self.voting == "hard"
+            votes = np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)] if is_hard else probabilities
+            total = total + weight * votes
+        return total / sum(weights)
 
     def _members(self) -> Sequence[Trainer]:
         """Return the members, if they fit together."""

@@ -165,7 +165,7 @@ def check_lengths(X: Any, y: Any, whose: str, X_name: str = "X", y_name: str = "
     """Raise InvalidDataError when there is no y, or it has not as many targets as X has rows."""
     if y is None:
         raise InvalidDataError(f"{whose} requires {y_name} to be passed, but the target {y_name} is None")
-    n, count = _length(X), _length(y)
+    n, count = length(X), length(y)
     is_table = getattr(X, "ndim", 2) == 2
     if is_table and n and count is not None and n != count:
         raise InvalidDataError(
@@ -174,7 +174,7 @@ def check_lengths(X: Any, y: Any, whose: str, X_name: str = "X", y_name: str = "
         )
 
 
-def _length(array: Any) -> int | None:
+def length(array: Any) -> int | None:
     """Return the length of what has one; whatever else is wrong, others say."""
     shape = getattr(array, "shape", None)
     if shape is None:

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.validation import ValidationRows
-from gradstep.nn.metrics import Metrics
+from gradstep.nn.metrics import Metrics, r2
 from gradstep.utils.busy import alone
 
 if TYPE_CHECKING:
@@ -268,7 +268,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Return the R2, the mean over the outputs, on the rows of X, y being read as `fit` reads it."""
-        return float(super().score(X, self._read_y(y, "score"), sample_weight))
+        known = self._read_y(y, "score")
+        return r2(self.predict(X), known, sample_weight)
 
     def evaluate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
