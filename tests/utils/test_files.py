@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,21 @@ def failing(error: BaseException) -> Any:
 
 @pytest.mark.parametrize("step", [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"]
+    "make",
+    [lambda: OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt],
+    ids=["full", "Ctrl-C"],
 )
 @pytest.mark.parametrize("name", ["old", "new"])
 def test_a_failure_leaves_no_trace(
-    folder: Path, step: Any, error: BaseException, name: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, step: Any, make: Callable[[], BaseException], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    error = make()
     with monkeypatch.context() as patch:
         patch.setattr(*step, failing(error))
         with pytest.raises(type(error)) as caught:
             write_atomically(folder / name, b"new")
     assert caught.value is error
+    assert not isinstance(error, OSError) or error.filename == str(folder / name)
     assert names(folder) == ["old"]
     assert (folder / "old").read_bytes() == b"old"
 

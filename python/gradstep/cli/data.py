@@ -77,6 +77,11 @@ def load(arguments: argparse.Namespace) -> DataSet:
             f"--task regression goes with {', '.join(FILES)}, got --data {arguments.data}"
         )
     given = given_options(arguments, kind, f"--data {arguments.data}")
+    validation = given.get("validation")
+    if kind != "cifar10" and isinstance(validation, str) and kind_of_file(validation) is None:
+        raise InvalidParameterError(
+            f"--validation must be a number of rows, a share of them, a file or none, got {validation!r}"
+        )
     for option, file in sources(arguments).items():
         if not expanded(file, option).is_file():
             raise DatasetNotFoundError(f"{option} must be an existing file, got {file!r}")

@@ -163,7 +163,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
                 temporary.replace(target)
         if _locks is None:
             temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
+        if (
+            isinstance(error, OSError) and error.filename is None
+        ):  # the system names no file where a disk is full
+            error.filename = str(path)
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
