@@ -232,3 +232,14 @@ def test_too_few_rows() -> None:
         InvalidDataError, match="must leave two classes or more of sample weight > 0 to train on"
     ):
         makers.trainer(validation_fraction=0.2).fit(X, Y, np.where(Y == "cat", 1.0, 1 - light))
+
+
+def test_repeats_tell_of_what_each_seed_has_held_out() -> None:
+    found = gs.repeat(makers.trainer(validation_fraction=0.2), X, Y, seeds=[0, 3], sample_weight=WEIGHT)
+    for place, seed in enumerate((0, 3)):
+        alone = makers.trainer(validation_fraction=0.2, random_state=seed).fit(X, Y, WEIGHT)
+        for column in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
+            assert found[column][place] == alone.history_[column][-1]
+    quiet = makers.trainer(validation_fraction=0.2, evaluate_every=None)
+    other = gs.repeat(quiet, X, Y, seeds=[0, 3], sample_weight=WEIGHT)
+    assert other["validation_loss"].tolist() == found["validation_loss"].tolist()

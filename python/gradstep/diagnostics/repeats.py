@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from sklearn.base import clone
 
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
-from gradstep.nn.metrics import ALWAYS, value_text
+from gradstep.nn.metrics import ALWAYS, Metrics, value_text
 from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
@@ -107,7 +109,8 @@ def repeat(
     Parameters
     ----------
     trainer : Trainer or Regressor
-        It is cloned, never changed; the seed takes the place of its `random_state`.
+        It is cloned, never changed; the seed takes the place of its `random_state`. With a
+        `validation_fraction` the seed draws the validation rows, too.
     X, y : array-like of shape (n, d) and (n,) or (n, k)
         Rows to train on, and what to answer, as for `fit`.
     seeds : int or sequence of int, default=5
@@ -208,16 +211,30 @@ def _metrics(
     trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], is_complete: bool
 ) -> dict[str, float]:
     """Return the metrics of every set of rows; NaN for a model that is not complete."""
-    names = [metric.name for metric in (*ALWAYS, *trainer.settings().metrics)]
-    told: dict[str, float] = {}
-    for split, rows in sets.items():
-        if rows is None:
-            continue
-        values: Mapping[str, float] = dict.fromkeys(names, np.nan)
-        if is_complete:
-            try:
-                values = trainer.evaluate(rows.X, rows.y, rows.sample_weight)
-            except (TypeError, ValueError) as error:
-                raise InvalidDataError(f"{split} rows of {_OWNER}: {error}") from error
-        told |= {f"{split}_{name}": value for name, value in values.items()}
-    return told
+    settings = trainer.settings()
+    names = [metric.name for metric in (*ALWAYS, *settings.metrics)]
+    splits = [split for split, rows in sets.items() if rows is not None]
+    if settings.validation_fraction is not None:
+        splits = ["train", "validation", *splits[1:]]
+    found: Mapping[str, Mapping[str, float]] = {split: dict.fromkeys(names, np.nan) for split in splits}
+    if is_complete:
+        found = {split: _evaluate(trainer, sets, split) for split in splits}
+    return {f"{split}_{name}": value for split in splits for name, value in found[split].items()}
+
+
+def _evaluate(trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], split: str) -> Metrics:
+    """Return the metrics of a split, which the trainer itself may have made of the train rows."""
+    # Whether they were evaluated in the training is not asked.
+    settings = replace(trainer.settings(), evaluate_every="epoch")
+    try:
+        if settings.validation_fraction is None or split == "test":
+            chosen: Any = sets[split]
+            metrics: Metrics = trainer.evaluate(chosen.X, chosen.y, chosen.sample_weight)
+            return metrics
+        given: Any = sets["train"]
+        rows = read_rows(trainer, settings, given.X, given.y, given.sample_weight)
+        parts = rows.job_rows(settings, *rows.parts(settings))
+        data: Any = parts.train if split == "train" else parts.held_out
+        return trainer.result().fitted.evaluate(data, trainer.backend, trainer.n_threads)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{split} rows of {_OWNER}: {error}") from error
