@@ -11,6 +11,8 @@ import gradstep as gs
 from gradstep.errors import InvalidParameterError, NoModelError
 from sweep_cases import HELD_OUT, X, Y, alone, assert_same_model, trainer
 
+pytestmark = pytest.mark.usefixtures("python_own_handler")
+
 ROUNDS = [(6, 1.0), (4, 0.25), (3, 0.1)]
 
 

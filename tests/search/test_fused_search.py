@@ -28,6 +28,8 @@ from gradstep.search.fused_search import FUSED_SEARCH
 from gradstep.search.trials import tabulate
 from sweep_cases import HERE, X, Y, assert_same_model, assert_same_tables, trainer
 
+pytestmark = pytest.mark.usefixtures("python_own_handler")
+
 ROWS = (X - 50) / 10
 GRID = {"l2": [0.0, 0.1, 1.0], "hidden": [(), (4,)]}
 

@@ -20,6 +20,8 @@ from gradstep.training.status import Status
 from sweep_cases import HELD_OUT, HELD_OUT_VALUES, HERE, VALUES, X, Y, alone, assert_same_model, trainer
 from sweep_cases import regressor as make_regressor
 
+pytestmark = pytest.mark.usefixtures("python_own_handler")
+
 ADAM = gs.optimizers.Adam()
 
 # What a worker of an engine does with a task: all that it needs came with the pickle.

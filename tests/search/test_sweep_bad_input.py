@@ -16,6 +16,8 @@ from gradstep.nn import schedules
 from gradstep.search.sweep import SWEEP
 from sweep_cases import HELD_OUT, X, Y, trainer
 
+pytestmark = pytest.mark.usefixtures("python_own_handler")
+
 CYCLIC = schedules.CyclicTriangular(0.01, 0.1, step_size=9)
 
 
