@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import scipy.stats
+from sklearn.base import clone
 
 import gradstep as gs
 from gradstep.errors import NoModelError
@@ -278,3 +279,27 @@ def test_the_search_can_be_watched_and_ended():
     assert sweep.results_["status"].tolist() == ["completed", "completed", "interrupted", "interrupted"]
     assert sweep.best_index_ in (0, 1)
     assert len(sweep.histories_[3]) == 1
+
+
+def test_stopping_and_pruners_go_by_the_metric_of_the_search_unless_they_are_told():
+    rule = gs.EarlyStopping(patience=1, restore_best=True)
+    long = trainer(epochs=30, learning_rate=0.5)
+    base = clone(long).set_params(early_stopping=rule)
+    space, metric = {"l2": [0.0, 0.1]}, "validation_accuracy"
+    sweep = fitted(base, space, metric=metric)
+    for trial, model in zip(sweep.trials_, sweep.trainers_, strict=True):
+        params = trial.params | {"early_stopping": gs.EarlyStopping(metric, patience=1)}
+        assert_same_model(model, alone(long, params, X, Y, eval_set=HELD_OUT))
+        assert model.history_[metric].max() == sweep.results_["score"][trial.number]
+    told = base.set_params(early_stopping=gs.EarlyStopping("validation_loss", patience=1))
+    by_loss = fitted(told, space, metric=metric)
+    assert by_loss.trainers_[0].early_stopping.monitor == "validation_loss"
+    assert {len(model.history_) for model in by_loss.trainers_} != {
+        len(model.history_) for model in sweep.trainers_
+    }
+    quick = trainer(epochs=4)
+    rates = {"learning_rate": [1e-3, 0.05, 0.5, 2.0]}
+    found = fitted(quick, rates, metric=metric, pruner=gs.SuccessiveHalving(2))
+    named = fitted(quick, rates, metric=metric, pruner=gs.SuccessiveHalving(2, metric=metric))
+    assert found.results_["status"].tolist() == named.results_["status"].tolist()
+    assert found.pruner.metric is None

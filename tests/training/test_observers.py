@@ -55,7 +55,7 @@ def test_an_exception_of_a_callback_leaves_the_model():
 def _watched(values, **rule):
     state = EarlyStoppingState(gs.EarlyStopping(**rule))
     for update, value in enumerate(values):
-        if state.on_evaluation({state.rule.monitor: value, "update": update}, np.array([update])):
+        if state.on_evaluation({state.rule.column: value, "update": update}, np.array([update])):
             return update, state.row["update"]
     return None, state.row["update"]
 

@@ -237,7 +237,8 @@ _SPECIAL = {
     "augment": Special("CHANGES", f"{_SEVERAL}, as flip,translate:4", _augment),
     "early_stopping": Special(
         "[MONITOR:]PATIENCE",
-        ": after so many evaluations without an improvement of validation_loss, or of MONITOR",
+        ": after so many evaluations without an improvement of validation_loss (in a search of its metric), "
+        "or of MONITOR",
         _early_stopping,
     ),
 }

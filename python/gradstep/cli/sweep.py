@@ -6,7 +6,6 @@ import argparse
 import json
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +170,7 @@ def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: 
         | {
             "trainer": trainer,
             "space": space,
-            "pruner": pruner and replace(pruner, metric=parameters["metric"]),
+            "pruner": pruner,
             "callbacks": (show,),
         }
     )

@@ -177,7 +177,8 @@ class Settings:
             rule = getattr(self, name)
             if isinstance(rule, (EarlyStopping, ReduceOnPlateau)):
                 whose = f"`{name}` of {self.owner} monitors"
-                self.check_column(whose, rule.monitor, has_validation)
+                column = rule.column if isinstance(rule, EarlyStopping) else rule.monitor
+                self.check_column(whose, column, has_validation)
 
     def check_held_out(self, others: str) -> None:
         """Raise InvalidParameterError when rows are held out though there are others to validate on."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.nn.metrics import COLUMN
-from gradstep.utils.constraints import NUMBER, WHOLE, Constraint, at_least, check
+from gradstep.utils.constraints import NONE, NUMBER, WHOLE, Constraint, above, at_least, check, either
 from gradstep.utils.names import KnownParameters
 
 Curves = Sequence[npt.NDArray[np.float64]]
@@ -23,8 +23,8 @@ class Pruner(Protocol):
     """Says when trials are compared, and which of them go on."""
 
     @property
-    def metric(self) -> str:
-        """Column of the history by which they are compared."""
+    def metric(self) -> str | None:
+        """Column of the history by which they are compared; None is that by which they are ranked."""
         ...
 
     def rungs(self, epochs: int) -> Iterable[int]:
@@ -65,8 +65,9 @@ class SuccessiveHalving(KnownParameters):
         >= 1.01: by less nothing would be compared in most epochs.
     min_epochs : int, default=1
         >= 1.
-    metric : str, default="validation_loss"
-        A column of the history, as "validation_loss"; the last evaluation counts.
+    metric : str, optional
+        A column of the history, as "validation_loss", of which the last evaluation counts; by default the
+        `metric` of the Sweep.
 
     References
     ----------
@@ -79,10 +80,10 @@ class SuccessiveHalving(KnownParameters):
 
     factor: float = 3
     min_epochs: int = 1
-    metric: str = "validation_loss"
+    metric: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self, factor=(NUMBER, at_least(1.01)))
+        _check(self, factor=(NUMBER, above(1), at_least(1.01)))
 
     def rungs(self, epochs: int) -> list[int]:
         """Return the epochs after which trials are compared."""
@@ -110,8 +111,8 @@ class MedianStopping(KnownParameters):
     ----------
     min_epochs : int, default=1
         >= 1.
-    metric : str, default="validation_loss"
-        A column of the history, as "validation_loss".
+    metric : str, optional
+        A column of the history, as "validation_loss"; by default the `metric` of the Sweep.
 
     References
     ----------
@@ -122,7 +123,7 @@ class MedianStopping(KnownParameters):
     """
 
     min_epochs: int = 1
-    metric: str = "validation_loss"
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -139,6 +140,6 @@ class MedianStopping(KnownParameters):
 
 
 def _check(rule: SuccessiveHalving | MedianStopping, **more: tuple[Constraint, ...]) -> None:
-    constraints = more | {"min_epochs": (WHOLE, at_least(1)), "metric": (COLUMN,)}
+    constraints = more | {"min_epochs": (WHOLE, at_least(1)), "metric": (either(COLUMN, NONE),)}
     for name, of_this in constraints.items():
         check(type(rule).__name__, name, getattr(rule, name), of_this)

@@ -269,7 +269,7 @@ class _Runner:
 
     def _compare(self, pruner: Pruner, rung: int) -> None:
         """Prune the trials that do not go on."""
-        curves = [trial.curve(pruner.metric) for trial in self._trials]
+        curves = [trial.curve(pruner.metric or "validation_loss") for trial in self._trials]
         pruned = np.array([trial.status is Status.PRUNED for trial in self._trials])
         alive = pruner.survivors(rung, curves, pruned)
         self._prune([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])

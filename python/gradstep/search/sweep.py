@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradstep.search.data import Given, read, rows_of
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import SWEEP
 from gradstep.search.progress import of_verbose
-from gradstep.search.pruners import Pruner
+from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
@@ -56,7 +57,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         unless the space names it; ``init__seed`` gives models initial weights of their own.
     metric : str, default="validation_loss"
         Column of the history by which trials are ranked: a split and a metric, as
-        "validation_accuracy". Every metric knows which way it improves.
+        "validation_accuracy". Every metric knows which way it improves. An `EarlyStopping` and a pruner go
+        by it, too, unless they name a column of their own.
     pruner : SuccessiveHalving, MedianStopping or other Pruner, optional
         Which trials leave on the way; the others go on from where they are. Memory then has to
         hold all models at once.
@@ -299,7 +301,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         candidates, base, seed = self._draw(eval_set)
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
-        made = trials.make_trials(base, candidates, has_validation)
+        made = trials.make_trials(base, candidates, has_validation, monitor=self.metric)
         share = self._share(made, eval_set)
         self._check_watched(made, has_validation)
         X, y = rows_of(X, y, "Sweep.fit", trials.kinds_of(made))
@@ -315,7 +317,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
                 made,
                 [rows],
                 Limits.of(self.max_memory),
-                self.pruner,
+                self._pruner(),
                 on_start=self._on_start,
                 on_evaluation=self._on_evaluation,
                 progress=progress,
@@ -366,9 +368,18 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
             )
         return None if others or drawing else self.validation_share
 
+    def _pruner(self) -> Pruner | None:
+        """Return the pruner, by the metric of the search where it names none."""
+        pruner = self.pruner
+        if isinstance(pruner, (SuccessiveHalving, MedianStopping)) and pruner.metric is None:
+            return replace(pruner, metric=self.metric)
+        return pruner
+
     def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
         """Raise InvalidParameterError when the columns by which trials are compared would be empty."""
-        watched = {"metric": self.metric} | ({"pruner": self.pruner.metric} if self.pruner else {})
+        watched = {"metric": self.metric}
+        if self.pruner and self.pruner.metric:
+            watched["pruner"] = self.pruner.metric
         for name, column in watched.items():
             for trial in made:
                 trial.settings.check_column(f"`{name}` of Sweep is by", column, has_validation)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.nn.early_stopping import EarlyStopping
 from gradstep.nn.metrics import ALWAYS, Metric, columns, sign
 from gradstep.plan.build import make_augmentation
 from gradstep.plan.settings import Settings
@@ -184,7 +185,11 @@ def seeded(estimator: Any, seed: int) -> Any:
 
 
 def make_trials(
-    estimator: Any, candidates: Sequence[dict[str, Any]], has_validation: bool, whose: str = "Sweep"
+    estimator: Any,
+    candidates: Sequence[dict[str, Any]],
+    has_validation: bool,
+    whose: str = "Sweep",
+    monitor: str = "validation_loss",
 ) -> list[Trial]:
     """Return a trial for every setting, each with an estimator and settings of its own.
 
@@ -192,6 +197,14 @@ def make_trials(
     ----------
     estimator : Trainer, Regressor, or Pipeline that ends in one
         With an int as `random_state`.
+    candidates : sequence of dict
+        The settings.
+    has_validation : bool
+        Whether there are rows to validate on.
+    whose : str
+        What searches, in messages.
+    monitor : str
+        What early stopping goes by where it is told nothing.
 
     Raises
     ------
@@ -205,6 +218,9 @@ def make_trials(
             own = trainer_of(configured(estimator, params, whose))
             replaced = any(isinstance(value, BaseTrainer) for value in params.values())
             own = seeded(own, seed) if replaced else _with_int(own)
+            stopping = own.get_params(deep=False)["early_stopping"]
+            if isinstance(stopping, EarlyStopping):
+                own.set_params(early_stopping=stopping.watching(monitor))
             settings = own.settings()
             settings.check_watched(has_validation)
         trials.append(Trial(number, params, own, settings))

@@ -69,7 +69,7 @@ class EarlyStoppingState:
     row: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self._best = BestTracker(self.rule.monitor, self.rule.min_delta)
+        self._best = BestTracker(self.rule.column, self.rule.min_delta)
 
     def on_evaluation(self, row: dict[str, float], parameters: npt.NDArray[np.floating]) -> bool:
         """Handle an evaluation. Returns True when training should stop."""
