@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -137,6 +137,13 @@ class MedianStopping(KnownParameters):
         median = np.median([curve.mean() for curve in curves])
         alive: Mask = np.array([curve.min() for curve in curves]) <= median
         return alive
+
+
+def by_metric(pruner: Pruner | None, metric: str) -> Pruner | None:
+    """Return a pruner, by a search's metric where it names none."""
+    if isinstance(pruner, (SuccessiveHalving, MedianStopping)) and pruner.metric is None:
+        return replace(pruner, metric=metric)
+    return pruner
 
 
 def _check(rule: SuccessiveHalving | MedianStopping, **more: tuple[Constraint, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ from gradstep.search.data import Given, read, rows_of
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import SWEEP
 from gradstep.search.progress import of_verbose
-from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
+from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
@@ -302,7 +301,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
         made = trials.make_trials(base, candidates, has_validation, monitor=self.metric)
-        share = self._share(made, eval_set)
+        others = "eval_set" if eval_set is not None else "`folds` of Sweep" if self.folds is not None else ""
+        share = None if trials.hold_out(made, others) or is_split else self.validation_share
         self._check_watched(made, has_validation)
         X, y = rows_of(X, y, "Sweep.fit", trials.kinds_of(made))
         rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
@@ -317,7 +317,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
                 made,
                 [rows],
                 Limits.of(self.max_memory),
-                self._pruner(),
+                by_metric(self.pruner, self.metric),
                 on_start=self._on_start,
                 on_evaluation=self._on_evaluation,
                 progress=progress,
@@ -347,33 +347,6 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         known, owner = base.get_params(deep=False), type(base).__name__
         candidates = spaces.draw(self.space, known, self.n_trials, generator, owner, int(self.max_trials))
         return candidates, base, int(split_seed)
-
-    def _share(self, made: Sequence[Trial], eval_set: Any) -> float | None:
-        """Return the share of rows that the search itself holds out.
-
-        Raises
-        ------
-        InvalidParameterError
-            Trials hold out rows of their own though there are others, or not all of them do.
-        """
-        others = "" if eval_set is None else "eval_set"
-        others = others if self.folds is None else "`folds` of Sweep"
-        drawing = [trial.settings for trial in made if trial.settings.validation_fraction is not None]
-        for settings in drawing if others else ():
-            settings.check_held_out(others)
-        if 0 < len(drawing) < len(made):
-            raise InvalidParameterError(
-                f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
-                f"rows cannot be compared, got it in {len(drawing)} of {len(made)}"
-            )
-        return None if others or drawing else self.validation_share
-
-    def _pruner(self) -> Pruner | None:
-        """Return the pruner, by the metric of the search where it names none."""
-        pruner = self.pruner
-        if isinstance(pruner, (SuccessiveHalving, MedianStopping)) and pruner.metric is None:
-            return replace(pruner, metric=self.metric)
-        return pruner
 
     def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
         """Raise InvalidParameterError when the columns by which trials are compared would be empty."""
@@ -418,7 +391,9 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
             best.settings.check_watched(has_validation=False)
         except InvalidParameterError:
             return
-        self._refitted = clone(best.estimator).fit(X, y, sample_weight)
+        model = clone(best.estimator).fit(X, y, sample_weight)
+        self._run.interrupted = model.interrupted_
+        self._refitted = None if model.interrupted_ else model
 
     def _best(self) -> Trial:
         check_is_fitted(self, "trials_")

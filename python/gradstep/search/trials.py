@@ -232,6 +232,25 @@ def kinds_of(trials: Sequence[Trial]) -> set[str]:
     return {trial.settings.loss.takes for trial in trials}
 
 
+def hold_out(trials: Sequence[Trial], others: str) -> bool:
+    """Return whether trials hold out rows of their own, by their `validation_fraction`.
+
+    Raises
+    ------
+    InvalidParameterError
+        They do though there are `others`, or not all of them do.
+    """
+    drawing = [trial.settings for trial in trials if trial.settings.validation_fraction is not None]
+    for settings in drawing if others else ():
+        settings.check_held_out(others)
+    if 0 < len(drawing) < len(trials):
+        raise InvalidParameterError(
+            f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
+            f"rows cannot be compared, got it in {len(drawing)} of {len(trials)}"
+        )
+    return bool(drawing)
+
+
 def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -> None:
     """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
     for trial in trials if d is not None else ():
