@@ -134,7 +134,8 @@ def test_verbose_names_them(capsys):
     )
     trainer(verbose=1, evaluate_every=None).fit(X, Y)
     (line,) = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"epoch 4 .* train \(running\) loss \d\.\d{4} accuracy \d\.\d{4}", line)
+    told = r"loss train \(running\) \d\.\d{4}  accuracy train \(running\) \d\d\.\d\d %"
+    assert re.fullmatch(rf"epoch 4/4  {told}  [\d.]+ s", line)
 
 
 @pytest.mark.usefixtures("numpy_backend")
