@@ -240,25 +240,26 @@ class BaseTrainer(NestedParameters):
         settings.check_watched(validation is not None)
         if validation is not None:
             settings.check_held_out(validation.names[0] if validation.names[0] != "X" else "eval_set")
-        rows = read_rows(self, settings, X, y, sample_weight, validation)
-        job, (fitted,) = make_job([settings], rows.job_rows(settings, *rows.parts(settings)))
-        recorder = FitRecorder(settings, job, fitted)
-        recorder.on_row = self.on_row(recorder)
-        loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
-        with progress.of_verbose(settings.verbose, settings.epochs) as watch, interrupt.deferred() as stop:
+        with progress.of_verbose(settings.verbose, settings.epochs) as watch:
+            rows = read_rows(self, settings, X, y, sample_weight, validation)
+            job, (fitted,) = make_job([settings], rows.job_rows(settings, *rows.parts(settings)))
+            recorder = FitRecorder(settings, job, fitted)
+            recorder.on_row = self.on_row(recorder)
             recorder.watch = watch.on_row if settings.verbose else None
-            try:
-                loop.advance(job.plan.updates, stop)
-            except BaseException:
-                if recorder.row:
+            loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
+            with interrupt.deferred() as stop:
+                try:
+                    loop.advance(job.plan.updates, stop)
+                except BaseException:
+                    if recorder.row:
+                        recorder.end(Status.INTERRUPTED)
+                        self.publish(recorder.result())
+                    raise
+                if not (recorder.row or recorder.error):
+                    raise KeyboardInterrupt
+                if not recorder.status.is_over:
                     recorder.end(Status.INTERRUPTED)
-                    self.publish(recorder.result())
-                raise
-            if not (recorder.row or recorder.error):
-                raise KeyboardInterrupt
-            if not recorder.status.is_over:
-                recorder.end(Status.INTERRUPTED)
-            self.publish(recorder.result())
+                self.publish(recorder.result())
         if recorder.error:
             raise recorder.error
         if self.interrupted_:

@@ -99,7 +99,9 @@ def confusion_matrix(
 def _draw(axes: Axes, counts: npt.NDArray[np.int64], names: list[str]) -> None:
     k = len(names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=_CMAP, vmin=0, vmax=1, aspect="equal", interpolation="nearest")
+    # Where there is no row, what lies below is seen: the paper, or a dark page.
+    seen = np.ma.masked_equal(shares, 0)
+    axes.imshow(seen, cmap=_CMAP, vmin=0, vmax=1, aspect="equal", interpolation="nearest")
     axes.set_xlabel("predicted class", color=MUTED, fontsize=11)
     axes.set_ylabel("true class", color=MUTED, fontsize=11)
     is_long = max(map(len, names)) > 3
