@@ -16,15 +16,16 @@ from gradstep.nn.metrics import (
     F1,
     R2,
     Accuracy,
+    BestTracker,
     MeanAbsoluteError,
     Metric,
     SubsetAccuracy,
     columns,
     parse_column,
-    r2,
     sign,
     value_text,
 )
+from gradstep.nn.r2 import r2
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(4, size=(2, 50))
@@ -100,6 +101,14 @@ def test_values_as_text() -> None:
     assert value_text("validation_r2", 0.98765) == "0.9877"
     assert value_text("test_mean_absolute_error", 1234.5) == "1.23e+03"
     assert value_text("train_loss", np.nan) == "\u2013"
+
+
+@pytest.mark.parametrize(("column", "values"), [("train_loss", [3, 2, 2, 1]), ("train_r2", [-3, -2, -2, -1])])
+def test_the_best_so_far_by_the_direction_of_the_metric(column: str, values: list[float]) -> None:
+    best = BestTracker(column)
+    assert [best.improves({column: value}) for value in values] == [True, True, False, True]
+    lazy = BestTracker(column, min_delta=1.5)
+    assert [lazy.improves({column: value}) for value in values] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-170, 1.0, 1e150, 1e300])

@@ -8,7 +8,7 @@ from sklearn.datasets import make_blobs
 
 import gradstep as gs
 import makers
-from gradstep.training.observers import BestTracker, EarlyStoppingState
+from gradstep.training.observers import EarlyStoppingState
 from gradstep.training.status import Status
 
 X, Y = make_blobs(n_samples=130, centers=4, n_features=3, cluster_std=1.5, random_state=3)
@@ -134,11 +134,3 @@ def test_statuses_say_how_a_training_ended():
         model.fit(X, Y)
     assert model.status_ is Status.DIVERGED
     assert model.set_params(learning_rate=0.1).fit(X, Y).status_ is Status.COMPLETED
-
-
-@pytest.mark.parametrize(("column", "values"), [("train_loss", [3, 2, 2, 1]), ("train_r2", [-3, -2, -2, -1])])
-def test_the_best_so_far_by_the_direction_of_the_metric(column: str, values: list[float]) -> None:
-    best = BestTracker(column)
-    assert [best.improves({column: value}) for value in values] == [True, True, False, True]
-    lazy = BestTracker(column, min_delta=1.5)
-    assert [lazy.improves({column: value}) for value in values] == [True, False, False, True]

@@ -10,7 +10,8 @@ from sklearn.base import RegressorMixin
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.validation import ValidationRows
-from gradstep.nn.metrics import Metrics, r2
+from gradstep.nn.metrics import Metrics
+from gradstep.nn.r2 import r2
 from gradstep.utils.busy import alone
 
 if TYPE_CHECKING:

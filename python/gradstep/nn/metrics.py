@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidParameterError
+from gradstep.nn.r2 import r2
 from gradstep.utils import text
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import Constraint
@@ -198,23 +199,6 @@ class R2(Metric):
         return r2(predictions, targets, weight)
 
 
-def r2(predictions: Array, targets: Array, weight: npt.ArrayLike | None = None) -> float:
-    """Return `r2_score` of scikit-learn of finite values (n,) or (n, k), of whatever unit.
-
-    >>> r2(np.array([1e-200, 2e-200]), np.array([1e-200, 3e-200]))
-    0.5
-    """
-    from sklearn.metrics import r2_score
-
-    # Near 1, so that no square leaves the range of floats.
-    exponents = -np.frexp(np.abs(targets).max(axis=0))[1]
-    with np.errstate(over="ignore"):
-        near, answers = np.ldexp(targets, exponents), np.ldexp(predictions, exponents)
-        if not np.isfinite(np.square(answers).sum()):
-            return -np.inf
-    return float(r2_score(near, answers, sample_weight=weight))
-
-
 @dataclass(frozen=True)
 class MeanAbsoluteError(Metric):
     """Mean over rows and outputs of ``|prediction - target|``, in the units of y.
@@ -394,3 +378,41 @@ COLUMN = Constraint(
     is_column,
     ("nonsense", "loss", "validation_seconds", "test_loss", 3, None),
 )
+
+
+@dataclass
+class BestTracker:
+    """The best value so far of a column, and how long ago it was.
+
+    Attributes
+    ----------
+    column : str
+        Of the history; its metric knows which way is better.
+    min_delta : float
+        An improvement is a change by more than this.
+    value : float, or None
+        With the sign that makes lower better; None before the first.
+    since : int
+        Evaluations since that one.
+
+    >>> best = BestTracker("train_accuracy")
+    >>> [best.improves({"train_accuracy": share}) for share in (0.5, 0.4, 0.6, 0.6)], best.since
+    ([True, False, True, False], 1)
+    """
+
+    column: str
+    min_delta: float = 0.0
+    value: float | None = None
+    since: int = 0
+
+    def __post_init__(self) -> None:
+        self._sign = sign(self.column)
+
+    def improves(self, row: Mapping[str, float]) -> bool:
+        """Handle an evaluation. Returns True when it is the best so far; the first number always is."""
+        value = self._sign * row[self.column]
+        if self.value is None or np.isnan(self.value) or value < self.value - self.min_delta:
+            self.value, self.since = value, 0
+            return True
+        self.since += 1
+        return False

@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.nn.early_stopping import EarlyStopping
-from gradstep.nn.metrics import sign
+from gradstep.nn.metrics import BestTracker
 from gradstep.nn.schedules import ReduceOnPlateau
-
-
-@dataclass
-class BestTracker:
-    """The best value so far of a column, and how long ago it was.
-
-    Attributes
-    ----------
-    column : str
-        Of the history; its metric knows which way is better.
-    min_delta : float
-        An improvement is a change by more than this.
-    value : float, or None
-        With the sign that makes lower better; None before the first.
-    since : int
-        Evaluations since that one.
-
-    >>> best = BestTracker("train_accuracy")
-    >>> [best.improves({"train_accuracy": share}) for share in (0.5, 0.4, 0.6, 0.6)], best.since
-    ([True, False, True, False], 1)
-    """
-
-    column: str
-    min_delta: float = 0.0
-    value: float | None = None
-    since: int = 0
-
-    def __post_init__(self) -> None:
-        self._sign = sign(self.column)
-
-    def improves(self, row: Mapping[str, float]) -> bool:
-        """Handle an evaluation. Returns True when it is the best so far; the first number always is."""
-        value = self._sign * row[self.column]
-        if self.value is None or np.isnan(self.value) or value < self.value - self.min_delta:
-            self.value, self.since = value, 0
-            return True
-        self.since += 1
-        return False
 
 
 @dataclass
