@@ -53,6 +53,7 @@ def _refusal(folder: Path, text: str | bytes, name: str = "a.csv", **given: Any)
         ("a.csv", TABLE.encode("utf-32")),
         ("a.csv", TABLE.encode("utf-8-sig")),
         ("a.csv", TABLE.replace("\n", "\r").encode()),
+        ("a.csv", ("sep=;\n" + TABLE.replace(",", ";")).encode()),
         ("a.csv", (TABLE + ",,\n , ,\n").encode()),
     ],
 )

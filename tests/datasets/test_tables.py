@@ -267,6 +267,7 @@ def test_csv_gives_back_every_number_exactly(tmp_path: Path, table: list[tuple[f
         ("a,,y\n1,2,3\n4,2,3\n", "column 2 of FILE must have a name in the first line"),
         ("a, a,y\n1,2,3\n", "the column names of FILE must be unique, got 'a' twice"),
         ("1.5,2,0\n1,2,1\n", "the first line of FILE must hold column names, got only numbers"),
+        ("a,b,y\n1,1,2,0\n2,1,2,1\n", "got 4; R leaves out the name of the first column, which is to be"),
         ("a,b,y\n1,2,0\n1,2\n", "row 2 of FILE must have 3 cells as the header has, got 2"),
         ("a,b,y\n1,2,0\n\n1,2,3,4\n", "row 2 of FILE must have 3 cells as the header has, got 4"),
         ("a,b,y\n1,2,0\n1,x,0\n", "row 2 of FILE must have a finite number in column 'b', got 'x'"),

@@ -183,8 +183,10 @@ def _blocks(frame: Frame) -> Iterator[list[list[str]]]:
     for count, (_, cells) in enumerate(rows):
         if len(cells) != width:
             whose = "the header" if frame.has_header else "the first row"
+            lacks = frame.has_header and count == 0 and len(cells) == width + 1
             raise InvalidDataError(
                 f"{where(count, frame)} must have {width} cells as {whose} has, got {len(cells)}"
+                + ("; R leaves out the name of the first column, which is to be added" if lacks else "")
             )
         if cells == first:
             raise InvalidDataError(f"{where(count, frame)} must be no header, but it repeats the first line")

@@ -79,11 +79,11 @@ def check_texts(reading: Reading, frame: Frame, categorical: Collection[int]) ->
         A column holds texts among numbers, dates, numbers that are written in another way, more different
         texts than categories have, or what its name is, as a row that was taken for names would.
     """
-    for place, words in reading.words.items():
-        name = frame.names[place]
-        if place in categorical or not name:
+    for i, place in enumerate(frame.places):
+        words, name = reading.words.get(place), frame.names[place]
+        if words is None or place in categorical or not name:
             continue
-        counted = Counted.of(reading.values[:, frame.places.index(place)], list(words))
+        counted = Counted.of(reading.values[:, i], list(words))
         if name in words and not frame.is_sure:
             raise InvalidDataError(
                 f"the first line of {frame.table.file} may be a row: {name!r} is also in a row below it; "

@@ -8,11 +8,13 @@ import csv
 import gzip
 import lzma
 import math
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +36,7 @@ SUFFIXES: dict[str, str | None] = {
 
 # A blank is one where nothing else is.
 _DELIMITERS, _BLANK = (",", ";", "\t", "|"), " "
+_SEPARATOR = re.compile(r'"?sep=(.)"?')
 # What a file may begin with, and the encoding that it tells.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -61,12 +64,15 @@ class TextTable:
     delimiter : str
     guessed : bool
         Whether the delimiter is other than the name of the file says, and nobody gave it.
+    skipped : int
+        Lines before the table, which tell a spreadsheet the delimiter.
     """
 
     file: Path
     encoding: str
     delimiter: str
     guessed: bool = False
+    skipped: int = 0
 
     @classmethod
     def of(cls, file: Path, encoding: str | None, delimiter: str | None) -> TextTable:
@@ -82,12 +88,15 @@ class TextTable:
         told = next((name for mark, name in _MARKS if start.startswith(mark)), None)
         if encoding is None or (told == "utf-8-sig" and codecs.lookup(encoding).name == "utf-8"):
             encoding = told or "utf-8"
+        sample = _sample(file, encoding)
+        if sample and (said := _SEPARATOR.fullmatch(sample[0].strip("\r\n"))):
+            return cls(file, encoding, delimiter or said[1], skipped=1)
         if delimiter is not None:
             return cls(file, encoding, delimiter)
         usual = SUFFIXES.get(suffix(file)) or ","
         if usual != ",":
             return cls(file, encoding, usual)
-        found = _delimiter(_sample(file, encoding), file)
+        found = _delimiter(sample, file)
         return cls(file, encoding, found, guessed=found != usual)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -105,7 +114,7 @@ class TextTable:
                 self._lines(stream), delimiter=self.delimiter, strict=True, skipinitialspace=True
             )
             try:
-                for cells in reader:
+                for cells in islice(reader, self.skipped, None):
                     if any(cells) and any(map(str.strip, cells)):
                         yield reader.line_num, cells
             except csv.Error as error:
