@@ -127,10 +127,22 @@ def test_words_of_scikit_learn_become_one_line(capsys, tmp_path):
     assert capsys.readouterr() == ("", "gradstep: error: Input X contains NaN.\n")
 
 
-def test_unwritable_folder(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert cli.main([*TRAIN, "--report", str(tmp_path / "report.html")]) == 2
-    assert "permission denied" in capsys.readouterr().err
+@pytest.mark.parametrize("protected", ["folder", "file"])
+def test_what_is_write_protected_is_told_before_any_work(capsys, tmp_path, monkeypatch, protected):
+    """A file that is replaced is written beside the old one, so that the folder counts, too."""
+    file = tmp_path / "report.html"
+    file.write_text("old")
+    place = tmp_path if protected == "folder" else file
+    monkeypatch.setattr(os, "access", lambda path, mode: path != place)
+    assert cli.main([*TRAIN, "--report", str(file)]) == 2
+    assert capsys.readouterr().err.endswith(f"cannot write {file}: {place} is write-protected\n")
+    assert file.read_text() == "old"
+
+
+def test_a_link_into_a_folder_that_is_gone(capsys, tmp_path):
+    (tmp_path / "link.html").symlink_to(tmp_path / "gone" / "report.html")
+    assert cli.main([*TRAIN, "--report", str(tmp_path / "link.html")]) == 2
+    assert f"there is no folder {tmp_path.resolve() / 'gone'}" in capsys.readouterr().err
 
 
 def test_error_of_the_system_is_one_line(capsys, monkeypatch):

@@ -315,10 +315,14 @@ def test_any_other_header_is_refused_or_makes_a_model_that_works(scratch, conten
         put(*path, to=data.draw(JSON))(header, arrays)
 
     scratch.write_bytes(forged(content, change))
+    tracemalloc.start()
     try:
         model = gs.Trainer.load(scratch)
     except CorruptFileError:
         return
+    finally:
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+        tracemalloc.stop()
     repr(model)
     assert model.set_params(backend="numpy", n_threads=None).predict_proba(X).shape == (150, 3)
     model.save(scratch)

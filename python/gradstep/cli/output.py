@@ -55,15 +55,17 @@ def check_writable(path: Path, option: str) -> None:
     """Raise before any work is done when the file of an option cannot be written, or is named for another."""
     if option in _ENDINGS:
         check_ending(path, _ENDINGS[option], option)
-    folder = path.parent
     if path.exists() and not path.is_file():
         raise InvalidParameterError(
             f"cannot write {path}: it is {'a folder' if path.is_dir() else 'no file'}"
         )
+    folder = path.parent if not path.is_symlink() else resolved(path).parent
     if not folder.is_dir():
         raise InvalidParameterError(f"cannot write {path}: there is no folder {folder}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise InvalidParameterError(f"cannot write {path}: permission denied")
+    # What is new is written beside the file that it replaces.
+    for place in (folder, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise InvalidParameterError(f"cannot write {path}: {place} is write-protected")
 
 
 def add_figure_options(parser: argparse._ActionsContainer) -> None:
