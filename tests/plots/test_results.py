@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gradstep import plots
 from gradstep.errors import InvalidParameterError
 from gradstep.plots import heat_maps, results, style
+from gradstep.search.cv_results import tabulate
 from gradstep.utils import text
 
 TABLE = {
@@ -271,6 +272,19 @@ class TestHeatMap:
         for written in figure.axes[0].texts:
             # A cell is 72 pixels wide at least, at 100 pixels per inch.
             assert written.get_window_extent().width < 60
+
+
+def test_scores_of_searches_over_folds_are_tables_too() -> None:
+    settings = [{"l2": 0.1, "hidden": (4,)}, {"l2": 0.01}, {"l2": 0.001}, {"l2": 1.0, "hidden": (4,)}]
+    scores = np.array([[0.5, 0.7], [0.8, 1.0], [0.3, 0.3], [0.2, 0.4]])
+    found = tabulate(settings, {"fit_time": scores}, {"score": scores})
+    figure = plots.over_parameter(found, "param_l2", "mean_test_score")
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("L2 strength λ", "mean test score")
+    assert figure.get_supxlabel() == "best mean test score: 0.9000 at 0.01"
+    # Who does not name a parameter has none.
+    (axes,) = plots.over_parameter(found, "param_hidden", "mean_test_score").axes
+    assert tick_names(axes) == ["4", "None"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ from gradstep.utils.printed_table import PrintedTable
 from gradstep.utils.table import Table
 
 SPECIAL = r"a_b & 50 % of $x^{2}$ ~ #1 \n | <b>*new*</b> `c` [d] \"e\""
-CELLS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12).map(str.strip)
+# Apostrophes and quotation marks are one in LaTeX.
+LETTERS = st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="'")
+CELLS = st.text(LETTERS, max_size=12).map(str.strip)
 
 
 class Cells(HTMLParser):
@@ -66,7 +68,7 @@ def from_latex(source: str) -> list[list[str]]:
         r"\textbackslash{}": "\\",
         r"\textasciitilde{}": "~",
         r"\textasciicircum{}": "^",
-        r"\textquotedbl{}": '"',
+        "''": '"',
         "$<$": "<",
         "$>$": ">",
         "$|$": "|",

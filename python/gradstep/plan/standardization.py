@@ -37,7 +37,7 @@ _RANGES = {
 _LEAST_SCALE = 2.0**-1064
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Standardization:
     """Per-feature mean and scale; a feature x enters a network as ``(x - mean) / scale``.
 
@@ -56,6 +56,9 @@ class Standardization:
             numbers = np.array(getattr(self, name), dtype=np.float64)
             numbers.flags.writeable = False
             object.__setattr__(self, name, numbers)
+
+    def __repr__(self) -> str:
+        return f"Standardization({len(self.mean)} features)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.mean, self.scale)

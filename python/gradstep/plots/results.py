@@ -28,6 +28,10 @@ _NAMES = {
 _UNITS = {"batch_size": "rows", "seconds": "s"}
 
 
+# How columns of scikit-learn's searches begin that are scores: of these more is better, whatever they are.
+_SCORES = ("mean_test_", "mean_train_")
+
+
 @dataclass(frozen=True)
 class Levels:
     """The different values of a column: numbers ascending, layer sizes by depth and then by size.
@@ -71,7 +75,9 @@ def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[st
                 f"`{role}` of {whose} must be a column of the table, got {name!r}; "
                 f"there are {', '.join(map(str, there)) or 'none'}"
             )
-        columns[name] = list(table[name])
+        column: Any = table[name]
+        # What is masked, as parameters that a setting does not name are, has no value.
+        columns[name] = column.tolist() if isinstance(column, np.ma.MaskedArray) else list(column)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InvalidParameterError(f"`table` of {whose} must have columns of one length, got {lengths}")
@@ -161,6 +167,8 @@ def is_share(column: str) -> bool:
 
 def higher_is_better(column: str) -> bool | None:
     """Return whether more of a column is better; None where nobody knows."""
+    if column.startswith(_SCORES):
+        return True
     metric = metric_of(column)
     return None if metric is None else metric.better == "higher"
 
@@ -189,12 +197,15 @@ def words(column: str) -> str:
 
     >>> words("validation_subset_accuracy"), words("l2"), words("min_rate")
     ('validation subset accuracy', 'L2 strength λ', 'min rate')
+    >>> words("param_l2"), words("mean_test_score")
+    ('L2 strength λ', 'mean test score')
     """
     split, _, name = column.partition("_")
     metric = metric_of(column)
     if metric is not None and metric.name == name and split in SPLIT_NAMES:
         return f"{SPLIT_NAMES[split]} {_title(metric)}"
-    return _NAMES.get(column, column.replace("_", " "))
+    name = column.removeprefix("param_")
+    return _NAMES.get(name, name.replace("_", " "))
 
 
 def _title(metric: type[Metric]) -> str:

@@ -19,7 +19,7 @@ _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     text.NOTHING: "--",
     text.GAP: "~",
     "±": r"$\pm$",
