@@ -34,7 +34,10 @@ def test_the_best_model_of_a_sweep_and_a_report(tmp_path, capsys):
     files = ["--save", str(tmp_path / "m"), "--report", str(tmp_path / "r.html")]
     assert cli.main(["sweep", "--data", data, "--param", "l2=0,0.1", "--folds", "3", *QUIET, *files]) == 0
     assert "categories, an input for each: plan (3)" in capsys.readouterr().out
-    assert "categories, an input for each: plan (3)" in (tmp_path / "r.html").read_text("utf-8")
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert (
+        "Target: left, the last column (--target names another). Categories, an input for each: plan" in page
+    )
     columns = gs.load_model(tmp_path / "m").result().fitted.schema.columns
     assert [column.name for column in columns] == ["age", "plan"]
     assert cli.main(["evaluate", str(tmp_path / "m"), data, "--json"]) == 0

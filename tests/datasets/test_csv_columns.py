@@ -151,7 +151,8 @@ def test_numbers_of_rows_are_told(tmp_path: Path) -> None:
     lines = [f"{1000 + 7 * n},{n % 5},{n % 2}\n" for n in range(30)]
     notes = _load(tmp_path, "customer,age,y\n" + "".join(lines)).notes
     expected = (
-        "another whole number in every row: customer; `ignore=customer` leaves out what only numbers the rows"
+        "a different whole number in every row: customer; "
+        "`ignore=customer` leaves out what only numbers the rows"
     )
     assert expected in notes
 

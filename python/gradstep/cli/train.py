@@ -232,8 +232,8 @@ def data_note(data: DataSet) -> str:
 
     counts = ", ".join(f"{count(len(rows))} {part}" for part, rows in data_options.parts(data).items())
     classes = f", {len(data.class_names)} classes" if data.class_names else ""
-    told = "".join(f"\n\n{note}" for note in data_options.notes(data))
-    return f"{count(data.train.X.shape[1])} inputs{classes}; rows: {counts}.{told}"
+    told = " ".join(f"{note[:1].upper()}{note[1:]}." for note in data_options.notes(data))
+    return f"{count(data.train.X.shape[1])} inputs{classes}; rows: {counts}.\n\n{told}"
 
 
 def _machine_readable(outcome: TrainingOutcome) -> dict[str, Any]:

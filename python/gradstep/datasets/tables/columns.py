@@ -183,7 +183,7 @@ def _is_empty(column: Array, words: Collection[str] | None) -> bool:
 
 
 def _is_counter(column: Array) -> bool:
-    """Whether a column has another whole number in every row."""
+    """Whether a column has a different whole number in every row."""
     head = column[:1000]
     for part in (head, column):
         whole = bool(np.isfinite(part).all() and (part == np.floor(part)).all())
@@ -212,7 +212,7 @@ def describe(cells: Cells, reading: Reading, frame: Frame) -> list[str]:
     ]
     if ids:
         notes.append(
-            f"another whole number in every row: {listed(ids)}; `ignore={ids[0]}` leaves out what only "
+            f"a different whole number in every row: {listed(ids)}; `ignore={ids[0]}` leaves out what only "
             "numbers the rows"
         )
     return notes
