@@ -7,9 +7,10 @@ import signal
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 
 import gradstep as gs
-from gradstep.errors import NoModelError
+from gradstep.errors import InvalidParameterError, NoModelError
 from sweep_cases import X, Y, trainer
 
 pytestmark = pytest.mark.usefixtures("python_own_handler")
@@ -51,7 +52,7 @@ def test_ctrl_c_while_models_are_scored_keeps_what_was_scored():
 
     def scorer(model, rows, labels):
         calls.append(len(rows))
-        if len(calls) == 3:
+        if len(calls) == 4:
             signal.raise_signal(signal.SIGINT)
         return model.score(rows, labels)
 
@@ -60,7 +61,8 @@ def test_ctrl_c_while_models_are_scored_keeps_what_was_scored():
         search.fit(X, Y)
     found = search.cv_results_
     whole = clone(search).set_params(scoring=None).fit(X, Y).cv_results_
-    assert len(calls) == 3
+    # One of them is before the work.
+    assert len(calls) == 4
     assert search.interrupted_
     for column in ("split0_test_score", "split1_test_score"):
         known = np.isfinite(found[column])
@@ -80,7 +82,7 @@ def test_what_a_scorer_must_not_be_blamed_for_is_raised(error, several):
 
     def scorer(model, rows, labels):
         calls.append(model)
-        if len(calls) > 2:
+        if len(calls) > 3:
             raise error
         return 0.5
 
@@ -116,3 +118,28 @@ def test_ctrl_c_while_the_best_is_trained_leaves_no_model():
     assert search.best_params_ == {"l2": 0.0}
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert not hasattr(search, "best_estimator_")
+
+
+def fails(model, rows, labels):
+    """Fail as a scorer does that is not for these models."""
+    raise LookupError("no such thing")
+
+
+@pytest.mark.parametrize("scoring", [fails, {"own": fails, "accuracy": "accuracy"}])
+def test_a_scorer_that_fails_in_every_fold_is_told_before_the_work(scoring):
+    seen = []
+    base = trainer(callbacks=(lambda model, row: seen.append(row),))
+    search = gs.FusedSearchCV(base, {"l2": [0.0, 1.0]}, cv=3, scoring=scoring, refit=False)
+    with pytest.raises(InvalidParameterError, match="tells nothing in any fold: LookupError: no such thing"):
+        search.fit(X, Y)
+    assert not seen
+    assert not hasattr(search, "trials_")
+
+
+def test_what_cannot_be_tried_is_searched_all_the_same():
+    rates = {"learning_rate": [1e38, 0.1]}
+    search = gs.FusedSearchCV(trainer(standardize=False, hidden=(3,)), rates, cv=3, scoring=fails)
+    failed = pytest.warns(UserWarning, match="scoring failed 3 times")
+    with pytest.warns(FitFailedWarning), failed, pytest.raises(NoModelError):
+        search.fit(X, Y)
+    assert search.trials_[1].status.is_complete

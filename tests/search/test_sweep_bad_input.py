@@ -54,7 +54,11 @@ CYCLIC = schedules.CyclicTriangular(0.01, 0.1, step_size=9)
             None,
             "trial 1 of Sweep has l2=0, learning_rate__high=0.001: `high` of CyclicTriangular must be >= low",
         ),
-        ({"early_stopping": [gs.EarlyStopping()]}, None, "trial 0 of Sweep .* monitors validation_loss"),
+        (
+            {"early_stopping": [gs.EarlyStopping("validation_loss")]},
+            None,
+            "trial 0 of Sweep .* monitors validation_loss",
+        ),
         (
             {"l2": scipy.stats.loguniform},
             3,
@@ -121,7 +125,7 @@ def test_bad_distributions(make, message):
     "parameters, settings, message",
     [
         (
-            {"pruner": gs.SuccessiveHalving()},
+            {"pruner": gs.SuccessiveHalving(metric="validation_loss")},
             {},
             "`pruner` of Sweep is by validation_loss, which needs validation rows",
         ),

@@ -29,6 +29,7 @@ from gradstep.search.groups import Limits
 from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
+from gradstep.search.rehearsal import rehearse
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit, index_by
 from gradstep.search.spaces import MOST_TRIALS
@@ -209,7 +210,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         Raises
         ------
         InvalidParameterError
-            A parameter breaks its constraint, or a setting has a value that the estimator refuses.
+            A parameter breaks its constraint, a setting has a value that the estimator refuses, or `scoring`
+            fails in every fold for a model that is hardly trained, which is tried before the work.
         InvalidDataError
             The rows cannot be used, or those of a fold.
         NoModelError
@@ -236,6 +238,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         sources = read_sources(base, made, (X, y, sample_weight), pairs, whose)
         for rows in sources:
             trials.check_images(made, rows.d, _OWNER)
+        rehearse(self._scorers.measure, steps.configured(base, tried[0], _OWNER), pairs, (X, y))
         self.n_splits_ = len(pairs)
         run = run_trials(
             made,
