@@ -229,7 +229,7 @@ def test_bad_parameters(name, value):
         ({"param_grid": {"l2": [0, -1]}}, "`l2` of Trainer must be >= 0, got -1"),
         ({"cv": 1}, "`cv` of FusedSearchCV must be an int >= 2, a splitter or pairs of row numbers"),
         ({"cv": "five"}, "`cv` of FusedSearchCV must be an int >= 2"),
-        ({"scoring": "acuracy"}, "`scoring` of FusedSearchCV: "),
+        ({"scoring": "acuracy"}, "`scoring` of FusedSearchCV "),
         (
             {"scoring": ["accuracy"]},
             "`refit` of FusedSearchCV must be False, a callable or one of the scorers",

@@ -158,11 +158,9 @@ def test_bad_rows():
     ):
         sweep.fit(X[:2], [0, 1])
     for weight in (np.ones(66), np.ones(5), np.ones((67, 1))):
-        with pytest.raises(InvalidDataError, match=r"sample_weight of Trainer.fit must have shape \(67,\)"):
+        with pytest.raises(InvalidDataError, match=r"sample_weight of Sweep.fit must have shape \(67,\)"):
             sweep.fit(X, Y, weight)
-    with pytest.raises(
-        InvalidDataError, match=r"sample_weight of Trainer.fit must be numbers, got 'balanced'"
-    ):
+    with pytest.raises(InvalidDataError, match=r"sample_weight of Sweep.fit must be numbers, got 'balanced'"):
         sweep.fit(X, Y, "balanced")
     with pytest.raises(InvalidDataError, match=r"Sweep.fit requires y to be passed, but the target"):
         sweep.fit(X, None)
@@ -178,7 +176,7 @@ def test_bad_rows():
         sweep.fit(X, np.where(Y == 0, np.nan, Y))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         sweep.fit(X, X[:, 0])
-    with pytest.raises(InvalidDataError, match=r"y of Trainer.fit must have two classes or more"):
+    with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must have two classes or more"):
         sweep.fit(X, np.zeros(67))
     with pytest.raises(ValueError, match="Unknown label type"):
         sweep.fit(X, np.array([1, "a", *Y[2:]], dtype=object))
@@ -187,7 +185,7 @@ def test_bad_rows():
             InvalidParameterError, match="`folds` of Sweep must be an int >= 2, a splitter or"
         ):
             gs.Sweep(trainer(), {"l2": [0.0]}, folds=folds).fit(X, Y)
-    with pytest.raises(InvalidDataError, match=r"eval_set of Trainer.fit must be a pair"):
+    with pytest.raises(InvalidDataError, match=r"eval_set of Sweep.fit must be a pair"):
         sweep.fit(X, Y, eval_set=X)
     with pytest.raises(
         InvalidParameterError, match="`folds` of Sweep must be None where an eval_set is given, got 3"

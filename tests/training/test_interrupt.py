@@ -315,6 +315,19 @@ def test_the_second_of_two_presses_ends_a_loop_over_fits(monkeypatch, seconds, e
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.filterwarnings("ignore:training interrupted")
+def test_two_presses_in_two_programs_end_no_loop(monkeypatch):
+    clock = Clock(monkeypatch)
+    program = compile("interrupted.append(run(clock, 0.5).interrupted_)", "elsewhere.py", "exec")
+    interrupted = []
+    for _ in range(2):
+        exec(
+            program,
+            {"run": lambda *given: press_in_a_fit(*given), "clock": clock, "interrupted": interrupted},
+        )
+    assert interrupted == [True, True]
+
+
 def test_a_press_that_ended_nothing_is_no_first_one(monkeypatch):
     clock = Clock(monkeypatch)
     press = (lambda model, row: signal.raise_signal(signal.SIGINT),)

@@ -202,7 +202,10 @@ def plain_errors() -> Iterator[None]:
     """Turn scikit-learn's own words about X or y, paragraphs of advice, into one line."""
     try:
         yield
-    except GradstepError:
+    except GradstepError as error:
+        if type(error.__cause__) is ValueError and isinstance(error, InvalidDataError):
+            # The number of a row among those dealt out says nothing of the file.
+            raise InvalidDataError(str(error.__cause__).partition("\n")[0]) from error
         raise
     except ValueError as error:
         raise InvalidDataError(str(error).partition("\n")[0]) from error

@@ -16,6 +16,7 @@ from gradstep.datasets.images import CHANNELS, ImageShape, as_rows
 from gradstep.datasets.sets import TASK, DataSet, Rows, class_names, existing_file, held_out, split
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import FLAG, NONE, WHOLE, at_least, check, either
+from gradstep.utils.names import known_parameters
 from gradstep.utils.text import printable
 
 _INT64 = np.iinfo(np.int64)
@@ -27,6 +28,7 @@ _TRAINED_AS_THEY_LIE = {np.dtype(kind).str for kind in ("uint8", "float32", "flo
 _TELLING = 20
 
 
+@known_parameters
 def load_npz(
     path: str | os.PathLike[str],
     X: str = "X",
@@ -114,6 +116,7 @@ def load_npz(
     return DataSet(printable(file.stem), *parts, class_names(rows.y), names, reading.notes)
 
 
+@known_parameters
 def load_npy(
     X: str | os.PathLike[str],
     y: str | os.PathLike[str],

@@ -27,12 +27,14 @@ from gradstep.datasets.sets import DataSet, Rows, as_path, held_out
 from gradstep.errors import DatasetNotFoundError, InvalidParameterError
 from gradstep.utils.constraints import FLAG, check
 from gradstep.utils.files import expanded
+from gradstep.utils.names import known_parameters
 
 _OWNER = "load_cifar10"
 _Images = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 _BatchReader = Callable[[str], _Images]
 
 
+@known_parameters
 def load_cifar10(
     path: str | os.PathLike[str] | None = None,
     *,

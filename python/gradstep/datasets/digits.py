@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gradstep.datasets.sets import DataSet, Rows, split
+from gradstep.utils.names import known_parameters
 
 
+@known_parameters
 def load_digits(
     *, validation: float | None = 0.15, test: float | None = 0.15, random_state: int | None = 0
 ) -> DataSet:

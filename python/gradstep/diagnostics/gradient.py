@@ -11,10 +11,12 @@ from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_weight, read_targets
 from gradstep.utils import threads
 from gradstep.utils.constraints import check, instance
+from gradstep.utils.names import known_parameters
 
 _OWNER = "gradient"
 
 
+@known_parameters
 def gradient(
     trainer: BaseTrainer, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
 ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:

@@ -17,6 +17,8 @@ from gradstep.training.loop import TrainingLoop
 from gradstep.training.setup import make_job
 from gradstep.utils import text
 from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, check, instance
+from gradstep.utils.names import known_parameters
+from gradstep.utils.retell import FITS, in_words_of
 from gradstep.utils.table import Table
 
 # At most so many points, and the multiple of the lowest loss so far after which no rate will do.
@@ -58,6 +60,8 @@ class RangeTest(Table):
         return f"RangeTest({self.n_rows} points; rates {low} to {high}, lowest loss {lowest})"
 
 
+@known_parameters
+@in_words_of("learning_rate_range_test", *FITS)
 def learning_rate_range_test(
     trainer: BaseTrainer,
     X: npt.ArrayLike,

@@ -19,8 +19,10 @@ from gradstep.plan.settings import TRAINER
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.constraints import WHOLE, at_least, check, either, instance, sequence_of
+from gradstep.utils.names import known_parameters
 from gradstep.utils.printed_table import PrintedTable
 from gradstep.utils.progress import counter, make_console
+from gradstep.utils.retell import FITS, in_words_of
 from gradstep.utils.table import Table, cell
 
 _OWNER = "repeat"
@@ -89,6 +91,8 @@ class Repeats(Table):
         return f"Repeats({len(self.trainers)} seeds, {int(self.complete.sum())} complete)"
 
 
+@known_parameters
+@in_words_of("repeat", *FITS)
 def repeat(
     trainer: BaseTrainer,
     X: npt.ArrayLike,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping, Sized
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,13 @@ from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Targets
 from gradstep.training.rows import ReadRows
+from gradstep.utils import text
 from gradstep.utils.pieces import pieces
 
 Array = npt.NDArray[Any]
+
+# How errors of scikit-learn about values of X begin; its advice, and the array, follow in more lines.
+_OF_VALUES = ("Complex data", "could not convert string", "dtype='numeric'")
 
 # Elements of X from which on checks cost less than what they check is for.
 _FEW = 100_000
@@ -77,8 +81,8 @@ def _read_held_out(reader: BaseEstimator, given: ValidationRows, vocabulary: Tar
     try:
         rows = _checked(reader, given.X, f"{X_name} of {given.whose}", reset=False)
     except (TypeError, ValueError) as error:
-        text = str(error)
-        raise InvalidDataError(text if given.whose in text else f"{given.whose}: {text}") from error
+        said = str(error)
+        raise InvalidDataError(said if given.whose in said else f"{given.whose}: {said}") from error
     encoded = vocabulary.encode(given.y, f"{y_name} of {given.whose}")
     check_lengths(rows, encoded, given.whose, X_name, y_name)
     weight = check_weight(given.sample_weight, len(rows), given.whose, weight_name)
@@ -104,16 +108,53 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
             f"or let the step before make dense rows, as OneHotEncoder(sparse_output=False) and "
             f"ColumnTransformer(sparse_threshold=0) do"
         )
-    checked: Array = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
-    _check_finite(estimator, checked)
+    check_axes(X, whose)
+    try:
+        checked: Array = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
+    except OverflowError as error:
+        raise InvalidDataError(f"{whose} has a number beyond floats, which end at 1.8e308") from error
+    except ValueError as error:
+        said = str(error).partition("\n")[0]
+        if not said.startswith(_OF_VALUES):
+            raise
+        raise InvalidDataError(f"{whose}: {said}") from error
+    if checked.dtype.kind not in "biuf":
+        raise InvalidDataError(f"{whose}: X must hold real numbers, got dtype {checked.dtype}")
+    _check_finite(checked, whose)
     return checked
 
 
-def _check_finite(estimator: BaseEstimator, X: Array) -> None:
-    """Raise scikit-learn's ValueError where X is not finite; its own check may copy X, so it gets pieces."""
-    if X.dtype.kind == "f":
-        for part in pieces(len(X), 8 * X.shape[1]):
-            assert_all_finite(X[part], estimator_name=type(estimator).__name__, input_name="X")
+def check_axes(X: Any, whose: str) -> None:
+    """Raise InvalidDataError where X is one row, or has more axes than two; scikit-learn prints it all."""
+    shape = getattr(X, "shape", None)
+    if shape is None and isinstance(X, (list, tuple)) and X and isinstance(X[0], Real):
+        shape = (len(X),)
+    if not isinstance(shape, tuple) or len(shape) in (0, 2):
+        return
+    if len(shape) == 1:
+        raise InvalidDataError(
+            f"{whose}: Expected 2D array, got 1D array of shape {shape}. Reshape your data: "
+            f"X.reshape(1, -1) for one row, X.reshape(-1, 1) for one feature"
+        )
+    raise InvalidDataError(
+        f"{whose}: Expected 2D array, Found array with dim {len(shape)}, of shape {shape}. "
+        f"Reshape your data: X.reshape(len(X), -1)"
+    )
+
+
+def _check_finite(X: Array, whose: str) -> None:
+    """Raise InvalidDataError where X is not finite; scikit-learn's check may copy X, so it gets pieces."""
+    if X.dtype.kind != "f":
+        return
+    for part in pieces(len(X), 8 * X.shape[1]):
+        try:
+            assert_all_finite(X[part], input_name="X")
+        except ValueError as error:
+            row, column = np.argwhere(~np.isfinite(X[part]))[0].tolist()
+            said = str(error).partition("\n")[0]
+            raise InvalidDataError(
+                f"{whose}: {said} The first is in row {part.start + row}, column {column}."
+            ) from error
 
 
 def rows_to_predict(estimator: BaseEstimator, X: Any) -> Array:
@@ -145,8 +186,8 @@ def check_weight(
     whose = f"{name} of {whose} must"
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{whose} be numbers, got {reprlib.repr(sample_weight)}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise InvalidDataError(f"{whose} be numbers, got {text.given(sample_weight)}") from error
     if weight.shape != (n,):
         raise InvalidDataError(f"{whose} have shape {(n,)}, that of y, got {weight.shape}")
     bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))

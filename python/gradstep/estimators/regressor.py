@@ -13,6 +13,7 @@ from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.nn.r2 import r2
 from gradstep.utils.busy import alone
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,6 +201,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    @known_parameters
     @alone
     def fit(
         self,

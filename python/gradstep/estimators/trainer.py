@@ -14,6 +14,7 @@ from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
 from gradstep.training.fitted import Fitted
 from gradstep.utils.busy import alone
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,6 +207,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    @known_parameters
     @alone
     def fit(
         self,

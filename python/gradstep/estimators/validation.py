@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from gradstep.datasets.sets import Rows
 from gradstep.errors import InvalidDataError
+from gradstep.utils import text
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def _words(given: Any) -> str:
     if isinstance(given, (tuple, list)) and given and _are_several(given):
         return f"{len(given)} sets"
     if isinstance(given, (tuple, list)):
-        return f"{type(given).__name__} of {len(given)}: {reprlib.repr(given)}"
+        return f"{type(given).__name__} of {len(given)}: {text.given(given)}"
     if isinstance(given, np.ndarray):
         return f"array of shape {given.shape}"
-    return reprlib.repr(given)
+    return text.given(given)

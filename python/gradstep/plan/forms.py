@@ -6,7 +6,6 @@ column (n, 1) of labels is one label a row, which scikit-learn's DataConversionW
 
 from __future__ import annotations
 
-import reprlib
 from numbers import Number
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from sklearn.utils import column_or_1d
 
 from gradstep.errors import InvalidDataError
+from gradstep.utils import text
 
 Array = npt.NDArray[Any]
 
@@ -61,8 +61,8 @@ def indicators(y: Any, whose: str) -> npt.NDArray[np.float64]:
     wanted = f"{whose} must be an indicator matrix (n, k) of 0 and 1"
     try:
         values = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{wanted}, got {reprlib.repr(y)}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise InvalidDataError(f"{wanted}, got {text.given(y)}") from error
     if values.ndim != 2 or values.shape[1] == 0:
         raise InvalidDataError(f"{wanted}, got shape {values.shape}; labels (n,) are for loss='softmax'")
     wrong = np.argwhere((values != 0) & (values != 1))
@@ -87,8 +87,8 @@ def values(y: Any, whose: str, least: float) -> npt.NDArray[np.float64]:
         if given.dtype == object and any(isinstance(item, (str, bytes)) for item in given.flat):
             raise TypeError("strings among them")
         real = given.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{whose} must be real numbers, got {reprlib.repr(y)}: {error}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise InvalidDataError(f"{whose} must be real numbers, got {text.given(y)}: {error}") from error
     if real.ndim not in (1, 2) or real.shape[-1] == 0:
         raise InvalidDataError(f"{whose} must have shape (n,) or (n, k), got {real.shape}")
     for wrong, wanted in ((~np.isfinite(real), "finite and contain no NaN"), (real < least, f">= {least:g}")):
@@ -120,8 +120,8 @@ def plain(y: Any, takes: str, whose: str) -> Any:
 def _array(y: Any, whose: str) -> Array:
     try:
         given = np.asarray(y)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{whose} must be one label a row, got {reprlib.repr(y)}: {error}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise InvalidDataError(f"{whose} must be one label a row, got {text.given(y)}: {error}") from error
     # scikit-learn knows nothing of NumPy's strings of variable length.
     return given.astype(object) if given.dtype.kind == "T" else given
 

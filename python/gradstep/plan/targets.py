@@ -6,7 +6,6 @@ decodes what a model answers.
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from gradstep.errors import InvalidDataError
 from gradstep.nn.losses import Loss
 from gradstep.plan import forms
 from gradstep.plan.standardization import Standardization
+from gradstep.utils import text
 
 Array = npt.NDArray[Any]
 Weight = npt.NDArray[np.float64] | None
@@ -129,8 +129,8 @@ class Labels(Targets):
         unseen = [label for label in labels.tolist() if label not in known]
         if unseen:
             raise InvalidDataError(
-                f"{whose} must have only labels that Trainer.fit has seen, got {reprlib.repr(unseen)}; "
-                f"seen: {reprlib.repr(self.classes.tolist())}"
+                f"{whose} must have only labels that Trainer.fit has seen, got {text.given(unseen)}; "
+                f"seen: {text.given(self.classes.tolist())}"
             )
         indices = np.array([known[label] for label in labels.tolist()], dtype=np.int32)
         encoded: Array = indices[inverse]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from gradstep.plots.histories import DASHES, MeanHistory, histories, line_colour
 from gradstep.plots.panels import Panel, View, apart, draw_panel, lines, panel_columns, panels
 from gradstep.plots.style import MUTED, add_legend, add_title, legend_height, separate_rows, size
 from gradstep.training.history import History
+from gradstep.utils import text
 from gradstep.utils.constraints import FLAG, NONE, check, either, one_of
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _named(best: object, runs: list[str]) -> list[str]:
     names: list[Any] = list(best) if isinstance(best, Iterable) and not isinstance(best, str) else [best]
     if any(name not in runs for name in names):
         raise InvalidParameterError(
-            f"`best` of curves must be a name, or several, of the runs {reprlib.repr(runs)}, got {best!r}"
+            f"`best` of curves must be a name, or several, of the runs {text.given(runs)}, got {best!r}"
         )
     return names
 

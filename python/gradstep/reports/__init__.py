@@ -16,6 +16,7 @@ from gradstep.nn.metrics import Metrics
 from gradstep.reports import page, searches, trainings
 from gradstep.reports.gallery import Gallery, checked_folder
 from gradstep.reports.runs import Images, collect
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
+@known_parameters
 def report(
     trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep,
     path: str | os.PathLike[str],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from gradstep.errors import InvalidParameterError
 from gradstep.search.spaces import MOST_TRIALS, check_count
+from gradstep.utils import text
 
 _OWNER = "FusedSearchCV"
 _DRAWN = 10
@@ -34,14 +34,14 @@ def candidates(
     if (param_grid is None) == (param_distributions is None):
         raise InvalidParameterError(
             f"{_OWNER} needs one of `param_grid` and `param_distributions`, got "
-            f"{reprlib.repr(param_grid)} and {reprlib.repr(param_distributions)}"
+            f"{text.given(param_grid)} and {text.given(param_distributions)}"
         )
     name = "param_distributions" if param_grid is None else "param_grid"
     space = param_distributions if param_grid is None else param_grid
     dicts = [space] if isinstance(space, Mapping) else list(space) if isinstance(space, Iterable) else []
     if not dicts or not all(isinstance(part, Mapping) for part in dicts):
         raise InvalidParameterError(
-            f"`{name}` of {_OWNER} must be a dict or a list of dicts, got {reprlib.repr(space)}"
+            f"`{name}` of {_OWNER} must be a dict or a list of dicts, got {text.given(space)}"
         )
     is_drawn = any(hasattr(values, "rvs") for part in dicts for values in part.values())
     try:

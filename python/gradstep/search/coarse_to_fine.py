@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ from gradstep.utils.constraints import (
     check,
     sequence_of,
 )
+from gradstep.utils.names import raise_unknown_parameter
+from gradstep.utils.retell import FITS, in_words_of
 
 _OWNER = "coarse_to_fine"
 
@@ -93,6 +96,7 @@ class Refinement:
         return self.best_sweep_.best_trainer_
 
 
+@in_words_of(_OWNER, "Sweep.fit", *FITS)
 def coarse_to_fine(
     trainer: BaseTrainer,
     space: Mapping[str, Any],
@@ -174,6 +178,10 @@ def _check(trainer: Any, space: Any, rounds: Any, options: Mapping[str, Any]) ->
             f"`n_trials` of {_OWNER} must be left out, since `rounds` says how many, "
             f"got {options['n_trials']!r}"
         )
+    known = inspect.signature(Sweep).parameters
+    for name in options:
+        if name not in known:
+            raise_unknown_parameter(_OWNER, name, ["rounds", *known])
     check(_OWNER, "trainer", trainer, SWEEP["trainer"])
     if not isinstance(space, Mapping) or not any(isinstance(of, NARROWED) for of in space.values()):
         raise InvalidParameterError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from sklearn.utils import indexable
 
 from gradstep.errors import InvalidDataError
 from gradstep.estimators.base import BaseTrainer
-from gradstep.estimators.reading import check_lengths, read_rows
+from gradstep.estimators.reading import check_axes, check_lengths, read_rows
 from gradstep.plan import forms
 from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
@@ -22,6 +21,7 @@ from gradstep.search.tasks import GroupTask
 from gradstep.search.transformed import Readings, Transformed
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
+from gradstep.utils import text
 from gradstep.utils.hold_out import hold_out_rows
 
 # What is to be read, and by whom: X, y, sample_weight and eval_set.
@@ -192,7 +192,8 @@ def rows_of(X: Any, y: Any, whose: str, kinds: Collection[str] = ()) -> tuple[An
         raise InvalidDataError(f"{whose} requires y to be passed, but the target y is None")
     for name, value in (("X", X), ("y", y)):
         if value is None or isinstance(value, (str, bytes)):
-            raise InvalidDataError(f"{name} of {whose} must be an array, got {reprlib.repr(value)}")
+            raise InvalidDataError(f"{name} of {whose} must be an array, got {text.given(value)}")
+    check_axes(X, f"X of {whose}")
     check_lengths(X, y, whose)
     try:
         X, y = indexable(X, y)

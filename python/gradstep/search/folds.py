@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from sklearn.model_selection import check_cv
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.utils import text
 
 Index = npt.NDArray[np.int32]
 
@@ -63,7 +63,7 @@ def pairs_of(
     except (TypeError, ValueError, IndexError) as error:
         raise InvalidParameterError(
             f"{whose} must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
-            f"got {reprlib.repr(folds)}: {error}"
+            f"got {text.given(folds)}: {error}"
         ) from error
 
 

@@ -38,7 +38,8 @@ from gradstep.training.history import History
 from gradstep.utils import interrupt
 from gradstep.utils.busy import alone
 from gradstep.utils.constraints import check
-from gradstep.utils.names import KnownParameters
+from gradstep.utils.names import KnownParameters, known_parameters
+from gradstep.utils.retell import FITS, in_words_of
 from gradstep.utils.warn import warn
 
 _OWNER = "FusedSearchCV"
@@ -176,7 +177,9 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.max_trials = max_trials
         self.max_memory = max_memory
 
+    @known_parameters
     @alone
+    @in_words_of("FusedSearchCV.fit", *FITS)
     def fit(
         self,
         X: npt.ArrayLike,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.names import hint
 
 _OWNER = "FusedSearchCV"
 
@@ -38,6 +39,7 @@ class Scorers:
         InvalidParameterError
             It stands for none.
         """
+        _check_names(scoring)
         try:
             measure = check_scoring(estimator, scoring, raise_exc=raises)
             if not isinstance(scoring, (list, tuple, set, dict)):
@@ -56,6 +58,20 @@ class Scorers:
     def are_several(self) -> bool:
         """Whether they have names."""
         return isinstance(self.shown, dict)
+
+
+def _check_names(scoring: Any) -> None:
+    """Raise InvalidParameterError for the name of a scorer that scikit-learn does not have."""
+    known = get_scorer_names()
+    given = (
+        scoring.values() if isinstance(scoring, dict) else [scoring] if isinstance(scoring, str) else scoring
+    )
+    for name in given if isinstance(given, Iterable) else ():
+        if isinstance(name, str) and name not in known:
+            said = hint(name, known) or "sklearn.metrics.get_scorer_names() tells them"
+            raise InvalidParameterError(
+                f"`scoring` of {_OWNER} must be a scorer of scikit-learn or a callable, got {name!r}; {said}"
+            )
 
 
 def check_refit(refit: Any, names: Sequence[str]) -> None:

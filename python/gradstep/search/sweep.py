@@ -28,7 +28,8 @@ from gradstep.training.history import History
 from gradstep.training.status import Status
 from gradstep.utils.busy import alone
 from gradstep.utils.constraints import WHOLE, at_least, check
-from gradstep.utils.names import KnownParameters
+from gradstep.utils.names import KnownParameters, known_parameters
+from gradstep.utils.retell import FITS, in_words_of
 
 
 class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
@@ -160,7 +161,9 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @known_parameters
     @alone
+    @in_words_of("Sweep.fit", *FITS)
     def fit(
         self,
         X: npt.ArrayLike,

@@ -25,6 +25,7 @@ from gradstep.training.progress import FitLines
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
 from gradstep.utils.progress import make_console
+from gradstep.utils.text import given
 
 # What is true of a trial when it is true of one of its folds, first things first.
 _ORDER = (
@@ -335,5 +336,5 @@ def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]
     try:
         yield
     except InvalidParameterError as error:
-        words = ", ".join(f"{name}={value!r}" for name, value in params.items())
+        words = ", ".join(f"{name}={given(value)}" for name, value in params.items())
         raise InvalidParameterError(f"trial {number} of {whose} has {words}: {error}") from error

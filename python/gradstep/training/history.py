@@ -60,7 +60,10 @@ class History(Tabular):
         names = self.keys()
         if set(given) != set(names):
             raise InvalidDataError(f"the columns of a History must be {names}, got {tuple(given)}")
-        arrays = [np.asarray(given[name], dtype=np.float64) for name in names]
+        try:
+            arrays = [np.asarray(given[name], dtype=np.float64) for name in names]
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise InvalidDataError(f"the columns of a History must be numbers: {error}") from error
         if any(array.shape != (arrays[0].size,) for array in arrays):
             shapes = {name: array.shape for name, array in zip(names, arrays, strict=True)}
             raise InvalidDataError(f"the columns of a History must have one length, got {shapes}")

@@ -5,7 +5,7 @@ once. Whoever trains many times in a row does so in one block around all of it: 
 interrupt, so that one press ends the whole and nothing that was done is lost. Loops that know nothing of
 this are of two kinds. Those of other libraries that are known to be loops get a KeyboardInterrupt as soon as
 the training that was stopped has put its model in place. In any other one the second of two presses within a
-second raises, whichever training it meets.
+second raises, whichever training of the same loop it meets.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ _LOOPS = (
 )
 
 
+# What may stand between a training and whoever asked for it.
+_PASSED = ("contextlib", "gradstep", "sklearn")
+
+
 class Interrupt:
     """Whether Ctrl-C was pressed; an instance is a backend's ``should_stop``.
 
@@ -51,14 +55,16 @@ class Interrupt:
     """
 
     # Of the main thread, which alone gets signals: the block that is in charge, and when a press last ended
-    # the training of one.
+    # the training of one, and for whom.
     _in_charge: Interrupt | None = None
     _obeyed_at = -float("inf")
+    _obeyed_for: FrameType | None = None
 
     def __init__(self) -> None:
         self.requested = False
         self._pressed_at = 0.0
         self._was_obeyed = False
+        self._caller: FrameType | None = None
 
     def __call__(self) -> bool:
         """Return whether training should stop."""
@@ -68,7 +74,10 @@ class Interrupt:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take the signal: note the first, raise KeyboardInterrupt at any further one."""
         now = time.monotonic()
-        if self.requested or AGAIN[0] <= now - Interrupt._obeyed_at <= AGAIN[1]:
+        is_again = AGAIN[0] <= now - Interrupt._obeyed_at <= AGAIN[1] and (
+            self._caller is Interrupt._obeyed_for
+        )
+        if self.requested or is_again:
             # Here and not where the block ends: this exception may come between any two lines of that.
             self.hand_back()
             raise KeyboardInterrupt
@@ -82,6 +91,9 @@ class Interrupt:
 
     def take_over(self) -> None:
         """Put this in place of Python's own handler."""
+        if time.monotonic() - Interrupt._obeyed_at > AGAIN[1]:
+            Interrupt.forget()
+        self._caller = _loop_of_caller()
         Interrupt._in_charge = self
         signal.signal(signal.SIGINT, self.handle)
 
@@ -96,7 +108,7 @@ class Interrupt:
         if self.requested and _is_inside_a_loop():
             raise KeyboardInterrupt
         if self._was_obeyed:
-            Interrupt._obeyed_at = self._pressed_at
+            Interrupt._obeyed_at, Interrupt._obeyed_for = self._pressed_at, self._caller
 
     @classmethod
     def in_charge(cls) -> Interrupt | None:
@@ -106,7 +118,7 @@ class Interrupt:
     @classmethod
     def forget(cls) -> None:
         """Forget that a press has ended a training: the next one is a first one."""
-        cls._obeyed_at = -float("inf")
+        cls._obeyed_at, cls._obeyed_for = -float("inf"), None
 
 
 @contextmanager
@@ -134,10 +146,28 @@ def deferred() -> Iterator[Interrupt]:
 
 def _is_inside_a_loop() -> bool:
     """Whether one of the callers is a library that calls `fit` many times."""
+    return any(_is_of(frame, _LOOPS) for frame in _frames())
+
+
+def _loop_of_caller() -> FrameType | None:
+    """Return where a loop would be: the outermost of the callers that are next to each other in one file."""
+    found: FrameType | None = None
+    for frame in _frames():
+        if found is None and _is_of(frame, _PASSED):
+            continue
+        if found is not None and frame.f_code.co_filename != found.f_code.co_filename:
+            break
+        found = frame
+    return found
+
+
+def _frames() -> Iterator[FrameType]:
     frame = inspect.currentframe()
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if any(module == name or module.startswith(f"{name}.") for name in _LOOPS):
-            return True
+        yield frame
         frame = frame.f_back
-    return False
+
+
+def _is_of(frame: FrameType, modules: tuple[str, ...]) -> bool:
+    name = str(frame.f_globals.get("__name__", ""))
+    return any(name == module or name.startswith(f"{module}.") for module in modules)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from gradstep.errors import InvalidParameterError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Names that mean the same here, in scikit-learn, PyTorch, Keras, XGBoost and the like. Which of a row is the
 # right one says the object that is asked: only names that it has are ever suggested.
@@ -88,6 +92,9 @@ _SAME: tuple[tuple[str, ...], ...] = (
     ("keep_trainers", "keep_models"),
     ("seeds", "n_seeds", "n_repeats", "repeats", "runs", "n_runs", "random_state", "n_times"),
     ("test_set", "test_data", "test"),
+    ("delimiter", "sep", "separator", "delim"),
+    ("categorical", "categorical_features", "cat_features", "categories"),
+    ("target", "label", "label_column", "target_column", "y_column"),
     ("tolerance", "tol", "atol", "rtol"),
     ("step", "eps", "h", "delta"),
     ("verbose", "verbosity", "silent", "quiet"),
@@ -203,6 +210,30 @@ def module_getattr(owner: str, known: Collection[str]) -> Callable[[str], Any]:
         raise missing_attribute(owner, name, () if name.startswith("_") else known)
 
     return __getattr__
+
+
+def known_parameters(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function tell what was meant by a name that it does not know; the error stays a TypeError."""
+    names = list(inspect.signature(function).parameters)
+    owner = function.__qualname__
+
+    @functools.wraps(function)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in names:
+                _raise_unknown_name(owner, name, [own for own in names if own != "self"], args)
+        return function(*args, **kwargs)
+
+    return asked
+
+
+def _raise_unknown_name(owner: str, name: str, names: Collection[str], args: Sequence[Any]) -> NoReturn:
+    """Raise InvalidParameterError; of a method, say where its object has a parameter of that name."""
+    of_object = _parameters(type(args[0]))[0] if args and "." in owner else ()  # type: ignore[arg-type]
+    if of_object and name in of_object:
+        whose = type(args[0]).__name__
+        raise InvalidParameterError(f"{owner} has no parameter {name!r}; it is one of {whose} itself")
+    raise_unknown_parameter(owner, name, names)
 
 
 class KnownParameters:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import warnings
 
-_PACKAGE = __name__.partition(".")[0]
+# This package, and what stands between its own lines.
+_OURS = (__name__.partition(".")[0], "contextlib")
 
 
 def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
@@ -18,4 +19,4 @@ def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
 
 
 def _is_ours(module: str) -> bool:
-    return module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
+    return module.partition(".")[0] in _OURS

@@ -22,6 +22,7 @@ from gradstep.datasets.tables.text import PACKED
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils import memory
 from gradstep.utils.constraints import NONE, check, either
+from gradstep.utils.names import known_parameters
 from gradstep.utils.text import printable
 
 # What people call the column that is to be answered, in small letters.
@@ -30,6 +31,7 @@ _TARGETS = frozenset({"label", "labels", "class", "target", "y"})
 Columns = str | int | Sequence[str | int]
 
 
+@known_parameters
 def load_csv(
     path: str | os.PathLike[str],
     target: str | int | None = None,

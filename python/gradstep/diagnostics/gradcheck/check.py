@@ -23,6 +23,8 @@ from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
 from gradstep.training.rows import ReadRows
 from gradstep.utils import constraints, threads
+from gradstep.utils.names import known_parameters
+from gradstep.utils.retell import FITS, in_words_of
 from gradstep.utils.text import given
 
 _OWNER = "gradient_check"
@@ -31,6 +33,8 @@ _OWNER = "gradient_check"
 STEPS = {"forward": 1e-8, "central": 1e-5}
 
 
+@known_parameters
+@in_words_of("gradient_check", *FITS)
 def gradient_check(
     trainer: BaseTrainer,
     X: npt.ArrayLike,
