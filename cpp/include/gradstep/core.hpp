@@ -84,6 +84,9 @@ public:
     // scores (m, n, k) that they come from.
     void evaluate(const T* parameters, const Metrics* metrics, T* const* scores = nullptr);
 
+    // That work now: all, or those that get most done beside other programs.
+    int threads() const;
+
 private:
     class Impl;
     std::unique_ptr<Impl> impl_;

@@ -50,7 +50,7 @@ public:
     // Of `count` sets of rows; every call packs its parameters into the network.
     Evaluator(const Models<T>& models, Network<T>& network, const Rows<T>* sets, Index count, int team,
               Output output, EarlierPieces earlier = {})
-        : models_(models), network_(network), sets_(sets, sets + count), team_(team), earlier_(earlier),
+        : models_(models), network_(network), sets_(sets, sets + count), threads_(team), earlier_(earlier),
           blocks_(network.shape(0).in, kLongestBlock), at_once_(models.m) {
         if (all_bytes_alike()) take_int8(output);
         Index longest = 0;
@@ -65,6 +65,9 @@ public:
             workspaces_.emplace_back(network, at_once_, longest, blocks_.width(), gathered_bytes(),
                                      int8_ ? int8_->sums() : 0);
     }
+
+    // To be shared out over so many threads, at most those of the team.
+    void use(int threads) { threads_ = threads; }
 
     // Whether the network gets weights that are not the parameters'.
     bool packs_factor() const { return factor_ != nullptr; }
@@ -111,9 +114,7 @@ private:
         Index b;
 
         RowNumbers places() const { return {nullptr, first, b}; }
-        RowNumbers in_X() const {
-            return rows.index ? RowNumbers{rows.index + first, 0, b} : places();
-        }
+        RowNumbers in_X() const { return rows.index ? RowNumbers{rows.index + first, 0, b} : places(); }
     };
 
     // What one thread needs for one chunk; models are counted from the first of those at once.
@@ -178,7 +179,7 @@ private:
     template <class F>
     void each_chunk(const T* parameters, Slice models, F&& f) {
         if (int8_) int8_->take(models);
-        parallel(team_, [&](int thread, int team) {
+        parallel(threads_, [&](int thread, int team) {
             const Workspace& w = workspaces_[static_cast<std::size_t>(thread)];
             if (int8_) {
                 int8_->pack(parameters, models_.layers.parameters, thread, team);
@@ -261,8 +262,8 @@ private:
         for (Index model = models.begin; model < models.end; ++model) {
             models_.loss->judge({.losses = w.losses.data(), .hits = w.hits.data(), .dS = nullptr},
                                 w.A.of(top, model - models.begin), network_.shape(top).out, chunk.rows,
-                                chunk.rows.weight_of(model), chunk.places(),
-                                models_.loss_numbers_of(model), 0.0);
+                                chunk.rows.weight_of(model), chunk.places(), models_.loss_numbers_of(model),
+                                0.0);
             double loss = 0, hits = 0;
             for (Index r = 0; r < chunk.b; ++r) {
                 loss += w.losses[r];
@@ -304,7 +305,7 @@ private:
     std::vector<Rows<T>> sets_;
     bool scaled_by_network_ = false;  // the weights have the scale already,
     const T* factor_ = nullptr;       // (d,) or take it over when they are packed
-    int team_;
+    int threads_;
     EarlierPieces earlier_;
     Barrier barrier_;
     InputBlocks blocks_;

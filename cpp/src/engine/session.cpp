@@ -7,10 +7,13 @@
 //
 // Why so: docs/adr/0012 and docs/adr/0015.
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "engine/crew.hpp"
 #include "engine/digest.hpp"
 #include "engine/evaluator.hpp"
 #include "engine/stop_timer.hpp"
@@ -28,11 +31,13 @@ public:
 
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
         if (thread_groups_.empty()) form_groups();
-        timer_.begin(should_stop, range.updates);
         const LocatedRange located{range, located_rows(range)};
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};
-        parallel(team_, [&](int thread, int crew) { run(located, state, packed, thread, crew); });
+        timer_.begin(should_stop, range.updates, times().clock);
+        do {
+            parallel(crew_.size(), [&](int thread, int crew) { run(located, state, packed, thread, crew); });
+        } while (!timer_.is_over());
         parameters_.hold(state.parameters, elements());
         slots_.hold(state.slots, elements_of_slots());
     }
@@ -41,10 +46,13 @@ public:
         if (!evaluator_)
             evaluator_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                                team_, Output::metrics);
+        evaluator_->use(crew_.size());
         const bool packed = parameters_.are(parameters, elements());
         if (!packed || evaluator_->packs_factor()) parameters_.forget();
         evaluator_->evaluate(parameters, metrics, scores, packed);
     }
+
+    int threads() const { return crew_.size(); }
 
 private:
     // What a training gave last, and the network still has.
@@ -91,24 +99,41 @@ private:
         }
     }
 
+    // Goes on until the range is done or another number of threads is to do the rest.
     void run(const LocatedRange& range, const TrainingState<T>& state, Packed packed, int thread, int crew) {
-        each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
-            if (part.leads) group.begin(state, packed);
-        });
-        meeting_.wait(crew);
-        for (Index t = 0; t < timer_.end();) {
-            const Index end = timer_.end();
+        const int wanted = crew_.size();
+        if (timer_.is_at_start()) {
             each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
-                group.train(range, Slice(t, end), part);
+                if (part.leads) group.begin(state, packed);
             });
-            t = end;
-            meeting_.wait(crew);
-            if (thread == 0) timer_.meet();
             meeting_.wait(crew);
         }
+        for (double on_core = on_core_now(); !timer_.is_over() && crew_.size() == wanted;) {
+            each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
+                group.train(range, timer_.updates(), part);
+            });
+            const double before = std::exchange(on_core, on_core_now());
+            on_cores_.fetch_add(on_core - before, std::memory_order_relaxed);
+            meeting_.wait(crew);
+            if (thread == 0) meet(crew);
+            meeting_.wait(crew);
+        }
+        if (!timer_.is_over()) return;
         each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
             if (part.leads) group.end(state);
         });
+    }
+
+    // One thread has nobody to wait for.
+    double on_core_now() const { return team_ == 1 ? 0 : times().on_core; }
+
+    void meet(int crew) {
+        const Slice done = timer_.updates();
+        const double now = times().clock, seconds = timer_.meet(now), on_cores = on_cores_.exchange(0);
+        const int size = crew_.size();
+        if (crew_.note({static_cast<double>(done.end - done.begin), seconds, crew * seconds, on_cores}))
+            finding.note(crew_.size(), now);
+        if (crew_.size() != size) timer_.hurry();
     }
 
     const Models<T> models_;
@@ -121,6 +146,8 @@ private:
     std::deque<ThreadGroup<T>> thread_groups_;
     Barrier meeting_;
     StopTimer timer_;
+    Crew crew_{team_, finding.size(team_, times().clock)};
+    std::atomic<double> on_cores_{0};  // of the crew since the last meeting, in seconds
     std::optional<Evaluator<T>> evaluator_;
     std::vector<std::int32_t> in_X_;
     Held parameters_, slots_;
@@ -142,6 +169,11 @@ void Session<T>::train(const UpdateRange& range, const TrainingState<T>& state, 
 template <class T>
 void Session<T>::evaluate(const T* parameters, const Metrics* metrics, T* const* scores) {
     impl_->evaluate(parameters, metrics, scores);
+}
+
+template <class T>
+int Session<T>::threads() const {
+    return impl_->threads();
 }
 
 template class Session<float>;

@@ -44,9 +44,8 @@ public:
     // Writes a block of a batch that has draws.
     void stage(Batch batch, Index block, int thread) const {
         if (batch.draws)
-            kernels_.augment_rows({place(block, thread), blocks_.width()}, rows_,
-                                  {batch.in_X, 0, batch.rows}, batch.draws, *images_,
-                                  blocks_.span(block));
+            kernels_.augment_rows({place(block, thread), blocks_.width()}, rows_, {batch.in_X, 0, batch.rows},
+                                  batch.draws, *images_, blocks_.span(block));
     }
 
     // Where a block of the batch is read, at its own inputs alone.

@@ -78,8 +78,7 @@ public:
             const Span inputs = blocks_.span(block);
             const Tile<T> Z{block_sums_.of(phase(t), block) + model * elements_of_model(), shape.width};
             // Later batches were asked for while their predecessor was worked on.
-            if (first_visit && t == 0 && batch.in_X)
-                k_.prefetch(rows_, {batch.in_X, 0, batch.rows}, inputs);
+            if (first_visit && t == 0 && batch.in_X) k_.prefetch(rows_, {batch.in_X, 0, batch.rows}, inputs);
             if (first_visit) staging_.stage(batch, block, thread);
             const auto [rows, in_X] = staging_.source(batch, block, thread);
             const Incoming<T> from{rows, {in_X, 0, batch.rows}};

@@ -1,0 +1,126 @@
+// How many threads of a team work: as many as get most done, which beside other programs may be fewer.
+//
+//     once in a while, for some 20 ms:  twice as many threads, or, where a core is missing, half as many
+//     go on with what did more updates a second
+//
+// Why so: docs/adr/0023.
+#pragma once
+
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include "gradstep/types.hpp"
+
+namespace gradstep {
+
+// Seconds on a clock, and those that the calling thread had a core.
+struct Times {
+    double clock;
+    double on_core;
+};
+
+inline Times real_times() {
+    timespec own{};
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+#endif
+    const std::chrono::duration<double> clock = std::chrono::steady_clock::now().time_since_epoch();
+    return {clock.count(), static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec)};
+}
+
+// What tells the times; tests bring another.
+inline Times (*times)() = real_times;
+
+// Updates that threads did, the seconds that they took, and of how many seconds of all threads together they
+// had a core.
+struct Work {
+    double updates = 0;
+    double seconds = 0;
+    double of_threads = 0;
+    double on_cores = 0;
+
+    void add(const Work& other) {
+        updates += other.updates;
+        seconds += other.seconds;
+        of_threads += other.of_threads;
+        on_cores += other.on_cores;
+    }
+};
+
+// What a crew has found out, for those that begin within a second: short trainings do not all have to.
+class Finding {
+public:
+    void note(int size, double now) {
+        size_ = size;
+        clock_ = now;
+    }
+    int size(int team, double now) const {
+        const double age = now - clock_;
+        return age >= 0 && age < 1 ? std::min<int>(team, size_) : team;
+    }
+
+private:
+    std::atomic<int> size_{0};
+    std::atomic<double> clock_{-1e300};
+};
+
+inline Finding finding;
+
+class Crew {
+public:
+    Crew(int team, int size) : team_(team), size_(size), patience_(size < team ? kLeastPatience : 0) {}
+
+    int size() const { return size_; }
+
+    // Returns whether another size was just tried, and the better one taken.
+    bool note(const Work& work) {
+        window_.add(work);
+        if (team_ == 1 || window_.seconds < kWindow) return false;
+        const Work done = std::exchange(window_, {});
+        const double pace = done.updates / done.seconds;
+        const bool has_tried = std::exchange(is_trying_, false);
+        if (has_tried)
+            judge(pace);
+        else if (--patience_ <= 0)
+            try_another(pace, done.on_cores < kCrowded * done.of_threads);
+        return has_tried;
+    }
+
+private:
+    static constexpr double kWindow = 0.02, kCrowded = 0.8;
+    static constexpr int kLeastPatience = 4, kMostPatience = 64;  // in windows
+
+    void try_another(double pace, bool crowded) {
+        const bool more = size_ < team_ && (size_ == 1 || !crowded || !tried_more_);
+        if (!more && (!crowded || size_ == 1)) return;
+        tried_more_ = more;
+        is_trying_ = true;
+        size_before_ = size_;
+        pace_before_ = pace;
+        size_ = more ? std::min(team_, 2 * size_) : size_ / 2;
+    }
+
+    // What went no better is tried again later, and then later still.
+    void judge(double pace) {
+        const bool better = size_ < size_before_ ? pace >= pace_before_ : pace > pace_before_;
+        if (!better) size_ = size_before_;
+        waits_ = better ? kLeastPatience : std::min(2 * waits_, kMostPatience);
+        patience_ = waits_;
+    }
+
+    const int team_;
+    int size_;
+    Work window_;
+    bool is_trying_ = false;  // in this window
+    int size_before_ = 0;
+    double pace_before_ = 0;
+    bool tried_more_ = false;
+    int waits_ = kLeastPatience;
+    int patience_;
+};
+
+}  // namespace gradstep
