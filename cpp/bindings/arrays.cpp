@@ -66,8 +66,8 @@ void require_below(Index count, const std::vector<std::int32_t>& rows, const cha
 
 PyRows::PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
                const Array<double>& mean, const Array<double>& inverse_scale,
-               const std::optional<Array<std::int32_t>>& index)
-    : X_(view_of(X)), type_(row_type(X_)) {
+               const std::optional<Array<std::int32_t>>& index, bool mapped)
+    : X_(view_of(X)), type_(row_type(X_)), mapped_(mapped) {
     require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
     require(d() >= 1, "`X` must have at least one column");
     require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
@@ -84,6 +84,20 @@ PyRows::PyRows(const py::array& X, const py::array& targets, const std::optional
     require_shape(inverse_scale, "inverse_scale", d());
     statistics_of(mean, mean_, mean_float_);
     statistics_of(inverse_scale, inverse_scale_, inverse_scale_float_);
+}
+
+MappedRead PyRows::reading() const { return mapped_ ? reading_of(X_) : MappedRead(); }
+
+MappedRead reading_of(const py::array& X) {
+    if (X.size() == 0) return {};
+    const char* const first = static_cast<const char*>(X.data());
+    const char* const last = first + (X.shape(0) - 1) * X.strides(0);
+    return {std::min(first, last), std::max(first, last) + X.shape(1) * X.itemsize()};
+}
+
+void require_read(const MappedRead& reading) {
+    if (reading.missed())
+        throw RowsLost("rows of `X` are missing: the file that they are mapped from was cut");
 }
 
 void PyRows::take_index(const Array<std::int32_t>& index) {
@@ -259,12 +273,13 @@ template Models<double> PyModels::as<double>() const;
 void register_arrays(py::module_& module) {
     py::class_<PyRows, std::shared_ptr<PyRows>>(
         module, "Rows", "Rows of a data set, targets, weights, mean and inverse scale.")
-        .def(
-            py::init<const py::array&, const py::array&, const std::optional<Array<double>>&,
-                     const Array<double>&, const Array<double>&, const std::optional<Array<std::int32_t>>&>(),
-            py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),
-            py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert(),
-            py::arg("index").noconvert() = py::none());
+        .def(py::init<const py::array&, const py::array&, const std::optional<Array<double>>&,
+                      const Array<double>&, const Array<double>&, const std::optional<Array<std::int32_t>>&,
+                      bool>(),
+             py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),
+             py::arg("mean").noconvert(), py::arg("inverse_scale").noconvert(),
+             py::arg("index").noconvert() = py::none(), py::arg("mapped") = false);
+    py::register_exception<RowsLost>(module, "RowsLostError", PyExc_OSError);
     py::class_<PyModels, std::shared_ptr<PyModels>>(module, "Models",
                                                     "What m models have in common, and the numbers of each.")
         .def(py::init<std::string, const Array<Index>&, const Array<double>&, std::string,

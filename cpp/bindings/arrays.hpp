@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gradstep/core.hpp"
+#include "gradstep/mapped.hpp"
 
 namespace gradstep::bindings {
 
@@ -56,6 +57,10 @@ auto of_made(Result (C::*method)(Arguments...)) {
     };
 }
 
+class RowsLost : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
 class PyRows {
 public:
@@ -63,11 +68,14 @@ public:
     // rows of X that they belong to, all by default.
     PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
            const Array<double>& mean, const Array<double>& inverse_scale,
-           const std::optional<Array<std::int32_t>>& index);
+           const std::optional<Array<std::int32_t>>& index, bool mapped);
 
     // Throws for values of another type.
     template <class T>
     Rows<T> as() const;
+
+    // X must be read while this lives: it may be a memory map, whose file may be cut.
+    MappedRead reading() const;
 
     Index n() const { return index_ ? static_cast<Index>(index_->size()) : X_.shape(0); }
     Index d() const { return X_.shape(1); }
@@ -85,6 +93,7 @@ private:
 
     py::array X_;
     RowType type_;
+    bool mapped_;
     std::vector<std::int32_t> labels_;  // or else
     std::optional<py::array> values_;
     std::optional<py::array> weight_;
@@ -140,6 +149,11 @@ private:
     Named<float> floats_;
     Named<double> doubles_;
 };
+
+// For as long as rows (n, d) with adjacent elements are read from a memory map; and what throws where some
+// were missing.
+MappedRead reading_of(const py::array& X);
+void require_read(const MappedRead& reading);
 
 // Throws unless rows have as many inputs as the models: scores need nothing else of them.
 void require_inputs(const PyModels& models, const PyRows& rows);

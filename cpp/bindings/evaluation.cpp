@@ -14,7 +14,8 @@ py::tuple evaluate_as(const std::shared_ptr<PyModels>& py_models, const std::sha
     require_fit(*py_models, *py_rows);
     require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
     if (sums) require_shape(*sums, "sums", 2, py_models->m());
-    require(before >= 0, "`before` must be >= 0, got " + std::to_string(before));
+    require(before >= 0 && before <= Index{1} << 62,
+            "`before` must be from 0 to 2**62, got " + std::to_string(before));
     const Models<T> models = py_models->as<T>();
     const Rows<T> rows = py_rows->as<T>();
     EarlierPieces earlier{.rows = before};
@@ -25,10 +26,12 @@ py::tuple evaluate_as(const std::shared_ptr<PyModels>& py_models, const std::sha
     Array<double> loss(models.m), cost(models.m), hits(models.m);
     const Metrics metrics{loss.mutable_data(), cost.mutable_data(), hits.mutable_data()};
     const T* parameters_at = parameters.data();
+    const MappedRead reading = py_rows->reading();
     {
         const WithoutGil no_gil;
         evaluate(models, rows, parameters_at, metrics, n_threads, earlier);
     }
+    require_read(reading);
     return py::make_tuple(loss, cost, hits);
 }
 
@@ -42,10 +45,12 @@ Array<T> scores_as(const std::shared_ptr<PyModels>& py_models, const std::shared
     Array<T> result({models.m, rows.n, py_models->outputs()});
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
+    const MappedRead reading = py_rows->reading();
     {
         const WithoutGil no_gil;
         scores(models, rows, parameters_at, result_at, n_threads);
     }
+    require_read(reading);
     return result;
 }
 
@@ -60,10 +65,12 @@ Array<T> gradient_as(const std::shared_ptr<PyModels>& py_models, const std::shar
     Array<T> result({models.m, py_models->parameters()});
     const T* parameters_at = parameters.data();
     T* result_at = result.mutable_data();
+    const MappedRead reading = py_rows->reading();
     {
         const WithoutGil no_gil;
         gradient(models, rows, parameters_at, result_at, n_threads);
     }
+    require_read(reading);
     return result;
 }
 

@@ -134,6 +134,7 @@ public:
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
         std::vector<Index> rows(static_cast<std::size_t>(m));
+        const MappedRead reading = rows_->reading();
         StopQuery query{.should_stop = std::move(should_stop), .raised = nullptr};
         std::visit(
             [&]<class T>(const std::unique_ptr<Session<T>>& session) {
@@ -153,6 +154,7 @@ public:
             session_);
         std::copy(rows.begin(), rows.end(), sums.mutable_data() + 2 * m);
         if (query.raised) std::rethrow_exception(query.raised);
+        require_read(reading);
         return sums;
     }
 
@@ -166,6 +168,8 @@ public:
         for (double* at = result.mutable_data(); static_cast<Index>(metrics.size()) < sets; at += 3 * m)
             metrics.push_back({at, at + m, at + 2 * m});
         py::list scores;
+        std::vector<MappedRead> readings;
+        for (const auto& set : evaluated_) readings.push_back(set->reading());
         std::visit(
             [&]<class T>(const std::unique_ptr<Session<T>>& session) {
                 const T* parameters_at = parameters_of<T>(parameters).data();
@@ -180,6 +184,7 @@ public:
                 session->evaluate(parameters_at, metrics.data(), with_scores ? scores_at.data() : nullptr);
             },
             session_);
+        for (const MappedRead& reading : readings) require_read(reading);
         return py::make_tuple(result, scores);
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy.typing as npt
 
 import gradstep._core as _core
 from gradstep.backends.protocol import Evaluation, Running, never, running
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
+from gradstep.plan.mapped import MappedRows
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData, as_rows, readable, readable_pieces
@@ -67,30 +69,35 @@ class CppBackend:
     ) -> Evaluation:
         """Return what every model comes to over all rows (weighted, if they are)."""
         models, sums, before = self._models(objective), np.zeros((2, len(parameters))), 0
-        for piece in readable_pieces(data, parameters.dtype, self.rows_together):
-            rows = _rows(piece, parameters.dtype)
-            values = _core.evaluate(models, rows, parameters, n_threads, sums, before)
-            before += piece.n
+        with _reading(data.mapped):
+            for piece in readable_pieces(data, parameters.dtype, self.rows_together):
+                rows = _rows(piece, parameters.dtype)
+                values = _core.evaluate(models, rows, parameters, n_threads, sums, before)
+                before += piece.n
         return Evaluation(*values)
 
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
         """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
-        models, rows = self._models(objective), _rows(data, parameters.dtype)
-        evaluation = Evaluation(*_core.evaluate(models, rows, parameters, n_threads))
-        return evaluation, _core.gradient(models, rows, parameters, n_threads)
+        with _reading(data.mapped):
+            models, rows = self._models(objective), _rows(data, parameters.dtype)
+            evaluation = Evaluation(*_core.evaluate(models, rows, parameters, n_threads))
+            return evaluation, _core.gradient(models, rows, parameters, n_threads)
 
     def scores(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
-        rows = _rows(data, parameters.dtype)
-        return _core.scores(self._models(objective), rows, parameters, n_threads)
+        with _reading(data.mapped):
+            rows = _rows(data, parameters.dtype)
+            return _core.scores(self._models(objective), rows, parameters, n_threads)
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
-        return _core.sums_of_bytes(as_rows(X), n_threads)
+        rows = as_rows(X)
+        with _reading(MappedRows.of(rows)):
+            return _core.sums_of_bytes(rows, n_threads, MappedRows.of(rows) is not None)
 
     def measure(self, n_threads: int) -> tuple[int, float, float, float, float]:
         """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
@@ -134,24 +141,26 @@ class CppSession:
             # The core asks now and then within a range, and never in one that is short.
             if should_stop():
                 break
-            sums += session.train(
-                updates.row_indices,
-                updates.starts,
-                updates.numbers,
-                state.parameters,
-                state.slots,
-                state.updates,
-                state.finite,
-                updates.draws,
-                should_stop=should_stop,
-            )
+            with _reading(self._data.mapped):
+                sums += session.train(
+                    updates.row_indices,
+                    updates.starts,
+                    updates.numbers,
+                    state.parameters,
+                    state.slots,
+                    state.updates,
+                    state.finite,
+                    updates.draws,
+                    should_stop=should_stop,
+                )
             if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
                 break
         return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
         """Return what every model comes to on each of the data sets to be evaluated."""
-        values, scores = self._session(parameters.dtype).evaluate(parameters, with_scores)
+        with _reading(*(data.mapped for data in self._evaluated)):
+            values, scores = self._session(parameters.dtype).evaluate(parameters, with_scores)
         evaluations = [Evaluation(loss, cost, hits) for loss, cost, hits in values]
         if not with_scores:
             return evaluations
@@ -172,10 +181,33 @@ class CppSession:
         return self._opened[dtype]
 
 
+@contextmanager
+def _reading(*sets: MappedRows | None) -> Iterator[None]:
+    """Raise where the file that rows are mapped from was cut, before or while the core reads them."""
+    files = [rows for rows in sets if rows is not None]
+    for rows in files:
+        rows.require_whole()
+    try:
+        yield
+    except _core.RowsLostError as error:
+        for rows in files:
+            rows.require_whole()
+        # It has grown again, or cannot be read.
+        raise InvalidDataError(
+            "X must stay whole while it is read: a part of its file was missing"
+        ) from error
+
+
 def _rows(data: TrainingData, dtype: npt.DTypeLike) -> _core.Rows:
     data = readable(data, dtype)
     targets = data.targets.astype(dtype, copy=False) if data.targets.ndim == 2 else data.targets
     standardization = data.standardization
     return _core.Rows(
-        data.X, targets, data.weight, standardization.mean, standardization.inverse_scale, data.index
+        data.X,
+        targets,
+        data.weight,
+        standardization.mean,
+        standardization.inverse_scale,
+        data.index,
+        data.mapped is not None,
     )

@@ -73,6 +73,7 @@ class NumpyBackend:
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
         """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
+        data.require_whole()
         batch = _batch(data, np.arange(data.n))
         gradient = _step(objective, batch, parameters).gradient
         for layer in range(objective.layers.count):
@@ -107,6 +108,7 @@ class NumpySession:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         sums = np.zeros((3, len(state.finite)))
         for updates in self.plan.ranges(t0, t1):
+            self.data.require_whole()
             for i, t in enumerate(range(updates.t0, updates.t1)):
                 if should_stop():
                     return running(sums)
@@ -169,6 +171,7 @@ def _batch(data: TrainingData, rows: npt.NDArray[np.integer]) -> _Batch:
 
 
 def _chunks(data: TrainingData) -> Iterator[_Batch]:
+    data.require_whole()
     for start in range(0, data.n, _EVALUATION_ROWS):
         yield _batch(data, np.arange(start, min(start + _EVALUATION_ROWS, data.n)))
 

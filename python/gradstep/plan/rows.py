@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError
+from gradstep.plan.mapped import MappedRows
 from gradstep.plan.standardization import Standardization
 from gradstep.utils.pieces import pieces
 
@@ -66,6 +67,23 @@ class TrainingData:
     def in_X(self, places: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return where in X rows lie, given their places 0 <= place < n in the data."""
         return places if self.index is None else self.index[places]
+
+    @property
+    def mapped(self) -> MappedRows | None:
+        """Where in a file X lies, None where that is in memory."""
+        return MappedRows.of(self.X)
+
+    def require_whole(self) -> None:
+        """Raise unless the file that X is mapped from, if it is, still has all of its rows.
+
+        Raises
+        ------
+        InvalidDataError
+            It was cut.
+        """
+        mapped = self.mapped
+        if mapped is not None:
+            mapped.require_whole()
 
     def take(self, places: npt.ArrayLike) -> TrainingData:
         """Return the data of some rows, given their places 0 <= place < n here, in this order.

@@ -67,6 +67,7 @@ class NumbaBackend:
 
         The gradient of a loss that is not finite is NaN.
         """
+        data.require_whole()
         # Steps of 1 along the gradient, which numbers other than the parameters take.
         m, dtype, layers = len(parameters), parameters.dtype, objective.layers
         data = readable(data, dtype)
@@ -139,6 +140,7 @@ class NumbaSession:
     def _walk(self, t0: int, t1: int, should_stop: Callable[[], bool]) -> None:
         lanes = self._lanes
         for updates in self.plan.ranges(t0, t1):
+            self.data.require_whole()
             whole = portion_of(updates, self._readable, lanes[0].packing.dtype)
             for first, last in self._pace.portions(whole.last):
                 if should_stop() or not any(lane.models.finite[0].any() for lane in lanes):
@@ -211,7 +213,7 @@ class _Forward:
     def __init__(
         self, objective: Objective, dtype: np.dtype[Any], sets: Sequence[TrainingData], team: Team
     ) -> None:
-        sets = [readable(data, dtype) for data in sets]
+        self.sets, sets = sets, [readable(data, dtype) for data in sets]
         most = max((data.n for data in sets), default=1)
         self.packing = packing = Packing(objective, dtype, min(most, _EVALUATION_ROWS))
         self.team, self.pace, self.rows = team, Pace(), [rows_of(data, dtype) for data in sets]
@@ -237,6 +239,7 @@ class _Forward:
         return self._over(0, parameters, np.empty((0, 0, 0)), True)
 
     def _over(self, place: int, parameters: Array, judged: Array, with_scores: bool) -> Array:
+        self.sets[place].require_whole()
         chunks, k = self.chunks[place], self.packing.objective.layers.sizes[-1]
         scores = np.empty((len(parameters), chunks.places.size if with_scores else 0, k), parameters.dtype)
         self.packing.pack(parameters, self.models.parameters)
