@@ -272,6 +272,10 @@ def test_another_table_of_real_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
+        (
+            'age,plan,left\n"1,5",basic,no\n',
+            "number in column 'age', got '1,5'; `decimal=,` takes commas for decimal ones",
+        ),
         ("age,left\n1,no\n", "FILE must have the columns of the model, but lacks plan; it has age, left"),
         ("age,plan\n1,basic\n", "FILE must have the target 'left'; it has age, plan: `target` names another"),
         (

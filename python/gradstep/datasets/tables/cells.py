@@ -87,6 +87,11 @@ class Reading:
     padded: set[int] = field(default_factory=set)
 
 
+def comma_hint(cell: str) -> str:
+    """Return what helps where a cell would be a number with a decimal comma, else nothing."""
+    return "; `decimal=,` takes commas for decimal ones" if DECIMAL_COMMA.fullmatch(cell.strip()) else ""
+
+
 def where(row: int, frame: Frame) -> str:
     """Return how a message names a row, counted from 0."""
     return f"row {row + 1} of {frame.table.file}"
@@ -235,7 +240,7 @@ def _refuse_text(cells: Sequence[str], frame: Frame, place: int, start: int) -> 
         if number(cell, frame.decimal) is None and cell.strip().lower() not in _FLAGS:
             raise InvalidDataError(
                 f"{where(row, frame)} must have a finite number in column {frame.names[place]!r}, "
-                f"got {cell!r}"
+                f"got {cell!r}{comma_hint(cell)}"
             )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.datasets.tables.cells import DECIMAL_COMMA, GAPS, Frame, number, where
+from gradstep.datasets.tables.cells import GAPS, Frame, comma_hint, number, where
+from gradstep.datasets.tables.header import listed
 from gradstep.errors import InvalidDataError
 
 _INT64 = np.iinfo(np.int64)
@@ -100,7 +101,7 @@ def values(cells: Sequence[str], frame: Frame, name: str) -> Array:
         if value is None or math.isnan(value):
             raise InvalidDataError(
                 f"{where(row, frame)} must have a finite number in column {name!r}, got {cell!r}"
-                + ("; `decimal=,` takes commas for decimal ones" if DECIMAL_COMMA.fullmatch(cell) else "")
+                + comma_hint(cell)
             )
         found[row] = value
     return found
@@ -119,7 +120,7 @@ def as_trained(cells: Sequence[str], classes: Array, frame: Frame, name: str) ->
         if cell not in known:
             raise InvalidDataError(
                 f"{where(row, frame)} must have a class that the model knows in column {name!r}, "
-                f"got {cell!r}; it knows {', '.join(list(known)[:_FEW_CLASSES])}"
+                f"got {cell!r}; it knows {listed(known)}: `target` names another column"
             )
     return np.array([known[cell] for cell in cells], dtype=classes.dtype)
 
