@@ -154,6 +154,16 @@ def test_rows_that_are_not_finite_are_found_in_any_piece(value: float, message: 
             call(rows)
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="no wider type here")
+def test_numbers_beyond_float64_are_not_finite() -> None:
+    rows = X.astype(np.longdouble)
+    model = trainer(epochs=1).fit(rows, Y)
+    np.testing.assert_array_equal(model.predict(rows), model.predict(X))
+    rows[5, 1] = np.longdouble(2) ** 2000
+    with pytest.raises(ValueError, match=r"infinity or a value too large for dtype\('float64'\)"):
+        model.predict(rows)
+
+
 def test_to_look_for_what_is_not_finite_copies_nothing() -> None:
     # Their sum is no number of float16, which is no reason to copy them.
     rows = np.full((100_000, 64), 60_000, dtype=np.float16)

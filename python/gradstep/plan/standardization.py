@@ -44,7 +44,7 @@ class Standardization:
     Attributes
     ----------
     mean, scale : ndarray of shape (d,), float64
-        In the units of X; a column that is constant but for rounding has scale 1.
+        In the units of X, read-only; a column that is constant but for rounding has scale 1.
     """
 
     mean: npt.NDArray[np.float64]
