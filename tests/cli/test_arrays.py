@@ -90,6 +90,19 @@ def test_arrays_of_keras(capsys: Capture, form: Any) -> None:
     assert held["data"]["rows"]["test"] == 6
 
 
+def test_a_second_file_is_the_test_set(capsys: Capture) -> None:
+    X, y = photos()
+    np.savez("a.npz", X=X[:60], y=y[:60])
+    np.savez("b.npz", X=X[60:], y=y[60:])
+    found = run(capsys, "train", "--data", "a.npz", "--test", "b.npz", *QUICK)
+    assert found["data"]["rows"] == {"train": 51, "validation": 9, "test": 30}
+    told = refused(capsys, "train", "--data", "a.npz", "--test", "gone.npz")
+    assert "--test must be an existing file, got 'gone.npz'" in told
+    np.savez("ids.npz", X=np.ones((60, 2)), y=np.arange(60))
+    told = refused(capsys, "train", "--data", "ids.npz")
+    assert "are of rows held out alone: --task regression is for measurements, --validation none" in told
+
+
 def test_what_is_asked_about_names_its_option(capsys: Capture) -> None:
     np.savez("a.npz", data=np.ones((4, 2)), labels=[0, 1, 0, 1])
     assert "error: --x-key must be a key of a.npz, got 'X'; it has data, labels" in refused(

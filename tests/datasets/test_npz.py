@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradstep.datasets import load_npz
-from gradstep.errors import CorruptFileError, InvalidDataError, InvalidParameterError
+from gradstep.errors import CorruptFileError, DatasetNotFoundError, InvalidDataError, InvalidParameterError
 
 
 def _npz(**arrays: Any) -> bytes:
@@ -107,7 +107,12 @@ def test_npz_images(tmp_path: Path, shape: tuple[int, ...], image_shape: tuple[i
             {},
             "with 30 different values: `task=regression` is for",
         ),
-        ({"X": [[1], [2]], "y": [b"a", b"b"]}, {}, "got |S1"),
+        ({"X": [[1], [2]], "y": [b"a", b"\xff"]}, {}, "UTF-8 text where labels are bytes"),
+        (
+            {"X": np.ones((9, 1)), "y": range(9)},
+            {"test": 3},
+            "has so many different labels that some, as 1, are of rows held out alone: `task=regression`",
+        ),
         ({"X": np.ones((5, 3, 8, 3)), "y": range(5)}, {}, "`channels=first` or `channels=last` says which"),
         ({"X": np.ones((5, 8, 8, 2)), "y": range(5)}, {}, "`channels=first` or `channels=last` says which"),
         (
@@ -204,8 +209,9 @@ def test_channels_last_of_rows_need_their_shape(tmp_path: Path) -> None:
         (np.arange(8.0) % 3, np.arange(8) % 3),
         (np.arange(8, dtype=np.float32)[:, None] % 2, np.arange(8) % 2),
         (np.array(list("abababab"))[:, None], np.array(list("abababab"))),
+        (np.array(["\u00e9".encode(), b"b"] * 4), np.array(["\u00e9", "b"] * 4)),
     ],
-    ids=["column", "floats", "column of floats", "column of strings"],
+    ids=["column", "floats", "column of floats", "column of strings", "bytes"],
 )
 def test_labels_as_other_tools_save_them(tmp_path: Path, stored: Any, expected: Any) -> None:
     np.savez(tmp_path / "a.npz", X=np.arange(8)[:, None], y=stored)
@@ -238,6 +244,25 @@ def test_test_rows_of_their_own(tmp_path: Path, said: Any) -> None:
     np.testing.assert_array_equal(data.test.y, _keras()["y_test"])
     assert (len(data.train), len(data.validation)) == (6, 2)
     assert data.notes == ("the 4 rows of 'x_test' and 'y_test' are the test rows",)
+
+
+def test_rows_of_another_file(tmp_path: Path) -> None:
+    X, y = np.arange(24).reshape(12, 2), np.arange(12) % 3
+    np.savez(tmp_path / "a.npz", X=X[:6], y=y[:6])
+    np.savez(tmp_path / "b.npz", X=X[6:], y=y[6:].astype(float)[:, None])
+    data = load_npz(tmp_path / "a.npz", test=tmp_path / "b.npz", validation=str(tmp_path / "a.npz"))
+    assert data.test is not None
+    assert data.validation is not None
+    np.testing.assert_array_equal(data.test.X, X[6:])
+    np.testing.assert_array_equal(data.test.y, y[6:])
+    np.testing.assert_array_equal(data.validation.X, data.train.X)
+    np.savez(tmp_path / "b.npz", X=X[6:, :1], y=y[6:])
+    with pytest.raises(
+        InvalidDataError, match=r"of .*b\.npz must have rows as those to train on, of 2 values"
+    ):
+        load_npz(tmp_path / "a.npz", test=tmp_path / "b.npz")
+    with pytest.raises(DatasetNotFoundError, match="`test` of load_npz must be an existing file"):
+        load_npz(tmp_path / "a.npz", test=tmp_path / "gone.npz")
 
 
 def test_test_rows_are_held_out_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.datasets.array_files import map_npy, npz_keys, read_npy, read_npz
-from gradstep.datasets.images import CHANNELS, ImageShape, as_rows
-from gradstep.datasets.sets import TASK, DataSet, Rows, class_names, existing_file, held_out, split
+from gradstep.datasets.array_rows import ArrayReader, check_known, check_unsorted, cut
+from gradstep.datasets.images import ImageShape
+from gradstep.datasets.sets import DataSet, Rows, class_names, existing_file, split
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import FLAG, NONE, WHOLE, at_least, check, either
 from gradstep.utils.names import known_parameters
 from gradstep.utils.text import printable
 
-_INT64 = np.iinfo(np.int64)
-
 # Types of rows that no training copies.
 _TRAINED_AS_THEY_LIE = {np.dtype(kind).str for kind in ("uint8", "float32", "float64")}
-
-# A class of whose rows so many are expected among some rows is missing there for a reason.
-_TELLING = 20
 
 
 @known_parameters
@@ -40,8 +35,8 @@ def load_npz(
     feature_names: str | None = None,
     image_shape: ImageShape | None = None,
     channels: str | None = None,
-    validation: float | None = None,
-    test: float | None = None,
+    validation: float | str | os.PathLike[str] | None = None,
+    test: float | str | os.PathLike[str] | None = None,
     random_state: int | None = 0,
     max_bytes: int | None = None,
 ) -> DataSet:
@@ -66,8 +61,9 @@ def load_npz(
     channels : {"first", "last"}, optional
         Where the channels of images stand. By default where the shape tells it: on an axis of length 1, 3 or
         4. Images with channels last are copied, so that each channel of a row lies in one piece.
-    validation, test : int, float or None
-        Number or share of rows to hold out, drawn with the classes of labels in the same proportions.
+    validation, test : int, float, path or None
+        Number or share of rows to hold out, drawn with the classes of labels in the same proportions; or
+        another file with arrays of the same keys.
     random_state : int >= 0, or None
         The same number draws the same rows on every machine; None draws anew.
     max_bytes : int, optional
@@ -94,7 +90,7 @@ def load_npz(
     """
     owner = "load_npz"
     file = existing_file(path, owner)
-    reading = _Reading(owner, task, image_shape, channels)
+    reading = ArrayReader(owner, task, image_shape, channels)
     check(owner, "max_bytes", max_bytes, [either(NONE, WHOLE), at_least(1)])
     if X_test is None and y_test is None and test is None:
         X_test, y_test = npz_test_keys(file, X, y) or (None, None)
@@ -107,11 +103,20 @@ def load_npz(
     names = None
     if feature_names is not None:
         names = _names(arrays["feature_names"], rows.X.shape[1], whose["feature_names"])
-    train, held, tested = split(rows, validation, test, random_state, owner)
+    train, held, tested = split(rows, _drawn(validation), _drawn(test), random_state, owner)
+    check_known(train, (held, tested), whose["y"])
     if "X_test" in given:
-        tested = reading.rows(arrays["X_test"], arrays["y_test"], whose["X_test"], whose["y_test"])
-        _check_same(rows, tested, whose["X_test"], whose["y_test"])
+        tested = reading.more_rows(
+            rows, (arrays["X_test"], arrays["y_test"]), (whose["X_test"], whose["y_test"])
+        )
         reading.note(f"the {len(tested)} rows of {X_test!r} and {y_test!r} are the test rows")
+    if isinstance(validation, (str, os.PathLike)):
+        held = _of_another_file(
+            reading, rows, existing_file(validation, owner, "validation"), (X, y), max_bytes
+        )
+    if isinstance(test, (str, os.PathLike)):
+        other = existing_file(test, owner, "test")
+        tested = _of_another_file(reading, rows, other, (X, y), max_bytes)
     parts = (train, held, tested)
     return DataSet(printable(file.stem), *parts, class_names(rows.y), names, reading.notes)
 
@@ -175,16 +180,17 @@ def load_npy(
     """
     owner = "load_npy"
     files = existing_file(X, owner, "X"), existing_file(y, owner, "y")
-    reading = _Reading(owner, task, image_shape, channels)
+    reading = ArrayReader(owner, task, image_shape, channels)
     check(owner, "copy", copy, [FLAG])
     rows = reading.rows(map_npy(files[0]), read_npy(files[1]), str(files[0]), str(files[1]))
     if copy:
         parts = split(rows, validation, test, random_state, owner)
+        check_known(parts[0], parts[1:], str(files[1]))
     else:
-        parts = _cut(rows, validation, test, owner)
+        parts = cut(rows, validation, test, owner)
         for name, part in (("validation", parts[1]), ("test", parts[2])):
             if part is not None:
-                _check_unsorted(parts[0], part, name, str(files[1]))
+                check_unsorted(parts[0], part, name, str(files[1]))
                 place = "the last" if name == "test" or parts[2] is None else "those before the last"
                 reading.note(f"{name} rows: {place} {len(part)} of the file (`copy` draws them)")
         if rows.X.dtype.str not in _TRAINED_AS_THEY_LIE or rows.X.strides[1] != rows.X.itemsize:
@@ -236,7 +242,7 @@ def read_arrays(
     is_npz = Path(path).suffix.lower() == ".npz"
     owner = "load_npz" if is_npz else "load_npy"
     file = existing_file(path, owner, "path" if is_npz else "X")
-    reading = _Reading(owner, task, image_shape, channels)
+    reading = ArrayReader(owner, task, image_shape, channels)
     if is_npz:
         keys = {"X": X} if y is None else {"X": X, "y": str(y)}
         arrays = read_npz(file, keys, owner, max_bytes)
@@ -257,69 +263,18 @@ def npz_test_keys(file: Path, X: str, y: str) -> tuple[str, str] | None:
     return (pair[0], pair[1]) if is_there else None
 
 
-class _Reading:
-    """How arrays become rows; it keeps what it took where nobody said it."""
+def _drawn(value: float | str | os.PathLike[str] | None) -> float | None:
+    """Return how many rows are to be drawn where a parameter may name a file as well."""
+    return None if isinstance(value, (str, os.PathLike)) else value
 
-    def __init__(self, owner: str, task: str, image_shape: ImageShape | None, channels: str | None) -> None:
-        check(owner, "task", task, [TASK])
-        check(owner, "channels", channels, [CHANNELS])
-        self.owner, self.task, self.image_shape, self.channels = owner, task, image_shape, channels
-        self.notes: tuple[str, ...] = ()
 
-    def note(self, note: str) -> None:
-        """Keep a note, once."""
-        if note and note not in self.notes:
-            self.notes = (*self.notes, note)
-
-    def rows(self, X: npt.NDArray[Any], y: npt.NDArray[Any], whose_X: str, whose_y: str) -> Rows:
-        """Return the rows that two arrays are."""
-        rows, shape = self.inputs(X, whose_X)
-        return Rows(rows, self.targets(y, len(X), f"{whose_y} must hold"), shape)
-
-    def inputs(self, X: npt.NDArray[Any], whose_X: str) -> tuple[npt.NDArray[Any], ImageShape | None]:
-        """Return an array in the form (n, d), and the shape of its images."""
-        if X.dtype.kind not in "biuf" or X.ndim not in (2, 3, 4) or 0 in X.shape:
-            raise InvalidDataError(
-                f"{whose_X} must hold numbers of shape (n, d), (n, height, width), "
-                f"(n, channels, height, width) or (n, height, width, channels), "
-                f"got {X.dtype} of shape {X.shape}"
-            )
-        rows, shape, note = as_rows(X, self.image_shape, self.channels, self.owner, whose_X)
-        self.note(note)
-        return rows, shape
-
-    def targets(self, y: npt.NDArray[Any], n: int, whose: str) -> npt.NDArray[Any]:
-        """Return what an array says of n rows for the task."""
-        is_long = y.shape[:1] == (n,)
-        given = f"got {y.dtype} of shape {y.shape}"
-        if self.task == "regression":
-            if y.dtype.kind not in "iuf" or y.ndim not in (1, 2) or not is_long or 0 in y.shape:
-                raise InvalidDataError(f"{whose} real numbers of shape ({n},) or ({n}, k), {given}")
-            return y.astype(np.float64)
-        if is_long and y.shape == (n, 1):
-            y = y[:, 0]
-        if y.dtype.kind == "f" and is_long and y.ndim == 1:
-            return self._whole(y, whose)
-        if y.ndim == 2 and is_long and y.dtype.kind in "biuf" and y.size and ((y == 0) | (y == 1)).all():
-            return y.astype(np.int64)
-        if y.dtype.kind not in "biuU" or not is_long or y.ndim != 1:
-            raise InvalidDataError(
-                f"{whose} {n} integers or strings, or indicators ({n}, k) of 0 and 1, {given}"
-            )
-        return y
-
-    def _whole(self, y: npt.NDArray[Any], whose: str) -> npt.NDArray[np.int64]:
-        """Return labels that are written as floats."""
-        n, classes = len(y), len(np.unique(y))
-        is_whole = np.isfinite(y).all() and (y == np.round(y)).all() and abs(y).max() < _INT64.max
-        if not is_whole or (2 * classes > n >= _TELLING):
-            kind = f"{classes} different values" if is_whole else "values that are not whole"
-            raise InvalidDataError(
-                f"{whose} {n} integers or strings, or indicators ({n}, k) of 0 and 1, got {y.dtype} with "
-                f"{kind}: `task=regression` is for measurements"
-            )
-        self.note(f"whole numbers of type {y.dtype} are taken as classes (`task=regression` takes values)")
-        return y.astype(np.int64)
+def _of_another_file(
+    reading: ArrayReader, rows: Rows, file: Path, keys: tuple[str, str], max_bytes: int | None
+) -> Rows:
+    """Return the rows of an .npz file with arrays of the same keys."""
+    arrays = read_npz(file, dict(zip(("X", "y"), keys, strict=True)), reading.owner, max_bytes)
+    whose = (f"array {keys[0]!r} of {file}", f"array {keys[1]!r} of {file}")
+    return reading.more_rows(rows, (arrays["X"], arrays["y"]), whose)
 
 
 def _names(names: npt.NDArray[Any], d: int, whose: str) -> tuple[str, ...]:
@@ -328,7 +283,7 @@ def _names(names: npt.NDArray[Any], d: int, whose: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names.ravel())
 
 
-def _check_own_test(owner: str, given: Sequence[str], test: float | None) -> None:
+def _check_own_test(owner: str, given: Sequence[str], test: Any) -> None:
     """Raise unless the test rows come from one place."""
     if len(given) == 1:
         raise InvalidParameterError(
@@ -337,54 +292,4 @@ def _check_own_test(owner: str, given: Sequence[str], test: float | None) -> Non
     if given and test is not None:
         raise InvalidParameterError(
             f"`test` of {owner} must be None with `X_test` and `y_test`, got {test!r}"
-        )
-
-
-def _check_same(rows: Rows, tested: Rows, whose_X: str, whose_y: str) -> None:
-    """Raise unless test rows are of the same kind as the others."""
-    if tested.X.shape[1] != rows.X.shape[1] or tested.image_shape != rows.image_shape:
-        raise InvalidDataError(
-            f"{whose_X} must have rows as those to train on, of {rows.X.shape[1]} values, "
-            f"got {tested.X.shape[1]}"
-        )
-    if tested.y.shape[1:] != rows.y.shape[1:]:
-        raise InvalidDataError(f"{whose_y} must have the form of that to train on, got {tested.y.shape}")
-    if rows.y.ndim == 1 and rows.y.dtype.kind != "f":
-        new = np.setdiff1d(tested.y, rows.y).tolist()
-        if new:
-            raise InvalidDataError(f"{whose_y} must have the labels of that to train on, got {new[0]!r}")
-
-
-def _cut(
-    rows: Rows, validation: float | None, test: float | None, owner: str
-) -> tuple[Rows, Rows | None, Rows | None]:
-    """Hold out the last rows; all parts are views."""
-    n = len(rows)
-    n_test, n_validation = held_out(test, "test", owner, n), held_out(validation, "validation", owner, n)
-    if n_test + n_validation >= n:
-        raise InvalidParameterError(
-            f"`validation` and `test` of {owner} must leave rows to train on, "
-            f"got {n_validation} + {n_test} of {n} rows"
-        )
-    ends = (0, n - n_validation - n_test, n - n_test, n)
-    train, held, tested = (
-        Rows(rows.X[start:end], rows.y[start:end], rows.image_shape) if start < end else None
-        for start, end in pairwise(ends)
-    )
-    assert train is not None  # at least one row is left
-    return train, held, tested
-
-
-def _check_unsorted(train: Rows, part: Rows, name: str, whose: str) -> None:
-    """Raise where rows that were cut off have other classes than the rest: the file is sorted."""
-    if train.y.ndim != 1 or train.y.dtype.kind == "f":
-        return
-    labels, counts = np.unique(train.y, return_counts=True)
-    new, expected = np.setdiff1d(part.y, labels).tolist(), counts * len(part) / len(train)
-    missing = labels[(expected >= _TELLING) & ~np.isin(labels, part.y)].tolist()
-    if new or missing:
-        what = f"alone have the class {new[0]!r}" if new else f"lack the class {missing[0]!r}"
-        raise InvalidDataError(
-            f"{whose} is sorted: its {len(part)} last rows, for `{name}`, {what}. `copy=True` draws the rows "
-            f"to hold out, and copies all; shuffled files need no copy"
         )
