@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from gradstep.errors import InvalidParameterError
-from gradstep.search.spaces import MOST_TRIALS, check_count
+from gradstep.search.spaces import MOST_TRIALS, check_count, warn_of_equal
 from gradstep.utils import text
 
 _OWNER = "FusedSearchCV"
@@ -43,6 +43,10 @@ def candidates(
         raise InvalidParameterError(
             f"`{name}` of {_OWNER} must be a dict or a list of dicts, got {text.given(space)}"
         )
+    for part in dicts:
+        for own, values in part.items():
+            if isinstance(values, (list, tuple)):
+                warn_of_equal(_OWNER, own, values)
     is_drawn = any(hasattr(values, "rvs") for part in dicts for values in part.values())
     try:
         whole = 0 if is_drawn else len(ParameterGrid(dicts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
 from gradstep.utils.text import given
+from gradstep.utils.warn import warn
 
 #: Most settings that a search tries unless it is told otherwise: all are made before the first is trained.
 MOST_TRIALS = 100_000
@@ -231,6 +232,24 @@ def _check_space(space: Any, known: Collection[str], owner: str) -> None:
                 f"`{name}` in the space of Sweep must be a list of one value or more or a distribution, "
                 f"got {given(values)}"
             )
+        if is_list:
+            warn_of_equal("Sweep", name, values)
+
+
+def warn_of_equal(owner: str, name: str, values: Collection[Any]) -> None:
+    """Warn where a list has a value twice, which are trials that differ in nothing."""
+    seen: set[Any] = set()
+    for value in values:
+        # Lists are no keys; what they hold is what they are shown as.
+        key = value if isinstance(value, Hashable) else repr(value)
+        if key not in seen:
+            seen.add(key)
+            continue
+        said = f"`{name}` in the space of {owner} has {given(value)} twice: those trials are equal"
+        if isinstance(value, (tuple, list)):
+            said += "; a network of several layers is one value, as (50, 50), or 50-50 on the command line"
+        warn(said, UserWarning)
+        return
 
 
 def _check_ends(range_: Uniform | LogUniform | IntUniform, *constraints: Any) -> None:
