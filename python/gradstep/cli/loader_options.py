@@ -139,8 +139,8 @@ DATA_OPTIONS = (
         ("cifar10", "digits", *FILES),
         _batch_or_held_out,
         "ROWS|FILE",
-        "rows to hold out for validation: a number, a share, none, a .csv or .npz file of them, or a CIFAR-10 batch "
-        f"(default: data_batch_2, elsewhere {HELD_OUT})",
+        "rows to hold out for validation: a number, a share, none, a .csv or .npz file of them, or a "
+        f"CIFAR-10 batch (default: data_batch_2, elsewhere {HELD_OUT})",
     ),
     DataOption(
         "--test",
@@ -148,7 +148,8 @@ DATA_OPTIONS = (
         ("digits", *FILES),
         _held_out,
         "ROWS|FILE",
-        f"rows to hold out for the test: a number, a share, none, or a .csv or .npz file of them (default: {HELD_OUT})",
+        "rows to hold out for the test: a number, a share, none, or a .csv or .npz file of them "
+        f"(default: {HELD_OUT})",
     ),
     DataOption(
         "--target",
