@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.results import Result
 from benchmarks.solvers import OURS, SOLVERS
-from gradstep.plots import GRID, INK, MUTED, PALETTE
+from gradstep.plots.style import GRID, INK, MUTED, PALETTE
 
 _COLOURS = (*PALETTE, MUTED, "#8c510a", "#01665e", "#762a83", "#999933", "#e7298a", "#66a61e")
 _MARKERS = {"ours": "o", "peer": "s", "by hand": "D", "one by one": "v", "yardstick": "^"}

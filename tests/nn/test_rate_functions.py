@@ -30,7 +30,9 @@ def test_a_function_of_the_epoch_is_called_once_for_every_epoch() -> None:
     assert epochs == [0, 1, 2]
 
 
-@pytest.mark.parametrize("function", [lambda: 0.1, lambda epoch, rate: rate, lambda *, t: 0.1], ids=repr)
+@pytest.mark.parametrize(
+    "function", [lambda: 0.1, lambda epoch, rate: rate, lambda *, t: 0.1], ids=["none", "two", "by name"]
+)
 def test_a_callable_that_takes_no_one_number_is_refused(function: Any) -> None:
     with pytest.raises(
         InvalidParameterError, match="must be a function of one number, the update, or the epoch"

@@ -122,6 +122,7 @@ class Broken:
         (np.zeros((2, 2)), "array([[0., 0... [0., 0.]])"),
         ("x" * 100, "'xxxxxxxxxxxx...xxxxxxxxxxxxx'"),
         (2**100, "1267650600228229401496703205376"),
+        (object(), "<object object>"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -44,6 +44,9 @@ def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
+
+
 class _Given(reprlib.Repr):
     """Says in short what was given: never an address, and never the thousands of digits of an int."""
 
@@ -58,6 +61,7 @@ class _Given(reprlib.Repr):
         except Exception:
             # Whatever the repr of a user's class does, the message is about something else.
             return f"a {type(value).__name__}"
+        said = _ADDRESS.sub("", said)
         half = (self.maxother - len(self.fillvalue)) // 2
         return said if len(said) <= self.maxother else f"{said[:half]}{self.fillvalue}{said[-half - 1 :]}"
 
