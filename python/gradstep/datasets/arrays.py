@@ -111,9 +111,8 @@ def load_npz(
         )
         reading.note(f"the {len(tested)} rows of {X_test!r} and {y_test!r} are the test rows")
     if isinstance(validation, (str, os.PathLike)):
-        held = _of_another_file(
-            reading, rows, existing_file(validation, owner, "validation"), (X, y), max_bytes
-        )
+        other = existing_file(validation, owner, "validation")
+        held = _of_another_file(reading, rows, other, (X, y), max_bytes)
     if isinstance(test, (str, os.PathLike)):
         other = existing_file(test, owner, "test")
         tested = _of_another_file(reading, rows, other, (X, y), max_bytes)
