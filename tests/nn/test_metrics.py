@@ -21,6 +21,7 @@ from gradstep.nn.metrics import (
     Metric,
     SubsetAccuracy,
     columns,
+    metric_of,
     parse_column,
     sign,
     value_text,
@@ -125,3 +126,25 @@ def test_r2_is_the_same_in_any_unit(unit: float) -> None:
 
 def test_r2_of_answers_beyond_all_measure() -> None:
     assert r2(np.array([1e300, 0]), np.array([1e-170, 2e-170])) == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("column", "direction"),
+    [
+        ("validation_neg_log_loss", "higher"),
+        ("best_validation_roc_auc", "higher"),
+        ("train_loss", "lower"),
+        ("test_mean_absolute_error", "lower"),
+        ("validation_own_loss", None),
+        ("l2", None),
+    ],
+)
+def test_directions_of_columns_of_tables(column: str, direction: str | None) -> None:
+    metric = metric_of(column)
+    assert (metric and metric.better) == direction
+
+
+def test_what_is_no_number_is_not_the_best_so_far() -> None:
+    best = BestTracker("validation_roc_auc")
+    found = [best.improves({"validation_roc_auc": value}) for value in (np.nan, np.nan, 0.5, np.nan, 0.6)]
+    assert found == [True, True, True, False, True]

@@ -277,5 +277,5 @@ def test_bad_targets():
         gs.Sweep(regressor(loss="poisson"), {"l2": [0.0]}).fit(X, -VALUES)
     with pytest.raises(InvalidDataError, match=r"y of Regressor.fit must be >= 0"):
         gs.Sweep(regressor(), {"loss": ["squared", "poisson"]}).fit(X, -VALUES)
-    with pytest.raises(InvalidDataError, match=r"y of Regressor.fit must be real numbers"):
+    with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must be real numbers"):
         gs.Sweep(regressor(), {"l2": [0.0]}, validation_share=None, metric="train_loss").fit(X, ["a"] * 67)

@@ -48,6 +48,7 @@ def test_an_exception_of_a_callback_leaves_the_model():
     model = trainer(callbacks=(lambda model, row: 1 / (row["epoch"] - 2) > 0,))
     with pytest.raises(ZeroDivisionError):
         model.fit(X, Y)
+    assert model.status_ is Status.INTERRUPTED
     assert len(model.history_) == 2
     assert model.evaluate(X, Y).loss == model.history_["train_loss"][-1]
 

@@ -239,7 +239,7 @@ class BaseTrainer(NestedParameters):
         settings = self.settings()
         settings.check_watched(validation is not None)
         if validation is not None:
-            settings.check_held_out(validation.names[0] if validation.names[0] != "X" else "eval_set")
+            settings.check_held_out(validation.argument)
         with progress.of_verbose(settings.verbose, settings.epochs) as watch:
             rows = read_rows(self, settings, X, y, sample_weight, validation)
             job, (fitted,) = make_job([settings], rows.job_rows(settings, *rows.parts(settings)))

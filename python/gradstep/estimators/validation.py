@@ -32,6 +32,11 @@ class ValidationRows:
     whose: str
     names: tuple[str, str, str] = ("X", "y", "sample_weight")
 
+    @property
+    def argument(self) -> str:
+        """What the user wrote to give them."""
+        return "eval_set" if self.names[0] == "X" else self.names[0]
+
     @classmethod
     def of(cls, eval_set: Any, whose: str, name: str = "eval_set") -> Self | None:
         """Return what an `eval_set` means; what is read already stays as it is.
