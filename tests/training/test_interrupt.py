@@ -281,6 +281,21 @@ def test_a_second_press_hands_the_handler_back_wherever_it_comes(monkeypatch, in
     assert interrupt.Interrupt.in_charge() is None
 
 
+def test_a_handler_that_was_left_behind_takes_no_press():
+    """As what is raised between two lines of a block's end may leave it."""
+    left = interrupt.Interrupt(type("Block", (), {})())
+    signal.signal(signal.SIGINT, left.handle)
+    with interrupt.deferred() as stop:
+        assert stop is not left
+        signal.raise_signal(signal.SIGINT)
+        assert stop.requested
+    assert not left.requested
+    signal.signal(signal.SIGINT, left.handle)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 class Clock:
     """Seconds that tests set."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from gradstep.errors import BusyError
 
@@ -14,20 +14,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Worker = TypeVar("Worker")
 
-# By identity, for an attribute would go into copies and pickles that a callback makes.
-_AT_WORK: Counter[int] = Counter()
+
+class _Mark:
+    """Of an object that is at work."""
+
+
+# By identity, for an attribute would go into copies and pickles that a callback makes. A mark is kept alive
+# by the call that made it alone: what is raised between any two lines leaves no object marked for good.
+_AT_WORK: WeakValueDictionary[int, _Mark] = WeakValueDictionary()
 
 
 @contextmanager
 def at_work(worker: object) -> Iterator[None]:
     """Mark an object as being at work while the block runs; blocks may be nested."""
-    _AT_WORK[id(worker)] += 1
+    if id(worker) in _AT_WORK:
+        yield
+        return
+    mark = _Mark()
     try:
+        _AT_WORK[id(worker)] = mark
         yield
     finally:
-        _AT_WORK[id(worker)] -= 1
-        if not _AT_WORK[id(worker)]:
-            del _AT_WORK[id(worker)]
+        _AT_WORK.pop(id(worker), None)
 
 
 def alone(method: Callable[Concatenate[Worker, P], R]) -> Callable[Concatenate[Worker, P], R]:
@@ -35,7 +43,7 @@ def alone(method: Callable[Concatenate[Worker, P], R]) -> Callable[Concatenate[W
 
     @functools.wraps(method)
     def guarded(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        if _AT_WORK[id(self)]:
+        if id(self) in _AT_WORK:
             raise BusyError(
                 f"{type(self).__name__}.{method.__name__} must not be called while the same object trains, "
                 f"from one of its callbacks or from another thread; a clone of it can be trained"

@@ -14,6 +14,7 @@ import inspect
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -54,14 +55,14 @@ class Interrupt:
         Whether it was pressed.
     """
 
-    # Of the main thread, which alone gets signals: the block that is in charge, and when a press last ended
-    # the training of one, and for whom.
-    _in_charge: Interrupt | None = None
+    # When a press last ended the training of a block, and for whom.
     _obeyed_at = -float("inf")
     _obeyed_for: FrameType | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, block: object | None = None) -> None:
         self.requested = False
+        # As long as its block runs: what is raised between two lines can leave the handler in place.
+        self._block = None if block is None else weakref.ref(block)
         self._pressed_at = 0.0
         self._was_obeyed = False
         self._caller: FrameType | None = None
@@ -77,7 +78,7 @@ class Interrupt:
         is_again = AGAIN[0] <= now - Interrupt._obeyed_at <= AGAIN[1] and (
             self._caller is Interrupt._obeyed_for
         )
-        if self.requested or is_again:
+        if not self.is_in_charge or self.requested or is_again:
             # Here and not where the block ends: this exception may come between any two lines of that.
             self.hand_back()
             raise KeyboardInterrupt
@@ -87,21 +88,19 @@ class Interrupt:
     @property
     def is_in_charge(self) -> bool:
         """Whether Ctrl-C is noted here: no longer once a second one has raised."""
-        return Interrupt._in_charge is self
+        return Interrupt.in_charge() is self
 
     def take_over(self) -> None:
         """Put this in place of Python's own handler."""
         if time.monotonic() - Interrupt._obeyed_at > AGAIN[1]:
             Interrupt.forget()
         self._caller = _loop_of_caller()
-        Interrupt._in_charge = self
         signal.signal(signal.SIGINT, self.handle)
 
     def hand_back(self) -> None:
         """Put Python's own handler in its place again."""
-        if Interrupt._in_charge is self:
+        if _handler() is self:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            Interrupt._in_charge = None
 
     def pass_on(self) -> None:
         """Raise KeyboardInterrupt where a press that was noted is meant for the loop of another library."""
@@ -113,12 +112,23 @@ class Interrupt:
     @classmethod
     def in_charge(cls) -> Interrupt | None:
         """Return the interrupt of the block around this line, if there is one."""
-        return cls._in_charge
+        found = _handler()
+        return found if found is not None and found._block is not None and found._block() else None
 
     @classmethod
     def forget(cls) -> None:
         """Forget that a press has ended a training: the next one is a first one."""
         cls._obeyed_at, cls._obeyed_for = -float("inf"), None
+
+
+class _Block:
+    """Stands for a block that notes Ctrl-C, as long as it runs."""
+
+
+def _handler() -> Interrupt | None:
+    """Return the interrupt that a press would reach."""
+    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return owner if isinstance(owner, Interrupt) else None
 
 
 @contextmanager
@@ -132,10 +142,12 @@ def deferred() -> Iterator[Interrupt]:
         yield Interrupt()
         return
     outer = Interrupt.in_charge()
-    if outer is not None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler or _handler() is not None
+    if outer is not None or not is_ours:
         yield outer or Interrupt()
         return
-    own = Interrupt()
+    block = _Block()
+    own = Interrupt(block)
     try:
         own.take_over()
         yield own
