@@ -21,6 +21,7 @@ from gradstep.utils.names import known_parameters
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.trainer import Trainer
+    from gradstep.search.fused_search import FusedSearchCV
     from gradstep.search.sweep import Sweep
 
 __all__ = ["report"]
@@ -28,7 +29,7 @@ __all__ = ["report"]
 
 @known_parameters
 def report(
-    trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep,
+    trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep | FusedSearchCV,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -53,7 +54,7 @@ def report(
 
     Parameters
     ----------
-    trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep
+    trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep or FusedSearchCV
         The keys are the names of the runs.
     path : str or path
         The file to write, whose name ends in .html, if in anything; its folder must exist, a file of that
