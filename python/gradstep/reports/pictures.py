@@ -22,6 +22,9 @@ from gradstep.plots.runs import legend_entries
 from gradstep.reports.runs import Images, Run, css
 from gradstep.training.history import History
 
+#: Inches of a figure that takes half the width of a page, and can be read on a phone.
+HALF = (5.4, 3.8)
+
 # How SVG is written is a matter of matplotlib's global settings: one thread at a time changes them.
 _SETTINGS_LOCK = threading.Lock()
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep", "font.sans-serif": ["DejaVu Sans"]}

@@ -270,7 +270,7 @@ def _parameters(found: Results, metric: str, gallery: Gallery) -> str:
         # A line would join what other parameters have set apart, unless every value was tried often.
         tried = list(compress(table[name], complete))
         join = len(varied) == 1 or len(_different(tried)) <= len(tried) // 2
-        drawn = plots.over_parameter(table, name, metric, join=join)
+        drawn = plots.over_parameter(table, name, metric, join=join, figsize=pictures.HALF)
         label = f"{results.words(metric)} over {results.words(name)}"
         pieces.append(gallery.show(f"over {name}", drawn, label))
     shown = f'<div class="figures">{"".join(pieces)}</div>'

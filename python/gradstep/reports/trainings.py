@@ -56,7 +56,7 @@ def rates(runs: Sequence[Run], gallery: Gallery) -> str:
     # Steps by powers of ten lie on one another otherwise.
     falls = (StepDecay, Geometric, ReduceOnPlateau)
     log = any(isinstance(trainer.learning_rate, falls) for trainer in changing.values())
-    drawn = plots.learning_rate(changing, log=log)
+    drawn = plots.learning_rate(changing, log=log, figsize=pictures.HALF)
     return gallery.show("learning rate", drawn, "Learning rate over updates")
 
 
@@ -80,13 +80,17 @@ def answers(
             drawn = plots.predictions(model, rows.X, rows.y, title=title)
             label = f"Predicted over true values{of_run and f', {run.name}'}"
             pieces.append(gallery.show(f"predictions{of_run}", drawn, label))
-    shown = f'<div class="figures">{"".join(pieces)}</div>' if pieces else ""
     labelled: dict[str, Any] = {run.name: run.trainer for run in runs if run.loss.takes == "labels"}
+    histograms = ""
     if labelled:
         named = labelled if several else next(iter(labelled.values()))
-        drawn = plots.probability_histograms(named, rows.X, rows.y)
-        shown += gallery.show("probabilities", drawn, "Probability of the true class")
-    return shown
+        figsize = None if several else pictures.HALF
+        drawn = plots.probability_histograms(named, rows.X, rows.y, figsize=figsize)
+        histograms = gallery.show("probabilities", drawn, "Probability of the true class")
+    if not several:
+        pieces, histograms = [*pieces, histograms], ""
+    shown = f'<div class="figures">{"".join(pieces)}</div>' if pieces else ""
+    return shown + histograms
 
 
 def weights(runs: Sequence[Run], images: Images, gallery: Gallery, name: str = "weights") -> str:
