@@ -52,8 +52,9 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
         of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
     learning_rate : float, schedule or callable, default=0.01
-        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the update number
-        (from 0) that returns a rate >= 0.
+        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the number of the update, from
+        0, that returns a rate >= 0; of the epoch, from 0, where its parameter is called `epoch` or where it
+        is wrapped in `gradstep.schedules.PerEpoch`.
     batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
         "auto" is 100, or less where an epoch would have fewer than 50 updates.
