@@ -105,6 +105,21 @@ def test_a_number_beyond_floats_is_told_to_be() -> None:
         makers.trainer(l2=Fraction(10**5000)).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    "parameters, said",
+    [
+        ({"hidden": 50}, "got 50; a single one is (50,)"),
+        ({"metrics": "f1"}, "got 'f1'; a single one is ('f1',)"),
+        ({"hidden": -1}, "got -1"),
+        ({"hidden": (10**400,)}, f"got (an int of about 400 digits,); ints end at {2**63 - 1}"),
+    ],
+)
+def test_a_value_alone_where_several_are_wanted(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidParameterError) as caught:
+        makers.trainer(**parameters).fit(X, Y)
+    assert str(caught.value).endswith(said)
+
+
 class Broken:
     """An object that cannot be shown."""
 

@@ -155,7 +155,9 @@ def sequence_of(*constraints: Constraint) -> Constraint:
     wrong = tuple((value,) for constraint in constraints for value in constraint.wrong)
 
     def hint(value: object) -> str:
-        items = value if isinstance(value, (tuple, list)) else ()
+        if not isinstance(value, (tuple, list)):
+            return f"a single one is ({given(value)},)" if holds((value,)) else ""
+        items = value
         broken = [(c, item) for item in items for c in constraints if not c.holds(item)]
         return broken[0][0].hint(broken[0][1]) if broken else ""
 
