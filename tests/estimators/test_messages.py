@@ -98,6 +98,8 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
         lambda: gs.Sweep(trainer(), {"l2": [0]}).fit(X, Y, evalset=(X, Y)),
         "Sweep.fit has no parameter 'evalset'",
     ),
+    (lambda: gs.plots.curves(FITTED, bests=2), "curves has no parameter 'bests'; did you mean best?"),
+    (lambda: gs.plots.range_test(found=1), "range_test has no parameter 'found'; it has "),
     (lambda: gs.repeat(trainer(), X, Y, n_seeds=3), "repeat has no parameter 'n_seeds'; did you mean seeds?"),
     (
         lambda: gs.gradient_check(trainer(), X, Y, entry=3),

@@ -16,6 +16,7 @@ from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
 from gradstep.plots.style import GRID, INK, MUTED, add_notes, add_title, readable_on, shorten, size
 from gradstep.utils import text
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
@@ -25,6 +26,7 @@ _MOST_NUMBERS, _MOST_NAMES = 20, 60
 _CMAP = colormaps["Blues"]
 
 
+@known_parameters
 def confusion_matrix(
     trainer: Trainer,
     X: npt.ArrayLike,

@@ -31,6 +31,7 @@ from gradstep.plots.style import (
     size,
 )
 from gradstep.utils import text
+from gradstep.utils.names import known_parameters
 
 #: Most values along a side, and most panels.
 MOST_LEVELS, MOST_PANELS = 40, 12
@@ -46,6 +47,7 @@ class _Colours(NamedTuple):
     norm: Normalize
 
 
+@known_parameters
 def heat_map(
     table: Table,
     rows: str,

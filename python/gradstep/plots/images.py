@@ -13,6 +13,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
 from gradstep.plots.style import GRID, INK, add_notes, add_title, shorten, size
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
@@ -54,6 +55,7 @@ class Pictures(NamedTuple):
         return f"Weights of the hidden units, strongest first{rest}: {scale}."
 
 
+@known_parameters
 def class_images(
     trainer: Trainer,
     image_shape: tuple[int, ...] | None = None,

@@ -18,6 +18,7 @@ from gradstep.plots.results import Table
 from gradstep.plots.scales import log_ticks, scale_of
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER, add_notes, add_title, shorten, size
 from gradstep.utils import text
+from gradstep.utils.names import known_parameters
 
 Array = npt.NDArray[np.float64]
 
@@ -40,6 +41,7 @@ class _Rail(NamedTuple):
     ticks: list[tuple[float, str]]
 
 
+@known_parameters
 def parallel_coordinates(
     table: Table,
     parameters: Sequence[str],

@@ -31,10 +31,12 @@ from gradstep.plots.style import (
     style,
 )
 from gradstep.utils import text
+from gradstep.utils.names import known_parameters
 
 Array = npt.NDArray[np.float64]
 
 
+@known_parameters
 def over_parameter(
     table: Table,
     parameter: str = "l2",

@@ -15,6 +15,7 @@ from gradstep.plots.models import fitted_model
 from gradstep.plots.panels import panel_columns
 from gradstep.plots.results import capitalised
 from gradstep.plots.style import MUTED, PALETTE, add_notes, add_title, separate_rows, size, style
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MOST_PANELS, _MANY_ROWS = 4, 1000
 
 
+@known_parameters
 def predictions(
     regressor: Regressor,
     X: npt.ArrayLike,

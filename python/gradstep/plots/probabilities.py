@@ -16,6 +16,7 @@ from gradstep.plots.models import fitted_model
 from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, size, style
 from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
@@ -40,6 +41,7 @@ class _Rows(NamedTuple):
     correct: npt.NDArray[np.bool_]
 
 
+@known_parameters
 def probability_histograms(
     trainers: Trainer | Mapping[str, Trainer],
     X: npt.ArrayLike,

@@ -19,6 +19,7 @@ from gradstep.plots.style import PALETTE, add_legend, add_title, legend_height, 
 from gradstep.training.history import History
 from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.diagnostics.lr_range import RangeTest
@@ -32,6 +33,7 @@ _ABOVE = 1 / 3
 Rates = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
+@known_parameters
 def learning_rate(
     runs: Rated | Mapping[str, Rated],
     *,
@@ -144,6 +146,7 @@ def _known(name: str, value: int | None, what: str) -> int:
     return int(value)
 
 
+@known_parameters
 def range_test(
     result: RangeTest, *, title: str | None = None, figsize: tuple[float, float] | None = None
 ) -> Figure:

@@ -16,6 +16,7 @@ from gradstep.plots.style import MUTED, add_legend, add_title, legend_height, se
 from gradstep.training.history import History
 from gradstep.utils import text
 from gradstep.utils.constraints import FLAG, NONE, check, either, one_of
+from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
     from gradstep.plots.histories import Told
@@ -32,6 +33,7 @@ class LegendEntry(NamedTuple):
     dash: str
 
 
+@known_parameters
 def curves(
     history: Told | Mapping[str, Told],
     *,
