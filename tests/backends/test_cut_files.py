@@ -131,3 +131,5 @@ def test_an_estimator_tells_it_and_keeps_its_last_model(tmp_path: Path) -> None:
     trainer = gs.Trainer(epochs=5, batch_size=50, random_state=0, callbacks=[cut])
     with pytest.raises(InvalidDataError, match="row 0 ends beyond the end of"):
         trainer.fit(data.X, data.targets)
+    assert trainer.status_ == "interrupted"
+    assert trainer.history_["epoch"].tolist() == [1, 2]
