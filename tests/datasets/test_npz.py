@@ -191,6 +191,19 @@ def test_channels_that_are_a_guess_are_told(tmp_path: Path) -> None:
         load_npz(tmp_path / "a.npz", channels="middle")
 
 
+@pytest.mark.parametrize("channels", [None, "first", "last"])
+@pytest.mark.parametrize(
+    "shape", [(5, 7), (3, 5, 7, 1), (3.0, 5, 7), (0, 5, 7), [3, 5, 7], 105, "3x5x7", (3, 7, 5)]
+)
+def test_what_is_no_shape_of_these_images(tmp_path: Path, shape: Any, channels: Any) -> None:
+    X = _photos() if channels == "last" else _photos().transpose(0, 3, 1, 2)
+    for form in (X, X.reshape(6, -1)):
+        np.savez(tmp_path / "a.npz", X=form, y=np.arange(6) % 2)
+        if shape != (3, 7, 5) or (form.ndim == 4 and channels is not None):
+            with pytest.raises(InvalidDataError, match="`image_shape` of load_npz must be"):
+                load_npz(tmp_path / "a.npz", image_shape=shape, channels=channels)
+
+
 def test_channels_last_of_rows_need_their_shape(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=_photos().reshape(6, -1), y=np.arange(6) % 2)
     with pytest.raises(

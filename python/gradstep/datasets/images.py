@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
-from gradstep.utils.constraints import NONE, either, one_of
+from gradstep.utils.constraints import NONE, WHOLE, either, one_of
 
 ImageShape = tuple[int, int, int]
 
@@ -53,6 +53,8 @@ def as_rows(
         `channels` says last of rows without an `image_shape`.
     """
     n, note = len(X), ""
+    if image_shape is not None and not _is_shape(image_shape):
+        raise InvalidDataError(_other(owner, X.shape[1:], image_shape))
     if X.ndim == 2:
         if channels != "last":
             return X, image_shape, note
@@ -67,6 +69,10 @@ def as_rows(
     if image_shape is not None and tuple(image_shape) != found:
         raise InvalidDataError(_other(owner, X.shape[1:], image_shape))
     return X.reshape(n, -1), found, note
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 3 and all(WHOLE.holds(n) and n >= 1 for n in value)
 
 
 def _unrolled(

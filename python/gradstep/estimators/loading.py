@@ -28,8 +28,8 @@ def load_model(path: str | PathLike[str]) -> BaseTrainer:
     ------
     CorruptFileError
         The file is damaged, truncated, altered, or no model.
-    FileNotFoundError
-        There is no such file.
+    OSError
+        There is no such file, it is a folder, a pipe or a device, or it cannot be read.
 
     Examples
     --------
