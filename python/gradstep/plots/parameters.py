@@ -118,8 +118,9 @@ def over_parameter(
             spot = scale.places[best], means[best]
             axes.plot(*spot, "o", markersize=13, markerfacecolor="none", color=colour)
             found = value_text(name, means[best])
-            kind = "best mean" if is_repeated else "best"
-            notes.append(f"{kind} {results.words(name)}: {found} at {levels.names[best]}")
+            told = results.words(name)
+            kind = "best mean" if is_repeated and not told.startswith("mean ") else "best"
+            notes.append(f"{kind} {told}: {found} at {levels.names[best]}")
     if is_repeated:
         notes.append("dots: single trainings, bars: their means")
     if np.isfinite(np.array(columns)[:, ~whole]).any():
