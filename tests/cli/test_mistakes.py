@@ -163,3 +163,14 @@ def test_files_that_would_destroy_each_other_are_refused(tmp_path, capsys):
     assert cli.main(["train", "--data", str(table), "--save", str(table)]) == 2
     assert "--data names the same file" in capsys.readouterr().err
     assert table.read_text() == "a,b\n1,x\n2,y\n"
+
+
+def test_a_table_that_is_too_small_for_what_is_held_out_by_default(capsys, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,x\n2,y\n3,x\n")
+    assert cli.main(["train", "--data", str(table)]) == 2
+    err = capsys.readouterr().err
+    assert err.endswith("a share of the 3 rows, got 0.15, the default: --test none holds out none\n")
+    assert cli.main(["train", "--data", str(table), "--test", "0.1"]) == 2
+    assert capsys.readouterr().err.endswith("a share of the 3 rows, got 0.1\n")
+    assert cli.main(["train", "--data", str(table), "--test", "none", "--validation", "none", "--quiet"]) == 0

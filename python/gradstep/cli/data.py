@@ -89,6 +89,14 @@ def load(arguments: argparse.Namespace) -> DataSet:
         return datasets.load_cifar10(**given)
     if kind == "digits":
         return datasets.load_digits(**given)
+    with _said_where_default(given):
+        return _load_file(arguments, kind, given)
+
+
+def _load_file(arguments: argparse.Namespace, kind: str, given: dict[str, Any]) -> DataSet:
+    """Load one's own file, with a share of its rows held out where nobody says otherwise."""
+    from gradstep import datasets
+
     defaults = {"validation": HELD_OUT, "test": HELD_OUT, "task": arguments.task}
     if kind == ".csv":
         return datasets.load_csv(arguments.data, **(defaults | given))
@@ -102,6 +110,19 @@ def load(arguments: argparse.Namespace) -> DataSet:
             f"--labels must name the .npy file with the classes or values of --data {arguments.data}"
         )
     return datasets.load_npy(arguments.data, **(defaults | given))
+
+
+@contextmanager
+def _said_where_default(given: Mapping[str, Any]) -> Iterator[None]:
+    """Say of a part that cannot be held out that nobody asked for it, where that is so."""
+    try:
+        yield
+    except InvalidParameterError as error:
+        message = str(error)
+        part = next((p for p in ("validation", "test") if message.startswith(f"`{p}` of ")), None)
+        if part is None or part in given:
+            raise
+        raise InvalidParameterError(f"{message}, the default: `{part}=none` holds out none") from error
 
 
 def _has_test_rows(file: str, given: Mapping[str, Any]) -> bool:
