@@ -85,7 +85,7 @@ FORGERIES = [
     (put("params", "init", to={"init": "Normal", "std": -1}), "`std` of Normal must be >= 0"),
     (
         put("params", "init", to={"init": "Normal", "sdt": 1}),
-        "init Normal cannot have the fields",
+        "Normal has no parameter 'sdt'; did you mean std",
     ),
     (put("params", "init", to={"init": "He", "seed": -1}), "`seed` of He must be >= 0"),
     (
@@ -152,7 +152,7 @@ FORGERIES = [
     (put("estimator", to=None), "it is a model of None, not of Trainer"),
     (put("loss", to={"loss": "eval"}), "a loss must be one of Softmax, .*, got 'eval'"),
     (put("loss", to={"loss": "Softmax", "label_smoothing": 2}), "`label_smoothing` of Softmax must be < 1"),
-    (put("loss", to={"loss": "Sigmoid", "label_smoothing": 0}), "loss Sigmoid cannot have the fields"),
+    (put("loss", to={"loss": "Sigmoid", "label_smoothing": 0}), "Sigmoid has no parameter 'label_smoothing'"),
     (put("loss", to={"loss": "Squared"}), "its loss takes values, its targets are labels"),
     (put("loss", to={"optimizer": "SGD"}), "it must name a loss, got"),
     (put("loss", to="softmax"), "it must name a loss, got 'softmax'"),
@@ -166,7 +166,7 @@ FORGERIES = [
     (put("params", "optimizer", to={"optimizer": "eval"}), "an optimizer must be one of SGD, .*, got 'eval'"),
     (put("params", "optimizer", to={"optimizer": "Adam", "beta1": 1}), "`beta1` of Adam must be < 1, got 1"),
     (put("params", "optimizer", to="eval"), "`optimizer` of Trainer must be one of"),
-    (put("params", "activation", to={"activation": "LeakyRelu", "slope": 1}), "cannot have the fields"),
+    (put("params", "activation", to={"activation": "LeakyRelu", "slope": 1}), "LeakyRelu has no parameter"),
     (put("params", "loss", to="squared"), "`loss` of Trainer must take"),
     (put("targets", to={"kind": "words"}), "its targets must be labels, indicators or values, got 'words'"),
     (put("targets", to={"kind": "indicators"}), "its loss takes labels, its targets are indicators"),
@@ -211,7 +211,7 @@ REGRESSION_FORGERIES = [
     (tensor("target_scale", lambda scale: -scale), "'target_scale' must be > 0"),
     (tensor("target_scale", lambda scale: scale * np.nan), "'target_scale' must be finite"),
     (put("activations", to=[]), "its activations must be 1, got 0"),
-    (put("activations", to=[{"activation": "Selu", "scale": 2}]), "activation Selu cannot have the fields"),
+    (put("activations", to=[{"activation": "Selu", "scale": 2}]), "Selu has no parameter 'scale'"),
     (put("params", "standardize_targets", to="yes"), "`standardize_targets` of Regressor must be True or"),
     (put("params", "loss", to="softmax"), "`loss` of Regressor must take values"),
 ]
