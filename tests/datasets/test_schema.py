@@ -74,6 +74,11 @@ def test_a_column_of_gaps_is_zero_throughout() -> None:
     assert Schema.learn(cells, "y", ()).columns == (NumberColumn("a", 0.0),)
 
 
+def test_the_median_of_the_largest_numbers() -> None:
+    cells = Cells(("a",), np.array([[1.7e308], [np.nan], [1.5e308]]), {})
+    assert Schema.learn(cells, "y", ()).columns == (NumberColumn("a", 1.6e308),)
+
+
 def test_a_schema_is_what_its_dict_says() -> None:
     columns = (NumberColumn("a", 0.5), CategoryColumn("b", ("x", "y")))
     for schema in (Schema(columns, "y", ("u", "v")), Schema(), Schema((), None, ("u", "v"))):

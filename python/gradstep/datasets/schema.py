@@ -166,7 +166,10 @@ def _put_ones(X: Values, codes: Values, words: Sequence[str], categories: Sequen
 
 def _median(values: Values) -> float:
     present = values[~np.isnan(values)]
-    return float(np.median(present)) if len(present) else 0.0
+    if not len(present):
+        return 0.0
+    # Halves, as the mean of two of the largest numbers is no longer finite.
+    return 2 * float(np.median(present / 2)) if np.abs(present).max() > 1e300 else float(np.median(present))
 
 
 def _categories(codes: Values, words: Sequence[str]) -> tuple[str, ...]:
