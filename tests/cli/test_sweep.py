@@ -53,7 +53,7 @@ MISTAKES = {
     "--param l2=0,-1": "argument --param: l2 must be >= 0, got '-1'",
     "--param shuffle=maybe": "shuffle must be yes or no, got 'maybe'",
     "--param l2=1 --pruner halvin": "got 'halvin'; did you mean halving?",
-    "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be >= 1.01",
+    "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be > 1",
     "--param l2=1 --pruner median:3": "must be halving[:FACTOR] or median, got 'median:3'",
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
     "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",

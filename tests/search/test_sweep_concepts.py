@@ -269,7 +269,7 @@ def test_all_regressors_diverge():
 
 
 def test_bad_targets():
-    with pytest.raises(InvalidDataError, match=r"y of Trainer.fit must be class labels: .* for Regressor"):
+    with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must be class labels: .* for Regressor"):
         gs.Sweep(trainer(), {"l2": [0.0]}).fit(X, VALUES[:, 0])
     with pytest.raises(InvalidDataError, match=r"an indicator matrix .* loss='multilabel' takes those"):
         gs.Sweep(trainer(), {"l2": [0.0]}).fit(X, INDICATORS)
