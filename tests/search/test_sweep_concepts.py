@@ -273,9 +273,9 @@ def test_bad_targets():
         gs.Sweep(trainer(), {"l2": [0.0]}).fit(X, VALUES[:, 0])
     with pytest.raises(InvalidDataError, match=r"an indicator matrix .* loss='multilabel' takes those"):
         gs.Sweep(trainer(), {"l2": [0.0]}).fit(X, INDICATORS)
-    with pytest.raises(InvalidDataError, match=r"y of Regressor.fit must be >= 0"):
+    with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must be >= 0"):
         gs.Sweep(regressor(loss="poisson"), {"l2": [0.0]}).fit(X, -VALUES)
-    with pytest.raises(InvalidDataError, match=r"y of Regressor.fit must be >= 0"):
+    with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must be >= 0"):
         gs.Sweep(regressor(), {"loss": ["squared", "poisson"]}).fit(X, -VALUES)
     with pytest.raises(InvalidDataError, match=r"y of Sweep.fit must be real numbers"):
         gs.Sweep(regressor(), {"l2": [0.0]}, validation_share=None, metric="train_loss").fit(X, ["a"] * 67)
