@@ -147,7 +147,7 @@ def _missing(name: str) -> AttributeError:
     # Imports ask for a module first as an attribute: nobody reads the answer.
     if name.startswith("_") or importlib.util.find_spec(f"gradstep.{name}"):
         return missing_attribute("gradstep", name, ())
-    places = {"load": "Trainer.load"}
+    places: dict[str, str] = {}
     for home in (home.removeprefix(":") for home in _HOMES.values() if home.startswith(":")):
         module = importlib.import_module(f"gradstep.{home}")
         places |= {own: f"{home.rpartition('.')[2]}.{own}" for own in getattr(module, "__all__", ())}

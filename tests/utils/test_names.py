@@ -124,7 +124,7 @@ def test_what_is_missing_is_told_by_python() -> None:
         (lambda: gs.Adam, "did you mean optimizers.Adam?"),
         (lambda: gs.CyclicTriangular, "did you mean schedules.CyclicTriangular?"),
         (lambda: gs.curves, "did you mean plots.curves?"),
-        (lambda: gs.load, "did you mean Trainer.load?"),
+        (lambda: gs.load, "did you mean load_model?"),
         (lambda: gs.MLPClassifier, "did you mean Trainer?"),
         (lambda: gs.GridSearchCV, "did you mean FusedSearchCV?"),
         (lambda: gs.trainer, "did you mean Trainer?"),

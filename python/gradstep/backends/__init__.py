@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import warnings
 
 from gradstep.backends.protocol import Backend, Evaluation, Running, Session
 from gradstep.errors import BackendUnavailableError, InvalidParameterError
 from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
+from gradstep.utils.warn import warn
 
 __all__ = ["NAMES", "Backend", "Evaluation", "Running", "Session", "availability", "choose", "get"]
 
@@ -102,9 +102,7 @@ def _warn_once(name: str) -> None:
     if not _warned:
         _warned = True
         reason = availability()["cpp"]
-        warnings.warn(
+        warn(
             f"gradstep trains with its {name} backend, because the compiled core is not there "
-            f"({reason}). `gradstep info` tells more.",
-            RuntimeWarning,
-            stacklevel=4,
+            f"({reason}). `gradstep info` tells more."
         )

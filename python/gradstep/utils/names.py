@@ -117,6 +117,7 @@ _SAME: tuple[tuple[str, ...], ...] = (
     ("He", "Kaiming", "HeNormal", "he_normal", "kaiming_normal", "KaimingNormal"),
     ("Xavier", "Glorot", "GlorotNormal", "xavier_normal", "glorot_normal"),
     ("Normal", "Gaussian", "RandomNormal"),
+    ("load_model", "load", "read_model", "from_file", "from_pretrained"),
     ("gradient_check", "gradcheck", "check_gradients", "check_grad", "grad_check", "check_gradient"),
     ("gradient", "grad", "gradients", "compute_gradients", "backward"),
     ("learning_rate_range_test", "lr_find", "lr_finder", "range_test", "lr_range_test", "LRFinder"),
@@ -276,7 +277,8 @@ def _raise_too_many(owner: str, args: Sequence[Any], names: Sequence[str], witho
 
 def _alike(name: str, known: Iterable[str]) -> list[str]:
     """Return the names that are spelt alike, and about as much as the one that is most."""
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    # A wrong hint is worse than none; of two letters one may be another.
+    found = difflib.get_close_matches(name, known, n=3, cutoff=0.65 if len(name) > 3 else 0.5)
     ratios = [difflib.SequenceMatcher(None, one, name).ratio() for one in found]
     return [one for one, ratio in zip(found, ratios, strict=True) if ratio > max(ratios) - 0.1]
 
