@@ -40,14 +40,16 @@ def main() -> None:
     """Train the two networks and write docs/images/cifar10.png."""
     data = gs.datasets.load_cifar10()
     eval_set = (data.validation.X, data.validation.y)
-    softmax = gs.Trainer(l2=0.1, learning_rate=0.001, random_state=0)
+    softmax = gs.Trainer(l2=0.1, learning_rate=0.001, epochs=40, random_state=0)
     rate = gs.schedules.CyclicTriangular(1e-5, 1e-1, step_size=500)
-    network = gs.Trainer(hidden=(50,), l2=5e-3, learning_rate=rate, random_state=0)
+    network = gs.Trainer(hidden=(50,), l2=5e-3, learning_rate=rate, epochs=40, random_state=0)
     for trainer in (softmax, network):
         trainer.fit(data.train.X, data.train.y, eval_set=eval_set)
         print(f"{trainer.score(data.test.X, data.test.y):.4f} after {trainer.history_['seconds'][-1]:.2f} s")
     # Pictures of the strongly regularised layer show what each class looks like.
-    template = gs.Trainer(l2=1.0, learning_rate=0.001, random_state=0).fit(data.train.X, data.train.y)
+    template = gs.Trainer(l2=1.0, learning_rate=0.001, epochs=40, random_state=0).fit(
+        data.train.X, data.train.y
+    )
     width = 1600
     parts = [
         picture_of(gs.plots.curves({"softmax layer": softmax, "two-layer network": network}), width),

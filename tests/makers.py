@@ -39,7 +39,14 @@ def backend_makers() -> dict[str, Callable[[], Backend]]:
     return makers
 
 
-_QUICK = {"backend": "numpy", "random_state": 0, "epochs": 4, "learning_rate": 0.1, "batch_size": 8}
+_QUICK = {
+    "backend": "numpy",
+    "random_state": 0,
+    "epochs": 4,
+    "learning_rate": 0.1,
+    "batch_size": 8,
+    "l2": 0.0,
+}
 
 
 def trainer(**parameters: Any) -> gs.Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,13 @@ def test_it_leaves_subnormal_numbers_alone() -> None:
 
 def test_it_is_typed() -> None:
     assert (Path(gs.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["schedules", "optimizers", "losses", "activations", "augment", "metrics", "init"]
+)
+def test_public_modules_are_found_by_their_names(name: str) -> None:
+    module = importlib.import_module(f"gradstep.{name}")
+    assert module is getattr(gs, name)
+    assert module.__spec__.name == module.__name__
+    assert importlib.import_module(module.__name__) is module

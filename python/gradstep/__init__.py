@@ -9,9 +9,11 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 from gradstep._version import __version__ as __version__
+from gradstep.utils.public_modules import PublicModules
 
 if TYPE_CHECKING:
     from gradstep import datasets, errors, plots
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gradstep.estimators.snapshots import Snapshots
     from gradstep.estimators.trainer import Trainer
     from gradstep.nn import activations, augment, losses, metrics, optimizers, schedules
+    from gradstep.nn import initializers as init
     from gradstep.nn.early_stopping import EarlyStopping
     from gradstep.nn.initializers import He, Normal, Xavier
     from gradstep.nn.metrics import Metrics
@@ -72,6 +75,7 @@ __all__ = [
     "errors",
     "gradient",
     "gradient_check",
+    "init",
     "learning_rate_range_test",
     "load_model",
     "losses",
@@ -117,6 +121,7 @@ _HOMES = {
     "errors": ":errors",
     "gradient": "diagnostics.gradient",
     "gradient_check": "diagnostics.gradcheck",
+    "init": ":nn.initializers",
     "learning_rate_range_test": "diagnostics.lr_range",
     "load_model": "estimators.loading",
     "losses": ":nn.losses",
@@ -128,6 +133,10 @@ _HOMES = {
     "report": "reports",
     "schedules": ":nn.schedules",
 }
+
+# Public modules can be imported from by these names, too.
+_MODULES = {f"gradstep.{name}": f"gradstep.{home[1:]}" for name, home in _HOMES.items() if home[0] == ":"}
+sys.meta_path.append(PublicModules({name: home for name, home in _MODULES.items() if name != home}))
 
 
 def __getattr__(name: str) -> Any:

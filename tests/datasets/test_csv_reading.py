@@ -35,12 +35,12 @@ def _refusal(folder: Path, text: str | bytes, name: str = "a.csv", **given: Any)
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(TABLE.encode())),
+        ("a.csv.gz", gzip.compress(TABLE.encode(), mtime=0)),
         ("a.csv.bz2", bz2.compress(TABLE.encode())),
         ("a.CSV.XZ", lzma.compress(TABLE.encode())),
         ("a.tsv", TABLE.replace(",", "\t").encode()),
         ("a.tab", TABLE.replace(",", "\t").encode()),
-        ("a.tsv.gz", gzip.compress(TABLE.replace(",", "\t").encode())),
+        ("a.tsv.gz", gzip.compress(TABLE.replace(",", "\t").encode(), mtime=0)),
         ("a.csv", TABLE.replace(",", "\t").encode()),
         ("a.csv", TABLE.replace(",", ";").encode()),
         ("a.csv", TABLE.replace(",", "|").encode()),

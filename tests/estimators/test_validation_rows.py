@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import gradstep as gs
 import makers
 from gradstep.datasets.sets import Rows
-from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.errors import InvalidDataError
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(120) < 0.2).astype(int)
@@ -182,9 +182,14 @@ def test_repeated_metrics_are_weighted_as_those_of_the_history() -> None:
     assert found["validation_loss"][0] == found["test_loss"][0] == alone.history_["validation_loss"][-1]
 
 
-def test_early_stopping_without_validation_rows_says_where_they_come_from() -> None:
-    with pytest.raises(
-        InvalidParameterError,
-        match="validation_loss, which needs validation rows, by `validation_fraction` of Trainer or",
-    ):
-        makers.trainer(early_stopping=gs.EarlyStopping()).fit(X, Y)
+def test_early_stopping_without_validation_rows_holds_out_a_tenth() -> None:
+    stop = gs.EarlyStopping(patience=2)
+    found = makers.trainer(early_stopping=stop).fit(X, Y)
+    expected = makers.trainer(early_stopping=stop, validation_fraction=0.1).fit(X, Y)
+    assert found.history_["validation_loss"].tolist() == expected.history_["validation_loss"].tolist()
+    assert np.isfinite(found.history_["validation_loss"]).all()
+
+
+def test_early_stopping_on_train_rows_holds_out_nothing() -> None:
+    trainer = makers.trainer(early_stopping=gs.EarlyStopping("train_loss", 2)).fit(X, Y)
+    assert np.isnan(trainer.history_["validation_loss"]).all()

@@ -6,8 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 import gradstep as gs
 from gradstep import plots
@@ -220,28 +218,3 @@ def test_statuses_are_spoken(tmp_path):
     page = Page(gs.report(search({"l2": [0.0, 0.1]}, base=stops), tmp_path / "search.html"))
     assert [row[3] for row in page.rows["Trials"][1:]] == ["early stopped"] * 2
     assert "2 early stopped" in page.source
-
-
-def test_a_search_of_scikit_learns_kind_is_told_by_its_scores(tmp_path):
-    grid = {"net__l2": [0.0, 0.1, 1.0], "net__learning_rate": [0.01, 0.1]}
-    given = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
-    own = Pipeline([("scale", StandardScaler()), ("net", trainer())])
-    found = gs.FusedSearchCV(own, grid, cv=3, **given).fit(X, Y)
-    page = Page(gs.report(found, tmp_path / "search.html"))
-    head, *rows = page.rows["Trials"]
-    assert head[:4] == ["Trial", "mean test accuracy", "deviation", "net l2"]
-    assert [row[0] for row in rows] == [f"trial {trial}" for trial in found.results_.ranking()]
-    score = found.cv_results_["mean_test_accuracy"].max()
-    assert rows[0][1].replace("\N{NO-BREAK SPACE}", " ") == f"{100 * score:.2f} %"
-    assert "mean test accuracy by all parameters" in page.values("aria-label")
-    assert len(page.rows["Groups"]) == 4
-    assert "18 models, 3 folds each" in words(page)
-    with pytest.raises(InvalidParameterError, match="`test_set` of report must be None where"):
-        gs.report(found, tmp_path / "search.html", test_set=HELD_OUT)
-    alone = gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, cv=3).fit(X, Y)
-    page = Page(gs.report(alone, tmp_path / "search.html", test_set=HELD_OUT))
-    assert "mean test score over L2 strength λ" in page.values("aria-label")
-    figure = plots.over_parameter(alone.cv_results_, "l2", "mean_test_score")
-    other = plots.over_parameter(alone.results_, "l2", "mean_test_score")
-    for drawn, expected in zip(figure.axes[0].lines, other.axes[0].lines, strict=True):
-        np.testing.assert_array_equal(drawn.get_xydata(), expected.get_xydata())

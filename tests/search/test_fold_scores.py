@@ -143,18 +143,3 @@ def test_what_cannot_be_tried_is_searched_all_the_same():
     with pytest.warns(FitFailedWarning), failed, pytest.raises(NoModelError):
         search.fit(X, Y)
     assert search.trials_[1].status.is_complete
-
-
-@pytest.mark.parametrize("scoring", [None, ["accuracy", "neg_log_loss"]])
-def test_the_table_of_a_search_is_that_of_a_sweep(scoring):
-    grid, refit = {"l2": [0.0, 1.0, 0.1], "hidden": [(), (3,)]}, True if scoring is None else "neg_log_loss"
-    search = gs.FusedSearchCV(trainer(), grid, cv=3, scoring=scoring, refit=refit).fit(X, Y)
-    name, table = search.deciding_scorer_, search.results_
-    assert name == ("score" if scoring is None else "neg_log_loss")
-    assert table.parameters == ("hidden", "l2")
-    for column, theirs in (("score", "mean"), ("score_std", "std"), ("fold1_score", "split1")):
-        np.testing.assert_array_equal(table[column], search.cv_results_[f"{theirs}_test_{name}"])
-    assert table.ranking()[0] == search.best_index_
-    assert table["l2"].tolist() == search.cv_results_["param_l2"].tolist()
-    assert table["status"].tolist() == ["completed"] * 6
-    assert str(table).splitlines()[0].split()[:4] == ["trial", "hidden", "l2", "status"]

@@ -239,7 +239,7 @@ def test_bad_parameters(name, value):
             {"estimator": make_pipeline(StandardScaler(), LogisticRegression())},
             "must be a Trainer or Regressor, or a Pipeline that ends in one, got Pipeline(",
         ),
-        ({"estimator": trainer(early_stopping=gs.EarlyStopping())}, "monitors validation_loss"),
+        ({"estimator": trainer(learning_rate=gs.schedules.ReduceOnPlateau(0.1))}, "monitors validation_loss"),
     ],
 )
 def test_bad_input(given, message):

@@ -55,7 +55,7 @@ CYCLIC = schedules.CyclicTriangular(0.01, 0.1, step_size=9)
             "trial 1 of Sweep has l2=0, learning_rate__high=0.001: `high` of CyclicTriangular must be >= low",
         ),
         (
-            {"early_stopping": [gs.EarlyStopping("validation_loss")]},
+            {"learning_rate": [gs.schedules.ReduceOnPlateau(0.1)]},
             None,
             "trial 0 of Sweep .* monitors validation_loss",
         ),

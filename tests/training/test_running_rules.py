@@ -68,12 +68,6 @@ def test_running_metrics_can_be_watched(evaluate_every, monitor):
     [
         ("train_cost", "running", None, "the train rows evaluated, got evaluate_every='running'"),
         ("train_accuracy", "running", (X, Y), "the train rows evaluated, got evaluate_every='running'"),
-        (
-            "validation_loss",
-            "running",
-            None,
-            "validation rows, by `validation_fraction` of Trainer or an eval_set, got none",
-        ),
         ("validation_loss", None, (X, Y), "metrics while training, got evaluate_every=None"),
         ("train_loss", None, None, "metrics while training, got evaluate_every=None"),
         ("running_loss", None, None, "metrics while training, got evaluate_every=None"),

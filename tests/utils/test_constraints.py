@@ -39,7 +39,7 @@ X = np.random.default_rng(0).normal(size=(12, 3))
 Y = np.arange(12) % 3
 
 
-@pytest.mark.parametrize("value", ODD, ids=text.given)
+@pytest.mark.parametrize("value", ODD, ids=[type(value).__name__ for value in ODD])
 @pytest.mark.parametrize(
     "constraint",
     [

@@ -107,7 +107,11 @@ class Option:
     def spelt(self) -> str:
         """Return in words what it may be, where it may be a member of a family."""
         assert self.family is not None
-        others = ["a number"] * isinstance(self.default, float) + [NONE] * (self.default is None)
+        others = [NONE] * (self.default is None)
+        if self._broken(0.5) is None:
+            others.insert(0, "a number")
+        if isinstance(self.default, str) and spelling.find(self.family, self.default) is None:
+            others.insert(0, self.default)
         return spelling.spellings(self.family.members(), *others) + _SEVERAL * self._takes_lists
 
     @property

@@ -92,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)
     data = data_options.load(arguments)
+    # Of a file whose validation rows were declined, early stopping holds out none behind the user's back.
+    trainer.settings().check_watched(has_validation=data.validation is not None)
     data_options.tell(data, console)
     outcome = fit(trainer, data, console, quiet=arguments.quiet)
     if arguments.json:

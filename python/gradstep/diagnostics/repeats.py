@@ -215,7 +215,7 @@ def _metrics(
     trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], is_complete: bool
 ) -> dict[str, float]:
     """Return the metrics of every set of rows; NaN for a model that is not complete."""
-    settings = trainer.settings()
+    settings = trainer.settings().for_rows(sets["validation"] is not None)
     names = [metric.name for metric in (*ALWAYS, *settings.metrics)]
     splits = [split for split, rows in sets.items() if rows is not None]
     if settings.validation_fraction is not None:
@@ -229,7 +229,8 @@ def _metrics(
 def _evaluate(trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], split: str) -> Metrics:
     """Return the metrics of a split, which the trainer itself may have made of the train rows."""
     # Whether they were evaluated in the training is not asked.
-    settings = replace(trainer.settings(), evaluate_every="epoch")
+    settings = trainer.settings().for_rows(sets["validation"] is not None)
+    settings = replace(settings, evaluate_every="epoch")
     try:
         if settings.validation_fraction is None or split == "test":
             chosen: Any = sets[split]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from gradstep.datasets.schema import Schema
@@ -19,17 +20,19 @@ from gradstep.errors import InvalidDataError
 from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
+from gradstep.plan.build import usual_rate
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import FAMILIES, OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.storage import model_file
 from gradstep.training import progress
+from gradstep.training.convergence import promised_fall
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.result import TrainingResult
-from gradstep.training.setup import make_job
+from gradstep.training.setup import TrainingJob, make_job
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.busy import at_work
@@ -236,7 +239,7 @@ class BaseTrainer(NestedParameters):
         Before the training begins, Ctrl-C finds nothing changed and raises at once.
         """
         began = time.perf_counter()
-        settings = self.settings()
+        settings = self.settings().for_rows(validation is not None)
         settings.check_watched(validation is not None)
         if validation is not None:
             settings.check_held_out(validation.argument)
@@ -262,8 +265,23 @@ class BaseTrainer(NestedParameters):
                 self.publish(recorder.result())
         if recorder.error:
             raise recorder.error
+        self._warn_of_unfinished(settings, job)
         if self.interrupted_:
             warn(f"training interrupted at update {self.history_['update'][-1]}")
+
+    def _warn_of_unfinished(self, settings: Settings, job: TrainingJob) -> None:
+        """Warn where all epochs are done and the loss would still fall much."""
+        if self.status_ is not Status.COMPLETED:
+            return
+        rates = job.plan.learning_rate[0]
+        fall = promised_fall(self.history_, rates, usual_rate(settings, self.n_features_in_))
+        if fall is not None:
+            warn(
+                f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "
+                f"many again would lower the loss by {fall:.0%} or so. More `epochs` or another "
+                "`learning_rate` may help",
+                ConvergenceWarning,
+            )
 
     def _evaluate(self, X: Any, y: Any, sample_weight: Any) -> Metrics:
         """Return loss, cost and metrics on the rows of X."""

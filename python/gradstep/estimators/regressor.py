@@ -51,10 +51,11 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
     optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad"} or Optimizer, default="sgd"
         How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
         of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
-    learning_rate : float, schedule or callable, default=0.01
-        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the number of the update, from
-        0, that returns a rate >= 0; of the epoch, from 0, where its parameter is called `epoch` or where it
-        is wrapped in `gradstep.schedules.PerEpoch`.
+    learning_rate : {"auto"}, float, schedule or callable, default=0.01
+        "auto" is a `Cosine` from 0.1, or 1 / d for more than 10 inputs, down to 0; for adaptive optimizers
+        from 0.01, or 2 / d for more than 200. Or a rate > 0, a schedule of `gradstep.schedules`, or a pure
+        function of the number of the update, from 0, that returns a rate >= 0; of the epoch, from 0, where
+        its parameter is called `epoch` or where it is wrapped in `gradstep.schedules.PerEpoch`.
     batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
         "auto" is 100, or less where an epoch would have fewer than 50 updates.
@@ -89,10 +90,11 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         running metrics, means over the batches as they were trained on, which cost nothing.
         None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
     validation_fraction : float, optional
-        Share of the rows that `fit` holds out to validate on, in (0, 1): some drawn by
-        `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of the steps
-        of a pipeline before, and in a cross-validation it is a share of each fold's training rows; where
-        there is an `eval_set` it must be None.
+        Share of the rows that `fit` holds out to validate on, in (0, 1): of labels the same of every class,
+        drawn by `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of
+        the steps of a pipeline before, and in a cross-validation it is a share of each fold's training
+        rows; where there is an `eval_set` it must be None. None is 0.1 where early stopping watches
+        validation rows and there is no `eval_set`, else nothing is held out.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
@@ -159,7 +161,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         loss: str | Loss = "squared",
         l2: float = 0.0,
         optimizer: str | Optimizer = "sgd",
-        learning_rate: float | Schedule | Callable[[int], float] = 0.01,
+        learning_rate: str | float | Schedule | Callable[[int], float] = 0.01,
         batch_size: int | str = "auto",
         epochs: int = 40,
         shuffle: bool = True,

@@ -48,20 +48,21 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         indicator matrix (n, k) of 0 and 1. An object of `gradstep.losses` has parameters of its own, as
         ``Softmax(label_smoothing=0.1)``. The gradients of means over k outputs are a k-th of those of
         sums: they bear larger learning rates.
-    l2 : float, default=0.0
+    l2 : float, default=0.002
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.
     optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad"} or Optimizer, default="sgd"
         How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
         of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
-    learning_rate : float, schedule or callable, default=0.01
-        A rate > 0, a schedule of `gradstep.schedules`, or a pure function of the number of the update, from
-        0, that returns a rate >= 0; of the epoch, from 0, where its parameter is called `epoch` or where it
-        is wrapped in `gradstep.schedules.PerEpoch`.
+    learning_rate : {"auto"}, float, schedule or callable, default="auto"
+        "auto" is a `Cosine` from 0.1, or 30 / d for more than 300 inputs, down to 0; for adaptive optimizers
+        from 0.01, or 2 / d for more than 200. Or a rate > 0, a schedule of `gradstep.schedules`, or a pure
+        function of the number of the update, from 0, that returns a rate >= 0; of the epoch, from 0, where
+        its parameter is called `epoch` or where it is wrapped in `gradstep.schedules.PerEpoch`.
     batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
         "auto" is 100, or less where an epoch would have fewer than 50 updates.
-    epochs : int, default=40
+    epochs : int, default=100
         Passes over the rows.
     shuffle : bool, default=True
         Whether every epoch takes the rows in a new random order.
@@ -91,7 +92,8 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         Share of the rows that `fit` holds out to validate on, in (0, 1): of labels the same of every class,
         drawn by `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of
         the steps of a pipeline before, and in a cross-validation it is a share of each fold's training
-        rows; where there is an `eval_set` it must be None.
+        rows; where there is an `eval_set` it must be None. None is 0.1 where early stopping watches
+        validation rows and there is no `eval_set`, else nothing is held out.
     early_stopping : EarlyStopping, optional
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
@@ -165,11 +167,11 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         hidden: Sequence[int] = (),
         activation: str | Activation | Sequence[str | Activation] = "relu",
         loss: str | Loss = "softmax",
-        l2: float = 0.0,
+        l2: float = 0.002,
         optimizer: str | Optimizer = "sgd",
-        learning_rate: float | Schedule | Callable[[int], float] = 0.01,
+        learning_rate: str | float | Schedule | Callable[[int], float] = "auto",
         batch_size: int | str = "auto",
-        epochs: int = 40,
+        epochs: int = 100,
         shuffle: bool = True,
         standardize: bool = True,
         augment: Augment | None = None,

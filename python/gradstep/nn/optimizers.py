@@ -59,6 +59,18 @@ class Optimizer(Concept):
         """
         raise NotImplementedError
 
+    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+        """Return the largest rate that ``learning_rate="auto"`` takes; steps of a normed size by default.
+
+        Parameters
+        ----------
+        d : int
+            Inputs: one step of every weight changes a score by the sum of so many products.
+        is_bounded : bool
+            Whether the gradient of a row is bounded, however wrong its scores are.
+        """
+        return min(0.01, 2 / d)
+
 
 def table(
     optimizer: Optimizer, updates: npt.NDArray[np.int64], rates: Array, l2: npt.NDArray[np.float64]
@@ -113,6 +125,14 @@ class SGD(Optimizer):
     def rule(self) -> type[Rule]:
         """Descent alone has a rule of its own: it needs no memory."""
         return MomentumRule if self.momentum else DescentRule
+
+    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+        """Return the largest rate that ``learning_rate="auto"`` takes.
+
+        Descent is stable below 2 over the largest curvature, which for standardised inputs is d at most, and
+        far less where the probabilities of classes are sure; momentum adds up to 1 / (1 - momentum) steps.
+        """
+        return min(0.1, (30 if is_bounded else 1) / d) * (1 - self.momentum)
 
     def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
         """Return the numbers of the rule by name."""

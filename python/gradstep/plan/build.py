@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
         np.array([own.l2 for own in settings], dtype=np.float64),
     )
     per_epoch = -(-n // batch_size)
-    rates = np.stack([_rates(own, per_epoch) for own in settings])
+    rates = np.stack([_rates(own, per_epoch, d) for own in settings])
     _warn_of_fading(settings, rates, per_epoch)
     plan = Plan(
         objective,
@@ -137,14 +137,25 @@ def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int)
     return parameters
 
 
-def _rates(settings: Settings, per_epoch: int) -> npt.NDArray[np.float64]:
+def usual_rate(settings: Settings, d: int) -> float:
+    """Return the rate that ``learning_rate="auto"`` begins with, for d inputs."""
+    return settings.optimizer.usual_rate(d, is_bounded=settings.loss.takes != "values")
+
+
+def rate_rule(settings: Settings, d: int) -> float | schedules.Schedule | Callable[[int], float]:
+    """Return the learning rate as a rule, also where it is "auto"."""
+    rule = settings.learning_rate
+    return schedules.Cosine(usual_rate(settings, d)) if isinstance(rule, str) else rule
+
+
+def _rates(settings: Settings, per_epoch: int, d: int) -> npt.NDArray[np.float64]:
     updates, owner = int(settings.epochs) * per_epoch, settings.owner
     if updates > MOST_UPDATES:
         raise InvalidParameterError(
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
             f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
-    return schedules.evaluate(settings.learning_rate, updates, per_epoch, owner)
+    return schedules.evaluate(rate_rule(settings, d), updates, per_epoch, owner)
 
 
 def _warn_of_fading(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +46,9 @@ MOST_THREADS = 1024
 #: Most updates of one training; the learning rate of each is held in memory.
 MOST_UPDATES = 2**28
 
+#: Share of the rows that is held out where early stopping watches validation rows and none are given.
+USUAL_FRACTION = 0.1
+
 #: Families of which a parameter may be a short name.
 FAMILIES: dict[str, type[Concept]] = {
     "activation": Activation,
@@ -68,7 +71,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "loss": (Loss.constraint(),),
     "l2": (NUMBER, at_least(0)),
     "optimizer": (Optimizer.constraint(),),
-    "learning_rate": (either(NUMBER, CALLABLE), above(0)),
+    "learning_rate": (either(one_of("auto"), NUMBER, CALLABLE), above(0)),
     "batch_size": (either(one_of("auto"), WHOLE), at_least(1)),
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
@@ -121,7 +124,7 @@ class Settings:
     loss: Loss
     l2: float
     optimizer: Optimizer
-    learning_rate: float | Schedule | Callable[[int], float]
+    learning_rate: str | float | Schedule | Callable[[int], float]
     batch_size: int | str
     epochs: int
     shuffle: bool
@@ -171,14 +174,27 @@ class Settings:
         }
         return cls(**values)
 
+    def for_rows(self, has_validation: bool) -> Self:
+        """Return the settings for rows with or without validation rows beside them.
+
+        Without, early stopping that watches validation rows has a share of the training's own held out, as
+        scikit-learn's does.
+        """
+        if has_validation or self.validation_fraction is not None:
+            return self
+        if not (self.early_stopping and parse_column(self.early_stopping.column)[0] == "validation"):
+            return self
+        return replace(self, validation_fraction=USUAL_FRACTION)
+
     def check_watched(self, has_validation: bool) -> None:
         """Raise InvalidParameterError when a rule watches a column that would be empty, or come too late."""
-        for name in ("early_stopping", "learning_rate"):
-            rule = getattr(self, name)
-            if isinstance(rule, (EarlyStopping, ReduceOnPlateau)):
-                whose = f"`{name}` of {self.owner} monitors"
-                column = rule.column if isinstance(rule, EarlyStopping) else rule.monitor
-                self.check_column(whose, column, has_validation)
+        columns = {}
+        if self.early_stopping:
+            columns["early_stopping"] = self.early_stopping.column
+        if isinstance(self.learning_rate, ReduceOnPlateau):
+            columns["learning_rate"] = self.learning_rate.monitor
+        for name, column in columns.items():
+            self.check_column(f"`{name}` of {self.owner} monitors", column, has_validation)
 
     def check_held_out(self, others: str) -> None:
         """Raise InvalidParameterError when rows are held out though there are others to validate on."""

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import schedules
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
+from gradstep.plan.build import rate_rule
 from gradstep.plots.figure import Figure
 from gradstep.plots.histories import line_colours
 from gradstep.plots.scales import log_ticks
@@ -124,7 +125,7 @@ def _rates(name: str, run: Any, updates: int | None, updates_per_epoch: int | No
     else:
         per_epoch = _known("updates_per_epoch", updates_per_epoch, what)
         count = run.epochs * per_epoch if is_trainer else _known("updates", updates, what)
-        rates = schedules.evaluate(run.learning_rate if is_trainer else run, count, per_epoch)
+        rates = schedules.evaluate(_rule(run, what) if is_trainer else run, count, per_epoch)
     return np.arange(rates.size), rates
 
 
@@ -136,7 +137,18 @@ def _rates_made(trainer: BaseTrainer, history: History) -> npt.NDArray[np.float6
         return np.repeat(history["learning_rate"], np.diff(done, prepend=0))
     per_epoch = trainer.updates_per_epoch_
     planned = max(trainer.epochs * per_epoch, int(done[-1]))
-    return schedules.evaluate(trainer.learning_rate, planned, per_epoch)[: done[-1]]
+    return schedules.evaluate(_rule(trainer, "run of learning_rate"), planned, per_epoch)[: done[-1]]
+
+
+def _rule(trainer: BaseTrainer, what: str) -> Any:
+    """Return the rule of a trainer's learning rate; what "auto" is follows from the number of inputs."""
+    if trainer.learning_rate != "auto":
+        return trainer.learning_rate
+    if not hasattr(trainer, "n_features_in_"):
+        raise InvalidParameterError(
+            f"{what} must be fitted where its `learning_rate` is 'auto', got {trainer!r}"
+        )
+    return rate_rule(trainer.settings(), trainer.n_features_in_)
 
 
 def _known(name: str, value: int | None, what: str) -> int:

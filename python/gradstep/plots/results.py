@@ -70,14 +70,12 @@ def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[st
     there = list(table.keys())
     columns = {}
     for role, name in [*wanted, *([("status", "status")] if "status" in there else [])]:
-        # scikit-learn's searches put a word before the names of parameters.
-        known = name if name in there else f"param_{name}"
-        if known not in there:
+        if name not in there:
             raise InvalidParameterError(
                 f"`{role}` of {whose} must be a column of the table, got {name!r}; "
                 f"there are {', '.join(map(str, there)) or 'none'}"
             )
-        column: Any = table[known]
+        column: Any = table[name]
         # What is masked, as parameters that a setting does not name are, has no value.
         columns[name] = column.tolist() if isinstance(column, np.ma.MaskedArray) else list(column)
     lengths = {name: len(values) for name, values in columns.items()}
@@ -207,7 +205,7 @@ def words(column: str) -> str:
     if metric is not None and metric.name == name and split in SPLIT_NAMES:
         return f"{SPLIT_NAMES[split]} {_title(metric)}"
     name = column.removeprefix("param_")
-    return _NAMES.get(name, " ".join(name.replace("_", " ").split()))
+    return _NAMES.get(name, name.replace("_", " "))
 
 
 def _title(metric: type[Metric]) -> str:

@@ -21,7 +21,6 @@ from gradstep.utils.names import known_parameters
 if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.trainer import Trainer
-    from gradstep.search.fused_search import FusedSearchCV
     from gradstep.search.sweep import Sweep
 
 __all__ = ["report"]
@@ -29,7 +28,7 @@ __all__ = ["report"]
 
 @known_parameters
 def report(
-    trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep | FusedSearchCV,
+    trainers: Trainer | Regressor | Mapping[str, Trainer | Regressor] | Sweep,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -54,7 +53,7 @@ def report(
 
     Parameters
     ----------
-    trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep or FusedSearchCV
+    trainers : fitted Trainer or Regressor, mapping of str to these, or fitted Sweep
         The keys are the names of the runs.
     path : str or path
         The file to write, whose name ends in .html, if in anything; its folder must exist, a file of that

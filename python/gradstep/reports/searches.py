@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from gradstep import plots
 from gradstep._version import __version__
@@ -30,7 +28,6 @@ from gradstep.training.status import Status
 from gradstep.utils import text
 
 if TYPE_CHECKING:
-    from gradstep.search.fused_search import FusedSearchCV
     from gradstep.search.results import Results
     from gradstep.search.sweep import Sweep
 
@@ -40,79 +37,16 @@ _MOST_ROWS, _MOST_CURVES = 200, 200
 _PREFERENCE = sorted(SPLITS, key=lambda split: split != "validation")
 
 
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """What a page tells of a search, a Sweep or a FusedSearchCV.
-
-    Attributes
-    ----------
-    results_ : Results
-    metric : str
-        Column by which trials are ranked.
-    drawn : str
-        Column that pictures show.
-    best : int or None
-        The best trial.
-    score : float
-        Its score.
-    params : mapping
-        Its parameters.
-    trainer : Trainer, Regressor or None
-        Its model.
-    histories : list of lists of History
-        Of every trial one for each fold.
-    groups_ : list of Group
-    has_folds : bool
-    """
-
-    results_: Results
-    metric: str
-    drawn: str
-    best: int | None
-    score: float
-    params: Mapping[str, Any]
-    trainer: Any
-    histories: list[list[History]]
-    groups_: Sequence[Any]
-    has_folds: bool
-
-    @classmethod
-    def of(cls, search: Any) -> _Search:
-        """Return it of a search that was fitted."""
-        found, best = search.results_, getattr(search, "best_index_", None)
-        histories = [[one] if isinstance(one, History) else list(one) for one in search.histories_]
-        is_sweep = not hasattr(search, "cv_results_")
-        metric = search.metric if is_sweep else f"mean_test_{search.deciding_scorer_}"
-        model = getattr(search, "best_trainer_" if is_sweep else "best_estimator_", None)
-        return cls(
-            found,
-            metric,
-            _shown_metric(found, metric, histories) if is_sweep else metric,
-            best,
-            math.nan if best is None else float(found["score"][best]),
-            {} if best is None else search.best_params_,
-            model.steps[-1][1] if isinstance(model, Pipeline) else model,
-            histories,
-            search.groups_,
-            not is_sweep or search.folds is not None,
-        )
-
-
 def content(
-    search: Sweep | FusedSearchCV,
+    sweep: Sweep,
     tests: Metrics | Mapping[str, Metrics] | None,
     test_rows: ValidationRows | None,
     images: Images,
     gallery: Gallery,
 ) -> tuple[list[str], str]:
     """Return the sections of the page, and its foot."""
-    if test_rows is not None and isinstance(getattr(search, "best_estimator_", None), Pipeline):
-        raise InvalidParameterError(
-            "`test_set` of report must be None where a search is over pipelines: give the Metrics of their "
-            "last step as `tests`"
-        )
-    sweep = _Search.of(search)
-    found, best, trainer = sweep.results_, sweep.best, sweep.trainer
+    found, best = sweep.results_, getattr(sweep, "best_index_", None)
+    trainer = getattr(sweep, "best_trainer_", None)
     runs = [] if trainer is None else collect({_name(best): trainer}, tests, test_rows)
     for name, given in (("tests", tests), ("test_set", test_rows)):
         if given is not None and not runs:
@@ -122,7 +56,7 @@ def content(
     sections = [
         _cards(sweep, found, best),
         page.section("Trials", _trials(found, sweep.metric, best)),
-        page.section("Parameters", _parameters(found, sweep.drawn, gallery)),
+        page.section("Parameters", _parameters(found, _shown_metric(sweep), gallery)),
         page.section("Curves", _curves(sweep, best, gallery)),
         page.section("Groups", _groups(sweep)),
     ]
@@ -144,15 +78,16 @@ def _name(trial: object) -> str:
     return f"trial {trial}"
 
 
-def _cards(sweep: _Search, found: Results, best: int | None) -> str:
-    params = "no trial came to its end" if best is None else _words(sweep.params)
+def _cards(sweep: Sweep, found: Results, best: int | None) -> str:
+    score = math.nan if best is None else sweep.best_score_
+    params = "no trial came to its end" if best is None else _words(sweep.best_params_)
     statuses = Counter(found["status"].tolist())
     models = [len(group.models) for group in sweep.groups_]
     seconds = sum(_seconds(sweep, group.models) for group in sweep.groups_)
-    folds = f", {len(sweep.histories[0])} folds each" if sweep.has_folds else ""
+    folds = f", {len(sweep.histories_[0])} folds each" if sweep.folds is not None else ""
     return tables.card_list(
         [
-            (f"Best {results.words(sweep.metric)}", _cell(sweep.metric, sweep.score), params),
+            (f"Best {results.words(sweep.metric)}", _cell(sweep.metric, score), params),
             (
                 "Trials",
                 text.count(found.n_trials),
@@ -168,10 +103,16 @@ def _cards(sweep: _Search, found: Results, best: int | None) -> str:
     )
 
 
-def _seconds(sweep: _Search, models: Sequence[tuple[int, int]]) -> float:
+def _seconds(sweep: Sweep, models: Sequence[tuple[int, int]]) -> float:
     """Return the seconds that a group took: those of its model that trained longest."""
-    histories = [sweep.histories[trial][fold] for trial, fold in models]
+    every = _histories(sweep)
+    histories = [every[trial][fold] for trial, fold in models]
     return max((float(history["seconds"][-1]) for history in histories if len(history)), default=0.0)
+
+
+def _histories(sweep: Sweep) -> list[list[History]]:
+    """Return the histories of every trial, one for each fold."""
+    return [[found] if isinstance(found, History) else list(found) for found in sweep.histories_]
 
 
 def _spoken(status: str) -> str:
@@ -202,7 +143,7 @@ def _columns(found: Results, metric: str) -> list[str]:
     measured = [name for name in found if is_column(name) and parse_column(name)[1] is not Cost]
     measured.sort(key=lambda name: _PREFERENCE.index(parse_column(name)[0]))
     names = ["best_epoch", "epoch", *measured, "updates", "seconds"]
-    return [name for name in names if name in found and name != metric and np.isfinite(found[name]).any()]
+    return [name for name in names if name != metric and np.isfinite(found[name]).any()]
 
 
 def _trials(found: Results, metric: str, best: int | None) -> str:
@@ -245,14 +186,15 @@ def _status(status: str) -> str:
     return f'<span class="badge">{_spoken(status)}</span>' if is_unusual else _spoken(status)
 
 
-def _shown_metric(found: Results, ranking: str, histories: Sequence[Sequence[History]]) -> str:
+def _shown_metric(sweep: Sweep) -> str:
     """Return the column to draw: in place of loss or cost that of the models' first own metric."""
+    ranking: str = sweep.metric
     split, ranked_by, _ = parse_column(ranking)
-    own = metrics_of(history for of_trial in histories for history in of_trial)[len(ALWAYS) :]
+    own = metrics_of(history for of_trial in _histories(sweep) for history in of_trial)[len(ALWAYS) :]
     if ranked_by not in map(type, ALWAYS) or not own:
         return ranking
     column = f"{split}_{own[0].name}"
-    return column if column in found else ranking
+    return column if column in sweep.results_ else ranking
 
 
 def _parameters(found: Results, metric: str, gallery: Gallery) -> str:
@@ -306,11 +248,11 @@ def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], complete
     return is_small and 2 * len(shown) > math.prod(sides)
 
 
-def _curves(sweep: _Search, best: int | None, gallery: Gallery) -> str:
+def _curves(sweep: Sweep, best: int | None, gallery: Gallery) -> str:
     """Return the curves of all models, the best trial's in colour."""
     named: dict[str, History] = {}
     coloured = []
-    for trial, of_trial in enumerate(sweep.histories):
+    for trial, of_trial in enumerate(_histories(sweep)):
         for fold, history in enumerate(of_trial):
             name = _name(trial) + (f", fold {fold}" if len(of_trial) > 1 else "")
             if trial == best:
@@ -323,7 +265,7 @@ def _curves(sweep: _Search, best: int | None, gallery: Gallery) -> str:
     return pictures.curves(named, "curves-", coloured)
 
 
-def _groups(sweep: _Search) -> str:
+def _groups(sweep: Sweep) -> str:
     """Return which models trained in one pass, and why no others with them."""
     body = []
     for number, group in enumerate(sweep.groups_):

@@ -1,4 +1,4 @@
-"""What a search of scikit-learn's kind has found: its table, the estimator trained last, its predictions."""
+"""The estimator that a search of scikit-learn's kind has trained last, and what it predicts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan import forms
-from gradstep.search.cv_results import as_results
-from gradstep.search.results import Results
 from gradstep.search.trials import Trial, kinds_of
 
 
@@ -35,7 +33,6 @@ class BestEstimatorMixin:
     estimator: BaseTrainer
     refit: bool | str | Callable[[dict[str, Any]], int]
     multimetric_: bool
-    cv_results_: dict[str, Any]
     scorer_: Any
     trials_: list[Trial]
     best_estimator_: BaseTrainer
@@ -82,20 +79,6 @@ class BestEstimatorMixin:
             y = forms.plain(y, next(iter(kinds)), f"y of {type(self).__name__}.score")
         found = scorer(best, X, y)
         return float(found[self.refit] if isinstance(found, Mapping) else found)
-
-    @property
-    def results_(self) -> Results:
-        """The table of all settings in the form of a Sweep's; `score` is that which decides."""
-        check_is_fitted(self)
-        return as_results(self.cv_results_, self.trials_, self.deciding_scorer_)
-
-    @property
-    def deciding_scorer_(self) -> str:
-        """The scorer that decides; "score" where there is one without a name, the first where none does."""
-        check_is_fitted(self)
-        means = [name for name in self.cv_results_ if name.startswith("mean_test_")]
-        names = [name.removeprefix("mean_test_") for name in means]
-        return self.refit if isinstance(self.refit, str) and self.refit in names else names[0]
 
     @property
     def classes_(self) -> npt.NDArray[Any]:

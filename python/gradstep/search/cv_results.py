@@ -9,9 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from gradstep.search.results import Results
-from gradstep.search.trials import Trial
-from gradstep.search.trials import tabulate as tabulate_trials
 from gradstep.utils.printed_table import PrintedTable
 from gradstep.utils.table import Tabular, printed_table
 
@@ -73,21 +70,6 @@ def tabulate(
         if train is not None:
             _add_splits(results, f"train_{name}", train[name])
     return results
-
-
-def as_results(cv_results: Mapping[str, Any], trials: Sequence[Trial], scorer: str) -> Results:
-    """Return the table of a search as that of a Sweep, a row for every setting, by the scores of a scorer.
-
-    Its `score` is the mean over the folds, which stands under its own name, too.
-    """
-    column = f"mean_test_{scorer}"
-    measured = tabulate_trials(trials, "running_loss")
-    folds = [name for name in cv_results if name.startswith("split") and name.endswith(f"_test_{scorer}")]
-    columns = {name: measured[name].tolist() for name in ("trial", *measured.parameters, "status")}
-    columns |= {"score": cv_results[column].tolist(), "score_std": cv_results[f"std_test_{scorer}"].tolist()}
-    columns |= {f"fold{fold}_score": cv_results[name].tolist() for fold, name in enumerate(folds)}
-    columns |= {name: measured[name].tolist() for name in ("epoch", "running_loss", "updates", "seconds")}
-    return Results(columns | {column: cv_results[column].tolist()}, measured.parameters, True)
 
 
 def _add_splits(results: dict[str, Any], name: str, values: npt.NDArray[np.float64]) -> None:

@@ -120,11 +120,6 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         All that is known of every setting; the models themselves are not kept.
     groups_ : list of Group
         Which models trained together, and why no others.
-    results_ : Results
-        The table of all settings in the form of a Sweep's, which prints the best first; `score` is that which
-        decides.
-    deciding_scorer_ : str
-        Which that is, of several.
     histories_ : list of lists of History
         Those of all models: for every setting one for each fold.
     interrupted_ : bool

@@ -222,7 +222,7 @@ def make_trials(
             stopping = own.get_params(deep=False)["early_stopping"]
             if isinstance(stopping, EarlyStopping):
                 own.set_params(early_stopping=stopping.watching(monitor))
-            settings = own.settings()
+            settings = own.settings().for_rows(has_validation)
             settings.check_watched(has_validation)
         trials.append(Trial(number, params, own, settings))
     return trials

@@ -1,0 +1,69 @@
+"""Whether a training says that it ended too early."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import gradstep as gs
+from gradstep.training.convergence import promised_fall
+from gradstep.training.history import History
+
+
+def _history(losses, updates) -> History:
+    """Return a history of these train losses, each after so many updates."""
+    names = History().keys()
+    columns = {name: np.zeros(len(losses)) for name in names}
+    return History(columns=columns | {"train_loss": losses, "update": updates})
+
+
+def test_a_straight_fall_promises_as_much_again() -> None:
+    # 0.1 in every 10 of 40 updates: on as long a way again 0.4, which is more than is left.
+    history = _history([0.9, 0.8, 0.7, 0.6], [10, 20, 30, 40])
+    assert promised_fall(history, np.full(40, 0.1), 0.1) == pytest.approx(0.4 / 0.6)
+
+
+def test_the_way_counts_and_not_the_updates() -> None:
+    # The last 20 of 40 updates go a fifth of the way: the fall in them is a fifth of what is promised.
+    rates = np.repeat([0.4, 0.1], 20)
+    history = _history([1.0, 0.9], [20, 40])
+    assert promised_fall(history, rates, 0.1) == pytest.approx(0.1 * 5 / 0.9)
+
+
+def test_rates_that_go_no_way_are_measured_by_the_usual_one() -> None:
+    history = _history([2.3, 2.2999], [10, 20])
+    assert promised_fall(history, np.full(20, 1e-6), 1e-6) is None
+    # Usual would be 0.1, half of it on average: 50,000 times as far.
+    assert promised_fall(history, np.full(20, 1e-6), 0.1) == 1.0
+
+
+@pytest.mark.parametrize(
+    "losses", [[0.5], [0.5, 0.5, 0.5], [0.4, 0.6], [1e-3, 1e-4, 1e-5], [0.5, np.nan], [0.0, 0.0]]
+)
+def test_what_has_settled_promises_nothing(losses) -> None:
+    history = _history(losses, 10 * np.arange(1, len(losses) + 1))
+    assert promised_fall(history, np.full(10 * len(losses), 0.1), 0.1) is None
+
+
+def _said(digits, **parameters) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gs.Trainer(random_state=0, **parameters).fit(digits.train.X, digits.train.y)
+    return [str(one.message) for one in caught if one.category is ConvergenceWarning]
+
+
+@pytest.mark.parametrize("few", [{"epochs": 2}, {"learning_rate": 1e-6}, {"epochs": 5, "hidden": (20,)}])
+def test_fit_says_that_it_ended_early(few) -> None:
+    (said,) = _said(gs.datasets.load_digits(), **few)
+    assert said.startswith(f"Trainer has not converged after {few.get('epochs', 100)} epochs: ")
+    assert "`epochs`" in said
+
+
+@pytest.mark.parametrize(
+    "settled", [{}, {"hidden": (50,)}, {"early_stopping": gs.EarlyStopping("train_loss", 1)}]
+)
+def test_fit_is_silent_where_it_settled_or_a_rule_ended_it(settled) -> None:
+    assert _said(gs.datasets.load_digits(), **settled) == []
