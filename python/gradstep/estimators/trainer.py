@@ -156,7 +156,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
     >>> bool(trainer.score(data.test.X, data.test.y) > 0.95)
     True
     >>> len(trainer.history_["validation_loss"])
-    40
+    100
     """
 
     classes_: npt.NDArray[Any]
