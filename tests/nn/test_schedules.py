@@ -300,7 +300,10 @@ def test_what_is_no_number_is_refused(learning_rate: Any) -> None:
         (lambda: OneCycle(1, tail=1), "`tail` of OneCycle must be < 1, got 1"),
         (lambda: OneCycle(1, tail=-0.1), "`tail` of OneCycle must be >= 0, got -0.1"),
         (lambda: OneCycle(1, epochs="1"), "`epochs` of OneCycle must be an int or None, got '1'"),
-        (lambda: Piecewise(3, (1,)), f"`boundaries` of Piecewise must be {EACH} > 0, got 3"),
+        (
+            lambda: Piecewise(3, (1,)),
+            f"`boundaries` of Piecewise must be {EACH} > 0, got 3; a single one is (3,)",
+        ),
         (lambda: Piecewise((0,), (1, 2)), f"`boundaries` of Piecewise must be {EACH} > 0, got (0,)"),
         (lambda: Piecewise((2, 2), (1, 2, 3)), "`boundaries` of Piecewise must rise, got (2.0, 2.0)"),
         (lambda: Piecewise((2,), (1, -2)), f"`rates` of Piecewise must be {EACH} >= 0, got (1, -2)"),

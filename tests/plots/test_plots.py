@@ -373,7 +373,8 @@ class TestMetricsOfTheModel:
         rng = np.random.default_rng(0)
         X = rng.normal(size=(40, 5))
         regressor = gs.Regressor(epochs=2, backend="numpy", random_state=0).fit(X, X[:, 0])
-        labels = gs.Trainer(loss="multilabel", epochs=2, metrics=["f1"], backend="numpy", random_state=0)
+        parameters = {"l2": 0.0, "epochs": 2, "backend": "numpy", "random_state": 0}
+        labels = gs.Trainer(loss="multilabel", metrics=["f1"], **parameters)
         labels.fit(X, (X[:, :3] > 0).astype(int))
         titles = [axes.get_title(loc="left") for axes in gs.plots.curves(regressor).axes]
         assert titles == ["Loss = cost", "R2", "Mean absolute error"]

@@ -55,7 +55,7 @@ def test_answers_on_test_rows_and_changing_rates_are_drawn(
 
 
 def test_without_them_there_is_neither(tmp_path: Path) -> None:
-    plain = trainer().fit(X[:300], Y[:300])
+    plain = trainer(learning_rate=0.1).fit(X[:300], Y[:300])
     page = Page(gs.report(plain, tmp_path / "r.html"))
     assert [label for label in labels(page) if "epochs" not in label] == []
     assert "Answers on the test rows" not in page.source

@@ -122,17 +122,17 @@ def test_only_comparable_metrics_have_a_winner(page: Page) -> None:
 def test_settings_are_marked_where_they_are_not_the_default(page: Page) -> None:
     table = {row[0]: row[1:] for row in page.rows["Settings"]}
     assert table["Parameter"] == ["softmax layer", "two layers", "default"]
-    assert table["l2"] == ["0", "[0.001]", "0"]
+    assert table["l2"] == ["0.002", "[0.001]", "0.002"]
     assert table["hidden"] == ["()", "[(60,)]", "()"]
-    assert table["learning_rate"] == ["[StepDecay(start=0.05, factor=0.1, every=10)]", "0.01", "0.01"]
-    assert table["epochs"] == ["[6]", "[6]", "40"]
+    assert table["learning_rate"] == ["[StepDecay(start=0.05, factor=0.1, every=10)]", "auto", "auto"]
+    assert table["epochs"] == ["[6]", "[6]", "100"]
     assert table["batch_size"] == ["auto", "[40]", "auto"]
     assert set(table) == {"Parameter", *gs.Trainer().get_params()}
 
 
 def test_training_tells_sizes_and_time(page: Page) -> None:
     rows = [[cell.replace("\u00a0", " ") for cell in row] for row in page.rows["Training"]]
-    assert rows[1][:4] == ["softmax layer", "64 → 10", "650", "0"]
+    assert rows[1][:4] == ["softmax layer", "64 → 10", "650", "0.002"]
     assert rows[2][1:3] == ["64 → 60 → 10", f"{65 * 60 + 61 * 10:,}"]
     # "auto" is 6 of the 300 rows: 50 updates an epoch.
     assert rows[0][5:8] == ["batch", "epochs", "updates"]

@@ -72,7 +72,8 @@ inline Finding finding;
 
 class Crew {
 public:
-    Crew(int team, int size) : team_(team), size_(size), patience_(size < team ? kLeastPatience : 0) {}
+    // The first window tells nothing: threads that slept have just been woken.
+    Crew(int team, int size) : team_(team), size_(size), patience_(size < team ? kLeastPatience : 2) {}
 
     int size() const { return size_; }
 

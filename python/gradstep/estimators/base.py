@@ -274,7 +274,8 @@ class BaseTrainer(NestedParameters):
         if self.status_ is not Status.COMPLETED:
             return
         rates = job.plan.learning_rate[0]
-        fall = promised_fall(self.history_, rates, usual_rate(settings, self.n_features_in_))
+        usual = usual_rate(settings.optimizer, settings.loss, self.n_features_in_)
+        fall = promised_fall(self.history_, rates, usual)
         if fall is not None:
             warn(
                 f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "

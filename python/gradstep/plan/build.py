@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from gradstep.errors import InvalidParameterError
 from gradstep.nn import augment, schedules
 from gradstep.nn.augment import Augment, HorizontalFlip, Translate
 from gradstep.nn.initializers import Initializer
+from gradstep.nn.losses import Loss
+from gradstep.nn.optimizers import Optimizer
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation, RowOrder, rows_per_update
 from gradstep.plan.plan import Plan
@@ -137,15 +139,9 @@ def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int)
     return parameters
 
 
-def usual_rate(settings: Settings, d: int) -> float:
+def usual_rate(optimizer: Optimizer, loss: Loss, d: int) -> float:
     """Return the rate that ``learning_rate="auto"`` begins with, for d inputs."""
-    return settings.optimizer.usual_rate(d, is_bounded=settings.loss.takes != "values")
-
-
-def rate_rule(settings: Settings, d: int) -> float | schedules.Schedule | Callable[[int], float]:
-    """Return the learning rate as a rule, also where it is "auto"."""
-    rule = settings.learning_rate
-    return schedules.Cosine(usual_rate(settings, d)) if isinstance(rule, str) else rule
+    return optimizer.usual_rate(d, is_bounded=loss.takes != "values")
 
 
 def _rates(settings: Settings, per_epoch: int, d: int) -> npt.NDArray[np.float64]:
@@ -155,7 +151,10 @@ def _rates(settings: Settings, per_epoch: int, d: int) -> npt.NDArray[np.float64
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
             f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
-    return schedules.evaluate(rate_rule(settings, d), updates, per_epoch, owner)
+    rule = settings.learning_rate
+    if isinstance(rule, str):
+        rule = schedules.Cosine(usual_rate(settings.optimizer, settings.loss, d))
+    return schedules.evaluate(rule, updates, per_epoch, owner)
 
 
 def _warn_of_fading(
