@@ -80,10 +80,11 @@ void define(py::module_& module) {
         module.def(name, function, doc, py::arg("models"), py::arg("rows"), py::arg("parameters").noconvert(),
                    py::arg("n_threads"), more...);
     };
-    define_one("evaluate", &evaluate_as<T>,
-               "Loss, cost and hits, each (m,): means over these rows and those before, to whose sums of loss "
-               "and hits (2, m) theirs are added.",
-               py::arg("sums").noconvert() = py::none(), py::arg("before") = 0);
+    define_one(
+        "evaluate", &evaluate_as<T>,
+        "Loss, cost and hits, each (m,): means over these rows and those before, to whose sums of loss "
+        "and hits (2, m) theirs are added.",
+        py::arg("sums").noconvert() = py::none(), py::arg("before") = 0);
     define_one("scores", &scores_as<T>, "The last layer's output of every row, (m, n, k).");
     define_one("gradient", &gradient_as<T>, "Gradient of the cost over all rows as one batch, (m, P).");
 }

@@ -287,7 +287,8 @@ private:
         const Rows<T>& rows = sets_[static_cast<std::size_t>(set)];
         const Index begin = first_chunk_[static_cast<std::size_t>(set)];
         const Index end = begin + (rows.n + kChunkRows - 1) / kChunkRows;
-        double loss = earlier_.loss ? earlier_.loss[model] : 0, hits = earlier_.hits ? earlier_.hits[model] : 0;
+        double loss = earlier_.loss ? earlier_.loss[model] : 0,
+               hits = earlier_.hits ? earlier_.hits[model] : 0;
         for (Index chunk = begin; chunk < end; ++chunk) {
             loss += losses_[model * chunks_ + chunk];
             hits += hits_[model * chunks_ + chunk];
