@@ -72,3 +72,8 @@ def test_what_falls_into_a_callable_passes_through(error: BaseException) -> None
 )
 def test_where_rates_fade(rates: list[float], count: int | None) -> None:
     assert schedules.fades_after(np.array(rates, dtype=np.float64)) == count
+
+
+def test_a_schedule_is_no_function_of_the_epoch() -> None:
+    with pytest.raises(InvalidParameterError, match=r"`function` of PerEpoch .*a schedule is given as it is"):
+        PerEpoch(schedules.StepDecay(0.1))

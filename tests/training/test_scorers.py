@@ -173,6 +173,10 @@ def test_a_fitted_model_with_scorers_can_be_pickled() -> None:
         ([3], "`metrics` of Trainer must be"),
         ([make_scorer(fbeta_score, beta=1), make_scorer(fbeta_score, beta=2)], "got 'fbeta_score' twice"),
         ([lambda estimator, X, y: 1.0], "`name` of Scorer must be an identifier .*'<lambda>'"),
+        (
+            [fbeta_score],
+            r"\(estimator, X, y\), got <function fbeta_score> with .*\(y_true, y_pred.*make_scorer",
+        ),
     ],
 )
 def test_what_is_no_metric(metrics: Any, message: str) -> None:
@@ -203,3 +207,10 @@ def test_a_column_that_nobody_tells_is_asked_about() -> None:
 def test_names_of_scorers(name: str) -> None:
     with pytest.raises(InvalidParameterError, match="`name` of Scorer must be an identifier that no metric"):
         gs.Scorer(first_rows_right, name=name)
+
+
+def test_loss_and_cost_are_told_of_every_model_anyway() -> None:
+    wished = fitted(TWO, ["cost", "roc_auc", "loss"])
+    plain = fitted(TWO, ["roc_auc"])
+    assert list(wished.evaluate(X, TWO)) == ["loss", "cost", "accuracy", "roc_auc"]
+    assert wished.history_["train_cost"].tolist() == plain.history_["train_cost"].tolist()

@@ -35,7 +35,7 @@ from gradstep.training.result import TrainingResult
 from gradstep.training.setup import TrainingJob, make_job
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
-from gradstep.utils.busy import at_work
+from gradstep.utils.busy import at_work, wants_stop
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import check
 from gradstep.utils.nested_params import NestedParameters
@@ -115,8 +115,7 @@ class BaseTrainer(NestedParameters):
             self.publish(recorder.result())
             # In a search nothing else says that this one is being trained.
             with at_work(self):
-                wishes = [callback(self, dict(recorder.row)) for callback in self.callbacks]
-            return any(wishes)
+                return wants_stop(self._owner(), [ask(self, dict(recorder.row)) for ask in self.callbacks])
 
         return call
 

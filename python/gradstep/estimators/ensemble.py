@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 
 from gradstep import backends
 from gradstep.errors import InvalidParameterError
-from gradstep.estimators.reading import check_lengths, length
+from gradstep.estimators.reading import check_lengths, check_weight, length
 from gradstep.estimators.trainer import Trainer
 from gradstep.utils.constraints import NUMBER, Constraint, at_least, check, instance, one_of, sequence_of
 from gradstep.utils.names import KnownParameters
@@ -96,7 +96,8 @@ class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Return the accuracy on the rows of X, y being read as `Trainer.fit` reads it."""
         labels = self._members()[0].result().fitted.targets.read(y, f"y of {_OWNER}.score")
-        return float(super().score(X, labels, sample_weight))
+        weight = check_weight(sample_weight, len(labels), f"{_OWNER}.score")
+        return float(super().score(X, labels, weight))
 
     def table(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Table:
         """Return the `accuracy` on these rows of every member, the best single one and the ensemble.

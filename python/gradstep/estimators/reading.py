@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from gradstep.errors import InvalidDataError
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
+from gradstep.plan.forms import refuse_masked
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Targets
@@ -109,10 +110,13 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
             f"ColumnTransformer(sparse_threshold=0) do"
         )
     check_axes(X, whose)
+    refuse_masked(X, whose)
     try:
         checked: Array = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
     except OverflowError as error:
         raise InvalidDataError(f"{whose} has a number beyond floats, which end at 1.8e308") from error
+    except np.exceptions.DTypePromotionError as error:  # of a table of numbers and dates
+        raise InvalidDataError(f"{whose}: X must hold real numbers, got {_of_dates(X)}") from error
     except ValueError as error:
         said = str(error).partition("\n")[0]
         if not said.startswith(_OF_VALUES):
@@ -122,6 +126,15 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
         raise InvalidDataError(f"{whose}: X must hold real numbers, got dtype {checked.dtype}")
     _check_finite(checked, whose)
     return checked
+
+
+def _of_dates(X: Any) -> str:
+    """Say which columns of a table are no numbers but dates or durations."""
+    kinds = getattr(X, "dtypes", {})
+    found = [
+        f"{name!r} of {kind}" for name, kind in kinds.items() if getattr(kind, "kind", "") in tuple("mM")
+    ]
+    return f"columns {', '.join(found)}" if found else "dates among them"
 
 
 def check_axes(X: Any, whose: str) -> None:
@@ -186,8 +199,11 @@ def check_weight(
     """
     if sample_weight is None:
         return None
+    refuse_masked(sample_weight, f"{name} of {whose}")
     whose = f"{name} of {whose} must"
     try:
+        if np.iscomplexobj(sample_weight):
+            raise TypeError("complex numbers have no order")
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (ArithmeticError, TypeError, ValueError) as error:
         raise InvalidDataError(f"{whose} be numbers, got {text.given(sample_weight)}") from error

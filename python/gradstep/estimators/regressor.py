@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.reading import check_weight
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.nn.r2 import r2
@@ -99,7 +100,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
         Called as ``callback(trainer, row)`` with every new row of the history; the learned
-        attributes are those of that moment. A True stops training.
+        attributes are those of that moment. A True stops training, None or False does not; what else
+        counts as true is refused.
     precision : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic on them.
     backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
@@ -273,9 +275,16 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         return self._predict(X)
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Return the R2, the mean over the outputs, on the rows of X, y being read as `fit` reads it."""
+        """Return the R2, the mean over the outputs, on the rows of X, y being read as `fit` reads it.
+
+        Raises
+        ------
+        InvalidDataError
+            `sample_weight` are not numbers >= 0, one a row.
+        """
         known = self._read_y(y, "score")
-        return r2(self.predict(X), known, sample_weight)
+        weight = check_weight(sample_weight, len(known), f"{self._owner()}.score")
+        return r2(self.predict(X), known, weight)
 
     def evaluate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None

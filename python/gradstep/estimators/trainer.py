@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.reading import check_weight
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
@@ -98,7 +99,8 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         When to stop before the last epoch.
     callbacks : sequence of callables, default=()
         Called as ``callback(trainer, row)`` with every new row of the history; the learned
-        attributes are those of that moment. A True stops training.
+        attributes are those of that moment. A True stops training, None or False does not; what else
+        counts as true is refused.
     precision : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic on them.
     backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
@@ -301,8 +303,15 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         """Return the accuracy on the rows of X, y being read as `fit` reads it.
 
         Of indicators it is the share of rows that are right throughout.
+
+        Raises
+        ------
+        InvalidDataError
+            `sample_weight` are not numbers >= 0, one a row.
         """
-        return float(super().score(X, self._read_y(y, "score"), sample_weight))
+        known = self._read_y(y, "score")
+        weight = check_weight(sample_weight, len(known), f"{self._owner()}.score")
+        return float(super().score(X, known, weight))
 
     def evaluate(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None

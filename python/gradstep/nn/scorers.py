@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import Metric, _Score, scorer_names
 from gradstep.utils.constraints import Constraint, either, instance
+from gradstep.utils.text import given
 
 
 def _is_function(value: object) -> bool:
@@ -71,14 +72,32 @@ class Scorer(_Score):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_parameters()
         name = self.name or _name_of(self.scorer)
         taken = [member.name for member in Metric.members()]
         if not name.isidentifier() or (name in taken and name != self.scorer):
             raise InvalidParameterError(
                 f"`name` of Scorer must be an identifier that no metric of gradstep.metrics has, "
-                f"got {name!r} for {self.scorer!r}"
+                f"got {name!r} for {given(self.scorer)}; Scorer(function, name=...) has one of its own"
             )
         object.__setattr__(self, "name", name)
+
+    def _check_parameters(self) -> None:
+        """Raise InvalidParameterError for a function that cannot be called with (estimator, X, y)."""
+        if not _is_function(self.scorer) or self.looks_at_answers_alone:
+            return
+        try:
+            signature = inspect.signature(self.scorer)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # of a builtin, which has none
+            return
+        try:
+            signature.bind(None, None, None)
+        except TypeError as error:
+            raise InvalidParameterError(
+                f"`scorer` of Scorer must be a callable (estimator, X, y), got {given(self.scorer)} with the "
+                f"parameters {signature}: {error}; sklearn.metrics.make_scorer makes one of a function "
+                f"(y_true, y_pred)"
+            ) from None
 
     @property
     def looks_at_answers_alone(self) -> bool:

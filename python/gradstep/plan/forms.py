@@ -40,7 +40,7 @@ def labels(y: Any, whose: str) -> Array:
     if given.dtype.kind == "c":
         raise InvalidDataError(f"{whose} must be class labels: Complex data not supported")
     column: Array = column_or_1d(_unboxed(given, whose), warn=True)
-    if column.dtype.kind == "f":
+    if column.dtype.kind in "fmM":  # dates and durations have a NaN of their own, NaT
         wrong = np.flatnonzero(~np.isfinite(column))
         if len(wrong):
             raise InvalidDataError(
@@ -59,6 +59,7 @@ def indicators(y: Any, whose: str) -> npt.NDArray[np.float64]:
         y is none.
     """
     wanted = f"{whose} must be an indicator matrix (n, k) of 0 and 1"
+    refuse_masked(y, whose)
     try:
         values = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float64)
     except (ArithmeticError, TypeError, ValueError) as error:
@@ -80,6 +81,7 @@ def values(y: Any, whose: str, least: float) -> npt.NDArray[np.float64]:
     InvalidDataError
         y has other values, or another shape.
     """
+    refuse_masked(y, whose)
     try:
         given = np.asarray(y)
         if given.dtype.kind not in "biufO":
@@ -113,11 +115,24 @@ def plain(y: Any, takes: str, whose: str) -> Any:
         return labels(y, whose)
     if hasattr(y, "toarray"):
         return y
+    refuse_masked(y, whose)
     given = np.asarray(y)
     return values(y, whose, -np.inf) if takes == "values" and given.dtype.kind not in "biuf" else given
 
 
+def refuse_masked(given: Any, whose: str) -> None:
+    """Raise InvalidDataError where an array has masked elements: what lies below a mask would be read."""
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        place = np.argwhere(np.ma.getmaskarray(given))[0].tolist()
+        names = ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column"), place, strict=False))
+        raise InvalidDataError(
+            f"{whose} must have a value everywhere, got a masked array, the first masked of it in {names}: "
+            f"leave such rows out, or fill them in with .filled(...)"
+        )
+
+
 def _array(y: Any, whose: str) -> Array:
+    refuse_masked(y, whose)
     try:
         given = np.asarray(y)
     except (ArithmeticError, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from gradstep.nn.augment import Augment
 from gradstep.nn.early_stopping import EarlyStopping
 from gradstep.nn.initializers import Initializer
 from gradstep.nn.losses import Loss
-from gradstep.nn.metrics import Metric, parse_column
+from gradstep.nn.metrics import ALWAYS, Metric, parse_column
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
 from gradstep.nn.scorers import METRIC, metric_for
@@ -254,7 +254,8 @@ def _activations(owner: str, given: Any, layers: int) -> tuple[Activation, ...]:
 
 def _metrics(owner: str, loss: Loss, given: Any) -> tuple[Metric, ...]:
     """Return the metrics of the loss, then the further ones."""
-    further = [metric_for(metric) for metric in given]
+    # Loss and cost are told of every model, first.
+    further = [metric for metric in map(metric_for, given) if metric not in ALWAYS]
     for metric in further:
         if metric.takes and loss.takes not in metric.takes:
             raise InvalidParameterError(

@@ -26,7 +26,7 @@ from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.training.status import Status
-from gradstep.utils.busy import alone
+from gradstep.utils.busy import alone, wants_stop
 from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import KnownParameters, known_parameters
 from gradstep.utils.retell import FITS, in_words_of
@@ -369,8 +369,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
     def _on_evaluation(self, group: Group) -> bool:
         if group.is_over:
             self._release(self.trials_)
-        wishes = [callback(self) for callback in self.callbacks]
-        return any(wishes)
+        return wants_stop("Sweep", [callback(self) for callback in self.callbacks])
 
     def _release(self, made: Sequence[Trial]) -> None:
         """Forget the models that are not the best so far, in folds all, unless all are to be kept."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from gradstep.errors import BusyError
+import numpy as np
+
+from gradstep.errors import BusyError, InvalidParameterError
+from gradstep.utils.text import given
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +39,24 @@ def at_work(worker: object) -> Iterator[None]:
         yield
     finally:
         _AT_WORK.pop(id(worker), None)
+
+
+def wants_stop(owner: str, answers: Iterable[Any]) -> bool:
+    """Return True when a callback answers True.
+
+    Raises
+    ------
+    InvalidParameterError
+        One answers with something else that counts as true, as the bytes that a `file.write` returns: it is
+        not said that this is meant to end the work.
+    """
+    answers = list(answers)
+    for answer in answers:
+        if not isinstance(answer, (bool, np.bool_)) and answer is not None and answer:
+            raise InvalidParameterError(
+                f"`callbacks` of {owner} must return True, which stops, or False or None, got {given(answer)}"
+            )
+    return any(answers)
 
 
 def alone(method: Callable[Concatenate[Worker, P], R]) -> Callable[Concatenate[Worker, P], R]:

@@ -13,7 +13,6 @@ import numpy as np
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.schedules.protocol import Schedule, require
 from gradstep.utils.constraints import (
-    CALLABLE,
     NUMBER,
     WHOLE,
     Constraint,
@@ -119,7 +118,18 @@ class PerEpoch(Schedule):
     """
 
     function: Callable[[int], float]
-    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"function": (CALLABLE,)}
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "function": (
+            Constraint(
+                "a function of the epoch",
+                lambda value: callable(value) and not isinstance(value, (type, Schedule)),
+                (0, "f", None, dict),
+                hint=lambda value: (
+                    "a schedule is given as it is, learning_rate=..." if isinstance(value, Schedule) else ""
+                ),
+            ),
+        )
+    }
 
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate of the epoch that `update` falls in."""
