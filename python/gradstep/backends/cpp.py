@@ -137,11 +137,12 @@ class CppSession:
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
-        for updates in self._plan.ranges(t0, t1, _core.sort):
-            # The core asks now and then within a range, and never in one that is short.
-            if should_stop():
-                break
-            with _reading(self._data.mapped):
+        with _reading(self._data.mapped):
+            for updates in self._plan.ranges(t0, t1, _core.sort):
+                # The core asks now and then within a range, and never in one that is short.
+                if should_stop():
+                    break
+                self._data.require_whole()
                 sums += session.train(
                     updates.row_indices,
                     updates.starts,
@@ -153,8 +154,8 @@ class CppSession:
                     updates.draws,
                     should_stop=should_stop,
                 )
-            if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
-                break
+                if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
+                    break
         return running(sums)
 
     def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
