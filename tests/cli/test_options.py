@@ -40,6 +40,7 @@ EXAMPLES = {
     "learning_rate": (["--learning-rate", "0.5"], 0.5),
     "batch_size": (["--batch-size", "7"], 7),
     "epochs": (["--epochs", "3"], 3),
+    "evaluate_untrained": (["--evaluate-untrained"], True),
     "shuffle": (["--no-shuffle"], False),
     "standardize": (["--no-standardize"], False),
     "standardize_targets": (["--no-standardize-targets"], False),

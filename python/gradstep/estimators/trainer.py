@@ -89,6 +89,9 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         after every epoch, the `eval_set` alone is evaluated; of the train rows there are the
         running metrics, means over the batches as they were trained on, which cost nothing.
         None: nothing is ever evaluated; one row at the end has the running metrics of all updates.
+    evaluate_untrained : bool, default=False
+        Whether what `evaluate_every` asks for is evaluated before the first update, too: the history then
+        begins with a row of update 0, and curves with epoch 0.
     validation_fraction : float, optional
         Share of the rows that `fit` holds out to validate on, in (0, 1): of labels the same of every class,
         drawn by `random_state`. They are never trained on, nor part of mean and scale. It needs nothing of
@@ -180,6 +183,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         init: str | Initializer = "he",
         metrics: Sequence[str | Metric | Callable[..., float]] = (),
         evaluate_every: str | int | None = "epoch",
+        evaluate_untrained: bool = False,
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
@@ -203,6 +207,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         self.init = init
         self.metrics = metrics
         self.evaluate_every = evaluate_every
+        self.evaluate_untrained = evaluate_untrained
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.callbacks = callbacks

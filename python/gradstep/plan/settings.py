@@ -80,6 +80,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "init": (Initializer.constraint(),),
     "metrics": (sequence_of(METRIC),),
     "evaluate_every": (either(one_of("epoch", "running"), WHOLE, NONE), at_least(1)),
+    "evaluate_untrained": (FLAG,),
     "validation_fraction": (either(NUMBER, NONE), above(0), below(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
@@ -133,6 +134,7 @@ class Settings:
     init: Initializer
     metrics: tuple[Metric, ...]
     evaluate_every: str | int | None
+    evaluate_untrained: bool
     validation_fraction: float | None
     early_stopping: EarlyStopping | None
     callbacks: tuple[Callable[..., Any], ...]

@@ -114,7 +114,8 @@ def _rates(name: str, run: Any, updates: int | None, updates_per_epoch: int | No
     if isinstance(history, History) and not len(history):
         raise InvalidParameterError(f"{what} must have at least one row, got {history!r}")
     if isinstance(run, History):
-        return run["update"] - 1, run["learning_rate"]
+        done = run["update"] > 0
+        return run["update"][done] - 1, run["learning_rate"][done]
     is_trainer = hasattr(run, "learning_rate") and hasattr(run, "epochs")
     if not (is_trainer or callable(run) or isinstance(run, (int, float))) or isinstance(run, bool):
         raise InvalidParameterError(

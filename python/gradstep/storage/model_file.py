@@ -304,8 +304,11 @@ class _Taker:
         for name in History(metrics).keys():  # noqa: SIM118
             shape = columns["update"].shape if columns else None
             dtype = "int64" if name == "update" else "float64"
-            may_be_nan = name.startswith(("train", "validation"))
+            may_be_nan = name.startswith(("train", "validation", "running"))
             columns[name] = self(f"history/{name}", dtype, shape, nan=may_be_nan)
+            # Only before the first update there is nothing to tell of batches.
+            if name.startswith("running") and np.isnan(columns[name][columns["update"] > 0]).any():
+                raise CorruptFileError(f"its tensor 'history/{name}' must be finite")
             # The train rows are evaluated for every row of the history or for none.
             if name in ("train_loss", "train_cost") and not (
                 np.isfinite(columns[name]).all() or np.isnan(columns[name]).all()

@@ -29,14 +29,15 @@ def promised_fall(history: History, rates: npt.NDArray[np.float64], usual: float
     usual : float
         What ``learning_rate="auto"`` would have begun with.
     """
-    loss = history["train_loss"]
+    done = history["update"]
+    loss = history["train_loss"][done > 0]
     if not np.isfinite(loss).any():
-        loss = history["running_loss"]
-    if len(history) < 2 or not np.isfinite(loss).all() or loss[-1] <= 0:
+        loss = history["running_loss"][done > 0]
+    if len(loss) < 2 or not np.isfinite(loss).all() or loss[-1] <= 0:
         return None
-    way = np.cumsum(rates)[history["update"] - 1]
+    way = np.cumsum(rates)[done[done > 0] - 1]
     before = np.flatnonzero(way <= (1 - _LAST_PART) * way[-1])
-    last = before[-1] if before.size else len(history) - 2
+    last = before[-1] if before.size else len(loss) - 2
     if way[last] >= way[-1]:
         return None
     pace = (loss[last] - loss[-1]) / (way[-1] - way[last])

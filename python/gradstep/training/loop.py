@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -95,6 +96,8 @@ class TrainingLoop:
             A batch and what the layers make of it do not fit in memory.
         """
         began = time.perf_counter() - self._seconds
+        if self.job.evaluates_untrained and not self._session:
+            self._begin(time.perf_counter() - began)
         while not self.is_over and self.done < goal and not should_stop():
             before = self.done
             running = self._train(should_stop)
@@ -116,6 +119,20 @@ class TrainingLoop:
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
 
+    def _begin(self, seconds: float) -> None:
+        """Tell the observers what the models come to before their first update, where they are evaluated."""
+        self._session = self.job.session()
+        evaluated = self._evaluate()
+        self.job = replace(self.job, evaluates_untrained=False)
+        nothing = np.full(len(self.observers), np.nan)
+        leaving = []
+        for place, row in enumerate(self._rows(Running(nothing, nothing), evaluated, seconds)):
+            row["learning_rate"] = 0.0  # no step was made
+            observer, to_come = self.observers[place], self.job.plan.learning_rate[place]
+            if observer.on_evaluation(row, self.state.parameters[place].copy(), to_come):
+                leaving.append(observer)
+        self.drop(leaving)
+
     def drop(self, leaving: Collection[ModelObserver]) -> None:
         """Let models go; the others keep their state."""
         if not leaving:
@@ -130,9 +147,8 @@ class TrainingLoop:
         """Do the updates up to the next evaluation."""
         job = self.job
         goal = min(job.plan.updates, (self.done // job.every + 1) * job.every)
-        if self._session is None:
-            self._session = job.session()
         try:
+            self._session = self._session or job.session()
             return self._session.train(self.state, self.done, goal, should_stop=should_stop)
         except MemoryError as error:
             sizes = "-".join(map(str, job.plan.objective.layers.sizes))

@@ -61,6 +61,8 @@ class TrainingJob:
     targets : Targets
         What targets and answers mean.
     n_threads : int
+    evaluates_untrained : bool
+        Whether there is an evaluation before the first update, too.
     """
 
     backend: Backend
@@ -71,6 +73,7 @@ class TrainingJob:
     metrics: tuple[Metric, ...]
     targets: Targets
     n_threads: int
+    evaluates_untrained: bool = False
 
     @property
     def weighted(self) -> tuple[str, ...]:
@@ -115,7 +118,17 @@ def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, 
     backend = backends.choose(first.backend, plan.objective, plan.rule)
     every, evaluated = _evaluations(first.evaluate_every, plan, rows)
     n_threads = threads.choose(first.n_threads, plan.batch_size * parameters.size)
-    job = TrainingJob(backend, plan, rows.train, evaluated, every, first.metrics, rows.targets, n_threads)
+    job = TrainingJob(
+        backend,
+        plan,
+        rows.train,
+        evaluated,
+        every,
+        first.metrics,
+        rows.targets,
+        n_threads,
+        evaluates_untrained=first.evaluate_untrained and bool(evaluated),
+    )
     fitted = [
         Fitted(
             plan.objective.layers,
