@@ -22,6 +22,7 @@ MISTAKES = {
     "train --data digits --hidden_layer_sizes 5": "did you mean --hidden?",
     "train --data digits --momentum 0.9": "unknown argument --momentum; did you mean --optimizer?",
     "train --data digits --seed 3": "unknown argument --seed; did you mean --random-state?",
+    "train --data CIFAR10": "got 'CIFAR10'; did you mean cifar10?",
     "train --data digits --task regresion": "'regression'); did you mean regression?",
     "train --data digits --hidden 50,50": "got '50,50'; several have spaces between, as --hidden 50 50",
     "train --data digits --hidden 50-30": "got '50-30'; several have spaces between, as --hidden 50 30",
@@ -85,7 +86,7 @@ MISTAKES = {
     "train --data digits --target 3": "--target goes with .csv, got --data digits",
     "train --data digits --validation few": "--validation must be a number of rows, a share of them, a file",
     "train --data X.npz --validation few": "--validation must be a number of rows, a share of them, a file",
-    "train --data digits --validation 5000": "--validation must be None, a number of rows from 1 to 1796",
+    "train --data digits --validation 5000": "--validation must be none, a number of rows from 1 to 1796",
     "train --data digits --test few": "must be a number of rows, a share of them, a file or none, got 'few'",
     "train --data images": "--data must be cifar10, digits or a .csv, .npz or .npy file, got 'images'",
     "train --data gone.csv": "--data must be an existing file, got 'gone.csv'",
@@ -174,3 +175,28 @@ def test_a_table_that_is_too_small_for_what_is_held_out_by_default(capsys, tmp_p
     assert cli.main(["train", "--data", str(table), "--test", "0.1"]) == 2
     assert capsys.readouterr().err.endswith("a share of the 3 rows, got 0.1\n")
     assert cli.main(["train", "--data", str(table), "--test", "none", "--validation", "none", "--quiet"]) == 0
+
+
+TABLE_MISTAKES = {
+    "--augment flip": "--augment changes images: --image-shape says the shape of a row",
+    "--figure-format pdf": "--figure-format goes with --figures, which names the folder",
+    "--validation 0.6 --test 0.6": "--validation and --test must leave rows to train on, got 24 + 24 of 40",
+    "--test 0": "--test must be none, a number of rows from 1 to 39",
+    "--test other.npz": "--test must be rows of the kind of --data table.csv, got 'other.npz'",
+    "--early-stopping validation_f1:3": "which needs a loss or --metrics that have it",
+}
+
+
+@pytest.mark.parametrize("words", TABLE_MISTAKES)
+def test_mistakes_with_a_table_are_told_in_options(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 3},{i % 2}\n" for i in range(40)))
+    np.savez("other.npz", X=np.zeros((4, 2)), y=np.zeros(4))
+    assert cli.main(["train", "--data", "table.csv", "--epochs", "1", "--quiet", *words.split()]) == 2
+    assert TABLE_MISTAKES[words] in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("always::sklearn.exceptions.ConvergenceWarning")
+def test_a_warning_is_told_in_options(capsys):
+    assert cli.main([*TRAIN, "--epochs", "2", "--quiet"]) == 0
+    assert "More --epochs or another --learning-rate may help" in capsys.readouterr().err

@@ -268,3 +268,41 @@ def test_mistakes(folder, words, message, capsys, monkeypatch):
     assert out == ""
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_model_of_one_column_takes_a_table_of_one_column(tmp_path, capsys):
+    x = np.round(np.random.default_rng(0).normal(size=100), 3)
+    lines = [f"{value},{'yes' if value > 0 else 'no'}" for value in x]
+    (tmp_path / "train.csv").write_text("x,y\n" + "\n".join(lines))
+    train = ["train", "--data", str(tmp_path / "train.csv"), "--save", str(tmp_path / "m")]
+    assert cli.main([*train, *QUIET]) == 0
+    capsys.readouterr()
+    (tmp_path / "new.csv").write_text("x\n2\n-2\n")
+    found, _ = answers(capsys, tmp_path / "m", tmp_path / "new.csv")
+    assert [row["prediction"] for row in found] == ["yes", "no"]
+    (tmp_path / "bare.csv").write_text("-2\n2\n")
+    found, _ = answers(capsys, tmp_path / "m", tmp_path / "bare.csv", "--no-header")
+    assert [row["prediction"] for row in found] == ["no", "yes"]
+
+
+def test_a_table_that_lacks_all_columns_but_one(folder, capsys):
+    (folder / "one.csv").write_text("age^plan\n30^pro\n")
+    assert cli.main(["predict", str(folder / "left.model"), str(folder / "one.csv")]) == 2
+    assert capsys.readouterr().err.endswith(
+        "must have the columns of the model, but lacks age, plan; it has age^plan alone between delimiters "
+        "','; --delimiter names another\n"
+    )
+
+
+def test_arrays_for_the_model_of_a_table_are_taken_in_order_and_that_is_said(folder, capsys):
+    X = np.array([[30, 1, 0, 0], [50, 0, 0, 1]])
+    np.save(folder / "X.npy", X)
+    found, err = answers(capsys, folder / "left.model", folder / "X.npy")
+    model = gs.load_model(folder / "left.model")
+    inputs = pandas.DataFrame(X, columns=list(model.schema_.inputs))
+    assert [row["prediction"] for row in found] == model.predict(inputs).tolist()
+    note = "X.npy: the columns are taken for the inputs of the model in their order: "
+    assert f"{note}age, plan=basic, plan=plus, plan=pro" in " ".join(err.split())
+    np.save(folder / "X.npy", X[:, :3])
+    assert cli.main(["predict", str(folder / "left.model"), str(folder / "X.npy")]) == 2
+    assert "must have a column for each of the 4 inputs of the model, got 3" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradstep.datasets import load_npz
+from gradstep.datasets import load_csv, load_npz
 from gradstep.errors import CorruptFileError, DatasetNotFoundError, InvalidDataError, InvalidParameterError
 
 
@@ -325,3 +325,38 @@ def test_npz_of_another_kind(tmp_path: Path) -> None:
             CorruptFileError, match=r"must be an \.npz file of plain arrays, but it cannot be read"
         ):
             load_npz(file)
+
+
+def test_npz_arrays_that_nobody_asked_for_are_told(tmp_path: Path) -> None:
+    X, y = np.zeros((20, 2)), np.arange(20) % 2
+    np.savez(tmp_path / "a.npz", X=X, y=y, X_test=X, names=["p", "q"])
+    assert load_npz(tmp_path / "a.npz", feature_names="names").notes == (
+        "arrays that are not read: ['X_test'] (`X_test` and `y_test` name test rows)",
+    )
+    np.savez(tmp_path / "b.npz", X=X, y=y, extra=y)
+    assert load_npz(tmp_path / "b.npz").notes == ("arrays that are not read: ['extra']",)
+    np.savez(tmp_path / "c.npz", X=X, y=y)
+    assert load_npz(tmp_path / "c.npz").notes == ()
+
+
+@pytest.mark.parametrize("shape", [(20,), (20, 2)])
+def test_npz_values_that_are_not_finite_are_named_by_their_row_of_the_file(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    y = np.ones(shape)
+    y[13] = np.nan
+    np.savez(tmp_path / "a.npz", X=np.zeros((20, 2)), y=y)
+    with pytest.raises(InvalidDataError, match=r"'y' of .*a.npz must hold finite numbers, got .* in row 13"):
+        load_npz(tmp_path / "a.npz", task="regression", validation=5, test=5)
+
+
+@pytest.mark.parametrize(("classes", "told"), [(20, False), (21, True)])
+def test_many_integers_may_be_values(tmp_path: Path, classes: int, told: bool) -> None:
+    note = "21 different integers are taken as classes (`task=regression` takes values)"
+    y = np.arange(200) % classes
+    np.savez(tmp_path / "a.npz", X=np.zeros((200, 2)), y=y)
+    assert load_npz(tmp_path / "a.npz").notes == (note,) * told
+    assert load_npz(tmp_path / "a.npz", task="regression").notes == ()
+    (tmp_path / "a.csv").write_text("a,b,y\n" + "".join(f"{i % 7},{i % 3},{i}\n" for i in y))
+    assert load_csv(tmp_path / "a.csv", "y").notes == (note,) * told
+    assert load_csv(tmp_path / "a.csv", "y", task="classification").notes == ()

@@ -59,6 +59,10 @@ def test_files_of_another_kind(scratch, other):
     refused(scratch, other, "is not a whole gradstep model")
 
 
+def test_a_table_is_told_from_half_a_model(scratch):
+    refused(scratch, b"a,b,y\n" * 20, "it does not begin as one")
+
+
 def test_a_header_of_brackets(scratch):
     header = json.dumps({"__metadata__": {"gradstep": "[" * 100_000}}).encode()
     refused(scratch, len(header).to_bytes(8, "little") + header, "header is not that of a gradstep model")

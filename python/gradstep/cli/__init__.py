@@ -57,7 +57,7 @@ def _told(argv: Sequence[str] | None) -> int:
     except (DivergedError, NoModelError) as error:
         return say("error", error, 1)
     except GradstepError as error:
-        return say("error", options.in_options(data.in_options(str(error))), 2)
+        return say("error", _in_options(str(error)), 2)
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -67,6 +67,11 @@ def _told(argv: Sequence[str] | None) -> int:
         return say("error", f"not enough memory: {error}", 2)
     except KeyboardInterrupt:
         return say("error", "interrupted", 130)
+
+
+def _in_options(message: str) -> str:
+    """Return a message about parameters in the words of the command line."""
+    return options.in_options(data.in_options(message))
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -164,7 +169,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 @contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        say("warning", message, 0)
+        say("warning", _in_options(str(message)), 0)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

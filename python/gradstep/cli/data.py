@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gradstep.cli.loader_options import DATA_OPTIONS, FILES, HELD_OUT, DataOption, kind_of_file
+from gradstep.cli.loader_options import DATA_OPTIONS, FILES, HELD_OUT, LOADERS, DataOption, kind_of_file
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
 from gradstep.utils.files import expanded
 
@@ -85,6 +85,10 @@ def load(arguments: argparse.Namespace) -> DataSet:
     for option, file in sources(arguments).items():
         if not expanded(file, option).is_file():
             raise DatasetNotFoundError(f"{option} must be an existing file, got {file!r}")
+        if option in ("--validation", "--test") and kind_of_file(file) != kind:
+            raise InvalidParameterError(
+                f"{option} must be rows of the kind of --data {arguments.data}, got {file!r}"
+            )
     if kind == "cifar10":
         return datasets.load_cifar10(**given)
     if kind == "digits":
@@ -170,7 +174,7 @@ def in_options(message: str) -> str:
     """
     message = re.sub(r"`task=(\w+)`", r"--task \1", message)
     for option in DATA_OPTIONS:
-        message = re.sub(rf"^`{option.parameter}` of ({option.owners})\b", option.flag, message)
+        message = re.sub(rf"`{option.parameter}` of ({option.owners})\b", option.flag, message)
         if len(option.parameter) > 1:  # `X` and `y` are parameters of estimators, too
             message = re.sub(rf"`{option.parameter}(?:=([^`]*))?`(?! of )", option.spelt, message)
     return message
@@ -197,7 +201,11 @@ def on_images(augmentation: Any, data: DataSet) -> Any:
     """Return an augmentation, or None, with the shape of the data's images where that is known."""
     from gradstep.nn import augment
 
-    if augmentation is None or data.train.image_shape is None:
+    if augmentation is None:
+        return None
+    if data.train.image_shape is None:
+        if augment.image_shape(augmentation) is None:
+            raise InvalidParameterError("--augment changes images: --image-shape says the shape of a row")
         return augmentation
     return augment.on_images(augmentation, data.train.image_shape)
 
@@ -237,7 +245,9 @@ def _kind(data: str) -> str:
         return data
     kind = kind_of_file(data)
     if kind is None:
+        meant = next((known for known in LOADERS if known == data.lower()), None)
         raise InvalidParameterError(
             f"--data must be cifar10, digits or a .csv, .npz or .npy file, got {data!r}"
+            + (f"; did you mean {meant}?" if meant else "")
         )
     return kind

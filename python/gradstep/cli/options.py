@@ -408,5 +408,15 @@ def in_options(message: str) -> str:
     """
     owners = "|".join([*TASKS.values(), "Sweep"])
     message = re.sub(rf"^`(\w+)` of (?:{owners})\b", lambda found: "--" + found[1].replace("_", "-"), message)
+    message = re.sub(r"`(\w+)`(?! of )|\b(\w+)='(\w+)'", _as_option, message)
+    message = message.replace("must be None,", "must be none,")
     message = re.sub(r"by `validation_fraction` of \w+ or an eval_set", "by --validation", message)
     return re.sub(r"\bit is for (\w+)$", lambda found: f"it is for --task {_task(found[1])}", message)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    """Return a parameter in a message, with its value if it has one, as its option if there is one."""
+    option = estimator_options().get(found[1] or found[2])
+    if option is None:
+        return found[0]
+    return option.flag if found[3] is None else f"{option.flag} {found[3]}"

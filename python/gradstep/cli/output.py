@@ -80,8 +80,7 @@ def add_figure_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--figure-format",
         choices=("png", "svg", "pdf"),
-        default="png",
-        help="of these figures (default: %(default)s)",
+        help="of these figures (default: png)",
     )
 
 
@@ -93,6 +92,15 @@ def report_path(arguments: argparse.Namespace) -> Path | None:
         folder.mkdir(exist_ok=True)
         report = folder / "report.html"
     return report
+
+
+def check_figures(arguments: argparse.Namespace) -> None:
+    """Raise before any work is done when the figures cannot be written, or only their format is given."""
+    check_folder(arguments.figures, "--figures")
+    if arguments.figure_format is None:
+        arguments.figure_format = "png"
+    elif arguments.figures is None:
+        raise InvalidParameterError("--figure-format goes with --figures, which names the folder")
 
 
 def check_folder(path: Path | None, option: str) -> None:

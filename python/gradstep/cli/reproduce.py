@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli import options, terminal
-from gradstep.cli.output import INTERRUPTED, add_figure_options, check_apart, check_folder, check_writable
+from gradstep.cli.output import INTERRUPTED, add_figure_options, check_apart, check_figures, check_writable
 from gradstep.utils.progress import counter, make_console
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     check_writable(arguments.report, "--report")
-    check_folder(arguments.figures, "--figures")
+    check_figures(arguments)
     if arguments.markdown is not None:
         check_writable(arguments.markdown, "--markdown")
         check_apart(arguments.report, arguments.markdown, "--markdown")

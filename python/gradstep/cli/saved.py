@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradstep.cli import data as data_options
 from gradstep.cli.loader_options import DATA_OPTIONS, kind_of_file
-from gradstep.errors import DatasetNotFoundError, InvalidParameterError
+from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils.files import expanded
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def _read_table(model: SavedModel, file: str, given: dict[str, Any], answers: bo
 
 def _read_arrays(model: SavedModel, file: str, given: dict[str, Any], answers: bool) -> FurtherRows:
     from gradstep.datasets.arrays import read_arrays
+    from gradstep.datasets.tables.header import listed
 
     task = "classification" if hasattr(model.estimator, "predict_proba") else "regression"
     if answers and "y" not in given:
@@ -174,4 +175,13 @@ def _read_arrays(model: SavedModel, file: str, given: dict[str, Any], answers: b
             raise InvalidParameterError(f"--labels must name the .npy file with the answers to {file}")
         given["y"] = "y"
     X, y, notes = read_arrays(file, task=task, **given)
-    return FurtherRows(X, y, list(notes))
+    inputs = model.estimator.n_features_in_
+    if X.shape[1] != inputs:
+        raise InvalidDataError(
+            f"{file} must have a column for each of the {inputs} inputs of the model, got {X.shape[1]}"
+        )
+    by_place = []
+    if model.schema.columns:
+        names = listed(model.schema.inputs)
+        by_place = [f"the columns are taken for the inputs of the model in their order: {names}"]
+    return FurtherRows(X, y, [*by_place, *notes])

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, show what was found, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
-    output.check_folder(arguments.figures, "--figures")
+    output.check_figures(arguments)
     console = make_console(stderr=arguments.json)
     parameters = _parameters(arguments)
     data = _load(arguments)

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, show the metrics, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--save": arguments.save}
     output.check_files(files, data_options.sources(arguments))
-    output.check_folder(arguments.figures, "--figures")
+    output.check_figures(arguments)
     # With --json, standard output belongs to the machine.
     console = make_console(stderr=arguments.json)
     trainer = options.make_estimator(arguments)

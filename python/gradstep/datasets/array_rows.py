@@ -66,7 +66,7 @@ class ArrayReader:
         if self.task == "regression":
             if y.dtype.kind not in "iuf" or y.ndim not in (1, 2) or not is_long or 0 in y.shape:
                 raise InvalidDataError(f"{whose} real numbers of shape ({n},) or ({n}, k), {given}")
-            return y.astype(np.float64)
+            return _finite(y.astype(np.float64), whose)
         if is_long and y.shape == (n, 1):
             y = y[:, 0]
         if y.dtype.kind == "f" and is_long and y.ndim == 1:
@@ -93,6 +93,14 @@ class ArrayReader:
             )
         self.note(f"whole numbers of type {y.dtype} are taken as classes (`task=regression` takes values)")
         return y.astype(np.int64)
+
+
+def _finite(y: npt.NDArray[np.float64], whose: str) -> npt.NDArray[np.float64]:
+    """Return real values, all of them finite: `fit` sees dealt out rows, and could not say which it is."""
+    bad = np.argwhere(~np.isfinite(y))
+    if len(bad):
+        raise InvalidDataError(f"{whose} finite numbers, got {y[tuple(bad[0])]} in row {bad[0][0]}")
+    return y
 
 
 def _decoded(y: npt.NDArray[Any], whose: str) -> npt.NDArray[np.str_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from gradstep.datasets.array_files import map_npy, npz_keys, read_npy, read_npz
 from gradstep.datasets.array_rows import ArrayReader, check_known, check_unsorted, cut
 from gradstep.datasets.images import ImageShape
-from gradstep.datasets.sets import DataSet, Rows, class_names, existing_file, split
+from gradstep.datasets.sets import DataSet, Rows, class_names, existing_file, note_of_classes, split
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.utils import text
 from gradstep.utils.constraints import FLAG, NONE, WHOLE, at_least, check, either
 from gradstep.utils.names import known_parameters
-from gradstep.utils.text import printable
 
 # Types of rows that no training copies.
 _TRAINED_AS_THEY_LIE = {np.dtype(kind).str for kind in ("uint8", "float32", "float64")}
@@ -98,8 +98,10 @@ def load_npz(
     given = {parameter: key for parameter, key in keys.items() if key is not None}
     _check_own_test(owner, [name for name in ("X_test", "y_test") if name in given], test)
     arrays = read_npz(file, given, owner, max_bytes)
+    reading.note(_unread(file, given.values()))
     whose = {parameter: f"array {key!r} of {file}" for parameter, key in given.items()}
     rows = reading.rows(arrays["X"], arrays["y"], whose["X"], whose["y"])
+    reading.note(note_of_classes(arrays["y"]) if task == "classification" else "")
     names = None
     if feature_names is not None:
         names = _names(arrays["feature_names"], rows.X.shape[1], whose["feature_names"])
@@ -117,7 +119,7 @@ def load_npz(
         other = existing_file(test, owner, "test")
         tested = _of_another_file(reading, rows, other, (X, y), max_bytes)
     parts = (train, held, tested)
-    return DataSet(printable(file.stem), *parts, class_names(rows.y), names, reading.notes)
+    return DataSet(text.printable(file.stem), *parts, class_names(rows.y), names, reading.notes)
 
 
 @known_parameters
@@ -181,7 +183,9 @@ def load_npy(
     files = existing_file(X, owner, "X"), existing_file(y, owner, "y")
     reading = ArrayReader(owner, task, image_shape, channels)
     check(owner, "copy", copy, [FLAG])
-    rows = reading.rows(map_npy(files[0]), read_npy(files[1]), str(files[0]), str(files[1]))
+    answers = read_npy(files[1])
+    rows = reading.rows(map_npy(files[0]), answers, str(files[0]), str(files[1]))
+    reading.note(note_of_classes(answers) if task == "classification" else "")
     if copy:
         parts = split(rows, validation, test, random_state, owner)
         check_known(parts[0], parts[1:], str(files[1]))
@@ -198,7 +202,7 @@ def load_npy(
                 f"{'row by row' if rows.X.flags.c_contiguous else 'not row by row'}; "
                 f"uint8, float32 and float64, row by row, stay on the disk"
             )
-    return DataSet(printable(files[0].stem), *parts, class_names(rows.y), None, reading.notes)
+    return DataSet(text.printable(files[0].stem), *parts, class_names(rows.y), None, reading.notes)
 
 
 def read_arrays(
@@ -260,6 +264,13 @@ def npz_test_keys(file: Path, X: str, y: str) -> tuple[str, str] | None:
     pair = tuple(key.replace("train", "test") for key in (X, y))
     is_there = pair[0] != X and pair[1] != y and set(pair) <= set(npz_keys(file))
     return (pair[0], pair[1]) if is_there else None
+
+
+def _unread(file: Path, read: Collection[str]) -> str:
+    """Return a note of the arrays of a file that nobody asked for; test rows may be among them."""
+    left = [key for key in npz_keys(file) if key not in read]
+    test = " (`X_test` and `y_test` name test rows)" if any("test" in key.lower() for key in left) else ""
+    return f"arrays that are not read: {text.given(left)}{test}" if left else ""
 
 
 def _drawn(value: float | str | os.PathLike[str] | None) -> float | None:

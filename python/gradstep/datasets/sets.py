@@ -21,6 +21,9 @@ from gradstep.utils.hold_out import drawn_order
 #: What the loaders may be told that y is.
 TASK = one_of("classification", "regression")
 
+#: No more classes than these are never too many.
+FEW_CLASSES = 20
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rows:
@@ -104,6 +107,13 @@ class DataSet:
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     schema: Schema | None = field(default=None, repr=False)
+
+
+def note_of_classes(y: npt.NDArray[Any]) -> str:
+    """Return a note on labels that are integers and so many that they may be values, or nothing."""
+    if y.dtype.kind not in "iu" or y.ndim != 1 or len(found := np.unique(y)) <= FEW_CLASSES:
+        return ""
+    return f"{len(found)} different integers are taken as classes (`task=regression` takes values)"
 
 
 def class_names(y: npt.NDArray[Any]) -> tuple[str, ...]:

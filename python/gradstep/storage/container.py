@@ -94,7 +94,11 @@ def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
 
 
 def _header_text(file: IO[bytes], size: int) -> bytes:
-    length = int.from_bytes(file.read(8), "little")
+    start = file.read(9)
+    if size > 8 and start[8:] != b"{":
+        raise CorruptFileError("it does not begin as one")
+    length = int.from_bytes(start[:8], "little")
+    file.seek(8)
     if size < 8 + length:
         raise CorruptFileError(f"it has {size} bytes, fewer than its header says")
     if length > _LONGEST_HEADER:

@@ -186,7 +186,8 @@ def _is_counter(column: Array) -> bool:
     """Whether a column has a different whole number in every row."""
     head = column[:1000]
     for part in (head, column):
-        whole = bool(np.isfinite(part).all() and (part == np.floor(part)).all())
+        # Beyond 2**53 there are no other numbers than whole ones.
+        whole = bool((np.abs(part) < 2.0**53).all() and (part == np.floor(part)).all())
         if not whole or len(np.unique(part)) < len(part):
             return False
     return True

@@ -11,13 +11,14 @@ from gradstep.datasets.tables.cells import number
 from gradstep.datasets.tables.text import TextTable
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.utils.names import hint
+from gradstep.utils.text import given
 
 _UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
 # Names that a message lists.
 _LISTED = 20
 
 
-def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], bool]:
+def read_names(table: TextTable, header: bool | None, fewest: int = 2) -> tuple[tuple[str, ...], bool]:
     """Return the names of all columns, and whether the first line has them.
 
     Parameters
@@ -25,11 +26,13 @@ def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], 
     table : TextTable
     header : bool, or None
         Whether the first line has the names; None asks by an error where it may be a row.
+    fewest : int
+        Columns that there must be: of rows to train on an input and the target.
 
     Raises
     ------
     InvalidDataError
-        The file is empty, has one column, no unique names, or a first line that may be a row.
+        The file is empty, has too few columns, no unique names, or a first line that may be a row.
     """
     file = table.file
     _, cells = next(table.rows(), (0, []))
@@ -39,10 +42,10 @@ def read_names(table: TextTable, header: bool | None) -> tuple[tuple[str, ...], 
         names = ()
     if not names:
         raise InvalidDataError(f"{file} must begin with a line of column names, but that is empty")
-    if len(names) < 2:
+    if len(names) < fewest:
         raise InvalidDataError(
             f"{file} must have two columns or more between delimiters {table.delimiter!r}, got only "
-            f"{names[0]!r}; `delimiter` names another"
+            f"{given(names[0])}; `delimiter` names another"
         )
     if header is False:
         return tuple(f"x{place}" for place in range(len(names))), False

@@ -59,10 +59,10 @@ class Layout:
         check(self.owner, "encoding", self.encoding, [either(ENCODING, NONE)])
         check(self.owner, "header", self.header, [either(FLAG, NONE)])
 
-    def open(self, file: Path) -> Frame:
-        """Return the frame of a file, with all of its columns for inputs."""
+    def open(self, file: Path, fewest: int = 2) -> Frame:
+        """Return the frame of a file, with all of its columns, `fewest` or more, for inputs."""
         self.check()
         table = TextTable.of(file, self.encoding, self.delimiter)
-        names, has_header = read_names(table, self.header)
+        names, has_header = read_names(table, self.header, fewest)
         places = tuple(range(len(names)))
         return Frame(table, names, has_header, self.header is not None, places, None, self.decimal)

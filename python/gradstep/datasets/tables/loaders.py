@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.datasets.schema import Schema
-from gradstep.datasets.sets import TASK, DataSet, Rows, class_names, existing_file, split
+from gradstep.datasets.sets import TASK, DataSet, Rows, class_names, existing_file, note_of_classes, split
 from gradstep.datasets.tables import columns, targets
 from gradstep.datasets.tables.cells import Frame, Reading, read
 from gradstep.datasets.tables.header import place_of
@@ -128,6 +128,8 @@ def load_csv(
 
     notes += [*left_out, *columns.describe(cells, reading, frame)]
     notes += told_of(cells, schema)
+    if task is None and (note := note_of_classes(rows.y)):
+        notes.append(note)
     others: dict[str, Rows | None] = {}
     for name, given, drawn in zip(("validation", "test"), (validation, test), held_out, strict=True):
         others[name] = drawn and encoded(drawn)

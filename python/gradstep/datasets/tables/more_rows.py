@@ -158,7 +158,7 @@ def read_rows(
     InvalidDataError
         A column is missing, or a cell of a column of numbers holds a text.
     """
-    frame = layout.open(existing_file(path, layout.owner))
+    frame = layout.open(existing_file(path, layout.owner), fewest=1)
     file, names = frame.table.file, [column.name for column in schema.columns]
     if not frame.has_header and len(frame.names) == len(names):
         frame = replace(frame, names=tuple(names))  # rows without names and without the target
@@ -167,7 +167,7 @@ def read_rows(
     if missing:
         raise InvalidDataError(
             f"{file} must have the columns of the model, but lacks {listed(missing)}; "
-            f"it has {listed(frame.names)}"
+            f"it has {listed(frame.names)}{_one_alone(frame)}"
         )
     answered = (
         place.get(schema.target or "")
@@ -214,7 +214,7 @@ def schema_by_place(
     InvalidDataError
         The table has another number of columns.
     """
-    frame = layout.open(existing_file(path, layout.owner))
+    frame = layout.open(existing_file(path, layout.owner), fewest=1)
     names, file = list(frame.names), frame.table.file
     if target is None and (needs_target or len(names) == inputs + 1):
         target = len(names) - 1
@@ -225,9 +225,16 @@ def schema_by_place(
         beside = "" if answered is None else f" beside the target {answered!r}"
         raise InvalidDataError(
             f"{file} must have a column for each of the {inputs} inputs of the model{beside}, "
-            f"got {len(names)}"
+            f"got {len(names)}{_one_alone(frame)}"
         )
     return Schema(tuple(NumberColumn(name, math.nan) for name in names), answered)
+
+
+def _one_alone(frame: Frame) -> str:
+    """Return, of a table with one column, what stands between cells: it may be another."""
+    if len(frame.names) > 1:
+        return ""
+    return f" alone between delimiters {frame.table.delimiter!r}; `delimiter` names another"
 
 
 def _check_gaps(X: Array, frame: Frame, schema: Schema) -> None:

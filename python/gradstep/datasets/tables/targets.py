@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradstep.datasets.sets import FEW_CLASSES
 from gradstep.datasets.tables.cells import GAPS, Frame, comma_hint, number, where
 from gradstep.datasets.tables.header import listed
 from gradstep.errors import InvalidDataError
@@ -16,8 +17,6 @@ from gradstep.errors import InvalidDataError
 _INT64 = np.iinfo(np.int64)
 # How a missing answer is written; others that stand for a missing number may well be classes.
 _MISSING = GAPS - {"none", "-"}
-# Fewer classes than this are never too many.
-_FEW_CLASSES = 20
 
 Array = npt.NDArray[Any]
 
@@ -68,7 +67,7 @@ def labels(cells: Sequence[str], frame: Frame, name: str, given: bool) -> Array:
 def _check_classes(found: Sequence[str], numbers: Sequence[float | None], n: int, name: str) -> None:
     """Ask where labels may be real values, or no target at all."""
     values = [value for value in numbers if value is not None]
-    many = len(found) > max(_FEW_CLASSES, n // 2)
+    many = len(found) > max(FEW_CLASSES, n // 2)
     if len(values) == len(found) and not all(value.is_integer() for value in values):
         raise InvalidDataError(
             f"the target {name!r} has real values, {len(found)} different ones: `task=regression` is for "
