@@ -225,7 +225,7 @@ def test_several_labels_a_row(capsys, tmp_path):
     assert "several: multilabel regression 3-3" in out
     assert "subset accuracy" in out
     assert cli.main(["train", "--data", str(tmp_path / "several.npz"), "--quiet"]) == 2
-    assert "loss='multilabel' takes those" in capsys.readouterr().err
+    assert "--loss multilabel takes those" in capsys.readouterr().err
 
 
 @pytest.mark.cifar10

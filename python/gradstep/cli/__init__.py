@@ -16,12 +16,10 @@ from typing import Any, NoReturn
 
 from gradstep._version import __version__
 from gradstep.cli import (
-    data,
     demo,
     evaluate,
     gradcheck,
     info,
-    options,
     predict,
     reproduce,
     streams,
@@ -29,6 +27,7 @@ from gradstep.cli import (
     train,
 )
 from gradstep.cli.streams import say
+from gradstep.cli.wording import in_options
 from gradstep.errors import DivergedError, GradstepError, NoModelError
 from gradstep.utils import names
 
@@ -57,7 +56,7 @@ def _told(argv: Sequence[str] | None) -> int:
     except (DivergedError, NoModelError) as error:
         return say("error", error, 1)
     except GradstepError as error:
-        return say("error", _in_options(str(error)), 2)
+        return say("error", in_options(str(error)), 2)
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -67,11 +66,6 @@ def _told(argv: Sequence[str] | None) -> int:
         return say("error", f"not enough memory: {error}", 2)
     except KeyboardInterrupt:
         return say("error", "interrupted", 130)
-
-
-def _in_options(message: str) -> str:
-    """Return a message about parameters in the words of the command line."""
-    return options.in_options(data.in_options(message))
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -169,7 +163,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 @contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        say("warning", _in_options(str(message)), 0)
+        say("warning", in_options(str(message)), 0)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

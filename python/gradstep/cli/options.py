@@ -345,7 +345,7 @@ def _help(option: Option) -> str:
         text = option.spelt()
     text += option.special.note
     if len(option.owners) < len(TASKS):
-        text += f"; with --task {_task(option.owners[0])}"
+        text += f"; with --task {task_of(option.owners[0])}"
     return f"{text} (default: {spelling.written(option.default)})".replace("%", "%%")
 
 
@@ -368,7 +368,8 @@ def _owner(arguments: argparse.Namespace) -> str:
     return TASKS[arguments.task or "classification"]
 
 
-def _task(owner: str) -> str:
+def task_of(owner: str) -> str:
+    """Return the task of an estimator, by its name."""
     return next(task for task, name in TASKS.items() if name == owner)
 
 
@@ -385,7 +386,7 @@ def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
         if not hasattr(arguments, option.name):
             continue
         if _owner(arguments) not in option.owners:
-            task, other = _task(option.owners[0]), _task(_owner(arguments))
+            task, other = task_of(option.owners[0]), task_of(_owner(arguments))
             raise InvalidParameterError(f"{option.flag} goes with --task {task}, got --task {other}")
         given[option.name] = option.value(getattr(arguments, option.name))
     return given
@@ -398,25 +399,3 @@ def make_estimator(arguments: argparse.Namespace) -> BaseTrainer:
     estimator: BaseTrainer = getattr(gradstep, _owner(arguments))(**given_options(arguments))
     estimator.settings()
     return estimator
-
-
-def in_options(message: str) -> str:
-    """Return a message about a parameter as one about its option.
-
-    >>> in_options("`l2` of Trainer must be >= 0, got -1.0")
-    '--l2 must be >= 0, got -1.0'
-    """
-    owners = "|".join([*TASKS.values(), "Sweep"])
-    message = re.sub(rf"^`(\w+)` of (?:{owners})\b", lambda found: "--" + found[1].replace("_", "-"), message)
-    message = re.sub(r"`(\w+)`(?! of )|\b(\w+)='(\w+)'", _as_option, message)
-    message = message.replace("must be None,", "must be none,")
-    message = re.sub(r"by `validation_fraction` of \w+ or an eval_set", "by --validation", message)
-    return re.sub(r"\bit is for (\w+)$", lambda found: f"it is for --task {_task(found[1])}", message)
-
-
-def _as_option(found: re.Match[str]) -> str:
-    """Return a parameter in a message, with its value if it has one, as its option if there is one."""
-    option = estimator_options().get(found[1] or found[2])
-    if option is None:
-        return found[0]
-    return option.flag if found[3] is None else f"{option.flag} {found[3]}"
