@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import gradstep as gs
+from gradstep.errors import InvalidParameterError
 from gradstep.training.history import History
 from gradstep.training.status import Status
 from html_pages import Page
@@ -168,3 +171,12 @@ def test_the_threads_are_those_that_were_used(classifier: gs.Trainer, show: Show
     changed.publish(replace(classifier.result(), n_threads=3))
     foot = show(changed).source.split("<footer>")[1]
     assert " · 3 threads · " in foot
+
+
+@pytest.mark.parametrize(("names", "said"), [(["a"], "1"), (["a"] * 4, "4"), ("abc", "'abc'"), (3, "3")])
+def test_names_of_other_classes_are_refused_whatever_is_drawn(tmp_path: Path, names: Any, said: str) -> None:
+    trainer = gs.Trainer(epochs=1, random_state=0).fit(X[:30, :2], np.arange(30) % 3)
+    message = f"`class_names` of report must have 3 names, one per class, got {said}"
+    with pytest.raises(InvalidParameterError, match=re.escape(message) + "$"):
+        gs.report(trainer, tmp_path / "r.html", class_names=names)
+    assert not list(tmp_path.iterdir())

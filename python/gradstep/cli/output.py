@@ -68,14 +68,14 @@ def check_writable(path: Path, option: str) -> None:
             raise InvalidParameterError(f"cannot write {path}: {place} is write-protected")
 
 
-def add_figure_options(parser: argparse._ActionsContainer) -> None:
-    """Add the options for figures and tables as files."""
+def add_figure_options(parser: argparse._ActionsContainer, *, with_report: bool = True) -> None:
+    """Add the options for figures and tables as files, and whether the report is then written with them."""
     parser.add_argument(
         "--figures",
         type=Path,
         metavar="FOLDER",
         help="write the figures of the report as files to a folder, and its tables as CSV, Markdown and "
-        "LaTeX; the report, too, if --report does not say where",
+        "LaTeX" + "; the report, too, if --report does not say where" * with_report,
     )
     parser.add_argument(
         "--figure-format",

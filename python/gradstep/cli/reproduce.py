@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=Path("gradstep-reproduction.html"),
         help="where to write the page with tables and pictures, one HTML file (default: %(default)s)",
     )
-    add_figure_options(parser)
+    add_figure_options(parser, with_report=False)
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown, too")
 
 

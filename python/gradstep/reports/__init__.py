@@ -67,7 +67,7 @@ def report(
         ``(height, width)`` or ``(3, height, width)`` of a row of X, channels first. When None,
         weights are drawn where d makes a square image of at least 8 x 8 pixels, grey or colour.
     class_names : sequence of str of length k, optional
-        Names for the class images; the labels by default.
+        Names for the class images and confusion matrices; the labels by default.
     notes : str
         Plain text under the title; an empty line begins a new paragraph.
     test_set : pair (X, y), triple (X, y, sample_weight) or Rows, optional
@@ -110,9 +110,13 @@ def report(
     # A search is told by what it has learned: its class lies further up.
     is_search = hasattr(subject, "trials_")
     if is_search:
+        shown.check(getattr(subject, "best_trainer_", None))
         sections, foot = searches.content(subject, tests, rows, shown, gallery)
     else:
-        sections, foot = trainings.content(collect(subject, tests, rows), rows, shown, gallery)
+        runs = collect(subject, tests, rows)
+        for run in runs:
+            shown.check(run.trainer)
+        sections, foot = trainings.content(runs, rows, shown, gallery)
     if title is None:
         title = "Search report" if is_search else "Training report"
     page.write(target, title=title, notes=notes, sections=sections, foot=foot)

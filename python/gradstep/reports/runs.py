@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -128,6 +128,17 @@ class Images(NamedTuple):
 
     shape: tuple[int, ...] | None = None
     class_names: Sequence[str] | None = None
+
+    def check(self, model: Any) -> None:
+        """Raise InvalidParameterError unless the names are those of the classes of a model that has some."""
+        classes = getattr(model, "classes_", None)
+        if self.class_names is None or classes is None:
+            return
+        what = f"`class_names` of report must have {len(classes)} names, one per class, got"
+        if isinstance(self.class_names, str) or not isinstance(self.class_names, Collection):
+            raise InvalidParameterError(f"{what} {text.given(self.class_names)}")
+        if len(self.class_names) != len(classes):
+            raise InvalidParameterError(f"{what} {len(self.class_names)}")
 
 
 def collect(
