@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
@@ -158,6 +159,7 @@ class TestOverParameter:
         ("arguments", "message"),
         [
             ((3,), r"`table` of over_parameter must map column names to columns, got 3"),
+            ((SimpleNamespace(results_=TABLE),), r"got namespace\(.*; give its results_$"),
             (({},), r"`parameter` of over_parameter must be a column .*got 'l2'; there are none"),
             ((TABLE, "lambda"), r"got 'lambda'; there are l2, train_accuracy, validation_accuracy, valid"),
             (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from gradstep.plan.order import Augmentation, RowOrder, rows_per_update
 from gradstep.plan.plan import Plan
 from gradstep.plan.settings import MOST_UPDATES, Settings
 from gradstep.utils import memory, text
+from gradstep.utils.concepts import can_be_key
 from gradstep.utils.warn import warn
 
 Array = npt.NDArray[np.floating]
@@ -54,7 +56,7 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
         np.array([own.l2 for own in settings], dtype=np.float64),
     )
     per_epoch = -(-n // batch_size)
-    rates = np.stack([_rates(own, per_epoch, d) for own in settings])
+    rates = _rates_of_models(settings, per_epoch, d)
     _warn_of_fading(settings, rates, per_epoch)
     plan = Plan(
         objective,
@@ -144,16 +146,34 @@ def usual_rate(optimizer: Optimizer, loss: Loss, d: int) -> float:
     return optimizer.usual_rate(d, is_bounded=loss.takes != "values")
 
 
-def _rates(settings: Settings, per_epoch: int, d: int) -> npt.NDArray[np.float64]:
+def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> npt.NDArray[np.float64]:
+    """Return the rates of all updates of every model; equal schedules are asked once."""
+    found: dict[Hashable, npt.NDArray[np.float64]] = {}
+    keys: list[Hashable] = []
+    for place, own in enumerate(settings):
+        rule = _rule(own, d)
+        key = (rule, own.epochs) if isinstance(rule, schedules.Schedule) and can_be_key(rule) else place
+        if key not in found:
+            found[key] = _rates(own, rule, per_epoch)
+        keys.append(key)
+    return np.stack([found[key] for key in keys])
+
+
+def _rule(settings: Settings, d: int) -> Any:
+    """Return what `learning_rate` says, or stands for."""
+    rule = settings.learning_rate
+    if isinstance(rule, str):
+        return schedules.Cosine(usual_rate(settings.optimizer, settings.loss, d))
+    return rule
+
+
+def _rates(settings: Settings, rule: Any, per_epoch: int) -> npt.NDArray[np.float64]:
     updates, owner = int(settings.epochs) * per_epoch, settings.owner
     if updates > MOST_UPDATES:
         raise InvalidParameterError(
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
             f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
-    rule = settings.learning_rate
-    if isinstance(rule, str):
-        rule = schedules.Cosine(usual_rate(settings.optimizer, settings.loss, d))
     return schedules.evaluate(rule, updates, per_epoch, owner)
 
 

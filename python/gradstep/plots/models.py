@@ -8,6 +8,7 @@ from typing import Any
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.training.fitted import Fitted
+from gradstep.utils import text
 
 
 def fitted_model(estimator: Any, what: str, wanted: str, takes: Collection[str]) -> Fitted:
@@ -29,8 +30,8 @@ def fitted_model(estimator: Any, what: str, wanted: str, takes: Collection[str])
         It is none, is not fitted, or its model is for other targets.
     """
     if not (isinstance(estimator, BaseTrainer) and hasattr(estimator, "coefs_")):
-        raise InvalidParameterError(f"{what} must be a fitted {wanted}, got {estimator!r}")
+        raise InvalidParameterError(f"{what} must be a fitted {wanted}, got {text.given(estimator)}")
     fitted = estimator.result().fitted
     if fitted.loss.takes not in takes:
-        raise InvalidParameterError(f"{what} must be a fitted {wanted}, got {estimator!r}")
+        raise InvalidParameterError(f"{what} must be a fitted {wanted}, got {text.given(estimator)}")
     return fitted

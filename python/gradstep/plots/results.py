@@ -65,7 +65,11 @@ def read(table: Table, whose: str, wanted: Iterable[tuple[str, str]]) -> dict[st
         no `Status`.
     """
     if not (hasattr(table, "keys") and hasattr(table, "__getitem__")):
-        raise InvalidParameterError(f"`table` of {whose} must map column names to columns, got {table!r}")
+        tables = [name for name in ("results_", "cv_results_") if hasattr(table, name)]
+        hint = f"; give its {tables[0]}" if tables else ""
+        raise InvalidParameterError(
+            f"`table` of {whose} must map column names to columns, got {text.given(table)}{hint}"
+        )
     # Iterating over a History gives rows.
     there = list(table.keys())
     columns = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.concepts import can_be_key
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
 from gradstep.utils.text import given
@@ -241,7 +242,7 @@ def warn_of_equal(owner: str, name: str, values: Collection[Any]) -> None:
     seen: set[Any] = set()
     for value in values:
         # Lists are no keys; what they hold is what they are shown as.
-        key = value if isinstance(value, Hashable) else repr(value)
+        key = value if can_be_key(value) else repr(value)
         if key not in seen:
             seen.add(key)
             continue

@@ -161,6 +161,15 @@ def restored(value: Any) -> Any:
     return concept
 
 
+def can_be_key(value: object) -> bool:
+    """Whether a value has a hash: one of a class of one's own may hold a list, and only then say so."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 # Asked at every check of a parameter, and the same for the life of a class.
 @cache
 def _needs_nothing(member: type[Any]) -> bool:

@@ -163,6 +163,10 @@ class Recorded(Schedule):
     rates: Sequence[float]
     constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"rates": (RATES,)}
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "rates", tuple(self.rates))
+
     def __call__(self, update: int, updates_per_epoch: int, updates: int | None = None) -> float:
         """Return the rate recorded for `update`."""
         require(update < len(self.rates), f"Recorded holds {len(self.rates)} updates", update)
