@@ -306,3 +306,15 @@ def test_arrays_for_the_model_of_a_table_are_taken_in_order_and_that_is_said(fol
     np.save(folder / "X.npy", X[:, :3])
     assert cli.main(["predict", str(folder / "left.model"), str(folder / "X.npy")]) == 2
     assert "must have a column for each of the 4 inputs of the model, got 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1, None), (1 / 10, None), (1 / 255, "0.003922"), (255, "255")])
+def test_rows_in_other_units_than_those_trained_on_are_told(tmp_path, capsys, factor, told):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    model = gs.Trainer(epochs=2, random_state=0).fit(X, (X[:, 0] > 0).astype(int))
+    model.save(tmp_path / "m")
+    np.save(tmp_path / "X.npy", factor * X)
+    _, err = answers(capsys, tmp_path / "m", tmp_path / "X.npy")
+    note = f"the inputs vary {told} times as much as those trained on: they may be in other units"
+    assert (note in " ".join(err.split())) == (told is not None)
+    assert ("units" in err) == (told is not None)

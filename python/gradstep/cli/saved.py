@@ -23,6 +23,9 @@ _READING = (
     *("--delimiter", "--decimal", "--encoding", "--header"),
     *("--x-key", "--image-shape", "--channels", "--max-bytes"),
 )
+# Of so many rows at least, and of about so many, it is seen whether their units are those trained on: bytes
+# and shares of 1 differ by 255.
+_TELLING, _LOOKED_AT, _UNLIKE = 20, 1000, 50.0
 _ANSWERS = ("--target", "--y-key", "--labels")
 
 
@@ -137,9 +140,29 @@ def read(model: SavedModel, arguments: argparse.Namespace, *, answers: bool) -> 
     """
     kind = check_rows(arguments.file)
     given = data_options.given_options(arguments, kind, arguments.file)
-    if kind == ".csv":
-        return _read_table(model, arguments.file, given, answers)
-    return _read_arrays(model, arguments.file, given, answers)
+    reader = _read_table if kind == ".csv" else _read_arrays
+    rows = reader(model, arguments.file, given, answers)
+    note = _note_of_units(model, rows.X)
+    return replace(rows, notes=[*rows.notes, note]) if note else rows
+
+
+def _note_of_units(model: SavedModel, X: Any) -> str:
+    """Return a note where rows vary so much more or less than those trained on that units may differ."""
+    import numpy as np
+
+    from gradstep.utils.text import number
+
+    scale = model.estimator.standardization_.scale
+    some = np.asarray(X[:: max(1, len(X) // _LOOKED_AT)], dtype=np.float64)
+    if len(some) < _TELLING or not model.estimator.standardize or not np.isfinite(some).all():
+        return ""
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = some.std(axis=0)
+        varying = spread > 0
+        ratio = float(np.median(spread[varying] / scale[varying])) if varying.any() else 1.0
+    if 1 / _UNLIKE < ratio < _UNLIKE:
+        return ""
+    return f"the inputs vary {number(ratio)} times as much as those trained on: they may be in other units"
 
 
 def _read_table(model: SavedModel, file: str, given: dict[str, Any], answers: bool) -> FurtherRows:
