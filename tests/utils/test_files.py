@@ -303,3 +303,12 @@ def test_a_home_folder_is_found_or_its_lack_is_told(monkeypatch: pytest.MonkeyPa
         match=r"^`path` must lie in a home folder .*, got '~nobodyhere/a'$",
     ):
         expanded("~nobodyhere/a", "`path`")
+
+
+@pytest.mark.parametrize("path", [3, None, ["loss"]], ids=["int", "none", "list"])
+def test_what_is_no_path_is_told_as_given(path: Any) -> None:
+    said = f"the name of a file must be a string or a path, got {path}"
+    for take in (lambda: write_atomically(path, b""), lambda: open_regular(path).__enter__()):
+        with pytest.raises(TypeError) as caught:
+            take()
+        assert str(caught.value).replace("'", "") == said.replace("'", "")

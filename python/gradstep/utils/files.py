@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gradstep.errors import InvalidParameterError
+from gradstep.utils.text import given
 
 _locks: Any = None
 with contextlib.suppress(ImportError):  # Windows has none of this kind
@@ -92,9 +93,13 @@ def resolved(path: str | os.PathLike[str]) -> Path:
     ------
     OSError
         Links lead in a circle, or no file can have such a name.
+    TypeError
+        It is no path.
     """
     try:
         return Path(path).resolve()
+    except TypeError as error:
+        raise TypeError(f"the name of a file must be a string or a path, got {given(path)}") from error
     except RuntimeError as error:
         raise OSError(errno.ELOOP, "links lead in a circle", os.fspath(path)) from error
     except ValueError as error:  # a NUL, or half a character
