@@ -202,9 +202,10 @@ def check_weight(
     refuse_masked(sample_weight, f"{name} of {whose}")
     whose = f"{name} of {whose} must"
     try:
-        if np.iscomplexobj(sample_weight):
+        numbers = np.asarray(sample_weight)
+        if numbers.dtype.kind == "c":
             raise TypeError("complex numbers have no order")
-        weight = np.asarray(sample_weight, dtype=np.float64)
+        weight = np.asarray(numbers, dtype=np.float64)
     except (ArithmeticError, TypeError, ValueError) as error:
         raise InvalidDataError(f"{whose} be numbers, got {text.given(sample_weight)}") from error
     if weight.shape != (n,):
