@@ -258,7 +258,7 @@ def test_live_table_tells_all():
 def test_words():
     assert progress.models_words(Counter(pruned=2, running=3, diverged=0)) == "3 running, 2 pruned"
     assert progress.models_words(Counter(waiting=1, early_stopped=2)) == "1 waiting, 2 early stopped"
-    assert progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00 %"
+    assert progress.score_words("validation_accuracy", 0.5) == "validation accuracy 50.00%"
     assert progress.speed_words(1234) == "1.23 k rows/s"
     assert progress.clock(3725) == "1:02:05"
 

@@ -138,7 +138,7 @@ def test_it_prints_as_a_table(found: gs.Repeats) -> None:
     lines = str(found).splitlines()
     assert lines[0].split() == ["seed", "status", "update", *METRICS]
     assert lines[1].split()[:3] == ["3", "completed", "18"]
-    assert lines[1].split()[-2:] == [f"{100 * found['test_accuracy'][0]:.2f}", "%"]
+    assert lines[1].split()[-1] == f"{100 * found['test_accuracy'][0]:.2f}%"
     assert [line.split()[0] for line in lines[4:6]] == ["mean", "std"]
     assert lines[4].split()[1] == f"{found.mean['train_loss']:.4f}"
     assert len({len(line) for line in lines[:6]}) == 1

@@ -85,7 +85,7 @@ def test_a_history_without_any_metric_cannot_be_drawn():
 
 
 def cells(page: Page, row: int) -> list[str]:
-    return [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in page.rows["Results"][row][1:]]
+    return [re.sub(r"\[.*", "", cell).replace("%", "") for cell in page.rows["Results"][row][1:]]
 
 
 def test_the_report_of_running_metrics(runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_verbose_names_them(capsys):
     )
     trainer(verbose=1, evaluate_every=None).fit(X, Y)
     (line,) = capsys.readouterr().out.splitlines()
-    told = r"loss train \(running\) \d\.\d{4}  accuracy train \(running\) \d\d\.\d\d %"
+    told = r"loss train \(running\) \d\.\d{4}  accuracy train \(running\) \d\d\.\d\d%"
     assert re.fullmatch(rf"epoch 4/4  {told}  [\d.]+ s", line)
 
 
@@ -153,10 +153,10 @@ def test_the_command_line_names_them_and_ends_with_full_metrics(every, rows, cap
     told = [line for line in err.splitlines() if line.startswith("training  epoch")]
     assert len(told) == rows
     loss, share = history["running_loss"][-1], history["running_accuracy"][-1]
-    losses, shares = f"loss train (running) {loss:.4f}", f"accuracy train (running) {100 * share:.2f} %"
+    losses, shares = f"loss train (running) {loss:.4f}", f"accuracy train (running) {100 * share:.2f}%"
     if every == "running":
         losses += f", validation {history['validation_loss'][-1]:.4f}"
-        shares += f", validation {100 * history['validation_accuracy'][-1]:.2f} %"
+        shares += f", validation {100 * history['validation_accuracy'][-1]:.2f}%"
     shown = f"epoch 3/3  {losses}  {shares}"
     assert f"{shown}  " in told[-1]
     assert set(found["metrics"]) == {"train", "validation", "test"}

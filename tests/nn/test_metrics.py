@@ -96,9 +96,9 @@ def test_what_is_no_column(column: str) -> None:
 
 
 def test_values_as_text() -> None:
-    assert value_text("train_accuracy", 0.98765) == "98.77 %"
-    assert value_text("validation_subset_accuracy", 0.5) == "50.00 %"
-    assert value_text("f1", 0.25) == "25.00 %"
+    assert value_text("train_accuracy", 0.98765) == "98.77%"
+    assert value_text("validation_subset_accuracy", 0.5) == "50.00%"
+    assert value_text("f1", 0.25) == "25.00%"
     assert value_text("validation_r2", 0.98765) == "0.9877"
     assert value_text("test_mean_absolute_error", 1234.5) == "1.23e+03"
     assert value_text("train_loss", np.nan) == "\u2013"

@@ -30,7 +30,7 @@ def test_cells_are_counts_and_shares_of_the_true_class() -> None:
     shares = expected / expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(axes.images[0].get_array().filled(0), shares)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["c00", "c01", "c02", "c03"]
-    assert axes.get_title("left") == f"{100 * trainer.score(X, y):.1f} % correct"
+    assert axes.get_title("left") == f"{100 * trainer.score(X, y):.1f}% correct"
 
 
 def test_a_class_that_is_not_there_has_an_empty_row() -> None:

@@ -39,7 +39,7 @@ def test_counts_are_those_of_the_rows() -> None:
     for patch, chosen in zip(axes.patches[:2], (correct, ~correct), strict=True):
         expected = [((probability[chosen] * 10).astype(int) == i).sum() for i in range(10)]
         np.testing.assert_array_equal(heights(patch), expected)
-    assert axes.get_title(loc="left") == f"{100 * correct.mean():.1f} % correct"
+    assert axes.get_title(loc="left") == f"{100 * correct.mean():.1f}% correct"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("probability of the true class", "rows")
     assert axes.get_xlim() == (0, 1)
 
@@ -84,7 +84,7 @@ def test_nothing_wrong_is_an_empty_histogram() -> None:
     trainer = make_trainer()
     right = trainer.predict(X) == y
     (axes,) = plots.probability_histograms(trainer, X[right], y[right]).axes
-    assert axes.get_title(loc="left") == "100.0 % correct"
+    assert axes.get_title(loc="left") == "100.0% correct"
     assert heights(axes.patches[1]).sum() == 0
 
 

@@ -57,7 +57,7 @@ class TestOverParameter:
         (axes,) = figure.axes
         assert axes.get_title(loc="left") == "Validation accuracy"
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("L2 strength λ", "validation accuracy (%)")
-        assert figure.get_supxlabel() == "best validation accuracy: 41.00 % at 1e-3"
+        assert figure.get_supxlabel() == "best validation accuracy: 41.00% at 1e-3"
         assert figure.get_suptitle() == "$\\oops{$"
         figure.draw_without_rendering()
         shown = [float(label.get_text()) for label in axes.get_yticklabels()]
@@ -73,8 +73,8 @@ class TestOverParameter:
         [
             ("test_r2", "test R2", "best test R2: 0.7000 at 0.2"),
             ("validation_mean_absolute_error", "validation mean absolute error", "0.3000 at 0.1"),
-            ("validation_subset_accuracy", "validation subset accuracy (%)", "70.00 % at 0.2"),
-            ("best_validation_f1", "best validation f1 (%)", "70.00 % at 0.2"),
+            ("validation_subset_accuracy", "validation subset accuracy (%)", "70.00% at 0.2"),
+            ("best_validation_f1", "best validation f1 (%)", "70.00% at 0.2"),
         ],
     )
     def test_direction_name_and_format_are_those_of_the_metric(
@@ -103,7 +103,7 @@ class TestOverParameter:
             "train accuracy",
             "validation accuracy",
         ]
-        assert "best train accuracy: 50.00 % at 0" in legend.get_title().get_text()
+        assert "best train accuracy: 50.00% at 0" in legend.get_title().get_text()
         figure.draw_without_rendering()
         assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
 
@@ -116,7 +116,7 @@ class TestOverParameter:
             np.testing.assert_array_equal(means.get_xdata(), [0.1, 0.2])
             np.testing.assert_allclose(means.get_ydata(), [0.55, 0.7])
         assert figure.get_supxlabel().replace("\n", " ") == (
-            "best mean test accuracy: 70.00 % at 0.2; dots: single trainings, bars: their means; "
+            "best mean test accuracy: 70.00% at 0.2; dots: single trainings, bars: their means; "
             "1 of 4 without a result"
         )
 
@@ -199,7 +199,7 @@ class TestHeatMap:
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("batch size (rows)", "L2 strength λ")
         assert scale.get_ylabel() == "test accuracy (%)"
         assert axes.get_title(loc="left") == "Test accuracy"
-        assert figure.get_supxlabel() == "framed: best, 40.00 %"
+        assert figure.get_supxlabel() == "framed: best, 40.00%"
         assert figure.get_suptitle() == "Grid"
 
     def test_a_third_parameter_gives_panels_of_one_scale_and_one_best_cell(self) -> None:

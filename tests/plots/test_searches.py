@@ -54,7 +54,7 @@ class TestNotTrainedToTheEnd:
             np.testing.assert_array_equal(drawn.get_xydata(), [[1e-4, 0.3], [1e-3, 0.4]])
         np.testing.assert_array_equal(ring.get_xydata(), [[1e-3, 0.4]])
         assert notes(figure) == (
-            "best validation accuracy: 40.00 % at 1e-3; hollow: not trained to the end; "
+            "best validation accuracy: 40.00% at 1e-3; hollow: not trained to the end; "
             "1 of 6 without a result"
         )
 
@@ -84,7 +84,7 @@ class TestNotTrainedToTheEnd:
             assert line.get_alpha() < other.get_alpha()
         assert sorted(line.get_ydata()[-1] for line in rest) == pytest.approx([0, 0.875, 1])
         assert notes(figure) == (
-            "orange: the best, 40.00 %; dashed: not trained to the end; 1 of 6 without a result"
+            "orange: the best, 40.00%; dashed: not trained to the end; 1 of 6 without a result"
         )
 
     def test_the_best_quarter_is_one_of_what_came_to_its_end(self) -> None:
@@ -104,7 +104,7 @@ class TestNotTrainedToTheEnd:
         (frame,) = axes.patches
         assert frame.get_xy() == pytest.approx((1 - 0.47, 1 - 0.46))
         assert notes(figure) == (
-            "framed: best, 40.00 %; 3 of 6 left out: not trained to the end; 1 of 6 without a result"
+            "framed: best, 40.00%; 3 of 6 left out: not trained to the end; 1 of 6 without a result"
         )
 
     def test_where_none_came_to_its_end_there_is_no_best(self) -> None:
@@ -203,7 +203,7 @@ class TestParallelCoordinates:
         best = figure.axes[0].lines[-1]
         assert best.get_color() == style.PALETTE[1]
         assert [line.get_color() for line in figure.axes[0].lines[4:6]] == [style.MUTED] * 2
-        assert figure.get_supxlabel() == "orange: the best, 40.00 %; 1 of 4 without a result"
+        assert figure.get_supxlabel() == "orange: the best, 40.00%; 1 of 4 without a result"
         assert figure.get_suptitle() == "$\\oops{$"
         figure.draw_without_rendering()
 

@@ -51,7 +51,7 @@ def test_answers_on_test_rows_and_changing_rates_are_drawn(
     assert len(ids) == len(set(ids))
     # The metrics of these rows are measured where nobody gives them.
     cells = [row[3] for row in page.rows["Results"][2:]]
-    assert cells == [f"{100 * run.score(*TEST):.2f}\u00a0%" for run in runs.values()]
+    assert cells == [f"{100 * run.score(*TEST):.2f}%" for run in runs.values()]
 
 
 def test_without_them_there_is_neither(tmp_path: Path) -> None:

@@ -91,12 +91,12 @@ def test_results_are_those_of_the_histories(page: Page, runs: dict[str, gs.Train
     assert [row[0] for row in rows] == list(runs)
     for row, trainer in zip(rows, runs.values(), strict=True):
         last = list(trainer.history_)[-1]
-        shown = [re.sub(r"\[.*", "", cell).replace("\u00a0%", "") for cell in row[4:]]
+        shown = [re.sub(r"\[.*", "", cell).replace("%", "") for cell in row[4:]]
         names = ("loss", "cost", "accuracy")
         expected = [last[f"{s}_{name}"] for s in ("validation", "train") for name in names]
         expected = [value * (100 if i % 3 == 2 else 1) for i, value in enumerate(expected)]
         np.testing.assert_allclose([float(value) for value in shown], expected, atol=0.006)
-    assert rows[0][1:4] == ["0.4321", "0.4567", "87.65\u00a0%"]
+    assert rows[0][1:4] == ["0.4321", "0.4567", "87.65%"]
 
 
 def test_the_best_value_is_told_where_it_was_not_the_last(
@@ -109,13 +109,13 @@ def test_the_best_value_is_told_where_it_was_not_the_last(
     trainer.publish(replace(runs["two layers"].result(), history=gs.History(columns=columns)))
     row = Page(gs.report(trainer, tmp_path / "r.html")).rows["Results"][2]
     assert row[1] == "0.9000[0.6000 at\u00a03]"
-    assert row[3] == "60.00\u00a0%"
+    assert row[3] == "60.00%"
 
 
 def test_only_comparable_metrics_have_a_winner(page: Page) -> None:
     body = page.source.split('aria-label="Results"')[1].split("</table>")[0]
     winners = [re.findall(r'<td class="[^"]*win[^"]*">([^<]*)', row) for row in body.split("<tr")[3:]]
-    assert winners[0][:2] == ["0.4321", "87.65\u00a0%"]
+    assert winners[0][:2] == ["0.4321", "87.65%"]
     assert sum(map(len, winners)) == 4  # loss and accuracy, of validation and test
 
 
@@ -140,7 +140,7 @@ def test_training_tells_sizes_and_time(page: Page) -> None:
 
 
 def test_cards_and_foot(page: Page) -> None:
-    assert "<span>Best test accuracy</span><b>87.65\u00a0%</b><span>softmax layer</span>" in page.source
+    assert "<span>Best test accuracy</span><b>87.65%</b><span>softmax layer</span>" in page.source
     foot = page.source.split("<footer>")[1].split("</footer>")[0]
     assert foot.startswith(f"gradstep {gs.__version__} · backend numpy · float32 · 1 thread · Python ")
     assert "<p>First.</p><p>Second &lt; third.</p>" in page.source
@@ -210,7 +210,7 @@ def test_a_run_without_validation_and_with_one_evaluation(tmp_path: Path) -> Non
     page = Page(gs.report(trainer, tmp_path / "r.html", tests=metrics(1.0, 1.0, 0.25)))
     assert page.rows["Results"][0] == ["Run", "Test", "Train"]
     assert page.rows["Results"][2][0] == "softmax layer"
-    assert page.rows["Results"][2][3] == "25.00\u00a0%"
+    assert page.rows["Results"][2][3] == "25.00%"
 
 
 def test_stopping_early_and_ctrl_c_are_told(runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ class TestArguments:
         with pytest.raises(InvalidParameterError, match="must map names of runs to Metrics"):
             gs.report(runs, tmp_path / "r.html", tests=measured)
         page = Page(gs.report(runs, tmp_path / "r.html", tests={"two layers": measured}))
-        assert [row[3] for row in page.rows["Results"][2:]] == ["\u2013", "50.00\u00a0%"]
+        assert [row[3] for row in page.rows["Results"][2:]] == ["\u2013", "50.00%"]
 
     def test_image_shape_and_names_must_fit(self, runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
         with pytest.raises(InvalidParameterError, match="`image_shape` of report must be d = 64"):

@@ -65,7 +65,7 @@ def values(trainer: gs.Trainer | gs.Regressor, *columns: str) -> list[float]:
 
 
 def shown(cells: list[str]) -> list[float]:
-    return [float(cell.partition("[")[0].replace("\u00a0%", "")) for cell in cells]
+    return [float(cell.partition("[")[0].replace("%", "")) for cell in cells]
 
 
 def test_a_regressor_is_told_by_its_own_metrics(regressor: gs.Regressor, show: Show) -> None:

@@ -195,7 +195,7 @@ def test_a_long_history_shows_its_ends_and_writes_all_of_it():
 
 def test_metrics_are_one_line_of_four_digits():
     assert repr(TABLES["Metrics"]) == str(TABLES["Metrics"]) == "Metrics(loss=0.3333, accuracy=0.6667)"
-    assert Cells(TABLES["Metrics"]._repr_html_()).rows == [["loss", "accuracy"], ["0.3333", "66.67 %"]]
+    assert Cells(TABLES["Metrics"]._repr_html_()).rows == [["loss", "accuracy"], ["0.3333", "66.67%"]]
 
 
 def test_a_gradient_check_is_one_line():

@@ -362,14 +362,14 @@ def scorer_names() -> list[str]:
     return list(get_scorer_names())
 
 
-def value_text(column: str, value: float, gap: str = " ") -> str:
+def value_text(column: str, value: float) -> str:
     """Return the value of a metric, or of a column that ends with its name, as text.
 
     >>> value_text("validation_accuracy", 0.5), value_text("loss", 0.25)
-    ('50.00 %', '0.2500')
+    ('50.00%', '0.2500')
     """
     metric = metric_of(column)
-    return text.percent(value, gap=gap) if metric and metric.is_share else text.decimals(value)
+    return text.percent(value) if metric and metric.is_share else text.decimals(value)
 
 
 #: What a rule may watch, and a search be ranked by.

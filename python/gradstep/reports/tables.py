@@ -67,7 +67,7 @@ def _best_cards(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
     cards = []
     if leading is not None:
         name = f"Best {SPLIT_NAMES[leading.split]} {own[0].title}"
-        cards.append((name, value_text(own[0].name, leading.value, gap=text.GAP), leading.run.name))
+        cards.append((name, value_text(own[0].name, leading.value), leading.run.name))
     if lowest is not None:
         kind = f" ({lowest.run.loss.name})" if len(alike) < len(runs) else ""
         of_run = f"{lowest.run.name}, " if len(runs) > 1 else ""
@@ -194,7 +194,7 @@ def _winning(runs: Sequence[Run], split: str, metric: Metric, lasts: Sequence[fl
 
 
 def _value(metric: Metric, value: float) -> str:
-    return value_text(metric.name, value, gap=text.GAP)
+    return value_text(metric.name, value)
 
 
 def training(runs: Sequence[Run]) -> str:

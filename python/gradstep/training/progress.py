@@ -108,7 +108,7 @@ class _FitBar(FitProgress):
 
 
 def metric_words(history: History) -> str:
-    """Return loss and first metric of every split in the last row, as ``accuracy train 95.00 %``."""
+    """Return loss and first metric of every split in the last row, as ``accuracy train 95.00%``."""
     row = history.rows[-1]
     splits = available_splits(row)
     told = []

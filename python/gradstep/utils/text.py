@@ -101,13 +101,13 @@ def decimals(value: float, places: int = 4) -> str:
     return f"{value:.{places}f}" if value == 0 or small <= abs(value) < 1000 else f"{value:.3g}"
 
 
-def percent(share: float, places: int = 2, gap: str = " ") -> str:
+def percent(share: float, places: int = 2) -> str:
     """Return a share of 1 in percent.
 
     >>> percent(0.98765)
-    '98.77 %'
+    '98.77%'
     """
-    return f"{100 * share:.{places}f}{gap}%" if math.isfinite(share) else NOTHING
+    return f"{100 * share:.{places}f}%" if math.isfinite(share) else NOTHING
 
 
 def scientific(value: float) -> str:
