@@ -174,6 +174,10 @@ def _rates(settings: Settings, rule: Any, per_epoch: int) -> npt.NDArray[np.floa
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
             f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
+    if isinstance(settings.learning_rate, str):
+        # Of a small table with many epochs, to ask a schedule for each would take longer than training.
+        rates: npt.NDArray[np.float64] = rule.whole_run(updates)
+        return rates
     return schedules.evaluate(rule, updates, per_epoch, owner)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from gradstep.nn.schedules.protocol import Schedule, between, length, require
 from gradstep.utils.constraints import (
     NONE,
@@ -174,6 +177,16 @@ class Cosine(Schedule):
                 since -= cycle
                 cycle *= int(self.factor)
         return between(self.high, self.low, (1 - math.cos(math.pi * since / cycle)) / 2)
+
+    def whole_run(self, updates: int) -> npt.NDArray[np.float64]:
+        """Return the rates of a run of so many updates without a restart, all at once.
+
+        >>> Cosine(1.0).whole_run(4).round(3).tolist()
+        [1.0, 0.854, 0.5, 0.146]
+        """
+        share = (1 - np.cos(np.arange(updates) * (np.pi / updates))) / 2
+        rates: npt.NDArray[np.float64] = self.high + (self.low - self.high) * share
+        return rates
 
     def cycle_ends(self, updates_per_epoch: int, updates: int) -> list[int]:
         """Return after how many updates each whole cycle ends, in a run of so many."""
