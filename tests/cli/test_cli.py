@@ -50,7 +50,7 @@ def test_train_prints_lines_and_a_table(capsys):
     for name in ("train", "validation", "test"):
         rows = getattr(data, name)
         loss, cost, accuracy = trainer.evaluate(rows.X, rows.y).values()
-        expected = [name, f"{len(rows):,}", f"{loss:.4f}", f"{cost:.4f}", f"{100 * accuracy:.2f}", "%"]
+        expected = [name, f"{len(rows):,}", f"{loss:.4f}", f"{cost:.4f}", f"{100 * accuracy:.2f}%"]
         assert expected in [line.split() for line in lines]
 
 
@@ -247,7 +247,7 @@ def test_demo(capsys, tmp_path, monkeypatch):
     out, err = capsys.readouterr()
     assert err == ""
     row = re.compile(
-        r"^(softmax|two-layer) \w+ +([\d.]+) % +([\d.]+) % +([\d.]+) % +[\d.]+ +[\d.]+ s$", re.MULTILINE
+        r"^(softmax|two-layer) \w+ +([\d.]+)% +([\d.]+)% +([\d.]+)% +[\d.]+ +[\d.]+ s$", re.MULTILINE
     )
     accuracies = {name: [float(share) for share in shares] for name, *shares in row.findall(out)}
     assert set(accuracies) == {"softmax", "two-layer"}
