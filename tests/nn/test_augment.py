@@ -302,5 +302,5 @@ def test_a_table_without_images(
     np.savez(tmp_path / "rows.npz", X=X, y=Y)
     words = ["train", "--data", str(tmp_path / "rows.npz"), "--augment", "flip", "--quiet", "--epochs", "1"]
     assert cli.main(words) == 2
-    assert "`image_shape` of HorizontalFlip is needed to train" in capsys.readouterr().err
+    assert "--augment changes images: --image-shape says the shape of a row" in capsys.readouterr().err
     assert cli.main([*words, "--image-shape", "2", "4", "5"]) == 0

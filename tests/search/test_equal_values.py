@@ -46,4 +46,4 @@ def test_on_the_command_line(capsys, tmp_path, monkeypatch):
     np.savez("rows.npz", X=X, y=Y)
     line = "sweep --data rows.npz --epochs 1 --backend numpy --quiet --param hidden=50,50"
     assert cli.main(line.split()) == 0
-    assert "`hidden` in the space of Sweep has (50,) twice" in capsys.readouterr().err
+    assert "--hidden in the space of Sweep has (50,) twice" in capsys.readouterr().err

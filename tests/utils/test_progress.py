@@ -134,7 +134,7 @@ def test_lines_of_a_fit_are_about_ten_or_all(capsys):
     assert 10 <= len(lines) <= 12
     assert lines[0].startswith("epoch  1/50  loss train ")
     assert lines[-1].startswith("epoch 50/50  ")
-    told = re.search(r"validation ([\d.]+)  accuracy train ([\d.]+) %", lines[-1])
+    told = re.search(r"validation ([\d.]+)  accuracy train ([\d.]+)%", lines[-1])
     assert float(told[1]) == pytest.approx(history["validation_loss"][-1], abs=5e-5)
     assert float(told[2]) == pytest.approx(100 * history["train_accuracy"][-1], abs=5e-3)
     trainer(epochs=50, verbose=2).fit(X, Y)
