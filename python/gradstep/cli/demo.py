@@ -17,13 +17,7 @@ _NETWORKS: dict[str, dict[str, Any]] = {
     "softmax layer": {"hidden": ()},
     "two-layer network": {"hidden": (64,)},
 }
-_SETTINGS: dict[str, Any] = {
-    "l2": 1e-4,
-    "epochs": 40,
-    "learning_rate": 0.1,
-    "batch_size": 50,
-    "random_state": 0,
-}
+_SETTINGS: dict[str, Any] = {"l2": 1e-3, "batch_size": 50, "random_state": 0}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
