@@ -96,8 +96,9 @@ class CppBackend:
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
         rows = as_rows(X)
-        with _reading(MappedRows.of(rows)):
-            return _core.sums_of_bytes(rows, n_threads, MappedRows.of(rows) is not None)
+        mapped = MappedRows.of(rows)
+        with _reading(mapped):
+            return _core.sums_of_bytes(rows, n_threads, mapped is not None)
 
     def measure(self, n_threads: int) -> tuple[int, float, float, float, float]:
         """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
@@ -137,12 +138,14 @@ class CppSession:
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
         session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
-        with _reading(self._data.mapped):
+        mapped = self._data.mapped
+        with _reading(mapped):
             for updates in self._plan.ranges(t0, t1, _core.sort):
                 # The core asks now and then within a range, and never in one that is short.
                 if should_stop():
                     break
-                self._data.require_whole()
+                if mapped is not None:
+                    mapped.require_whole()
                 sums += session.train(
                     updates.row_indices,
                     updates.starts,

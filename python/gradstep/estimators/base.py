@@ -20,7 +20,7 @@ from gradstep.errors import InvalidDataError
 from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
-from gradstep.plan.build import usual_rate
+from gradstep.plan.build import usual_schedule
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import FAMILIES, OWNERS, Settings
 from gradstep.plan.standardization import Standardization
@@ -273,8 +273,8 @@ class BaseTrainer(NestedParameters):
         if self.status_ is not Status.COMPLETED:
             return
         rates = job.plan.learning_rate[0]
-        usual = usual_rate(settings.optimizer, settings.loss, self.n_features_in_)
-        fall = promised_fall(self.history_, rates, usual)
+        usual = usual_schedule(settings.optimizer, settings.loss, self.n_features_in_)
+        fall = promised_fall(self.history_, rates, usual.high)
         if fall is not None:
             warn(
                 f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import Metric, _Score, scorer_names
+from gradstep.utils import names
 from gradstep.utils.constraints import Constraint, either, instance
 from gradstep.utils.text import given
 
@@ -22,14 +22,13 @@ _NAMED = Constraint(
     "the name of a scorer of scikit-learn",
     lambda value: isinstance(value, str) and value in scorer_names(),
     ("nonsense", 3),
-    hint=lambda value: _near(value, scorer_names()),
+    hint=lambda value: _hint(value, scorer_names()),
 )
 _FUNCTION = Constraint("a callable (estimator, X, y)", _is_function, (3, dict))
 
 
-def _near(value: object, names: list[str]) -> str:
-    near = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
-    return f"did you mean {near[0]!r}?" if near else ""
+def _hint(value: object, known: list[str]) -> str:
+    return names.hint(value, known, {own: repr(own) for own in known}) if isinstance(value, str) else ""
 
 
 def _name_of(scorer: Any) -> str:

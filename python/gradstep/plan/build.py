@@ -141,9 +141,9 @@ def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int)
     return parameters
 
 
-def usual_rate(optimizer: Optimizer, loss: Loss, d: int) -> float:
-    """Return the rate that ``learning_rate="auto"`` begins with, for d inputs."""
-    return optimizer.usual_rate(d, is_bounded=loss.takes != "values")
+def usual_schedule(optimizer: Optimizer, loss: Loss, d: int) -> schedules.Cosine:
+    """Return what ``learning_rate="auto"`` stands for, for d inputs."""
+    return schedules.Cosine(optimizer.usual_rate(d, is_bounded=loss.takes != "values"))
 
 
 def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> npt.NDArray[np.float64]:
@@ -163,7 +163,7 @@ def _rule(settings: Settings, d: int) -> Any:
     """Return what `learning_rate` says, or stands for."""
     rule = settings.learning_rate
     if isinstance(rule, str):
-        return schedules.Cosine(usual_rate(settings.optimizer, settings.loss, d))
+        return usual_schedule(settings.optimizer, settings.loss, d)
     return rule
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -20,6 +19,7 @@ from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
 from gradstep.nn.scorers import METRIC, metric_for
 from gradstep.plan.order import rows_per_update
+from gradstep.utils import names
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import (
     CALLABLE,
@@ -209,12 +209,13 @@ class Settings:
     def check_column(self, whose: str, column: str, has_validation: bool) -> None:
         """Raise InvalidParameterError when a column of the history would not be there, or be empty."""
         split, _, name = parse_column(column)
-        names = ["loss", "cost", *(own.name for own in self.metrics)]
+        known = ["loss", "cost", *(own.name for own in self.metrics)]
         needs = ""
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean {split}_{near[0]}?" if near else ""
-            needs = f"a loss or `metrics` that have it, got {', '.join(names)}{hint}"
+        if name not in known:
+            said = names.hint(name, known, {own: f"{split}_{own}" for own in known})
+            needs = f"a loss or `metrics` that have it, got {', '.join(known)}" + (
+                f"; {said}" if said else ""
+            )
         elif self.evaluate_every is None:
             needs = "metrics while training, got evaluate_every=None"
         elif split == "train" and self.evaluate_every == "running":

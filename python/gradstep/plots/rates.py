@@ -12,8 +12,8 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import schedules
 from gradstep.nn.optimizers import Optimizer
-from gradstep.nn.schedules import Cosine, ReduceOnPlateau, Schedule
-from gradstep.plan.build import usual_rate
+from gradstep.nn.schedules import ReduceOnPlateau, Schedule
+from gradstep.plan.build import usual_schedule
 from gradstep.plots.figure import Figure
 from gradstep.plots.histories import line_colours
 from gradstep.plots.scales import log_ticks
@@ -151,7 +151,7 @@ def _rule(trainer: BaseTrainer, what: str) -> Any:
             f"{what} must be fitted where its `learning_rate` is 'auto', got {trainer!r}"
         )
     optimizer, fitted = Optimizer.resolve(trainer.optimizer), trainer.result().fitted
-    return Cosine(usual_rate(optimizer, fitted.loss, trainer.n_features_in_))
+    return usual_schedule(optimizer, fitted.loss, trainer.n_features_in_)
 
 
 def _known(name: str, value: int | None, what: str) -> int:
