@@ -168,21 +168,23 @@ def rates_of(numbers: np.ndarray) -> list[list[float]]:
     return (-numbers[:, :, 0, 1]).tolist()
 
 
-def test_ranges_end_with_epochs_and_short_batches() -> None:
-    ranges = list(plan_of(7, 3, 9, shuffle=False).ranges(1, 8))
-    assert [(r.t0, r.t1) for r in ranges] == [(1, 3), (3, 6), (6, 8)]
-    assert [r.row_indices.tolist() for r in ranges] == [
-        [3, 4, 5, 6],
-        [0, 1, 2, 3, 4, 5, 6],
-        [0, 1, 2, 3, 4, 5],
-    ]
-    assert [r.starts.tolist() for r in ranges] == [[0, 3, 4], [0, 3, 6, 7], [0, 3, 6]]
-    assert [rates_of(r.numbers) for r in ranges] == [
-        [[1, 2], [10, 11]],
-        [[3, 4, 5], [12, 13, 14]],
-        [[6, 7], [15, 16]],
-    ]
-    assert all(r.draws is None for r in ranges)
+def test_a_range_has_whole_epochs_and_short_batches() -> None:
+    (only,) = plan_of(7, 3, 9, shuffle=False).ranges(1, 8)
+    assert (only.t0, only.t1) == (1, 8)
+    assert only.row_indices.tolist() == [3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5]
+    assert only.starts.tolist() == [0, 3, 4, 7, 10, 11, 14, 17]
+    assert rates_of(only.numbers) == [[1, 2, 3, 4, 5, 6, 7], [10, 11, 12, 13, 14, 15, 16]]
+    assert only.draws is None
+
+
+def test_many_epochs_are_cut_where_one_ends() -> None:
+    plan = plan_of(7, 3, 2000)
+    assert [(r.t0, r.t1) for r in plan.ranges(1, 2000)] == [(1, 1023), (1023, 2000)]
+
+
+def test_long_epochs_are_not_joined() -> None:
+    plan = plan_of(70_000, 70_000, 3, shuffle=False)
+    assert [(r.t0, r.t1) for r in plan.ranges(0, 3)] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_no_updates_are_no_ranges() -> None:

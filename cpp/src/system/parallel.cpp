@@ -13,6 +13,8 @@
 namespace gradstep {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::atomic<bool> in_forked_child{false};
 
 void watch_for_forks() {
@@ -34,8 +36,8 @@ struct Call {
     int team;
 };
 
-// A thread of the pool. It looks for its next call for some 200 microseconds, as long as Python takes from
-// one call of the core to the next, then sleeps.
+// A thread of the pool. It looks for its next call for a millisecond, as long as Python takes from one call of
+// the core to the next, then sleeps. It soon yields between looks, to whoever wants the core.
 class Worker {
 public:
     void begin(const Call& call) {
@@ -63,10 +65,16 @@ private:
         state_.notify_one();
     }
     void await(int state) const {
-        constexpr int kSpins = 16000;
+        constexpr int kSpins = 2000;
+        constexpr auto kPatience = std::chrono::milliseconds(1);
         for (int spin = 0; spin < kSpins; ++spin) {
             if (state_.load(std::memory_order_acquire) == state) return;
             pause();
+        }
+        const Clock::time_point end = Clock::now() + kPatience;
+        while (Clock::now() < end) {
+            if (state_.load(std::memory_order_acquire) == state) return;
+            std::this_thread::yield();
         }
         state_.wait(state == idle ? working : idle, std::memory_order_acquire);
     }
@@ -167,7 +175,6 @@ void Barrier::wait(int team) {
 // Whether the others came before it seemed better to sleep. A yield that comes back late has let another
 // program have the core: as long as that may be so, whoever has looked in vain sleeps, and is woken in time.
 bool Barrier::look(unsigned generation) {
-    using Clock = std::chrono::steady_clock;
     constexpr int kSpins = 2000, kSleeps = 128;
     constexpr auto kLate = std::chrono::microseconds(100);
     const auto came = [&] { return generation_.load(std::memory_order_acquire) != generation; };

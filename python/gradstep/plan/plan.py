@@ -15,13 +15,14 @@ from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation, RowOrder, Sort
 
-# So many updates have their numbers evaluated together, unless an epoch has more.
+# The most of a range, unless one epoch has more.
 _UPDATES_AT_ONCE = 1024
+_ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
 class UpdateRange:
-    """Consecutive updates within one epoch, as the kernels take them.
+    """Consecutive updates of one epoch or several, as the kernels take them.
 
     Attributes
     ----------
@@ -107,22 +108,31 @@ class Plan:
         return numbers
 
     def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
-        """Cut the updates ``t0 <= t < t1`` at the ends of epochs; `sort` as for `RowOrder.epoch`."""
-        per_epoch, n, b = self.updates_per_epoch, self.order.n, self.batch_size
-        begin, numbers = t0, self.numbers(t0, t0)
+        """Cut the updates ``t0 <= t < t1`` at ends of epochs; `sort` as for `RowOrder.epoch`."""
+        per_epoch = self.updates_per_epoch
+        # Many short epochs together: a call of a kernel costs what some updates of a small network do.
+        epochs = max(1, min(_UPDATES_AT_ONCE // per_epoch, _ROWS_AT_ONCE // self.order.n))
         while t0 < t1:
-            epoch, first = divmod(t0, per_epoch)
-            last = min(per_epoch, first + t1 - t0)
-            starts = np.minimum(np.arange(first, last + 1, dtype=np.int64) * b, n)
-            rows = self.order.epoch(epoch, sort)[starts[0] : starts[-1]]
-            draws = self.augmentation.epoch(epoch)[starts[0] : starts[-1]] if self.augmentation else None
-            end = t0 + last - first
-            if end > begin + numbers.shape[1]:
-                # For many short epochs at once: each call costs what some updates of a small network do.
-                begin, numbers = t0, self.numbers(t0, max(end, min(t1, t0 + _UPDATES_AT_ONCE)))
-            own = np.ascontiguousarray(numbers[:, t0 - begin : end - begin])
-            yield UpdateRange(t0, end, rows, starts - starts[0], own, draws)
+            end = min(t1, (t0 // per_epoch + epochs) * per_epoch)
+            yield self._range(t0, end, sort)
             t0 = end
+
+    def _range(self, t0: int, t1: int, sort: Sort) -> UpdateRange:
+        """Return the updates ``t0 <= t < t1``, of one epoch or several."""
+        per_epoch, n = self.updates_per_epoch, self.order.n
+        epochs = range(t0 // per_epoch, (t1 - 1) // per_epoch + 1)
+        epoch, update = np.divmod(np.arange(t0, t1 + 1), per_epoch)
+        starts = (epoch - epochs[0]) * n + np.minimum(update * self.batch_size, n)
+        own = slice(starts[0], starts[-1])
+        rows = _joined([self.order.epoch(number, sort) for number in epochs])[own]
+        changes = self.augmentation
+        draws = _joined([changes.epoch(number) for number in epochs])[own] if changes else None
+        return UpdateRange(t0, t1, rows, starts - starts[0], self.numbers(t0, t1), draws)
+
+
+def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the arrays one after the other; a single one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 @dataclass

@@ -20,9 +20,9 @@ from gradstep.training.status import Status
 
 
 class _Kept(NamedTuple):
-    """The model, None once it is forgotten; the row that describes it; the rows of the history then."""
+    """The parameters, None once forgotten; the row that describes them; the rows of the history then."""
 
-    fitted: Fitted | None
+    block: npt.NDArray[np.floating] | None
     row: dict[str, float]
     n_rows: int
 
@@ -75,7 +75,9 @@ class FitRecorder:
         self.backend = job.backend.name
         self.on_row = on_row
         self.watch: Callable[[History], None] | None = None
-        self._kept = _Kept(fitted, {}, 0)
+        # Made whole when it is asked for: models of a search are evaluated far more often.
+        self._without_block = fitted.with_block(np.empty(0, dtype=fitted.block.dtype))
+        self._kept = _Kept(fitted.block, {}, 0)
         self._evaluated = dict(job.evaluated) if any(own.by_scorer for own in settings.metrics) else {}
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
@@ -85,7 +87,8 @@ class FitRecorder:
     @property
     def fitted(self) -> Fitted | None:
         """The model that is kept."""
-        return self._kept.fitted
+        block = self._kept.block
+        return None if block is None else self._without_block.with_block(block)
 
     @property
     def row(self) -> dict[str, float]:
@@ -94,13 +97,13 @@ class FitRecorder:
 
     def result(self) -> TrainingResult:
         """Return what the training came to so far; the model must not be forgotten."""
-        kept = self._kept
-        if kept.fitted is None:
+        kept, fitted = self._kept, self.fitted
+        if fitted is None:
             raise ValueError("the model of this training was forgotten")
         # A row whose model was not kept, since something was raised between the two, never was.
         del self.history.rows[kept.n_rows :]
         return TrainingResult(
-            kept.fitted,
+            fitted,
             self.history,
             self.status,
             n_iter=-(-int(kept.row.get("update", 0)) // self.updates_per_epoch),
@@ -148,13 +151,13 @@ class FitRecorder:
 
     def forget(self) -> None:
         """Forget the model; what was measured stays."""
-        self._kept = self._kept._replace(fitted=None)
+        self._kept = self._kept._replace(block=None)
 
     def _by_scorers(self, parameters: npt.NDArray[np.floating]) -> dict[str, float]:
         """Return the columns of metrics that are scores of the model with these parameters."""
-        if self.fitted is None or not self._evaluated:
+        if self._kept.block is None or not self._evaluated:
             return {}
-        model = self.fitted.with_block(parameters)
+        model = self._without_block.with_block(parameters)
         return {
             f"{split}_{name}": value
             for split, data in self._evaluated.items()
@@ -163,5 +166,4 @@ class FitRecorder:
 
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
         """Keep a model in one assignment, so that nothing can come between it and its row."""
-        fitted = self._kept.fitted
-        self._kept = _Kept(fitted and fitted.with_block(block), row, len(self.history))
+        self._kept = _Kept(None if self._kept.block is None else block, row, len(self.history))
