@@ -48,7 +48,9 @@ OPTIMIZERS = _objects(
     oracle.OPTIMIZERS,
     SGD(momentum=0.9),
     SGD(momentum=0.5, nesterov=True),
+    SGD(momentum=0.9, nesterov=True, rate_in_velocity=True),
     Adam(beta1=0.5, beta2=0.9, epsilon=1e-3),
+    Adam(epsilon=1e-3, epsilon_hat=True),
     AdamW(weight_decay=0.5),
 )
 
@@ -231,7 +233,8 @@ def _of_loss(loss: Loss) -> list[Case]:
     case = Case(repr(loss), loss=loss, rate=_rate(loss))
     return [
         case,
-        replace(case, name=f"{case.name}-one-output", k=2 if loss.takes == "labels" else 1, hidden=(5,)),
+        replace(case, name=f"{case.name}-two-outputs", k=2, hidden=(5,)),
+        replace(case, name=f"{case.name}-one-output", k=1, hidden=(5,)),
         replace(case, name=f"{case.name}-weighted", hidden=(9, 8), weighted=True),
         replace(case, name=f"{case.name}-apart", hidden=(6,), weighted_apart=True, apart=True),
         replace(case, name=f"{case.name}-uint8", dtype="uint8", d=33, row_gap=5, k=17, batch_size=25),

@@ -208,20 +208,28 @@ ACTIVATIONS: dict[str, Callable[..., Activation]] = {
 Step = Callable[[float, float, float, bool], float]
 
 
-def sgd(momentum: float, nesterov: bool) -> Step:
-    """Return the update of torch.optim.SGD."""
+def sgd(momentum: float, nesterov: bool, rate_in_velocity: bool = False) -> Step:
+    """Return the update of torch.optim.SGD, or that of keras.optimizers.SGD."""
     velocity = 0.0
 
     def step(w: float, g: float, rate: float, is_weight: bool) -> float:
         nonlocal velocity
+        if rate_in_velocity:
+            velocity = momentum * velocity - rate * g
+            return w + (momentum * velocity - rate * g if nesterov else velocity)
         velocity = momentum * velocity + g
         return w - rate * (g + momentum * velocity if nesterov else velocity)
 
     return step
 
 
-def adam(beta1: float, beta2: float, epsilon: float, weight_decay: float = 0.0) -> Step:
-    """Return algorithm 1 of Kingma and Ba (2014); with decay, algorithm 2 of Loshchilov and Hutter (2019)."""
+def adam(
+    beta1: float, beta2: float, epsilon: float, weight_decay: float = 0.0, epsilon_hat: bool = False
+) -> Step:
+    """Return algorithm 1 of Kingma and Ba (2014); with decay, algorithm 2 of Loshchilov and Hutter (2019).
+
+    With epsilon hat it is the form that Kingma and Ba give at the end of section 2.
+    """
     m = v = 0.0
     t = 0
 
@@ -233,6 +241,8 @@ def adam(beta1: float, beta2: float, epsilon: float, weight_decay: float = 0.0) 
         m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
         if is_weight:
             w -= rate * weight_decay * w
+        if epsilon_hat:
+            return w - rate * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)
         return w - rate * m_hat / (sqrt(v_hat) + epsilon)
 
     return step

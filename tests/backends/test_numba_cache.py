@@ -44,7 +44,7 @@ def test_code_is_cached_where_a_folder_can_be_written(tmp_path: Path) -> None:
 
 TRAINING = """
 from gradstep.backends.numba.kernels import formulas, reading
-case = next(case for case in CASES if case.name == "Adam(beta1=0.9, beta2=0.999, epsilon=1e-08)-hidden")
+case = next(case for case in CASES if case.name.startswith("Adam(") and case.name.endswith("-hidden"))
 trained(backend, case, "float32")
 loops = [reading.read, formulas.activate, formulas.descend, formulas.judge, formulas.change]
 print([made.cache_hits for loop in loops for made in loop._compiled.values()])

@@ -146,6 +146,8 @@ class CppSession:
                     break
                 if mapped is not None:
                     mapped.require_whole()
+                if updates.divisors is not None:
+                    raise NotImplementedError("the compiled core knows no other batch cost than the mean")
                 sums += session.train(
                     updates.row_indices,
                     updates.starts,

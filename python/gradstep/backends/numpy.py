@@ -18,9 +18,9 @@ import numpy.typing as npt
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.nn.losses import Loss
 from gradstep.nn.rules import Rule
-from gradstep.plan.network import Objective
+from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation
-from gradstep.plan.plan import Plan, State
+from gradstep.plan.plan import Plan, State, UpdateRange
 from gradstep.plan.rows import TrainingData, readable
 from gradstep.plan.standardization import sums_of_bytes
 
@@ -75,7 +75,7 @@ class NumpyBackend:
         """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
         data.require_whole()
         batch = _batch(data, np.arange(data.n))
-        gradient = _step(objective, batch, parameters).gradient
+        gradient = _step(objective, batch, parameters, data.n).gradient
         for layer in range(objective.layers.count):
             slope = (2 * objective.l2).astype(parameters.dtype)[:, None, None]
             objective.layers.weights(gradient, layer)[...] += slope * objective.layers.weights(
@@ -117,34 +117,42 @@ class NumpySession:
                 if self.plan.augmentation and updates.draws is not None:
                     moved = _augmented(batch.X, updates.draws[part], self.plan.augmentation)
                     batch = batch._replace(X=moved)
-                self._update(state, batch, updates.numbers[:, i], t, sums)
+                self._update(state, batch, updates, t, sums)
         return running(sums)
 
-    def _update(self, state: State, batch: _Batch, numbers: Vector, t: int, sums: Vector) -> None:
-        """Do update t of the models that are still finite; numbers are (m, 2, r)."""
-        active = np.flatnonzero(state.finite)
+    def _update(self, state: State, batch: _Batch, updates: UpdateRange, t: int, sums: Vector) -> None:
+        """Do update t of the models that are still finite, unless the batch is nothing to them."""
+        i, rows = t - updates.t0, len(batch.X)
+        divisors = np.full(len(state.finite), float(rows))
+        if updates.divisors is not None:
+            divisors = updates.divisors[:, i]
+        state.updates[state.finite & (divisors == 0)] = t + 1
+        active = np.flatnonzero(state.finite & (divisors != 0))
         if not active.size:
             return
         objective = self.plan.objective.select(active.tolist())
-        step = _step(objective, batch.of_models(active), state.parameters[active])
+        step = _step(objective, batch.of_models(active), state.parameters[active], divisors[active, None])
         finite = np.isfinite(step.loss)
         state.finite[active] = finite
         active = active[finite]
         if not active.size:
             return
+        sums[0, active] += step.loss[finite] * rows
+        sums[1, active] += step.hits[finite]
+        sums[2, active] += rows
+        if updates.penalties is not None:
+            squares = sums_of_squares(objective.layers, state.parameters[active])
+            sums[0, active] += updates.penalties[active, i] * squares * rows
         parameters, slots = _apply(
             self.plan,
             state.parameters[active],
             step.gradient[finite],
             state.slots[active],
-            numbers[active],
+            updates.numbers[active, i],
         )
         state.parameters[active] = parameters
         state.slots[active] = slots
         state.updates[active] = t + 1
-        sums[0, active] += step.loss[finite] * len(batch.X)
-        sums[1, active] += step.hits[finite]
-        sums[2, active] += len(batch.X)
 
     @_quiet
     def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
@@ -274,14 +282,14 @@ class _Step(NamedTuple):
     gradient: Array
 
 
-def _step(objective: Objective, batch: _Batch, parameters: Array) -> _Step:
-    """Go forward and backward once."""
-    layers, dtype, b = objective.layers, parameters.dtype, len(batch.X)
+def _step(objective: Objective, batch: _Batch, parameters: Array, divisors: Vector | float) -> _Step:
+    """Go forward and backward once; sums over the rows are divided by (m, 1) numbers, or by one."""
+    layers, dtype = objective.layers, parameters.dtype
     outputs = _forward(objective, batch, parameters)
     scores = outputs[-1]
     judged = _judge(objective, scores, batch.targets)
     dZ = objective.loss.slope(scores, judged.y, judged.top, judged.sums, dtype.type(scores.shape[2]))
-    dZ = dZ * (batch.weight / b).astype(dtype)[..., None]
+    dZ = dZ * (batch.weight / divisors).astype(dtype)[..., None]
     gradient = np.empty_like(parameters)
     for layer in reversed(range(layers.count)):
         W, A = layers.weights(parameters, layer), outputs[layer]
@@ -290,7 +298,7 @@ def _step(objective: Objective, batch: _Batch, parameters: Array) -> _Step:
         if layer > 0:
             activation = objective.activations[0][layer - 1]
             dZ = (dZ @ W.swapaxes(-1, -2)) * activation.slope(A, _numbers(objective, layer - 1, A))
-    loss = (judged.losses * batch.weight).sum(axis=1) / b
+    loss = ((judged.losses * batch.weight).sum(axis=1, keepdims=True) / divisors)[:, 0]
     return _Step(loss, (judged.hits * batch.weight).sum(axis=1), gradient)
 
 
@@ -328,10 +336,14 @@ def _evaluate(
 
 def penalty(objective: Objective, parameters: Array) -> Vector:
     """Return ``l2 * sum(W**2)`` of every model, (m,)."""
-    squares = np.zeros(len(parameters))
     with np.errstate(over="ignore", invalid="ignore"):
-        for layer in range(objective.layers.count):
-            W = objective.layers.weights(parameters, layer)
-            squares += np.square(W, dtype=np.float64).sum(axis=(1, 2))
-        costs: Vector = objective.l2 * squares
+        costs: Vector = objective.l2 * sums_of_squares(objective.layers, parameters)
     return costs
+
+
+def sums_of_squares(layers: Layers, parameters: Array) -> Vector:
+    """Return the sum of squares of every weight of each model, (m,)."""
+    squares = np.zeros(len(parameters))
+    for layer in range(layers.count):
+        squares += np.square(layers.weights(parameters, layer), dtype=np.float64).sum(axis=(1, 2))
+    return squares

@@ -2,14 +2,14 @@
 
 What happens to a weight is one of the formulas in `gradstep.nn.rules`; what an optimizer adds are the numbers
 in it for every update, bias corrections and decay included, evaluated in float64 as schedules are.
-Conventions are PyTorch's. With g the gradient of the cost, ``2 * l2 * W`` included, and rate(t) the learning
-rate of update t = 1, 2, ...
+Conventions are PyTorch's, unless a parameter says otherwise. With g the gradient of the cost,
+``2 * l2 * W`` included, and rate(t) the learning rate of update t = 1, 2, ...
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -51,7 +51,8 @@ class Optimizer(Concept):
             Update numbers, from 0.
         rates : ndarray of shape (m, T), float64
             Learning rates.
-        l2 : ndarray of shape (m, 1), float64
+        l2 : ndarray of shape (m, 1) or (m, T), float64
+            One for all updates, or that of each.
 
         Returns
         -------
@@ -72,9 +73,7 @@ class Optimizer(Concept):
         return min(0.01, 2 / d)
 
 
-def table(
-    optimizer: Optimizer, updates: npt.NDArray[np.int64], rates: Array, l2: npt.NDArray[np.float64]
-) -> Array:
+def table(optimizer: Optimizer, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> Array:
     """Return the numbers of every update, (m, T, 2, r): of weights, then of biases.
 
     Parameters
@@ -83,9 +82,9 @@ def table(
     updates : ndarray of shape (T,), int64
         From 0.
     rates : ndarray of shape (m, T), float64
-    l2 : ndarray of shape (m,), float64
+    l2 : ndarray of shape (m, 1) or (m, T), float64
     """
-    rule, given = optimizer.rule, optimizer.numbers(updates, rates, l2[:, None])
+    rule, given = optimizer.rule, optimizer.numbers(updates, rates, l2)
     numbers = np.empty((*rates.shape, 2, len(rule.numbers)))
     for place, name in enumerate(rule.numbers):
         numbers[:, :, :, place] = np.asarray(given[name])[..., None]
@@ -99,7 +98,8 @@ class SGD(Optimizer):
     """Mini-batch gradient descent: ``W = W - rate(t) * g``.
 
     With momentum ``v = momentum * v + g`` stands in the place of g, with Nesterov's ``g + momentum * v``
-    [1]_.
+    [1]_. With `rate_in_velocity` it is ``v = momentum * v - rate(t) * g; W = W + v``, with Nesterov's
+    ``W = W + momentum * v - rate(t) * g`` [2]_: the same, unless the rate changes.
 
     Parameters
     ----------
@@ -107,11 +107,15 @@ class SGD(Optimizer):
         In [0, 1).
     nesterov : bool, default=False
         Whether the step looks ahead; without momentum there is nothing to look along.
+    rate_in_velocity : bool, default=False
+        Whether the velocity remembers the rates of its steps, as in scikit-learn and Keras, or takes that of
+        today for all of them, as in PyTorch.
 
     References
     ----------
     .. [1] I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
        (2013), in the form of torch.optim.SGD.
+    .. [2] The same in the form of the paper, of keras.optimizers.SGD and of scikit-learn's MLPClassifier.
 
     >>> SGD().rule.name, SGD(momentum=0.9).rule.name
     ('descent', 'momentum')
@@ -119,7 +123,12 @@ class SGD(Optimizer):
 
     momentum: float = 0.0
     nesterov: bool = False
-    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {"momentum": _SHARE, "nesterov": (FLAG,)}
+    rate_in_velocity: bool = False
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "momentum": _SHARE,
+        "nesterov": (FLAG,),
+        "rate_in_velocity": (FLAG,),
+    }
 
     @property
     def rule(self) -> type[Rule]:
@@ -140,7 +149,8 @@ class SGD(Optimizer):
             return {"keep": 1 - 2 * rates * l2, "scale": -rates}
         mu = float(self.momentum)
         along, at = (mu, 1.0) if self.nesterov else (1.0, 0.0)
-        return {"decay": 2 * l2, "mu": mu, "a": 1.0, "shrink": 1.0, "b": -rates * along, "c": -rates * at}
+        a, b = (-rates, along) if self.rate_in_velocity else (1.0, -rates * along)
+        return {"decay": 2 * l2, "mu": mu, "a": a, "shrink": 1.0, "b": b, "c": -rates * at}
 
 
 @dataclass(frozen=True)
@@ -156,22 +166,28 @@ class Adam(Optimizer):
         How much is kept of the moments, in [0, 1).
     epsilon : float, default=1e-8
         Added to the root, >= 1e-30.
+    epsilon_hat : bool, default=False
+        Whether epsilon is added to the root before its bias is corrected, ``sqrt(v) + epsilon``, and the rate
+        is ``rate(t) * sqrt(1 - beta2**t) / (1 - beta1**t)``: the form at the end of section 2 of [1]_, in
+        which epsilon is called epsilon hat, and of scikit-learn and Keras. The other is PyTorch's.
 
     References
     ----------
     .. [1] D. Kingma, J. Ba, "Adam: a method for stochastic optimization", arXiv 1412.6980 (2014).
 
     >>> Adam(beta1=0.8)
-    Adam(beta1=0.8, beta2=0.999, epsilon=1e-08)
+    Adam(beta1=0.8, beta2=0.999, epsilon=1e-08, epsilon_hat=False)
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = field(default=False, kw_only=True)
     constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
         "beta1": _SHARE,
         "beta2": _SHARE,
         "epsilon": _EPSILON,
+        "epsilon_hat": (FLAG,),
     }
 
     @property
@@ -191,7 +207,7 @@ class Adam(Optimizer):
             "r2": 1 - b2,
             "shrink": 1.0,
             "rate": rates * root / (1 - b1**t),
-            "epsilon": float(self.epsilon) * root,
+            "epsilon": float(self.epsilon) * (1.0 if self.epsilon_hat else root),
         }
 
 
@@ -204,7 +220,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    beta1, beta2, epsilon : float, default=0.9, 0.999 and 1e-8
+    beta1, beta2, epsilon, epsilon_hat
         As for `Adam`.
     weight_decay : float, default=0.01
         Decay of weights per unit of learning rate, >= 0.

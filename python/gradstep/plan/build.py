@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from gradstep.nn.augment import Augment, HorizontalFlip, Translate
 from gradstep.nn.initializers import Initializer
 from gradstep.nn.losses import Loss
 from gradstep.nn.optimizers import Optimizer
+from gradstep.plan.batch_cost import MEAN, BatchCost
 from gradstep.plan.network import Layers, Objective
-from gradstep.plan.order import Augmentation, RowOrder, rows_per_update
+from gradstep.plan.order import Augmentation, Order, RowOrder, rows_per_update
 from gradstep.plan.plan import Plan
 from gradstep.plan.settings import MOST_UPDATES, Settings
 from gradstep.utils import memory, text
@@ -31,7 +33,26 @@ Array = npt.NDArray[np.floating]
 _LITTLE = 2**27
 
 
-def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Plan, Array]:
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a plan takes as it is, in place of what its settings would make.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (m, P), or None
+        Initial parameters of m models; copied, in the precision of the settings.
+    order : Order, or None
+    batch_cost : BatchCost
+    """
+
+    parameters: Array | None = None
+    order: Order | None = None
+    batch_cost: BatchCost = MEAN
+
+
+def make_plan(
+    settings: Sequence[Settings], n: int, d: int, k: int, given: Given | None = None
+) -> tuple[Plan, Array]:
     """Return the plan of m models on n rows of d inputs for k outputs, and their initial parameters (m, P).
 
     The settings may differ in what each model has for itself; see `Settings.shared`.
@@ -44,7 +65,7 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
     MemoryError
         The parameters do not fit in memory.
     """
-    first = settings[0]
+    first, given = settings[0], given or Given()
     order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
     layers = Layers((d, *first.hidden, k))
     _check_memory(layers, len(settings), np.dtype(first.precision).itemsize, first.owner)
@@ -62,11 +83,21 @@ def make_plan(settings: Sequence[Settings], n: int, d: int, k: int) -> tuple[Pla
         objective,
         tuple(own.optimizer for own in settings),
         batch_size,
-        RowOrder(n, bool(first.shuffle), int(order_seed)),
+        given.order or RowOrder(n, bool(first.shuffle), int(order_seed)),
         rates,
         None if first.augment is None else make_augmentation(first.augment, n, d, int(order_seed)),
+        given.batch_cost,
     )
-    return plan, _initial_parameters(settings, layers, int(init_seed))
+    if given.parameters is None:
+        return plan, _initial_parameters(settings, layers, int(init_seed))
+    return plan, _copied(given.parameters, (len(settings), layers.parameters), first.precision)
+
+
+def _copied(parameters: Array, shape: tuple[int, int], precision: str) -> Array:
+    """Return initial parameters that training may change."""
+    if parameters.shape != shape:
+        raise InvalidParameterError(f"initial parameters must have shape {shape}, got {parameters.shape}")
+    return np.array(parameters, dtype=precision, order="C")
 
 
 def _check_memory(layers: Layers, m: int, itemsize: int, owner: str) -> None:

@@ -1,16 +1,31 @@
-"""Order of rows and random changes of images: pure functions of a seed and the epoch."""
+"""Order of rows and random changes of images: functions of a seed, or a generator, and the epoch."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 #: Sorts unsigned words of 64 bits in place.
 Sort = Callable[[npt.NDArray[np.uint64]], None]
+
+
+class Order(Protocol):
+    """Order of rows of every epoch."""
+
+    @property
+    def n(self) -> int:
+        """Rows of the data set."""
+        ...
+
+    def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of epoch `number` in order, shape (n,); `sort` may be what sorts words fastest."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,58 @@ class RowOrder:
         if not self.shuffle:
             return np.arange(self.n, dtype=np.int32)
         return _shuffled(self.n, self.seed, number, sort)
+
+
+class StreamOrder:
+    """Order of rows from one stream of random numbers: every epoch shuffles the order of the one before.
+
+    That of scikit-learn's neural networks, whose epochs call ``shuffle(order, random_state=generator)``.
+    Epochs cost what they cost there when they are asked for one after the other, or the last one again; any
+    earlier one is found by shuffling anew from the first.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the data set.
+    generator : RandomState
+        As it is before the first epoch; copied, never changed.
+
+    Attributes
+    ----------
+    n : int
+
+    >>> StreamOrder(4, np.random.RandomState(0)).epoch(0).tolist()
+    [2, 3, 1, 0]
+    """
+
+    def __init__(self, n: int, generator: np.random.RandomState) -> None:
+        self.n = n
+        self._start = copy.deepcopy(generator)
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._generator = copy.deepcopy(self._start)
+        self._order = np.arange(self.n, dtype=np.int32)
+        self._done = 0
+
+    def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of epoch `number` in order, shape (n,); nothing is sorted."""
+        self._go_to(number + 1)
+        return self._order
+
+    def generator_after(self, epochs: int) -> np.random.RandomState:
+        """Return a copy of the generator as so many epochs leave it."""
+        self._go_to(epochs)
+        return copy.deepcopy(self._generator)
+
+    def _go_to(self, epochs: int) -> None:
+        if epochs < self._done:
+            self._rewind()
+        for _ in range(self._done, epochs):
+            # A new array: whoever asked before may still have the last one.
+            order = self._order.copy()
+            self._generator.shuffle(order)
+            self._order, self._done = order, self._done + 1
 
 
 # The last one is kept: an epoch with several evaluations asks for its order several times.

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from gradstep.nn import optimizers
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.rules import Rule
+from gradstep.plan.batch_cost import MEAN, BatchCost
 from gradstep.plan.network import Objective
-from gradstep.plan.order import Augmentation, RowOrder, Sort
+from gradstep.plan.order import Augmentation, Order, Sort
 
 # The most of a range, unless one epoch has more.
 _UPDATES_AT_ONCE = 1024
@@ -36,6 +37,12 @@ class UpdateRange:
         What the rule is given for weights and for biases.
     draws : ndarray of shape (starts[-1], 3), int16, or None
         Flip (0 or 1), dy and dx of each of the rows; None leaves them as they are.
+    divisors : ndarray of shape (m, t1 - t0), float64, or None
+        What the sum of the losses of a batch's rows, and its gradient, are divided by; None: by the rows of
+        the batch. Where it is 0 the model passes the batch over.
+    penalties : ndarray of shape (m, t1 - t0), float64, or None
+        What the sum of squares of every weight before an update is multiplied by, to be part of the running
+        loss; None: of which it is no part.
     """
 
     t0: int
@@ -44,6 +51,8 @@ class UpdateRange:
     starts: npt.NDArray[np.int64]
     numbers: npt.NDArray[np.float64]
     draws: npt.NDArray[np.int16] | None = None
+    divisors: npt.NDArray[np.float64] | None = None
+    penalties: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,19 +66,22 @@ class Plan:
         Of one rule.
     batch_size : int
         Rows of an update, b; the last batch of an epoch may be shorter.
-    order : RowOrder
+    order : Order
     learning_rate : ndarray of shape (m, t), float64
         Of every update of every model. Those to come may change between two calls of a session.
     augmentation : Augmentation or None
         Of the rows that are trained on; none that is evaluated is ever changed.
+    batch_cost : BatchCost
+        What a step makes smaller; by default the mean over the rows of the batch, plus the penalty.
     """
 
     objective: Objective
     optimizers: tuple[Optimizer, ...]
     batch_size: int
-    order: RowOrder
+    order: Order
     learning_rate: npt.NDArray[np.float64]
     augmentation: Augmentation | None = None
+    batch_cost: BatchCost = MEAN
 
     @property
     def rule(self) -> type[Rule]:
@@ -93,11 +105,16 @@ class Plan:
             objective=self.objective.select(models),
             optimizers=tuple(self.optimizers[model] for model in models),
             learning_rate=self.learning_rate[list(models)],
+            batch_cost=self.batch_cost.select(models),
         )
 
-    def numbers(self, t0: int, t1: int) -> npt.NDArray[np.float64]:
-        """Return the numbers of the rule of the updates ``t0 <= t < t1``, (m, t1 - t0, 2, r)."""
-        updates, rates, l2 = np.arange(t0, t1), self.learning_rate[:, t0:t1], self.objective.l2
+    def numbers(self, t0: int, t1: int, l2: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+        """Return the numbers of the rule of the updates ``t0 <= t < t1``, (m, t1 - t0, 2, r).
+
+        `l2` (m, t1 - t0) is that of every update; by default that of the objective.
+        """
+        updates, rates = np.arange(t0, t1), self.learning_rate[:, t0:t1]
+        l2 = self.objective.l2[:, None] if l2 is None else l2
         alike = dict.fromkeys(self.optimizers)
         if len(alike) == 1:
             return optimizers.table(self.optimizers[0], updates, rates, l2)
@@ -127,7 +144,14 @@ class Plan:
         rows = _joined([self.order.epoch(number, sort) for number in epochs])[own]
         changes = self.augmentation
         draws = _joined([changes.epoch(number) for number in epochs])[own] if changes else None
-        return UpdateRange(t0, t1, rows, starts - starts[0], self.numbers(t0, t1), draws)
+        starts = starts - starts[0]
+        if self.batch_cost.is_plain:
+            return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1), draws)
+        sizes = self.batch_cost.sizes(rows, starts)
+        l2 = self.batch_cost.l2(self.objective.l2, sizes)
+        divisors = self.batch_cost.divisors(sizes, len(l2))
+        penalties = l2 if self.batch_cost.counts_l2 else None
+        return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1, l2), draws, divisors, penalties)
 
 
 def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ from gradstep import backends
 from gradstep.backends.protocol import Backend, Session
 from gradstep.errors import InvalidDataError
 from gradstep.nn.metrics import Metric
-from gradstep.plan.build import make_plan
+from gradstep.plan.build import Given, make_plan
 from gradstep.plan.plan import Plan
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
@@ -97,10 +97,13 @@ class TrainingJob:
         )
 
 
-def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, list[Fitted]]:
+def make_job(
+    settings: Sequence[Settings], rows: JobRows, given: Given | None = None
+) -> tuple[TrainingJob, list[Fitted]]:
     """Return the training of a group of m models, and every model before its first update.
 
-    The settings may differ in what each model has for itself; see `Settings.shared`.
+    The settings may differ in what each model has for itself; see `Settings.shared`. What is given stands in
+    place of what they would make.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def make_job(settings: Sequence[Settings], rows: JobRows) -> tuple[TrainingJob, 
         Images are to be augmented whose pixels are of units that nothing can be moved between.
     """
     first = settings[0]
-    plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k)
+    plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k, given)
     if plan.augmentation is not None:
         _check_units(rows.train.standardization)
     backend = backends.choose(first.backend, plan.objective, plan.rule)

@@ -192,11 +192,13 @@ class _Lane:
         self.packing.pack(state.parameters[places], models.parameters)
         for slot in range(self.packing.slots):
             self.packing.pack(state.slots[places, slot], models.slots[:, slot])
-        models.updates[:], models.finite[:], models.sums[:] = state.updates[places], state.finite[places], 0
+        models.updates[:], models.finite[:] = state.updates[places], state.finite[places]
+        models.sums[:], models.penalties[:] = 0, 0
 
     def train(self, portion: Portion, crew: Crew) -> None:
         """Do the updates of a portion."""
-        passes.train(self.group, portion._replace(numbers=portion.numbers[self.places]), crew)
+        own = {name: getattr(portion, name)[self.places] for name in ("numbers", "divisors", "penalties")}
+        passes.train(self.group, portion._replace(**own), crew)
 
     def end(self, state: State) -> None:
         """Write what has become of the models."""
@@ -205,6 +207,7 @@ class _Lane:
         for slot in range(self.packing.slots):
             self.packing.unpack(models.slots[:, slot], state.slots[places, slot])
         state.updates[places], state.finite[places] = models.updates, models.finite[0]
+        models.sums[0] += models.penalties.sum(axis=1)
 
 
 class _Forward:

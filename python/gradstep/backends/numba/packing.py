@@ -74,6 +74,8 @@ class Packing:
             "sums": np.cumsum(sums) - sums,
         }
         self._lengths = {"models": int(lengths.sum()), "values": int(values.sum()), "sums": int(sums.sum())}
+        #: Of the weights, whose squares are noted apart.
+        self.parts = int((panels * -(-padded // int(GROUP))).sum())
         #: Into how many parts the larger phase of an update can be cut.
         self.tasks = max(int(panels[0]) * -(-int(padded[0]) // int(GROUP)), self.capacity // int(ROWS))
 
@@ -114,6 +116,7 @@ class Packing:
             updates=np.zeros(self.m, dtype=np.int64),
             finite=np.ones((self.threads, self.m), dtype=np.bool_),
             sums=np.zeros((3, self.m)),
+            penalties=np.zeros((self.m, self.parts)),
         )
 
     def zeros(self, *shape: int) -> Array:
@@ -193,12 +196,19 @@ def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -
     """Return updates on a data set as the kernels take them, none of them done."""
     m, count, _, r = updates.numbers.shape
     numbers = updates.numbers.reshape(m, 2 * count, r).swapaxes(1, 2)
+    divisors, penalties = updates.divisors, updates.penalties
+    if divisors is None:
+        divisors = np.repeat(np.diff(updates.starts)[None].astype(np.float64), m, axis=0)
+    if penalties is None:
+        penalties = np.zeros((m, count))
     return Portion(
         places=read_only(updates.row_indices),
         in_X=read_only(data.in_X(updates.row_indices)),
         draws=read_only(np.empty((0, 3), dtype=np.int16) if updates.draws is None else updates.draws),
         starts=read_only(updates.starts),
         numbers=np.ascontiguousarray(numbers, dtype=dtype),
+        divisors=divisors,
+        penalties=penalties,
         first=0,
         last=count,
         t0=updates.t0,

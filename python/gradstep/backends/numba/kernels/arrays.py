@@ -112,6 +112,7 @@ class Models(NamedTuple):
     updates: Array  # (m,), int64
     finite: Array  # (threads, m), bool: each thread has a row of its own
     sums: Array  # (3, m), float64: of losses, of the weights of hits, of rows
+    penalties: Array  # (m, parts of the weights), float64: what they add to the sums of losses
 
 
 class PackedGroup(NamedTuple):
@@ -131,6 +132,8 @@ class Portion(NamedTuple):
     draws: Array  # (rows, 3), int16; no rows where images stay as they are
     starts: Array  # (updates + 1,), int64
     numbers: Array  # (m, r, 2 * updates), type of the parameters: of weights, of biases, of weights, ...
+    divisors: Array  # (m, updates), float64: of sums over the rows of a batch, 0 to pass it over
+    penalties: Array  # (m, updates), float64: of the sum of squares of weights in the running loss
     first: int
     last: int
     t0: int

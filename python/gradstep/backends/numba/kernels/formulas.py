@@ -91,7 +91,7 @@ def in_panels(o: Index, capacity: Index) -> Index:
 @apart(
     lambda kind: (
         *(_outputs(kind), _BLOCK, read_only(np.empty(0, np.int32)), _rows(kind)),
-        *(0, np.empty((0, 0)), kind.type(0), ZERO),
+        *(0, np.empty((0, 0)), kind.type(0), 0.0),
     )
 )
 def judge(
@@ -102,9 +102,9 @@ def judge(
     model: int,
     found: Array,
     number: Any,
-    n: Index,
+    divisor: float,
 ) -> None:
-    """Judge the numbered rows; turn scores into the gradient of their mean loss if they are n and not 0."""
+    """Judge the numbered rows; turn scores into the gradient of their losses by a divisor that is not 0."""
     k, kind = scores.units, scores.array.dtype.type
     for r in range(block.begin, block.end):
         this, start = np.uint64(numbers[r]), scores.start + r
@@ -127,8 +127,8 @@ def judge(
             all_right = all_right and (s > 0) == (y > 0.5)
         found[0, r] = row(a, b, np.int64(k)) * weight
         found[1, r] = weight if all_right or best == label else 0.0
-        if n > 0:
-            part = kind(weight / n)
+        if divisor > 0:
+            part = kind(weight / divisor)
             for o in range(k):
                 at = start + o * block.capacity
                 y = kind(share(kind(o == label), kind(k), number)) if LABELS else rows.values[this, o]

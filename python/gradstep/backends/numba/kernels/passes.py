@@ -134,13 +134,12 @@ def multiply(group: PackedGroup, part: Part, model: int, r: Index) -> None:
 
 
 @compiled
-def judge_rows(group: PackedGroup, model: int, batch: Batch, block: Block) -> None:
-    """Write weighted losses and hits of some rows of a batch, and in training turn their scores into dS."""
+def judge_rows(group: PackedGroup, model: int, batch: Batch, block: Block, divisor: float) -> None:
+    """Write weighted losses and hits of some rows of a batch; turn scores into dS if the divisor is not 0."""
     last = np.uint64(group.net.inputs.size) - ONE
-    n = np.uint64(batch.places.size) if group.work.trains else ZERO
     scores, found = outputs_of(group, last, model), group.work.judged[model]
     number = group.models.numbers[model, last]
-    call_judge(group.net.loss, (scores, block, batch.places, group.rows, model, found, number, n))
+    call_judge(group.net.loss, (scores, block, batch.places, group.rows, model, found, number, divisor))
     clear_padding(group, last, model, block)
 
 
@@ -172,17 +171,39 @@ def backward(group: PackedGroup, model: int, block: Block) -> None:
 
 
 @compiled
-def change_model(group: PackedGroup, model: int, count: Index, numbers: Place, crew: Crew) -> None:
-    """Phase B: change the thread's parts of a model, by the gradient of a batch of so many rows."""
-    net, gradient = group.net, Place(group.work.gradient[crew.thread], ZERO)
+def change_model(
+    group: PackedGroup, model: int, count: Index, numbers: Place, penalty: float, crew: Crew
+) -> None:
+    """Phase B: change the thread's parts of a model, by the gradient of a batch of so many rows.
+
+    Its squares, times `penalty`, are noted before.
+    """
+    net, gradient, before = group.net, Place(group.work.gradient[crew.thread], ZERO), ZERO
     for layer in range(np.uint64(net.inputs.size)):
         tasks = (net.padded[layer] + GROUP - ONE) // GROUP
         begin, end = share(net.panels[layer] * tasks, crew)
         for task in range(begin, end):
             part = part_of(net, layer, task // tasks, task % tasks * GROUP)
+            if penalty != 0:
+                group.models.penalties[model, before + task] += penalty * squares_of(group, part, model)
             change_weights(group, part, model, count, numbers, gradient)
             if part.panel == 0:
                 change_biases(group, part, model, count, numbers, gradient)
+        before += net.panels[layer] * tasks
+
+
+@compiled
+def squares_of(group: PackedGroup, part: Part, model: int) -> float:
+    """Return the sum of squares of a part of W, in chains that do not wait for each other."""
+    w, a, b, c, d = group.models.parameters[model], 0.0, 0.0, 0.0, 0.0
+    for o in range(part.low, part.high):
+        start = part.weights + o * STRIDE
+        for i in range(start, start + part.width, np.uint64(4)):
+            a += np.float64(w[i]) ** 2
+            b += np.float64(w[i + ONE]) ** 2
+            c += np.float64(w[i + np.uint64(2)]) ** 2
+            d += np.float64(w[i + np.uint64(3)]) ** 2
+    return (a + b) + (c + d)
 
 
 @compiled
@@ -236,8 +257,9 @@ def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
         block = Block(group.work.capacity, begin * ROWS, min(end * ROWS, count))
         forward(group, batch, block, crew)
         for model in range(len(finite)):
-            if finite[model]:
-                judge_rows(group, model, batch, block)
+            divisor = portion.divisors[model, i]
+            if finite[model] and divisor > 0:
+                judge_rows(group, model, batch, block, divisor)
                 backward(group, model, block)
         if not threads.meet(crew.gate, crew.team):
             return
@@ -260,14 +282,19 @@ def batch_of(portion: Portion, i: int) -> Batch:
 def conclude(group: PackedGroup, model: int, portion: Portion, i: int, crew: Crew) -> bool:
     """Change a model and its sums, unless its loss is not finite; tell whether it is."""
     models, count = group.models, portion.starts[i + 1] - portion.starts[i]
+    divisor = portion.divisors[model, i]
+    if not divisor > 0:
+        if crew.thread == 0:
+            models.updates[model] = portion.t0 + i + 1
+        return True
     loss, hits = sums_of(group, model, count)
     if not math.isfinite(loss):
         return False
     numbers = Place(portion.numbers[model], np.uint64(2 * i))
-    change_model(group, model, np.uint64(count), numbers, crew)
+    change_model(group, model, np.uint64(count), numbers, portion.penalties[model, i] * count, crew)
     if crew.thread == 0:
         models.updates[model] = portion.t0 + i + 1
-        models.sums[0, model] += loss
+        models.sums[0, model] += loss * (count / divisor)
         models.sums[1, model] += hits
         models.sums[2, model] += count
     return True
@@ -297,7 +324,7 @@ def evaluate(group: PackedGroup, portion: Portion, judged: Array, scores: Array,
         forward(group, batch, block, alone)
         for model in range(len(group.models.parameters)):
             if judged.size:
-                judge_rows(group, model, batch, block)
+                judge_rows(group, model, batch, block, 0.0)
                 judged[0, model, chunk], judged[1, model, chunk] = sums_of(group, model, batch.places.size)
             if scores.size:
                 z, to = outputs_of(group, last, model), scores[model, portion.starts[chunk] :]
