@@ -36,8 +36,8 @@ struct Call {
     int team;
 };
 
-// A thread of the pool. It looks for its next call for a millisecond, as long as Python takes from one call of
-// the core to the next, then sleeps. It soon yields between looks, to whoever wants the core.
+// A thread of the pool. It looks for its next call for a millisecond, as long as Python takes from one call
+// of the core to the next, then sleeps. It soon yields between looks, to whoever wants the core.
 class Worker {
 public:
     void begin(const Call& call) {
