@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "gradstep/buffer.hpp"
@@ -47,6 +48,38 @@ py::array view_of(const py::array& array) {
     return py::array(array.dtype(), shape, strides, array.data(), array);
 }
 
+// A copy of whole numbers of 4 or 8 bytes, each of which must be one of a smaller type.
+template <class To>
+std::vector<To> whole_numbers_of(const py::array& given, const char* name) {
+    require(given.ndim() == 1,
+            std::string("`") + name + "` must have 1 dimension, got " + std::to_string(given.ndim()));
+    std::vector<To> numbers;
+    const auto take = [&]<class From>(const Array<From>& own) {
+        require_aligned(own, name);
+        numbers.resize(static_cast<std::size_t>(own.size()));
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            require(
+                std::in_range<To>(own.data()[i]),
+                std::string("`") + name + "` has " + std::to_string(own.data()[i]) + ", which is too large");
+            numbers[i] = static_cast<To>(own.data()[i]);
+        }
+    };
+    if (py::isinstance<Array<std::int32_t>>(given))
+        take(py::reinterpret_borrow<Array<std::int32_t>>(given));
+    else if (py::isinstance<Array<std::int64_t>>(given))
+        take(py::reinterpret_borrow<Array<std::int64_t>>(given));
+    else
+        throw std::invalid_argument(std::string("`") + name + "` must be C-contiguous int32 or int64, got " +
+                                    std::string(py::str(given.dtype())));
+    return numbers;
+}
+
+std::shared_ptr<PySparse> sparse_of(const GivenX& X) {
+    const auto* sparse = std::get_if<std::shared_ptr<PySparse>>(&X);
+    require(!sparse || *sparse, "`X` must be rows");
+    return sparse ? *sparse : nullptr;
+}
+
 // A copy as long as kernels may read, in both types.
 void statistics_of(const Array<double>& values, std::vector<double>& doubles, std::vector<float>& floats) {
     doubles.assign(values.data(), values.data() + values.size());
@@ -64,16 +97,43 @@ void require_below(Index count, const std::vector<std::int32_t>& rows, const cha
                                               std::to_string(*least < 0 ? *least : *most));
 }
 
-PyRows::PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
+PySparse::PySparse(const py::array& values, const py::array& starts, const py::array& inputs, Index d)
+    : values_(view_of(values)), starts_(whole_numbers_of<Index>(starts, "starts")),
+      inputs_(whole_numbers_of<std::int32_t>(inputs, "inputs")), d_(d) {
+    row_type(values_);
+    require(values_.ndim() == 1 && (values_.size() <= 1 || values_.strides(0) == values_.itemsize()),
+            "`values` must lie one after the other");
+    require_aligned(values_, "values");
+    require(d >= 1 && d <= std::numeric_limits<std::int32_t>::max(),
+            "`d` must be from 1 to 2**31 - 1, got " + std::to_string(d));
+    require(values_.size() == static_cast<Index>(inputs_.size()), "`values` and `inputs` must be as many");
+    check_rows();
+}
+
+void PySparse::check_rows() const {
+    require(!starts_.empty() && starts_.front() == 0 && starts_.back() == static_cast<Index>(inputs_.size()),
+            "`starts` must go from 0 to the number of elements");
+    // First of all of them: what follows reads from one to the next.
+    require(std::is_sorted(starts_.begin(), starts_.end()), "`starts` must not fall");
+    for (std::size_t row = 0; row + 1 < starts_.size(); ++row) {
+        std::int32_t least = 0;
+        for (Index e = starts_[row]; e < starts_[row + 1]; ++e) {
+            const std::int32_t input = inputs_[static_cast<std::size_t>(e)];
+            if (input < least || input >= d_)
+                throw std::invalid_argument("`inputs` must rise within row " + std::to_string(row) +
+                                            " and be below " + std::to_string(d_) + ", got " +
+                                            std::to_string(input));
+            least = input + 1;
+        }
+    }
+}
+
+PyRows::PyRows(const GivenX& X, const py::array& targets, const std::optional<Array<double>>& weight,
                const Array<double>& mean, const Array<double>& inverse_scale,
                const std::optional<Array<std::int32_t>>& index, bool mapped)
-    : X_(view_of(X)), type_(row_type(X_)), mapped_(mapped) {
-    require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
-    require(d() >= 1, "`X` must have at least one column");
-    require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
-    require(X_.shape(0) <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
-            "the rows of `X` must not lie backwards");
-    require_aligned(X_, "X");
+    : sparse_(sparse_of(X)), X_(sparse_ ? sparse_->values() : view_of(std::get<py::array>(X))),
+      type_(row_type(X_)), mapped_(mapped && !sparse_) {
+    if (!sparse_) require_dense();
     if (index) take_index(*index);
     if (targets.ndim() == 1)
         take_labels(targets);
@@ -84,6 +144,18 @@ PyRows::PyRows(const py::array& X, const py::array& targets, const std::optional
     require_shape(inverse_scale, "inverse_scale", d());
     statistics_of(mean, mean_, mean_float_);
     statistics_of(inverse_scale, inverse_scale_, inverse_scale_float_);
+    if (sparse_)
+        require(std::all_of(mean_.begin(), mean_.end(), [](double each) { return each == 0; }),
+                "`mean` of sparse rows must be 0");
+}
+
+void PyRows::require_dense() const {
+    require(X_.ndim() == 2, "`X` must have 2 dimensions, got " + std::to_string(X_.ndim()));
+    require(d() >= 1, "`X` must have at least one column");
+    require(d() == 1 || X_.strides(1) == X_.itemsize(), "the elements of a row of `X` must be adjacent");
+    require(X_.shape(0) <= 1 || (X_.strides(0) >= 0 && X_.strides(0) % X_.itemsize() == 0),
+            "the rows of `X` must not lie backwards");
+    require_aligned(X_, "X");
 }
 
 MappedRead PyRows::reading() const { return mapped_ ? reading_of(X_) : MappedRead(); }
@@ -103,7 +175,7 @@ void require_read(const MappedRead& reading) {
 void PyRows::take_index(const Array<std::int32_t>& index) {
     require(index.ndim() == 1, "`index` must have 1 dimension, got " + std::to_string(index.ndim()));
     index_ = copy_of(index, "index");
-    require_below(X_.shape(0), *index_, "index");
+    require_below(rows_of_X(), *index_, "index");
 }
 
 void PyRows::take_labels(const py::array& targets) {
@@ -160,7 +232,7 @@ Rows<T> PyRows::as() const {
         .type = type_,
         .n = n(),
         .d = d(),
-        .stride = X_.shape(0) > 1 ? X_.strides(0) / X_.itemsize() : d(),
+        .stride = !sparse_ && X_.shape(0) > 1 ? X_.strides(0) / X_.itemsize() : d(),
         .mean = mean_.data(),
         .inverse_scale = inverse_scale_.data(),
         .mean_T = mean,
@@ -170,6 +242,8 @@ Rows<T> PyRows::as() const {
         .weight = weight_ ? static_cast<const double*>(weight_->data()) : nullptr,
         .weight_stride = weights_apart() ? n() : 0,
         .index = index_ ? index_->data() : nullptr,
+        .starts = sparse_ ? sparse_->starts() : nullptr,
+        .inputs = sparse_ ? sparse_->inputs() : nullptr,
     };
 }
 
@@ -271,9 +345,14 @@ template Models<float> PyModels::as<float>() const;
 template Models<double> PyModels::as<double>() const;
 
 void register_arrays(py::module_& module) {
+    py::class_<PySparse, std::shared_ptr<PySparse>>(
+        module, "SparseX", "Sparse rows: elements, where those of a row begin, inputs.")
+        .def(py::init<const py::array&, const py::array&, const py::array&, Index>(),
+             py::arg("values").noconvert(), py::arg("starts").noconvert(), py::arg("inputs").noconvert(),
+             py::arg("d"));
     py::class_<PyRows, std::shared_ptr<PyRows>>(
         module, "Rows", "Rows of a data set, targets, weights, mean and inverse scale.")
-        .def(py::init<const py::array&, const py::array&, const std::optional<Array<double>>&,
+        .def(py::init<const GivenX&, const py::array&, const std::optional<Array<double>>&,
                       const Array<double>&, const Array<double>&, const std::optional<Array<std::int32_t>>&,
                       bool>(),
              py::arg("X").noconvert(), py::arg("targets").noconvert(), py::arg("weight").noconvert(),

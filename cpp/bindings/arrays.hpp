@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "gradstep/core.hpp"
@@ -61,12 +62,35 @@ class RowsLost : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// Sparse rows (rows, d): the elements that are told of, one row after the other, and copies of where those of
+// each row begin and which input each one is of, ascending within a row.
+class PySparse {
+public:
+    PySparse(const py::array& values, const py::array& starts, const py::array& inputs, Index d);
+
+    const py::array& values() const { return values_; }
+    const Index* starts() const { return starts_.data(); }
+    const std::int32_t* inputs() const { return inputs_.data(); }
+    Index rows() const { return static_cast<Index>(starts_.size()) - 1; }
+    Index d() const { return d_; }
+
+private:
+    void check_rows() const;
+
+    py::array values_;
+    std::vector<Index> starts_;
+    std::vector<std::int32_t> inputs_;
+    Index d_;
+};
+
+using GivenX = std::variant<py::array, std::shared_ptr<PySparse>>;
+
 // Rows of a data set with their arrays kept alive, and mean and scale rounded to both types.
 class PyRows {
 public:
     // `targets` are class indices (n,) int32, or values (n, k) of the arithmetic's type; `index` (n,) are the
     // rows of X that they belong to, all by default.
-    PyRows(const py::array& X, const py::array& targets, const std::optional<Array<double>>& weight,
+    PyRows(const GivenX& X, const py::array& targets, const std::optional<Array<double>>& weight,
            const Array<double>& mean, const Array<double>& inverse_scale,
            const std::optional<Array<std::int32_t>>& index, bool mapped);
 
@@ -77,8 +101,8 @@ public:
     // X must be read while this lives: it may be a memory map, whose file may be cut.
     MappedRead reading() const;
 
-    Index n() const { return index_ ? static_cast<Index>(index_->size()) : X_.shape(0); }
-    Index d() const { return X_.shape(1); }
+    Index n() const { return index_ ? static_cast<Index>(index_->size()) : rows_of_X(); }
+    Index d() const { return sparse_ ? sparse_->d() : X_.shape(1); }
     TargetKind target_kind() const { return values_ ? TargetKind::values : TargetKind::labels; }
     Index classes() const { return classes_; }           // of labels
     Index values() const { return values_->shape(1); }  // of a row
@@ -86,12 +110,15 @@ public:
     Index weighted_models() const { return weight_->shape(0); }
 
 private:
+    Index rows_of_X() const { return sparse_ ? sparse_->rows() : X_.shape(0); }
+    void require_dense() const;
     void take_index(const Array<std::int32_t>& index);
     void take_labels(const py::array& labels);
     void take_values(const py::array& values);
     void take_weight(const Array<double>& weight);
 
-    py::array X_;
+    std::shared_ptr<PySparse> sparse_;
+    py::array X_;  // of sparse rows their elements
     RowType type_;
     bool mapped_;
     std::vector<std::int32_t> labels_;  // or else

@@ -8,6 +8,7 @@
 #include "losses.hpp"
 #include "peak.hpp"
 #include "products/products.hpp"
+#include "products/sparse.hpp"
 #include "rows/augment.hpp"
 #include "rules.hpp"
 
@@ -89,6 +90,7 @@ constexpr Kernels<T> kTable{
     .augment_rows = augment_rows<T>,
     .product = product<T>,
     .gather_product = gather_product<T>,
+    .sparse_product = sparse_product<T>,
     .update = update<T>,
     .gradient = gradient<T>,
     .prefers_unscaled = prefers_unscaled<T>,

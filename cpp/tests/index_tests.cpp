@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "fixture.hpp"
+#include "everything.hpp"
 
 namespace gradstep::tests {
 namespace {
@@ -47,44 +47,6 @@ struct Indexed {
         return rows;
     }
 };
-
-// All that the core computes of some rows.
-template <class T>
-struct Everything {
-    Outcome<T> trained;
-    std::vector<double> metrics, metrics_of_session;
-    std::vector<T> scores, scores_of_session, gradient;
-
-    bool operator==(const Everything&) const = default;
-};
-
-template <class T, class Element>
-Everything<T> everything(Fixture<T, Element>& f, const Rows<T>& rows, const std::string& isa, int n_threads,
-                         std::optional<Images> images) {
-    const std::size_t m = static_cast<std::size_t>(f.c.m);
-    const std::vector<T> no_scores(m * static_cast<std::size_t>(f.c.n * f.c.k));
-    Everything<T> all{Outcome<T>(f), std::vector<double>(3 * m), {}, no_scores, no_scores, f.parameters};
-    all.metrics_of_session = all.metrics;
-    const auto at = [m](std::vector<double>& numbers) {
-        return Metrics{numbers.data(), numbers.data() + m, numbers.data() + 2 * m};
-    };
-    const T* parameters = f.parameters.data();
-    evaluate(f.models(isa), rows, parameters, at(all.metrics), n_threads);
-    scores(f.models(isa), rows, parameters, all.scores.data(), n_threads);
-    gradient(f.models(isa), rows, parameters, all.gradient.data(), n_threads);
-
-    std::vector<std::int16_t> draws;
-    for (int r = 0; r < f.c.n; ++r)
-        for (const int draw : {r % 2, r % 3 - 1, r % 5 - 2}) draws.push_back(static_cast<std::int16_t>(draw));
-    UpdateRange range = f.range();
-    if (images) range.draws = draws.data();
-    Session<T> session(f.models(isa), rows, f.c.b, &rows, 1, n_threads, images);
-    session.train(range, all.trained.state(), {never, nullptr});
-    const Metrics metrics = at(all.metrics_of_session);
-    T* const to = all.scores_of_session.data();
-    session.evaluate(parameters, &metrics, &to);
-    return all;
-}
 
 template <class T, class Element>
 void test_index(const std::string& isa, const Case& c, std::optional<Images> images = std::nullopt) {

@@ -8,10 +8,15 @@ import numpy.typing as npt
 
 _T = TypeVar("_T", np.float32, np.float64)
 
+class SparseX:
+    def __init__(
+        self, values: npt.NDArray[Any], starts: npt.NDArray[Any], inputs: npt.NDArray[Any], d: int
+    ) -> None: ...
+
 class Rows:
     def __init__(
         self,
-        X: npt.NDArray[Any],
+        X: npt.NDArray[Any] | SparseX,
         targets: npt.NDArray[Any],
         weight: npt.NDArray[np.float64] | None,
         mean: npt.NDArray[np.float64],

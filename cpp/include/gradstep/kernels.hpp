@@ -91,12 +91,31 @@ struct LinearStep {
     Scaling<T> scaling{};
 };
 
-// Inputs of a layer: a tile, or where that is null rows that are read anew, unscaled and column by column.
+// Elements that are not zero, line by line: those of line l from starts[l] to starts[l + 1], ascending in
+// their places within the line.
+template <class T>
+struct SparseLines {
+    const std::int32_t* starts;  // (lines + 1,)
+    const std::int32_t* places;
+    const T* values;
+};
+
+// Inputs of a layer, from the first one of a span on: a tile; or rows that are read anew, unscaled and column
+// by column; or of sparse rows a line for each input, whose places are rows. Two of them are null.
 template <class T>
 struct Inputs {
-    Tile<const T> tile;  // column 0 is the first input of the span
+    Tile<const T> tile;
     const Rows<T>* rows = nullptr;
     RowNumbers numbers{};
+    SparseLines<T> lines{};
+
+    // The same from the i-th input of the span on.
+    Inputs from(Index i) const {
+        Inputs later = *this;
+        if (tile.data) later.tile.data += i;
+        if (lines.starts) later.lines.starts += i;
+        return later;
+    }
 };
 
 // What is left of every row that a loss has seen.
@@ -239,6 +258,11 @@ struct Kernels {
     // nobody's business.
     void (*gather_product)(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& from,
                            Weights<const T> W, Span inputs, Groups groups, bool add);
+
+    // The product of sparse rows, a line of X__bi for each; places are counted from i0. It has the bits of
+    // `product`, as long as all weights are finite.
+    void (*sparse_product)(Tile<T> Z__bo, SparseLines<T> X__bi, Index b, Weights<const T> W, Span inputs,
+                           Groups groups, bool add);
 
     // to = the linear step of W with dW = X^T dZ, a panel likewise, which may be W itself.
     void (*update)(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo,

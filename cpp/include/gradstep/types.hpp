@@ -16,7 +16,8 @@ enum class RowType : int { uint8, float32, float64 };
 enum class TargetKind : int { labels, values };
 
 // Rows of a data set, read where they lie, with what turns them into network inputs. A row is known by its
-// place among the n; where in X it lies, `index` says.
+// place among the n; where in X it lies, `index` says. Of sparse rows X has those elements alone that are
+// told of, one row after the other; all others are zero, and so is `mean`.
 template <class T>
 struct Rows {
     const void* X;  // (rows, d) elements of `type`; adjacent within a row
@@ -33,6 +34,12 @@ struct Rows {
     const double* weight = nullptr;  // (n,) of mean 1, or null when every row counts the same
     Index weight_stride = 0;  // elements from one model's weights to the next; 0 where all share them
     const std::int32_t* index = nullptr;  // (n,) rows of X, or null for its first n
+    // Of sparse rows: where in X the elements of each row begin, and the input of every element, ascending
+    // within a row.
+    const Index* starts = nullptr;  // (rows + 1,)
+    const std::int32_t* inputs = nullptr;  // (starts[rows],)
+
+    bool sparse() const { return starts != nullptr; }
 
     const double* weight_of(Index model) const { return weight ? weight + model * weight_stride : nullptr; }
 };

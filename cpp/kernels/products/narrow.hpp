@@ -147,6 +147,21 @@ struct RowColumns {
     }
 };
 
+// The linear step of a vector of inputs and K columns, by their dW; all panels begin where `to` does.
+template <int K, class T>
+GRADSTEP_INLINE void write_narrow(T* to, const T* from, const LinearStep<T>& step, Index vector,
+                                  const Vector<T>* dW) {
+    const Vector<T> factor =
+        step.scaling.factor ? load(step.scaling.factor + vector * kLanes<T>) : all_lanes<T>(1);
+    const Vector<T> rate = step.c * factor;
+    repeat<K>([&](int o) GRADSTEP_LAMBDA {
+        const Index place = (vector * K + o) * kLanes<T>;
+        const Vector<T> W = stepped<T>(step.a, load(from + place), rate * dW[o]);
+        store<T>(to + place, W);
+        if (step.scaling.panel) store<T>(step.scaling.panel + place, factor * W);
+    });
+}
+
 template <class T, class Columns>
 struct NarrowUpdate {
     T* to;
@@ -183,15 +198,7 @@ struct NarrowUpdate {
 
     template <int K>
     GRADSTEP_INLINE void write(Index vector, const Vector<T>* acc) const {
-        const Vector<T> factor =
-            step.scaling.factor ? load(step.scaling.factor + vector * kLanes<T>) : all_lanes<T>(1);
-        const Vector<T> rate = step.c * factor;
-        repeat<K>([&](int o) GRADSTEP_LAMBDA {
-            const Index place = (vector * K + o) * kLanes<T>;
-            const Vector<T> W = stepped<T>(step.a, load(from + place), rate * acc[o]);
-            store<T>(to + place, W);
-            if (step.scaling.panel) store<T>(step.scaling.panel + place, factor * W);
-        });
+        write_narrow<K>(to, from, step, vector, acc);
     }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "products/narrow.hpp"
+#include "products/sparse.hpp"
 #include "products/wide.hpp"
 
 namespace gradstep::GRADSTEP_ISA {
@@ -84,7 +85,9 @@ void update_run(T* to, const T* from, LinearStep<T> step, const Inputs<T>& X__bi
             NarrowUpdate<T, std::remove_cvref_t<decltype(columns)>>{to, from, step, columns, dZ, b},
             group.columns, ceiling(count, kLanes<T>));
     };
-    if (!group.narrow)
+    if (X__bi.lines.starts)
+        sparse_update(to, from, step, X__bi.lines, dZ, count, group);
+    else if (!group.narrow)
         cover_group(WideUpdate<T>{to, from, group.step, step.a, step.c, X__bi.tile, dZ, b},
                     group.step / kLanes<T>, count);
     else if (X__bi.rows)

@@ -27,6 +27,7 @@ void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters,
     network.pack(parameters);
     const int team = team_size(n_threads);
     Step<T> step(models, rows, network, rows.n, team);
+    if (rows.sparse()) step.reserve(elements_of(rows, {rows.index, 0, rows.n}));
     step.begin();
     const Buffer<std::uint8_t> active(models.m);
     for (Index model = 0; model < models.m; ++model) active[model] = 1;

@@ -17,6 +17,7 @@
 #include "engine/blocks.hpp"
 #include "engine/int8_layer.hpp"
 #include "engine/network.hpp"
+#include "engine/sparse_batch.hpp"
 #include "gradstep/parallel.hpp"
 
 namespace gradstep {
@@ -64,6 +65,11 @@ public:
         for (int thread = 0; thread < team; ++thread)
             workspaces_.emplace_back(network, at_once_, longest, blocks_.width(), gathered_bytes(),
                                      int8_ ? int8_->sums() : 0);
+        if (const Index most = most_elements(); most >= 0)
+            for (Workspace& w : workspaces_) {
+                w.sparse.emplace(blocks_, longest, Slice(0, blocks_.count), false);
+                w.sparse->reserve(most);
+            }
     }
 
     // To be shared out over so many threads, at most those of the team.
@@ -120,6 +126,7 @@ private:
     // What one thread needs for one chunk; models are counted from the first of those at once.
     struct Workspace {
         Buffer<T> tile;
+        std::optional<SparseBatch<T>> sparse;
         Buffer<std::uint8_t> bytes;  // rows that do not lie together, for int8 products
         Buffer<std::int32_t> sums;
         LayerOutputs<T> A;
@@ -136,7 +143,7 @@ private:
     bool all_bytes_alike() const {
         return !sets_.empty() && std::all_of(sets_.begin(), sets_.end(), [&](const Rows<T>& rows) {
             const Rows<T>& first = sets_.front();
-            return rows.type == RowType::uint8 && same(rows.mean, first.mean) &&
+            return rows.type == RowType::uint8 && !rows.sparse() && same(rows.mean, first.mean) &&
                    same(rows.inverse_scale, first.inverse_scale);
         });
     }
@@ -170,6 +177,17 @@ private:
         return int8_ && some ? network_.shape(0).in : 0;
     }
 
+    // Of a chunk of sparse rows, or -1 where there are none.
+    Index most_elements() const {
+        Index most = -1;
+        for (const Rows<T>& rows : sets_)
+            for (Index first = 0; rows.sparse() && first < rows.n; first += kChunkRows)
+                most = std::max(
+                    most,
+                    elements_of(rows, Chunk{rows, 0, 0, first, std::min(rows.n - first, kChunkRows)}.in_X()));
+        return most;
+    }
+
     // What the products of the first layer read.
     const T* first_panel(Index model) const {
         return scaled_by_network_ ? network_.scaling(model).panel : network_.panel(0, model);
@@ -180,7 +198,7 @@ private:
     void each_chunk(const T* parameters, Slice models, F&& f) {
         if (int8_) int8_->take(models);
         parallel(threads_, [&](int thread, int team) {
-            const Workspace& w = workspaces_[static_cast<std::size_t>(thread)];
+            Workspace& w = workspaces_[static_cast<std::size_t>(thread)];
             if (int8_) {
                 int8_->pack(parameters, models_.layers.parameters, thread, team);
                 barrier_.wait(team);
@@ -198,10 +216,13 @@ private:
         });
     }
 
-    void forward(const Workspace& w, Slice models, const Chunk& chunk) {
+    void forward(Workspace& w, Slice models, const Chunk& chunk) {
         const Index count = models.end - models.begin;
         if (int8_) first_layer_int8(w, count, chunk);
-        first_layer(w, models, chunk);
+        if (chunk.rows.sparse())
+            first_layer_sparse(w, models, chunk);
+        else
+            first_layer(w, models, chunk);
         for (Index place = 0; place < count; ++place) {
             const Index model = models.begin + place;
             const Tile<T> Z = w.A.of(0, place);
@@ -253,6 +274,19 @@ private:
                     k.gather_product(Z, tile, count > 1, from, W, inputs, {0, shape.groups}, block > 0);
                 gathered = true;
             }
+        }
+    }
+
+    // Of rows with few elements.
+    void first_layer_sparse(Workspace& w, Slice models, const Chunk& chunk) {
+        const LayerShape& shape = network_.shape(0);
+        w.sparse->begin(chunk.rows, chunk.in_X());
+        for (Index block = 0; block < blocks_.count; ++block) {
+            w.sparse->gather(block);
+            for (Index model = models.begin; model < models.end; ++model)
+                models_.kernels->sparse_product(w.A.of(0, model - models.begin), w.sparse->by_row(), chunk.b,
+                                                {first_panel(model), shape.in, shape.out},
+                                                blocks_.span(block), {0, shape.groups}, block > 0);
         }
     }
 

@@ -49,7 +49,7 @@ public:
     explicit Network(const Models<T>& models, const Rows<T>* rows = nullptr, Index slots = 0)
         : kernels_(*models.kernels), m_(models.m), stored_(models.m), slots_(slots),
           parameters_(models.layers.parameters), shapes_(layer_shapes(models)) {
-        if (rows && kernels_.prefers_unscaled(rows->type, shape(0).in, shape(0).out)) {
+        if (rows && !rows->sparse() && kernels_.prefers_unscaled(rows->type, shape(0).in, shape(0).out)) {
             factor_ = rows->inverse_scale_T;
             memory_.emplace_back(checked_product(m_, shape(0).panel));
             scaled_ = memory_.back().data();

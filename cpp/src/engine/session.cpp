@@ -32,6 +32,7 @@ public:
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
         if (thread_groups_.empty()) form_groups();
         const LocatedRange located{range, located_rows(range)};
+        if (rows_.sparse()) reserve(located);
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};
         timer_.begin(should_stop, range.updates, times().clock);
@@ -79,6 +80,16 @@ private:
         std::transform(range.row_indices, range.row_indices + in_X_.size(), in_X_.begin(),
                        [this](std::int32_t place) { return rows_.index[place]; });
         return in_X_.data();
+    }
+
+    // Room for the batch of most elements.
+    void reserve(const LocatedRange& range) {
+        Index most = 0;
+        for (Index t = 0; t < range.updates; ++t) {
+            const Batch batch = batch_of(range, t);
+            most = std::max(most, elements_of(rows_, {batch.in_X, 0, batch.rows}));
+        }
+        for (ThreadGroup<T>& group : thread_groups_) group.reserve(most);
     }
 
     void form_groups() {

@@ -83,6 +83,9 @@ public:
     ModelShard(const ModelShard&) = delete;
     ModelShard& operator=(const ModelShard&) = delete;
 
+    // Before all of it, where rows are sparse: batches have up to so many elements.
+    void reserve(Index elements) { step_.reserve(elements); }
+
     // By one thread, before all the others begin. The network may have parameters and slots already.
     void begin(const TrainingState<T>& state, Packed packed) {
         if (!packed.parameters) network_.pack(state.parameters + first_ * models_.layers.parameters);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/blocks.hpp"
+#include "engine/sparse_batch.hpp"
 #include "engine/staging.hpp"
 #include "engine/update.hpp"
 #include "gradstep/buffer.hpp"
@@ -49,7 +50,10 @@ public:
         }
         for (int thread = 0; thread < team; ++thread) {
             const Slice tasks(first_layer_tasks(), thread, team);
-            tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
+            if (rows.sparse())
+                sparse_.emplace_back(blocks_, most_rows, seen_blocks(thread), true);
+            else
+                tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
             if (thread == 0 || !shares_rows()) passes_.emplace_back(network, m_, most_rows);
             gradients_.emplace_back(models.rule->step ? RuleUpdate<T>::room(k_, network) : 0);
         }
@@ -58,6 +62,11 @@ public:
 
     // Whether the rows of phase B are shared out, and a barrier must follow it.
     bool shares_rows() const { return network_.depth() > 1; }
+
+    // Makes room for batches of so many elements, of sparse rows.
+    void reserve(Index elements) {
+        for (SparseBatch<T>& batch : sparse_) batch.reserve(elements);
+    }
 
     // To be called once the network has its parameters and slots.
     void begin() {
@@ -73,16 +82,24 @@ public:
     // `t` counts the updates.
     void forward_first(Index t, Batch batch, const std::uint8_t* active, int thread) {
         const LayerShape& shape = network_.shape(0);
+        if (rows_.sparse()) sparse_of(thread).begin(rows_, {batch.in_X, 0, batch.rows});
         each_first_layer_task(thread, Order::forwards, [&](Task task, Tile<T> tile, bool first_visit) {
             const auto [block, model, group] = task;
             const Span inputs = blocks_.span(block);
             const Tile<T> Z{block_sums_.of(phase(t), block) + model * elements_of_model(), shape.width};
+            const Weights<const T> W{first_panel(model), shape.in, shape.out};
+            if (rows_.sparse()) {
+                SparseBatch<T>& sparse = sparse_of(thread);
+                if (first_visit) sparse.gather(block);
+                if (active[model])
+                    k_.sparse_product(Z, sparse.by_row(), batch.rows, W, inputs, {group, group + 1}, false);
+                return;
+            }
             // Later batches were asked for while their predecessor was worked on.
             if (first_visit && t == 0 && batch.in_X) k_.prefetch(rows_, {batch.in_X, 0, batch.rows}, inputs);
             if (first_visit) staging_.stage(batch, block, thread);
             const auto [rows, in_X] = staging_.source(batch, block, thread);
             const Incoming<T> from{rows, {in_X, 0, batch.rows}};
-            const Weights<const T> W{first_panel(model), shape.in, shape.out};
             if (!active[model]) {
                 if (first_visit) k_.gather(tile, from, inputs);
             } else if (first_visit) {
@@ -217,8 +234,10 @@ private:
         for (Index i = tasks.begin; i < tasks.end; ++i) {
             const Index task = order == Order::forwards ? i : tasks.begin + tasks.end - 1 - i;
             const Index block = task / per_block;
-            T* tile = tiles_[static_cast<std::size_t>(thread)].data() +
-                      (rereads_ ? 0 : (block - tasks.begin / per_block) * tile_size());
+            T* tile = nullptr;
+            if (!tiles_.empty())
+                tile = tiles_[static_cast<std::size_t>(thread)].data() +
+                       (rereads_ ? 0 : (block - tasks.begin / per_block) * tile_size());
             const bool first_visit = task == tasks.begin || task % per_block == 0;
             f(Task{block, task % per_block / groups, task % groups}, Tile<T>{tile, blocks_.width()},
               first_visit);
@@ -248,6 +267,14 @@ private:
         return staged;
     }
 
+    // The blocks of which a thread has a task.
+    Slice seen_blocks(int thread) const {
+        const Slice tasks(first_layer_tasks(), thread, team_);
+        const Index begin = tasks.begin / (m_ * network_.shape(0).groups);
+        return Slice(begin, begin + blocks_of(tasks));
+    }
+    SparseBatch<T>& sparse_of(int thread) { return sparse_[static_cast<std::size_t>(thread)]; }
+
     // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
     // answer and takes few questions at a time.
     template <class Apply>
@@ -262,6 +289,8 @@ private:
             k_.prefetch(rows_, {next.in_X + ahead.begin, 0, ahead.end - ahead.begin}, block);
             Inputs<T> X{{tile.data + (i0 - block.i0), tile.ld}};
             if (rereads_) X = {.tile = {}, .rows = &rows, .numbers = {in_X, 0, batch.rows}};
+            if (rows_.sparse())
+                X = {.tile = {}, .lines = sparse_of(thread).by_input(task.block, i0 - block.i0)};
             apply.weights({
                 .layer = 0,
                 .model = task.model,
@@ -359,7 +388,8 @@ private:
     Staging<T> staging_;
     std::vector<Pass> passes_;  // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, transposed)
-    std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows
+    std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows; none of sparse rows
+    std::vector<SparseBatch<T>> sparse_;  // per thread, of sparse rows
     std::vector<Buffer<T>> gradients_;  // per thread, of a slice
     Buffer<T> one_;
 };

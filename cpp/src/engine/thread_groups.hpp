@@ -65,6 +65,11 @@ public:
                 thread == first};
     }
 
+    // Makes room for batches of so many elements, of sparse rows.
+    void reserve(Index elements) {
+        for (ModelShard<T>& shard : shards_) shard.reserve(elements);
+    }
+
     // By one thread, before all the others begin, and after all of them ended.
     void begin(const TrainingState<T>& state, Packed packed) {
         for (ModelShard<T>& shard : shards_) shard.begin(state, packed);

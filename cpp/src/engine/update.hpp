@@ -76,8 +76,7 @@ struct RuleUpdate {
                                   piece.groups);
         for (Index i0 = piece.inputs.i0; i0 < piece.inputs.i1; i0 += kSlice) {
             const Span slice{i0, std::min(i0 + kSlice, piece.inputs.i1)};
-            Inputs<T> X = piece.X;
-            X.tile.data += i0 - piece.inputs.i0;
+            const Inputs<T> X = piece.X.from(i0 - piece.inputs.i0);
             for (Index group = piece.groups.g0; group < piece.groups.g1; ++group) {
                 const Run run = kernels.run(W.in, W.out, slice, group);
                 kernels.gradient(g, W, {n[0], T(1), {scaling.factor}}, X, piece.dZ, piece.b, slice, group);
