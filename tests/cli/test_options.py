@@ -35,6 +35,7 @@ EXAMPLES = {
     "hidden": (["--hidden", "50", "40"], (50, 40)),
     "activation": (["--activation", "tanh"], "tanh"),
     "loss": (["--loss", "poisson"], "poisson"),
+    "class_weight": (["--class-weight", "balanced"], "balanced"),
     "l2": (["--l2", "1e-3"], 1e-3),
     "optimizer": (["--optimizer", "adam"], "adam"),
     "learning_rate": (["--learning-rate", "0.5"], 0.5),

@@ -77,7 +77,7 @@ def _schema(**entries):
 
 
 FORGERIES = [
-    (put("version", to=1), "its format is version 1, this gradstep reads version 6"),
+    (put("version", to=1), "its format is version 1, this gradstep reads version 7"),
     (put("version", to="1"), "its format is version '1'"),
     (put("params", "l2", to=-1), "`l2` of Trainer must be >= 0, got -1"),
     (put("params", "hidden", to="ab"), "`hidden` of Trainer must be"),

@@ -18,7 +18,7 @@ from gradstep.utils.busy import alone
 from gradstep.utils.names import known_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gradstep.nn.activations import Activation
     from gradstep.nn.augment import Augment
@@ -49,6 +49,12 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         indicator matrix (n, k) of 0 and 1. An object of `gradstep.losses` has parameters of its own, as
         ``Softmax(label_smoothing=0.1)``. The gradients of means over k outputs are a k-th of those of
         sums: they bear larger learning rates.
+    class_weight : {"balanced"}, dict or list of dict, optional
+        What rows weigh in the loss by their class, times their `sample_weight`: a dict of class to weight, 1
+        where it names none, or "balanced", ``n / (k * rows of the class)`` as scikit-learn has it, rows being
+        counted by their weights. For "multilabel" a list with a dict of 0 and 1 for every label, or
+        "balanced"; the weights of all labels are multiplied. It is as if the rows trained on had these
+        weights: their metrics and the standardisation are weighted, validation rows are not.
     l2 : float, default=0.002
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.
@@ -172,6 +178,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         hidden: Sequence[int] = (),
         activation: str | Activation | Sequence[str | Activation] = "relu",
         loss: str | Loss = "softmax",
+        class_weight: str | Mapping[Any, float] | Sequence[Mapping[int, float]] | None = None,
         l2: float = 0.002,
         optimizer: str | Optimizer = "sgd",
         learning_rate: str | float | Schedule | Callable[[int], float] = "auto",
@@ -196,6 +203,7 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         self.hidden = hidden
         self.activation = activation
         self.loss = loss
+        self.class_weight = class_weight
         self.l2 = l2
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -18,6 +18,7 @@ from gradstep.nn.metrics import ALWAYS, Metric, parse_column
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
 from gradstep.nn.scorers import METRIC, metric_for
+from gradstep.plan.class_weights import CLASS_WEIGHT, ClassWeights, frozen
 from gradstep.plan.order import rows_per_update
 from gradstep.utils import names
 from gradstep.utils.concepts import Concept
@@ -91,15 +92,19 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }
 
+
+def _with(after: str, name: str, *constraints: Constraint) -> dict[str, tuple[Constraint, ...]]:
+    """Return the constraints of all with those of one more parameter, which stands after another."""
+    place = list(_SHARED).index(after) + 1
+    items = list(_SHARED.items())
+    return dict([*items[:place], (name, constraints), *items[place:]])
+
+
 #: Constraints of every parameter of Trainer, in the order in which they are checked.
-TRAINER = dict(_SHARED)
+TRAINER = _with("loss", "class_weight", CLASS_WEIGHT)
 
 #: Likewise of Regressor.
-REGRESSOR: dict[str, tuple[Constraint, ...]] = {}
-for _name, _constraints in _SHARED.items():
-    REGRESSOR[_name] = _constraints
-    if _name == "standardize":
-        REGRESSOR["standardize_targets"] = (FLAG,)
+REGRESSOR = _with("standardize", "standardize_targets", FLAG)
 
 #: Constraints and the targets that losses may take, by the class that has the parameters.
 OWNERS: dict[str, tuple[dict[str, tuple[Constraint, ...]], tuple[str, ...]]] = {
@@ -116,7 +121,8 @@ class Settings:
     """The parameters of one training: short names resolved, everything checked.
 
     Attributes are the parameters of `Trainer` and `Regressor`, but for `activation`, a tuple with one for
-    every hidden layer, and `metrics`, those of the loss and the further ones.
+    every hidden layer, `metrics`, those of the loss and the further ones, and `class_weight`, tuples in place
+    of dicts.
     """
 
     owner: str
@@ -144,6 +150,7 @@ class Settings:
     random_state: int | np.random.RandomState | None
     verbose: int
     standardize_targets: bool = True
+    class_weight: ClassWeights = None
 
     @classmethod
     def of(cls, owner: str, parameters: Mapping[str, Any]) -> Self:
@@ -173,6 +180,7 @@ class Settings:
             "init": Initializer.resolve(parameters["init"]),
             "metrics": _metrics(owner, loss, parameters["metrics"]),
             "callbacks": tuple(parameters["callbacks"]),
+            "class_weight": frozen(parameters.get("class_weight")),
         }
         return cls(**values)
 

@@ -105,13 +105,14 @@ class SearchRows:
         """Return the training of a group of m models of a fold."""
         first = settings[0]
         drawn = first.validation_fraction and (first.validation_fraction, first.random_state)
+        weighed = drawn, first.class_weight
         asked = (_encoding(first), bool(first.standardize), first.evaluate_every is None)
-        key = (fold, drawn, *asked)
+        key = (fold, weighed, *asked)
         if self._of_fold is not None and self._of_fold[0] != fold:
             # One fold at a time: what transformers make is a copy of its rows.
             self.release()
         if key not in self._made:
-            self._made[key] = self._rows(first, self.folds[fold], (fold, drawn))
+            self._made[key] = self._rows(first, self.folds[fold], (fold, weighed))
         return GroupTask(self._made[key], tuple(settings))
 
     def _rows(self, settings: Settings, fold: Fold, numbered: tuple[Any, ...]) -> JobRows:

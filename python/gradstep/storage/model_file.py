@@ -29,6 +29,7 @@ from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import SPLITS, Metric
 from gradstep.nn.schedules import PerEpoch, Recorded, Schedule
 from gradstep.nn.scorers import can_be_kept
+from gradstep.plan.class_weights import as_plain, from_plain
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
@@ -42,7 +43,7 @@ from gradstep.utils.concepts import Concept, plain, restored
 from gradstep.utils.files import open_regular, write_atomically
 
 #: Version of the format that this module writes, and the only one that it reads.
-VERSION = 6
+VERSION = 7
 
 # What reading raises where a file says what it must not.
 _UNREADABLE = (GradstepError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
@@ -179,6 +180,8 @@ def _encode_params(parameters: Parameters) -> dict[str, Any]:
         encoded["learning_rate"] = {"schedule": "Recorded"}
     if isinstance(parameters["random_state"], np.random.RandomState):
         encoded["random_state"] = None
+    if "class_weight" in encoded:
+        encoded["class_weight"] = as_plain(parameters["class_weight"])
     return encoded
 
 
@@ -331,7 +334,8 @@ def _decode_params(owner: str, encoded: Any, take: _Taker) -> dict[str, Any]:
         if (rates < 0).any():
             raise CorruptFileError("its tensor 'learning_rates' must be >= 0")
         params["learning_rate"] = {"schedule": "Recorded", "rates": rates.tolist()}
-    params = {name: restored(value) for name, value in params.items()} | {"callbacks": ()}
+    weights = {"class_weight": from_plain(params.pop("class_weight"))} if "class_weight" in params else {}
+    params = {name: restored(value) for name, value in params.items()} | {"callbacks": ()} | weights
     Settings.of(owner, params)
     return params
 

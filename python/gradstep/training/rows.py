@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gradstep import backends
 from gradstep.errors import InvalidDataError
 from gradstep.plan import targets
+from gradstep.plan.class_weights import weights_of_rows
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
@@ -86,13 +87,27 @@ class ReadRows:
         self._check_weights(*parts, whose)
         return parts
 
+    def weights(self, settings: Settings, train: Index | None = None) -> npt.NDArray[np.float64] | None:
+        """Return what the rows to train on weigh, those of their classes included; None where all are equal.
+
+        Raises
+        ------
+        InvalidParameterError
+            `class_weight` does not fit the classes.
+        """
+        own: npt.NDArray[np.float64] | None = _chosen(self.weight, train)
+        if settings.class_weight is None:
+            return own
+        encoded = _chosen(self.targets, train)
+        return weights_of_rows(settings.class_weight, self.vocabulary, encoded, own, settings.owner)
+
     def standardization(self, settings: Settings, train: Index | None = None) -> Standardization:
-        """Return mean and scale of the rows to train on, by the backend and the threads asked for."""
+        """Return mean and scale of the weighted rows to train on, by the backend and threads asked for."""
         if not settings.standardize:
             return Standardization.identity(self.X.shape[1])
         return Standardization.of(
             self.X,
-            _chosen(self.weight, train),
+            self.weights(settings, train),
             index=train,
             n_threads=threads.choose(settings.n_threads, self.X.size),
             sums=backends.get(settings.backend).sums_of_bytes,
@@ -119,8 +134,10 @@ class ReadRows:
         ------
         InvalidDataError
             Real values are too large to standardise, or validation rows weigh nothing.
+        InvalidParameterError
+            `class_weight` does not fit the classes.
         """
-        weight, scale = _chosen(self.weight, train), scale or self.standardization(settings, train)
+        weight, scale = self.weights(settings, train), scale or self.standardization(settings, train)
         vocabulary, encoded = self._learn(settings, train, weight)
         own = prepare(self.X, _as_kernels_take(encoded, settings), weight, scale, train)
         beside = self.held_out

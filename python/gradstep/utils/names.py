@@ -48,6 +48,7 @@ _SAME: tuple[tuple[str, ...], ...] = (
     ("validation_fraction", "validation_split", "validation_share", "val_size", "val_split", "test_size"),
     ("validation_share", "validation_fraction", "test_size", "validation_split", "val_size"),
     ("sample_weight", "weights", "sample_weights", "weight"),
+    ("class_weight", "class_weights", "scale_pos_weight", "pos_weight", "is_unbalance", "auto_class_weights"),
     # Schedules, rules and optimizers.
     ("low", "base_lr", "lr_min", "eta_min", "min_lr", "minimum", "min", "lower", "a", "loc"),
     ("high", "max_lr", "lr_max", "eta_max", "learning_rate", "lr", "maximum", "max", "upper", "b"),
