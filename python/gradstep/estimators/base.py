@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from gradstep.datasets.schema import Schema
 from gradstep.datasets.sets import DataSet
 from gradstep.errors import InvalidDataError
+from gradstep.estimators.features import HiddenFeatures
 from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
@@ -42,7 +43,7 @@ from gradstep.utils.nested_params import NestedParameters
 from gradstep.utils.warn import warn
 
 
-class BaseTrainer(NestedParameters):
+class BaseTrainer(HiddenFeatures, NestedParameters):
     """An estimator around settings, rows and a fitted value. It owns no mathematics."""
 
     concepts: ClassVar[Mapping[str, type[Concept]]] = FAMILIES

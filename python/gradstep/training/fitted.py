@@ -146,6 +146,27 @@ class Fitted:
             whole[part] = found
         return np.empty(0) if whole is None else whole
 
+    def hidden(self, X: Array, layer: int, backend: str = "auto", n_threads: int | None = None) -> Array:
+        """Return the output of hidden layer number `layer` for validated rows, (n, h), of the precision.
+
+        Raises
+        ------
+        InvalidDataError
+            What comes into the activation is not finite.
+        """
+        layers, activation = Layers(self.layers.sizes[: layer + 2]), self.activations[layer]
+        # The layers up to this one are a network of their own, whose scores are what the activation gets.
+        front = replace(
+            self,
+            layers=layers,
+            block=self.block[: layers.parameters],
+            activations=self.activations[:layer],
+        )
+        number = activation.number()
+        return front.answers(
+            X, lambda z: activation.of(z, number).astype(self.block.dtype), backend, n_threads
+        )
+
     def _scores(
         self, executes: Backend, data: TrainingData, first: int, n_threads: int | None
     ) -> npt.NDArray[np.float64]:
