@@ -26,6 +26,8 @@ MISTAKES = {
     "train --data digits --task regresion": "'regression'); did you mean regression?",
     "train --data digits --hidden 50,50": "got '50,50'; several have spaces between, as --hidden 50 50",
     "train --data digits --hidden 50-30": "got '50-30'; several have spaces between, as --hidden 50 30",
+    "train --data digits --learning-rate nan": "or a number, got 'nan' (see",
+    "train --data digits --metrics acc": "a scorer of scikit-learn, got 'acc'; did you mean 'accuracy'?",
     "train --data digits --loss mse": "got 'mse'; did you mean squared?",
     "train --data digits --activation sigmoid": "got 'sigmoid'; did you mean logistic?",
     f"train --data digits --epochs {10**400}": "must be an int, got '100000000000...0000000000000'; ints end",

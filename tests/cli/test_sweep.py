@@ -56,6 +56,7 @@ MISTAKES = {
     "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be > 1",
     "--param l2=1 --pruner median:3": "must be halving[:FACTOR] or median, got 'median:3'",
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
+    "--param l2=1 --folds 2000": "--folds must be <= 1527, the rows to train on, got 2000",
     "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",
     "--param l2=1 --metric loss": "error: --metric must be a column of the history",
     "--param l2=1 --validation none": "error: --metric is by validation_loss, which needs validation rows",

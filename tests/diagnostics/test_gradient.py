@@ -122,7 +122,7 @@ def test_what_cannot_be_used() -> None:
         gs.gradient("model", X, LABELS)  # type: ignore[arg-type]
     with pytest.raises(InvalidDataError, match="y of gradient must have only labels that"):
         gs.gradient(model, X, np.full(24, "d"))
-    with pytest.raises(InvalidDataError, match="y of gradient must have one label per row"):
+    with pytest.raises(InvalidDataError, match="y of gradient must have one target per row"):
         gs.gradient(model, X, LABELS[:5])
     with pytest.raises(InvalidDataError, match="sample_weight of gradient must be finite and >= 0"):
         gs.gradient(model, X, LABELS, np.full(24, -1.0))

@@ -62,7 +62,7 @@ def test_bad_x(rows, kind, message):
 
 
 BAD_Y = [
-    (Y[:-1], InvalidDataError, "y of Trainer.fit must have one label per row of X: X has 12 rows, y has 11"),
+    (Y[:-1], InvalidDataError, "y of Trainer.fit must have one target per row of X: X has 12 rows, y has 11"),
     (Y + 0.5, ValueError, "Unknown label type: continuous.*; real values are for Regressor"),
     (np.where(Y, 1.0, np.nan), InvalidDataError, "a label in every row and contain no NaN, got nan in row 0"),
     (np.ones(12), InvalidDataError, "y of Trainer.fit must have two classes or more, got one class: 1.0"),
@@ -104,8 +104,8 @@ def test_bad_y(labels, kind, message):
         ([np.inf] * 12, "must be finite and >= 0, got inf in row 0"),
         (np.ones(11), "must have shape (12,), that of y, got (11,)"),
         (np.ones((12, 1)), "must have shape (12,), that of y, got (12, 1)"),
-        (np.zeros(12), "must have a finite sum > 0, weights that are all zero do not, got 0.0"),
-        (np.full(12, 1e308), "must have a finite sum > 0"),
+        (np.zeros(12), "must have a finite sum > 0, but they are all zero"),
+        (np.full(12, 1e308), "must have a finite sum > 0, but their sum is beyond 1.8e308"),
         (["heavy"] * 12, "must be numbers, got ['heavy'"),
         (Y == 1, "must be > 0 in rows of two classes or more"),
         (2.0, "must have shape (12,), that of y, got ()"),
@@ -128,7 +128,7 @@ def test_bad_sample_weight(weight, message):
             " must have only labels that Trainer.fit has seen, got ['a', 'b'",
         ),
         ((X[:, :2], Y), ": X has 2 features, but Trainer is expecting 3 features as input"),
-        ((X, Y[:5]), " must have one label per row of X: X has 12 rows, y has 5"),
+        ((X, Y[:5]), " must have one target per row of X: X has 12 rows, y has 5"),
         ((X[:0], Y[:0]), ": Found array with 0 sample(s)"),
         (X, " must be a pair (X, y) or a triple (X, y, sample_weight), got array of shape (12, 3)"),
         ((X,), " must be a pair (X, y) or a triple (X, y, sample_weight), got tuple of 1: (array"),

@@ -61,7 +61,7 @@ CALLS: dict[str, Callable[..., Any]] = {
             (X, ONE_HOT),
             "y of {} must be one label a row, got an indicator matrix of shape (20, 2): y.argmax(",
         ),
-        ((X, Y[:5]), "y of {} must have one label per row of X: X has 20 rows, y has 5"),
+        ((X, Y[:5]), "y of {} must have one target per row of X: X has 20 rows, y has 5"),
     ],
     ids=["one row", "images", "NaN", "complex", "words", "strings", "one-hot", "lengths"],
 )

@@ -190,7 +190,7 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (
         Y[:-1],
         InvalidDataError,
-        "must have one label per row of X: X has 120 rows, y has 119",
+        "must have one target per row of X: X has 120 rows, y has 119",
     ),
     (None, InvalidDataError, "requires y to be passed"),
     (np.where(Y > 0, Y, np.nan), InvalidDataError, "must be finite and contain no NaN, got nan in row"),
@@ -214,5 +214,25 @@ def test_bad_rows_for_validation_and_evaluation() -> None:
     model = regressor().fit(X, Y)
     with pytest.raises(InvalidDataError, match=r"y of Regressor.evaluate must have 3 columns, .* got 2"):
         model.evaluate(X, Y[:, :2])
+    with pytest.raises(InvalidDataError, match=r"y of Regressor.evaluate must have one column, .* got 2"):
+        regressor().fit(X, Y[:, 0]).evaluate(X, Y[:, :2])
+    with pytest.raises(InvalidDataError, match=r"y of Regressor.score must have one target per row of X"):
+        model.score(X, Y[:5])
     with pytest.raises(InvalidParameterError, match="`loss` of Regressor must take values, got 'softmax'"):
         regressor(loss="softmax").fit(X, Y)
+
+
+@pytest.mark.parametrize("backend", HERE)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_predictions_beyond_floats_are_refused(backend: str, precision: str) -> None:
+    counts = RNG.poisson(np.exp(0.3 * CLEAN[:, 0]))
+    model = regressor(loss="poisson", epochs=5, backend=backend, precision=precision).fit(X, counts)
+    rows = X[:3].copy()
+    # exp of scores along the steepest direction, a hundred and a hundred thousand steps away.
+    rows[1] += 1e2 * np.sign(model.coefs_[0][:, 0]) / np.abs(model.coefs_[0][:, 0]).sum()
+    np.testing.assert_array_less(0, model.predict(rows))
+    rows[1] += 1e5 * np.sign(model.coefs_[0][:, 0]) / np.abs(model.coefs_[0][:, 0]).sum()
+    with pytest.raises(InvalidDataError, match="row 1 of X is too large for this model: its prediction is"):
+        model.predict(rows)
+    with pytest.raises(InvalidDataError, match="row 1 of X is too large for this model: its prediction is"):
+        model.score(rows, counts[:3])

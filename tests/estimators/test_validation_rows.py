@@ -124,7 +124,7 @@ def test_rows_of_a_data_set_unpack() -> None:
         ({"sample_weight_val": WEIGHT}, "Trainer.fit needs X_val and y_val together, got sample_weight_val"),
         (
             {"X_val": X, "y_val": Y[:5]},
-            "y_val of Trainer.fit must have one label per row of X_val: X_val has 120",
+            "y_val of Trainer.fit must have one target per row of X_val: X_val has 120",
         ),
         (
             {"X_val": X, "y_val": Y + 7},

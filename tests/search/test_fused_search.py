@@ -249,7 +249,7 @@ def test_bad_input(given, message):
 
 
 def test_bad_rows():
-    with pytest.raises(InvalidDataError, match=r"y of FusedSearchCV\.fit must have one label per row of X"):
+    with pytest.raises(InvalidDataError, match=r"y of FusedSearchCV\.fit must have one target per row of X"):
         gs.FusedSearchCV(trainer(), {"l2": [0.0]}).fit(X, Y[:-1])
     one_class = [(np.flatnonzero(Y == 0), np.flatnonzero(Y == 1))]
     with pytest.raises(InvalidDataError, match="fold 0 of the search must leave rows of two classes"):

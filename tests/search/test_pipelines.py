@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import gradstep as gs
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import InvalidParameterError, NoModelError
 from sweep_cases import HERE, VALUES, X, Y, assert_same_model, assert_same_tables, regressor, trainer
 
 
@@ -139,8 +140,53 @@ def test_memory_cuts_groups_behind_transformers():
 def test_a_transformer_that_fails_says_where():
     own = pipeline(trainer(), pca=PCA(50))
     with pytest.raises(ValueError, match="n_components=50 must be between 0 and") as caught:
-        gs.FusedSearchCV(own, {"net__l2": [0.0]}, cv=3).fit(X, Y)
+        gs.FusedSearchCV(own, {"net__l2": [0.0]}, cv=3, error_score="raise").fit(X, Y)
     assert re.match("in fold 0 of a search over Pipeline", caught.value.__notes__[0])
+
+
+class ManyRows(CountedScaler):
+    """Needs many rows: of fewer it raises an error, or makes what is no number."""
+
+    def __init__(self, power=1, refuses=True):
+        super().__init__(power)
+        self.refuses = refuses
+
+    def fit_transform(self, rows, labels=None):
+        if len(rows) > 40:
+            return super().fit_transform(rows)
+        if self.refuses:
+            raise ZeroDivisionError("too few rows")
+        return np.full_like(rows, np.nan)
+
+
+@pytest.mark.parametrize("error_score", [np.nan, -1.0])
+@pytest.mark.parametrize("refuses, said", [(True, "ZeroDivisionError: too few"), (False, "Input X contains")])
+def test_error_score_stands_for_models_behind_a_transformer_that_fails(error_score, refuses, said):
+    own = pipeline(trainer(), scale=ManyRows(refuses=refuses))
+    rows = np.arange(len(X))
+    pairs = [(rows[30:], rows[:30]), (rows[:-5], rows[-5:])]
+    grid = {"net__l2": [0.0, 0.1], "scale": ["passthrough", ManyRows(refuses=refuses)]}
+    with pytest.warns(FitFailedWarning, match="2 of 8 models could not be fitted") as told:
+        found = gs.FusedSearchCV(own, grid, cv=pairs, error_score=error_score).fit(X, Y)
+    assert said in str(told[0].message)
+    failed = found.cv_results_["split0_test_score"]
+    behind = np.array([params["scale"] != "passthrough" for params in found.cv_results_["params"]])
+    np.testing.assert_array_equal(failed[behind], [error_score] * 2)
+    assert (failed[~behind] > 0).all()
+    assert np.isfinite(found.cv_results_["split1_test_score"]).all()
+    assert found.best_params_["scale"] == "passthrough"
+    assert [trial.status for trial in found.trials_].count("failed") == 2
+
+
+def test_transformers_that_fail_for_every_setting_leave_no_model():
+    own = pipeline(trainer(), pca=PCA(50))
+    search = gs.FusedSearchCV(own, {"pca__n_components": [60, 50]}, cv=3)
+    with (
+        pytest.warns(FitFailedWarning, match="6 of 6 models could not be fitted"),
+        pytest.raises(NoModelError, match="every one of the 2 settings of FusedSearchCV could not be fitted"),
+    ):
+        search.fit(X, Y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize(

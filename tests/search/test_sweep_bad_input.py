@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold
 
 import gradstep as gs
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError, NoModelError
@@ -150,7 +151,7 @@ def test_metrics_that_would_be_missing(parameters, settings, message):
 
 def test_bad_rows():
     sweep = gs.Sweep(trainer(), {"l2": [0.0]})
-    with pytest.raises(InvalidDataError, match="must have one label per row of X: X has 67 rows, y has 66"):
+    with pytest.raises(InvalidDataError, match="must have one target per row of X: X has 67 rows, y has 66"):
         sweep.fit(X, Y[1:])
     with pytest.raises(
         InvalidDataError,
@@ -185,6 +186,15 @@ def test_bad_rows():
             InvalidParameterError, match="`folds` of Sweep must be an int >= 2, a splitter or"
         ):
             gs.Sweep(trainer(), {"l2": [0.0]}, folds=folds).fit(X, Y)
+    with pytest.raises(
+        InvalidParameterError,
+        match=r"`folds` of Sweep must have groups .* without them; give the pairs of row numbers, as list\(",
+    ):
+        gs.Sweep(trainer(), {"l2": [0.0]}, folds=GroupKFold(3)).fit(X, Y)
+    with pytest.raises(
+        InvalidParameterError, match=r"`cv` of FusedSearchCV must have groups .*; give fit\(X, y, groups="
+    ):
+        gs.FusedSearchCV(trainer(), {"l2": [0.0]}, cv=GroupKFold(3)).fit(X, Y)
     with pytest.raises(InvalidDataError, match=r"eval_set of Sweep.fit must be a pair"):
         sweep.fit(X, Y, eval_set=X)
     with pytest.raises(

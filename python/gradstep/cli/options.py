@@ -138,9 +138,8 @@ class Option:
             raise SpellingError(f"{self.spelt()}, got {word!r}{spelling.near(word, names)}")
         broken = self.constraints[furthest]
         hint = self._hint_at_several(word) if self.several else ""
-        with contextlib.suppress(ValueError):
-            hint = hint or broken.hint((int(word),) if self.several else int(word))
-        said = f"{broken.text.rpartition('each element ')[2]}, got {_shown(word)}"
+        hint = hint or next(filter(None, map(broken.hint, tried)), "")
+        said = f"{_in_words(broken)}, got {_shown(word)}"
         raise SpellingError(f"{said}; {hint}" if hint else said)
 
     def _hint_at_several(self, word: str) -> str:
@@ -167,6 +166,12 @@ class Option:
     def _broken(self, value: Any) -> int | None:
         """Return the number of the first constraint that a value breaks."""
         return next((i for i, constraint in enumerate(self.constraints) if not constraint.holds(value)), None)
+
+
+def _in_words(constraint: Constraint) -> str:
+    """Return the text of a constraint for one word: objects and functions have no spelling."""
+    text = constraint.text.rpartition("each element ")[2]
+    return re.sub(r" or (?:an? \w+ of gradstep\.\w+|a callable \(.*?\))", "", text)
 
 
 def _shown(word: object) -> str:

@@ -94,7 +94,13 @@ def written(value: Any) -> str:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" of the names that are nearest to a word, or nothing."""
+    """Return "; did you mean ...?" of the names that are nearest to a word, or nothing.
+
+    >>> near("cylic:1:2", ["cyclic"]), near("nan", ["constant"])
+    ('; did you mean cyclic?', '')
+    """
+    if isinstance(scalar(word), float):  # also nan and inf: a number, only none that will do
+        return ""
     name = word.partition(":")[0]
     said = names.hint(name, [own for own in known if own != name])
     return f"; {said}" if said else ""

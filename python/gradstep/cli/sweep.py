@@ -147,7 +147,12 @@ def _load(arguments: argparse.Namespace) -> DataSet:
                 f"--validation must be none beside --folds, got {getattr(arguments, _VALIDATION)}"
             )
         arguments = argparse.Namespace(**vars(arguments) | {_VALIDATION: None})
-    return data_options.load(arguments)
+    data = data_options.load(arguments)
+    if arguments.folds is not None and arguments.folds > len(data.train):
+        raise InvalidParameterError(
+            f"--folds must be <= {len(data.train)}, the rows to train on, got {arguments.folds}"
+        )
+    return data
 
 
 def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: bool) -> Sweep:

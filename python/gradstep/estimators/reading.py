@@ -27,7 +27,7 @@ from gradstep.utils.pieces import pieces
 Array = npt.NDArray[Any]
 
 # How errors of scikit-learn about values of X begin; its advice, and the array, follow in more lines.
-_OF_VALUES = ("Complex data", "could not convert string", "dtype='numeric'")
+_OF_VALUES = ("Complex data", "could not convert string", "dtype='numeric'", "setting an array element")
 
 # Elements of X from which on checks cost less than what they check is for.
 _FEW = 100_000
@@ -164,7 +164,8 @@ def _check_finite(X: Array, whose: str) -> None:
         with np.errstate(over="ignore"):
             numbers = X[part] if X.itemsize <= 8 else X[part].astype(np.float64)
         try:
-            assert_all_finite(numbers, input_name="X")
+            with np.errstate(invalid="ignore"):  # it adds all numbers up first, and may subtract infinities
+                assert_all_finite(numbers, input_name="X")
         except ValueError as error:
             row, column = np.argwhere(~np.isfinite(numbers))[0].tolist()
             said = str(error).partition("\n")[0]
@@ -216,9 +217,8 @@ def check_weight(
     with np.errstate(over="ignore"):
         total = weight.sum()
     if not 0 < total < np.inf:
-        raise InvalidDataError(
-            f"{whose} have a finite sum > 0, weights that are all zero do not, got {total}"
-        )
+        which = "they are all zero" if total == 0 else "their sum is beyond 1.8e308"
+        raise InvalidDataError(f"{whose} have a finite sum > 0, but {which}")
     return weight
 
 
@@ -230,7 +230,7 @@ def check_lengths(X: Any, y: Any, whose: str, X_name: str = "X", y_name: str = "
     is_table = getattr(X, "ndim", 2) == 2
     if is_table and n and count is not None and n != count:
         raise InvalidDataError(
-            f"{y_name} of {whose} must have one label per row of {X_name}: "
+            f"{y_name} of {whose} must have one target per row of {X_name}: "
             f"{X_name} has {n} rows, {y_name} has {count}"
         )
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
 from gradstep.estimators.base import BaseTrainer
-from gradstep.estimators.reading import check_weight
+from gradstep.estimators.reading import check_lengths, check_weight
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
@@ -322,8 +322,10 @@ class Trainer(ClassifierMixin, BaseTrainer):  # type: ignore[misc]
         InvalidDataError
             `sample_weight` are not numbers >= 0, one a row.
         """
+        whose = f"{self._owner()}.score"
+        check_lengths(X, y, whose)
         known = self._read_y(y, "score")
-        weight = check_weight(sample_weight, len(known), f"{self._owner()}.score")
+        weight = check_weight(sample_weight, len(known), whose)
         return float(super().score(X, known, weight))
 
     def evaluate(

@@ -324,5 +324,6 @@ class Poisson(_ValueLoss):
     @staticmethod
     def answers(scores: Array) -> Array:
         """Return the means, exp of the scores."""
-        means: Array = np.exp(scores)
+        with np.errstate(over="ignore"):  # who asks for predictions hears of those that are not finite
+            means: Array = np.exp(scores)
         return means

@@ -227,7 +227,8 @@ class Values(Targets):
         given = forms.values(y, whose, self.least)
         values = given[:, None] if given.ndim == 1 else given
         if values.shape[1] != self.k:
-            raise InvalidDataError(f"{whose} must have {self.k} columns, as in fit, got {values.shape[1]}")
+            columns = "one column" if self.k == 1 else f"{self.k} columns"
+            raise InvalidDataError(f"{whose} must have {columns}, as in fit, got {values.shape[1]}")
         return values
 
     def encode(self, y: Any, whose: str) -> Array:

@@ -94,7 +94,8 @@ class SearchRows:
         """
         whole = self._whole()
         given = (np.zeros(whole.n), whole.targets, None)
-        pairs = pairs_of(folds, given, whose, is_stratified=whole.labels is not None)
+        by_groups = "the pairs of row numbers, as list(splitter.split(X, y, groups))"
+        pairs = pairs_of(folds, given, whose, is_stratified=whole.labels is not None, by_groups=by_groups)
         return SearchRows(self._readings, folds_of(pairs, whole.labels, whole.weight))
 
     def through(self, transformed: Transformed) -> SearchRows:

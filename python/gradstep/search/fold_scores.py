@@ -25,7 +25,8 @@ class FoldScores:
     Attributes
     ----------
     error_score : float
-        Of a model that diverged, or whose scorer fails. What has no score otherwise, has NaN.
+        Of a model that diverged or could not be fitted, or whose scorer fails. What has no score otherwise
+        has NaN.
     raises : bool
         Whether what a scorer raises is raised.
     seconds : ndarray of shape (trials, folds)
@@ -46,12 +47,14 @@ class FoldScores:
 
     @classmethod
     def of(cls, trials: Sequence[Trial], error_score: float | str) -> FoldScores:
-        """Return scores of which none is taken yet but those of models that diverged; "raise" raises."""
+        """Return scores of which none is taken yet, but for models that there are none of."""
         raises = isinstance(error_score, str)
         scores = cls(
             np.nan if raises else float(error_score), raises, np.zeros((len(trials), trials[0].folds))
         )
         for place, trial in enumerate(trials):
+            for fold in trial.failures:
+                scores._missing[place, fold] = scores.error_score
             for fold, recorder in trial.recorders.items():
                 if recorder.status is Status.DIVERGED:
                     scores._missing[place, fold] = scores.error_score

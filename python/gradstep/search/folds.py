@@ -33,7 +33,7 @@ class Fold:
 
 
 def pairs_of(
-    folds: Any, given: tuple[Any, Any, Any], whose: str, is_stratified: bool
+    folds: Any, given: tuple[Any, Any, Any], whose: str, is_stratified: bool, by_groups: str
 ) -> list[tuple[Any, Any]]:
     """Return the numbers of the rows to train and to hold out of every fold.
 
@@ -46,6 +46,8 @@ def pairs_of(
         What `folds` are in messages.
     is_stratified : bool
         Whether an int means folds of which each has equal shares of every class of y.
+    by_groups : str
+        What a user who splits by groups is to give, in messages.
 
     Raises
     ------
@@ -61,6 +63,11 @@ def pairs_of(
             raise ValueError("there is no fold")
         return pairs
     except (TypeError, ValueError, IndexError) as error:
+        if groups is None and "groups" in str(error):
+            raise InvalidParameterError(
+                f"{whose} must have groups to split rows by, got {text.given(folds)} without them; "
+                f"give {by_groups}"
+            ) from error
         raise InvalidParameterError(
             f"{whose} must be an int >= 2, a splitter or pairs of row numbers that fit the rows, "
             f"got {text.given(folds)}: {error}"

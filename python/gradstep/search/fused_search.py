@@ -11,15 +11,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
-from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gradstep.errors import DivergedError, NoModelError
+from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.settings import Settings
-from gradstep.search import cv_results, fold_scores, steps, trials
+from gradstep.search import cv_results, failures, fold_scores, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
 from gradstep.search.data import rows_of
@@ -82,8 +81,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     pre_dispatch : object
         Ignored.
     error_score : float or "raise", default=nan
-        Score of a model whose training diverged or whose scorer failed, with a warning; "raise" raises
-        DivergedError, or what the scorer raised.
+        Score of a model whose training diverged, whose transformers cannot be fitted or whose scorer failed,
+        with a warning; "raise" raises DivergedError, or what the transformer or the scorer raised.
     return_train_score : bool, default=False
         Whether `cv_results_` has scores of the rows that were trained on.
     param_distributions : dict or list of dicts, optional
@@ -218,7 +217,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         InvalidDataError
             The rows cannot be used, or those of a fold.
         NoModelError
-            Every setting diverged, or has scores that are no numbers; `cv_results_` is there.
+            Every setting diverged or cannot be fitted, or has scores that are no numbers; `cv_results_` is
+            there.
         DivergedError
             With ``error_score="raise"``, a model diverged.
         """
@@ -232,13 +232,15 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         X, y = rows_of(X, y, f"{_OWNER}.fit", trials.kinds_of(made))
         whose = f"`cv` of {_OWNER}"
-        pairs = pairs_of(self.cv, (X, y, groups), whose, is_stratified=is_classifier(self.estimator))
+        is_stratified = is_classifier(self.estimator)
+        pairs = pairs_of(self.cv, (X, y, groups), whose, is_stratified, by_groups="fit(X, y, groups=...)")
         for trial in made:
             if not _is_watched(trial.settings):
                 # Running metrics cost nothing, and tell who watches how far the models are.
                 every = "running" if self.verbose else None
                 trial.settings = replace(trial.settings, evaluate_every=every)
-        sources = read_sources(base, made, (X, y, sample_weight), pairs, whose)
+        raises = isinstance(self.error_score, str)
+        sources = read_sources(base, made, (X, y, sample_weight), pairs, whose, raises)
         for rows in sources:
             trials.check_images(made, rows.d, _OWNER)
         rehearse(self._scorers.measure, steps.configured(base, tried[0], _OWNER), pairs, (X, y))
@@ -252,7 +254,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             progress=of_verbose(self.verbose, None),
         )
         self.interrupted_ = run.interrupted
-        self._check_diverged(made)
+        failures.tell(made, self.error_score)
         self._score(made, partial(whole_model, base, sources), pairs, (X, y))
         if self._choose(made) and self.refit and not self.interrupted_:
             self._refit(base, X, y, sample_weight)
@@ -281,17 +283,6 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.multimetric_ = self._scorers.are_several
         if self.multimetric_:
             check_refit(self.refit, self._scorers.names)
-
-    def _check_diverged(self, made: Sequence[Trial]) -> None:
-        errors = _errors(made)
-        if errors and isinstance(self.error_score, str):
-            raise errors[0]
-        if errors:
-            warn(
-                f"{len(errors)} of {len(made) * self.n_splits_} models diverged, the first of them: "
-                f"{errors[0]} Their scores are {self.error_score}.",
-                FitFailedWarning,
-            )
 
     def _score(
         self,
@@ -355,7 +346,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     def _choose(self, made: Sequence[Trial]) -> bool:
         """Set what is the best; return whether there is one."""
         if not any(trial.status.is_complete for trial in made):
-            self._check_hopeless(made)
+            if not self.interrupted_:
+                failures.check_hopeless(made, _OWNER)
             return False
         if self.multimetric_:
             names = [name for name in self.cv_results_ if name.startswith("mean_test_")]
@@ -383,21 +375,6 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 f"best; `cv_results_` has what was done",
                 trials.tabulate(self.trials_, "running_loss"),
             )
-
-    def _check_hopeless(self, made: Sequence[Trial]) -> None:
-        """Raise NoModelError where no setting came to its end, unless Ctrl-C was the reason."""
-        errors = _errors(made)
-        if errors and not self.interrupted_:
-            raise NoModelError(
-                f"every one of the {len(made)} settings of {_OWNER} diverged in a fold; "
-                f"`cv_results_` has what was done. The first: {errors[0]}",
-                trials.tabulate(made, "running_loss"),
-            )
-
-
-def _errors(made: Sequence[Trial]) -> list[DivergedError]:
-    """Return what ended the models that diverged."""
-    return [recorder.error for trial in made for recorder in trial.recorders.values() if recorder.error]
 
 
 def _is_watched(settings: Settings) -> bool:

@@ -15,7 +15,12 @@ from gradstep.search.trials import Trial
 
 
 def read_sources(
-    estimator: Any, trials: Sequence[Trial], given: tuple[Any, Any, Any], pairs: Any, whose: str
+    estimator: Any,
+    trials: Sequence[Trial],
+    given: tuple[Any, Any, Any],
+    pairs: Any,
+    whose: str,
+    raises: bool,
 ) -> list[SearchRows]:
     """Return the rows of a search in folds, for each setting of transformers; trials learn which are theirs.
 
@@ -28,6 +33,8 @@ def read_sources(
         The folds.
     whose : str
         What the folds are in messages.
+    raises : bool
+        Whether a transformer that fails ends the search.
 
     Raises
     ------
@@ -45,10 +52,10 @@ def read_sources(
     sources = list(dict.fromkeys(firsts))
     for trial, first in zip(trials, firsts, strict=True):
         trial.source = sources.index(first)
-    return [targets.through(_transformed(estimator, trials[first], (X, y))) for first in sources]
+    return [targets.through(_transformed(estimator, trials[first], (X, y), raises)) for first in sources]
 
 
-def _transformed(estimator: Any, trial: Trial, given: tuple[Any, Any]) -> Transformed:
+def _transformed(estimator: Any, trial: Trial, given: tuple[Any, Any], raises: bool) -> Transformed:
     """Return the transformers of all trials that have the same as one of them."""
     own = configured(estimator, trial.params, "FusedSearchCV")
     before = transformers_of(own)
@@ -56,7 +63,7 @@ def _transformed(estimator: Any, trial: Trial, given: tuple[Any, Any]) -> Transf
     names = {step for step, _ in before.steps}
     chosen = {name: value for name, value in trial.params.items() if name.partition("__")[0] in names}
     words = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
-    return Transformed(before, trainer_of(own), trial.settings, given, words)
+    return Transformed(before, trainer_of(own), trial.settings, given, words, raises)
 
 
 def whole_model(estimator: Any, rows: Sequence[SearchRows], trial: Trial, fold: int) -> Any:

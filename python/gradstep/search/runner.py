@@ -12,6 +12,7 @@ from gradstep.search.data import SearchRows
 from gradstep.search.groups import Limits, Sizes, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
+from gradstep.search.transformed import TransformError
 from gradstep.search.trials import Trial
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.status import Status
@@ -242,14 +243,19 @@ class _Runner:
         return 1
 
     def _begin(self, group: Group) -> TrainingLoop | None:
-        """Begin to train what other folds have not ended already, if there is any."""
+        """Begin to train what other folds have not ended already, if there are any and rows for them."""
         left = [model for model in group.models if not self._trials[model[0]].is_ended]
         if not left:
             return None
         settings = [self._trials[trial].settings for trial, _ in left]
         own = self._rows[self._trials[left[0][0]].source]
         self._release(own)
-        task = own.task(settings, left[0][1])
+        try:
+            task = own.task(settings, left[0][1])
+        except TransformError as failure:
+            for trial, fold in left:
+                self._trials[trial].failures[fold] = failure.error
+            return None
         check_memory(settings, Sizes(task.rows.train.n, task.rows.train.d, task.rows.targets.k), self._limits)
         loop, recorders = task.begin()
         for (trial, fold), recorder in zip(left, recorders, strict=True):

@@ -19,6 +19,14 @@ from gradstep.training.rows import ReadRows
 Readings = Mapping[tuple[Any, ...], ReadRows]
 
 
+class TransformError(Exception):
+    """The transformers of a fold, or the reading of what they made, raised `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Transformed:
     """Features that transformers make, fitted on the rows of a fold that are trained on.
 
@@ -35,6 +43,8 @@ class Transformed:
         As the user gave them.
     name : str
         The parameters of the transformers that a search sets.
+    raises : bool
+        Whether what they raise is raised as it is, which ends the search, or as a TransformError.
 
     Attributes
     ----------
@@ -49,8 +59,10 @@ class Transformed:
         settings: Settings,
         given: tuple[Any, Any],
         name: str,
+        raises: bool,
     ) -> None:
         self.name = name
+        self._raises = raises
         self.fitted: dict[int, Pipeline] = {}
         self._transformers = transformers
         self._trainer = trainer
@@ -58,15 +70,25 @@ class Transformed:
         self._given = given
 
     def read(self, number: int, fold: Fold, readings: Readings) -> Readings:
-        """Fit the transformers of a fold; return its rows with what they make, by the kind of targets."""
+        """Fit the transformers of a fold; return its rows with what they make, by the kind of targets.
+
+        Raises
+        ------
+        TransformError
+            They cannot be fitted, or no model can be trained on what they make.
+        """
         X, y = (_safe_indexing(values, fold.train) for values in self._given)
         before = clone(self._transformers)
         try:
             made = before.fit_transform(X, y)
+            rows = read_rows(self._trainer, self._settings, made, y)
+        except MemoryError:
+            raise
         except Exception as error:
             error.add_note(f"in fold {number} of a search over {self._transformers!r}")
-            raise
-        rows = read_rows(self._trainer, self._settings, made, y)
+            if self._raises:
+                raise
+            raise TransformError(error) from error
         self.fitted[number] = before
         return {
             kind: replace(

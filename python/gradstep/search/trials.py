@@ -29,7 +29,7 @@ from gradstep.utils.text import given
 
 # What is true of a trial when it is true of one of its folds, first things first.
 _ORDER = (
-    *(Status.DIVERGED, Status.RUNNING, Status.INTERRUPTED),
+    *(Status.DIVERGED, Status.FAILED, Status.RUNNING, Status.INTERRUPTED),
     *(Status.PRUNED, Status.EARLY_STOPPED, Status.COMPLETED, Status.WAITING),
 )
 
@@ -54,6 +54,8 @@ class Trial:
         Models of the trial; one where there are no folds.
     recorders : dict of int to FitRecorder
         What the trainings of its models came to, by the fold; those that have begun.
+    failures : dict of int to Exception
+        What transformers raised, by the fold: it has no model.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Trial:
     source: int = 0
     folds: int = 1
     recorders: dict[int, FitRecorder] = field(default_factory=dict, repr=False)
+    failures: dict[int, Exception] = field(default_factory=dict, repr=False)
     _trainers: dict[int, BaseTrainer] = field(default_factory=dict, repr=False)
     _final: set[int] = field(default_factory=set, repr=False)
     # What is true of the folds that have not begun.
@@ -72,7 +75,9 @@ class Trial:
     def status(self) -> Status:
         """What the trial is at; with folds, what is true of one of them, "diverged" before anything else."""
         found = {recorder.status for recorder in self.recorders.values()}
-        if len(self.recorders) < self.folds:
+        if self.failures:
+            found.add(Status.FAILED)
+        if len(self.recorders) + len(self.failures) < self.folds:
             found.add(self._others)
         if Status.WAITING in found and len(found) > 1:
             found.add(Status.RUNNING)
@@ -122,7 +127,7 @@ class Trial:
 
     def scores(self, metric: str) -> list[float]:
         """Return the metric of the model kept of every fold."""
-        if self.status is Status.DIVERGED:
+        if self.status in (Status.DIVERGED, Status.FAILED):
             return [math.nan] * self.folds
         recorders = [self.recorders.get(fold) for fold in range(self.folds)]
         return [recorder.row.get(metric, math.nan) if recorder else math.nan for recorder in recorders]

@@ -109,10 +109,23 @@ class Fitted:
         return self.answers(X, lambda scores: scores, backend, n_threads)
 
     def predict(self, X: Array, backend: str = "auto", n_threads: int | None = None) -> Array:
-        """Return the answer to every validated row, in the form and the units of y."""
-        return self.answers(
+        """Return the answer to every validated row, in the form and the units of y.
+
+        Raises
+        ------
+        InvalidDataError
+            A score or an answer is not finite.
+        """
+        answers = self.answers(
             X, lambda scores: self.targets.decode(self.loss.answers(scores)), backend, n_threads
         )
+        if answers.dtype.kind == "f" and not (finite := np.isfinite(answers)).all():
+            # Scores below 1.8e308 may stand for more than that: as logarithms, or in units of y.
+            row = int(np.flatnonzero(~finite.reshape(len(answers), -1).all(axis=1))[0])
+            raise InvalidDataError(
+                f"row {row} of X is too large for this model: its prediction is not finite"
+            )
+        return answers
 
     def answers(
         self,

@@ -14,6 +14,7 @@ class Status(StrEnum):
     EARLY_STOPPED = "early_stopped"  # by a rule or a callback of its own
     PRUNED = "pruned"  # by the search that it was part of
     DIVERGED = "diverged"
+    FAILED = "failed"  # what comes before it in a pipeline raised an error
     INTERRUPTED = "interrupted"  # by Ctrl-C, by a callback of a search, or by what was raised on the way
 
     @property

@@ -138,6 +138,8 @@ _SAME: tuple[tuple[str, ...], ...] = (
     ("sigmoid", "bce", "binary_crossentropy", "binary_cross_entropy"),
     ("squared", "mse", "mean_squared_error", "squared_error", "l2_loss"),
     ("logistic", "sigmoid"),
+    ("accuracy", "acc", "categorical_accuracy", "binary_accuracy"),
+    ("mean_absolute_error", "mae", "l1"),
     ("identity", "linear", "none"),
     ("he", "kaiming", "he_normal", "kaiming_normal", "he_uniform"),
     ("xavier", "glorot", "glorot_normal", "xavier_normal", "glorot_uniform"),

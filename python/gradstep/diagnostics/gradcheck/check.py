@@ -13,7 +13,7 @@ from sklearn.base import clone
 from gradstep import backends
 from gradstep.diagnostics.gradcheck.result import GradientCheck, GradientCheckRow
 from gradstep.diagnostics.gradcheck.slopes import Array, Neighbourhood
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_weight, read_rows, read_targets
 from gradstep.plan import targets
@@ -186,6 +186,13 @@ def _rows_of_classes(
             f"`classes` of {_OWNER} must be None where y is {settings.loss.takes}, got {given(classes)}"
         )
     vocabulary, _ = targets.learn(settings.loss, np.asarray(classes), f"classes of {_OWNER}")
+    given_labels = vocabulary.read(y, f"y of {_OWNER}")
+    strangers = np.setdiff1d(given_labels, np.asarray(classes)).tolist()
+    if strangers:
+        raise InvalidDataError(
+            f"y of {_OWNER} must have only labels of `classes`, got {given(strangers)}; `classes` are "
+            f"{given(np.unique(np.asarray(classes)).tolist())}"
+        )
     checked, encoded = read_targets(trainer, vocabulary, X, y, _OWNER)
     weight = check_weight(sample_weight, len(checked), _OWNER)
     return ReadRows(checked, encoded, vocabulary, weight, held_out=None)
