@@ -112,13 +112,17 @@ public:
     Array<double> train(const Array<std::int32_t>& row_indices, const Array<Index>& starts,
                         const Array<double>& numbers, py::array parameters, py::array slots,
                         Array<Index> updates, Array<bool> finite,
-                        const std::optional<Array<std::int16_t>>& draws, py::object should_stop) {
+                        const std::optional<Array<std::int16_t>>& draws,
+                        const std::optional<Array<double>>& divisors,
+                        const std::optional<Array<double>>& penalties, py::object should_stop) {
         const ExclusiveUse use(taken_);
         batches_.take(*rows_, most_rows_, row_indices, starts);
         require(draws.has_value() == images_.has_value(), "`draws` go with `images`");
         if (draws) require_shape(*draws, "draws", row_indices.size(), 3);
         const Index m = models_->m(), count = batches_.updates();
         require_shape(numbers, "numbers", m, count, 2, models_->rule_numbers());
+        if (divisors) require_shape(*divisors, "divisors", m, count);
+        if (penalties) require_shape(*penalties, "penalties", m, count);
         require_shape(updates, "updates", m);
         for (Index model = 0; model < m; ++model)
             require(updates.data()[model] >= 0 && updates.data()[model] <= kMostUpdates - count,
@@ -130,6 +134,8 @@ public:
             .starts = batches_.starts.data(),
             .numbers = numbers.data(),
             .draws = draws ? draws->data() : nullptr,
+            .divisors = divisors ? divisors->data() : nullptr,
+            .penalties = penalties ? penalties->data() : nullptr,
         };
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
@@ -240,7 +246,7 @@ void register_session(py::module_& module) {
              py::arg("row_indices").noconvert(), py::arg("starts").noconvert(),
              py::arg("numbers").noconvert(), py::arg("parameters"), py::arg("slots"),
              py::arg("updates").noconvert(), py::arg("finite").noconvert(), py::arg("draws").noconvert(),
-             py::arg("should_stop"))
+             py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("should_stop"))
         .def("evaluate", of_made(&PySession::evaluate),
              "Loss, cost and hits on every set, (sets, 3, m), and the scores of each or none.",
              py::arg("parameters"), py::arg("with_scores"));

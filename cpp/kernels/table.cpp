@@ -11,6 +11,7 @@
 #include "products/sparse.hpp"
 #include "rows/augment.hpp"
 #include "rules.hpp"
+#include "squares.hpp"
 
 namespace gradstep::GRADSTEP_ISA {
 namespace {
@@ -95,6 +96,7 @@ constexpr Kernels<T> kTable{
     .gradient = gradient<T>,
     .prefers_unscaled = prefers_unscaled<T>,
     .rescale = rescale<T>,
+    .sum_of_squares = sum_of_squares<T>,
     .add = add<T>,
     .add_bias = add_bias<T>,
     .backward = backward<T>,

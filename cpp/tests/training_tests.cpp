@@ -133,6 +133,70 @@ void test_cases() {
         }
 }
 
+double squares_of(const Net& net) {
+    double sum = 0;
+    for (const Vector& W : net.W)
+        for (const double w : W) sum += w * w;
+    return sum;
+}
+
+// Every batch divided by a number of its own, the second one passed over by the first model, and the penalty
+// in the loss.
+template <class T, class Element>
+void test_batch_costs(const Case& c, const std::string& isa) {
+    Fixture<T, Element> f(c);
+    const Index updates = f.updates();
+    std::vector<double> divisors, penalties;
+    for (int model = 0; model < c.m; ++model)
+        for (Index t = 0; t < updates; ++t) {
+            divisors.push_back(model == 0 && t == 1 ? 0.0 : 3.0 + static_cast<double>(t) + 2 * model);
+            penalties.push_back(0.1 + 0.01 * static_cast<double>(t) + model);
+        }
+    UpdateRange range = f.range();
+    range.divisors = divisors.data();
+    range.penalties = penalties.data();
+    const Outcome<T> alone = outcome(f, isa, range, 1);
+    for (int model = 0; model < c.m; ++model) {
+        const std::size_t place = static_cast<std::size_t>(model);
+        Net net = f.net(model);
+        Matrix slots(static_cast<std::size_t>(f.rule().slots), Vector(static_cast<std::size_t>(f.P)));
+        double loss = 0, rows = 0;
+        for (Index t = 0; t < updates; ++t) {
+            std::vector<Target> targets;
+            const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)],
+                                     f.starts[static_cast<std::size_t>(t) + 1], targets);
+            const std::size_t at = static_cast<std::size_t>(model * updates + t);
+            if (divisors[at] == 0) continue;
+            const double count = static_cast<double>(X.size()), scale = count / divisors[at];
+            loss += count * (scale * mean_loss(net, X, targets) + penalties[at] * squares_of(net));
+            rows += count;
+            Net g = loss_gradient(net, X, targets);
+            for (Matrix* parts : {&g.W, &g.b})
+                for (Vector& part : *parts)
+                    for (double& slope : part) slope *= scale;
+            step(net, slots, g, c.rule, f.numbers_at(model, t, false), f.numbers_at(model, t, true));
+        }
+        CHECK(alone.updates[place] == updates && alone.finite[place] == 1);
+        CHECK(static_cast<double>(alone.rows[place]) == rows);
+        CHECK(largest_difference(flat(net), alone.parameters.data() + model * f.P) < kTolerance<T>);
+        CHECK(std::abs(alone.loss[place] - loss) < kTolerance<T> * (10 * c.n + std::abs(loss)));
+    }
+    for (const int n_threads : {2, 3, 7}) CHECK(outcome(f, isa, range, n_threads) == alone);
+    range.divisors = range.penalties = nullptr;
+    CHECK(outcome(f, isa, range, 1) == outcome(f, isa, f.range(), 2));
+}
+
+TEST(batches_come_to_what_plain_loops_say) {
+    for (const std::string& isa : isas_usable())
+        for (const Case& shape : kShapes)
+            for (const char* rule : {"descent", "momentum", "adam"}) {
+                Case c = shape;
+                c.rule = rule;
+                test_batch_costs<double, std::uint8_t>(c, isa);
+                test_batch_costs<float, float>(c, isa);
+            }
+}
+
 TEST(every_member_of_the_lists_has_an_oracle) {
     for (const std::string& isa : isas_usable()) {
         const Kernels<double>& kernels = kernels_of<double>(isa);

@@ -61,6 +61,8 @@ class Session:
         updates: npt.NDArray[np.int64],
         finite: npt.NDArray[np.bool_],
         draws: npt.NDArray[np.int16] | None,
+        divisors: npt.NDArray[np.float64] | None,
+        penalties: npt.NDArray[np.float64] | None,
         should_stop: Callable[[], bool],
     ) -> npt.NDArray[np.float64]: ...
     def evaluate(

@@ -227,10 +227,3 @@ def test_any_sizes_agree(compiled_backend: Backend, reference: Backend, data: st
     assert relative_error(case.layers, ours.parameters, theirs.parameters) < 1e-9
     np.testing.assert_allclose(our_running.loss, their_running.loss, rtol=1e-10)
     assert ours.updates.tolist() == theirs.updates.tolist()
-
-
-@pytest.fixture(autouse=True)
-def not_compiled_yet(request: pytest.FixtureRequest) -> None:
-    """Skip the compiled core, which refuses so far."""
-    if "cpp" in request.node.name:
-        pytest.skip("the compiled core has no batch cost yet")

@@ -183,10 +183,3 @@ def test_one_class_is_a_class(backend: str) -> None:
     for own, coefs in zip(ours.fitted.coefs, theirs.coefs_, strict=True):
         np.testing.assert_allclose(own, coefs, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(ours.history["running_loss"], theirs.loss_curve_, rtol=1e-9)
-
-
-@pytest.fixture(autouse=True)
-def not_compiled_yet(request: pytest.FixtureRequest) -> None:
-    """Skip the compiled core, which refuses so far."""
-    if "cpp" in request.node.name:
-        pytest.skip("the compiled core has no batch cost yet")

@@ -18,6 +18,12 @@ struct UpdateRange {
     const double* numbers;            // (m, T, 2, r) of the rule: those for weights, then those for biases
     // (starts[T], 3) flip, dy and dx of each row, or null to leave all as they are
     const std::int16_t* draws = nullptr;
+    // (m, T) that the sum of the losses of a batch's rows is divided by, 0 where a model passes the batch
+    // over; null: the rows of the batch
+    const double* divisors = nullptr;
+    // (m, T) that the sum of squares of every weight before the update is multiplied by, to be part of the
+    // loss that a training tells, or null
+    const double* penalties = nullptr;
 };
 
 // Asked by the calling thread about every 50 ms; true stops at the next update's boundary.

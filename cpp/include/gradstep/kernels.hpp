@@ -279,6 +279,9 @@ struct Kernels {
     // The panel factor * W of such a layer, anew after a step.
     void (*rescale)(Scaling<T> to, Weights<const T> W, Span inputs);
 
+    // Of a run of weights.
+    double (*sum_of_squares)(const T* from, Index count);
+
     // to = a + b; `count` is whole vectors, and `to` may be a or b.
     void (*add)(T* to, const T* a, const T* b, Index count);
 

@@ -31,16 +31,21 @@ inline Batch batch_of(const LocatedRange& range, Index t) {
 template <class T>
 struct ThreadState {
     Buffer<std::uint8_t> active;  // (m,)
+    Buffer<std::uint8_t> steps;   // (m,) those that do this update's step
     Buffer<Index> updates, rows;  // (m,)
     Buffer<double> loss, hits;    // (m,)
+    Buffer<double> divisors;      // (m,) of this update, and penalties times rows
+    Buffer<double> penalties;     // (m,)
     Index numbers_of_model;       // 2 r
     Buffer<T> numbers;            // (m, 2, r) of the rule at this update
 
     ThreadState(Index m, Index r)
-        : active(m), updates(m), rows(m), loss(m), hits(m), numbers_of_model(2 * r), numbers(2 * r * m) {}
+        : active(m), steps(m), updates(m), rows(m), loss(m), hits(m), divisors(m), penalties(m),
+          numbers_of_model(2 * r), numbers(2 * r * m) {}
 
     void begin(const std::uint8_t* finite) {
         std::copy(finite, finite + active.size(), active.data());
+        std::fill_n(steps.data(), steps.size(), std::uint8_t{0});
         for (Buffer<Index>* counts : {&updates, &rows}) std::fill_n(counts->data(), counts->size(), Index{0});
         for (Buffer<double>* sums : {&loss, &hits}) std::fill_n(sums->data(), sums->size(), 0.0);
     }
@@ -50,13 +55,28 @@ struct ThreadState {
                            [](std::uint8_t a) { return a != 0; });
     }
 
+    // What the batch of an update is to be divided by, of models from `first` on.
+    void look_at(const LocatedRange& range, Index t, Index first) {
+        const double rows_of_batch = static_cast<double>(range.starts[t + 1] - range.starts[t]);
+        for (Index model = 0; model < active.size(); ++model) {
+            const Index place = (first + model) * range.updates + t;
+            divisors[model] = range.divisors ? range.divisors[place] : rows_of_batch;
+            penalties[model] = range.penalties ? range.penalties[place] * rows_of_batch : 0;
+        }
+    }
+
+    void pass_over(Index model) {
+        ++updates[model];
+        steps[model] = 0;
+    }
+
     // A batch was seen: a model goes on if its loss is finite, by these numbers (2, r).
     void see(Index model, BatchSums sums, Index count, const double* of_update) {
-        active[model] = std::isfinite(sums.loss);
+        active[model] = steps[model] = std::isfinite(sums.loss);
         if (!active[model]) return;
         ++updates[model];
         rows[model] += count;
-        loss[model] += sums.loss;
+        loss[model] += sums.loss * (static_cast<double>(count) / divisors[model]);
         hits[model] += sums.hits;
         std::transform(of_update, of_update + numbers_of_model, numbers.data() + model * numbers_of_model,
                        [](double number) { return static_cast<T>(number); });
@@ -108,7 +128,8 @@ public:
             });
             barrier_.wait(crew);
             each([&](int member, ThreadState<T>& known) {
-                step_.forward_backward(t, batch, known.active.data(), member);
+                known.look_at(range, t, first_);
+                step_.forward_backward(t, batch, known.active.data(), member, known.divisors.data());
             });
             if (step_.shares_rows()) barrier_.wait(crew);
             each([&](int member, ThreadState<T>& known) { update(range, t, known, member); });
@@ -124,7 +145,7 @@ public:
             const Index place = first_ + model;
             state.updates[place] += known.updates[model];
             state.finite[place] = known.active[model];
-            state.loss[place] += known.loss[model];
+            state.loss[place] += known.loss[model] + step_.noted(model);
             state.hits[place] += known.hits[model];
             state.rows[place] += known.rows[model];
         }
@@ -133,12 +154,17 @@ public:
 private:
     void update(const LocatedRange& range, Index t, ThreadState<T>& known, int member) {
         const Batch batch = batch_of(range, t);
-        for (Index model = 0; model < models_.m; ++model)
-            if (known.active[model])
+        for (Index model = 0; model < models_.m; ++model) {
+            if (!known.active[model]) continue;
+            if (known.divisors[model] == 0)
+                known.pass_over(model);
+            else
                 known.see(model, step_.sums(model, batch.rows, member), batch.rows,
                           range.numbers + ((first_ + model) * range.updates + t) * known.numbers_of_model);
-        step_.update(step_.by_rule(known.numbers.data(), member), batch, batch_of(range, t + 1),
-                     known.active.data(), member);
+        }
+        const double* penalties = range.penalties ? known.penalties.data() : nullptr;
+        step_.update(step_.by_rule(known.numbers.data(), penalties, member), batch, batch_of(range, t + 1),
+                     known.steps.data(), member);
     }
 
     T* slots_of(const TrainingState<T>& state) const {

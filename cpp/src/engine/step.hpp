@@ -15,6 +15,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "engine/blocks.hpp"
@@ -41,7 +43,8 @@ public:
           // Other models would read the tile.
           rereads_(m_ == 1 && network.factor()),
           block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()),
-          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()), one_(1) {
+          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()),
+          squares_(checked_product(m_, pieces_before(network_.depth()))), one_(1) {
         if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
@@ -70,6 +73,7 @@ public:
 
     // To be called once the network has its parameters and slots.
     void begin() {
+        std::fill_n(squares_.data(), squares_.size(), 0.0);
         for (Index model = 0; model < m_; ++model) {
             for (Index l = 1; l < network_.depth(); ++l) transpose(l, model, {0, network_.shape(l).in});
             for (Pass& pass : passes_)
@@ -113,19 +117,22 @@ public:
                 block_sums_.add_own(phase(t), thread, model * elements_of_model(), batch.rows * shape.width);
     }
 
-    void forward_backward(Index t, Batch batch, const std::uint8_t* active, int thread) {
+    // The sum over the rows is divided by `divisors` (m,), or by their number; nothing is done by 0.
+    void forward_backward(Index t, Batch batch, const std::uint8_t* active, int thread,
+                          const double* divisors = nullptr) {
         const Slice rows = shares_rows() ? Slice(batch.rows, thread, team_) : Slice(batch.rows, 0, 1);
         const Index count = rows.end - rows.begin, width = network_.shape(0).width;
         if (count == 0) return;
         Pass& pass = pass_of(thread);
         for (Index model = 0; model < m_; ++model) {
-            if (!active[model]) continue;
+            const double divisor = divisors ? divisors[model] : static_cast<double>(batch.rows);
+            if (!active[model] || divisor == 0) continue;
             const T* sums = block_sums_.total(
                 phase(t), thread, model * elements_of_model() + rows.begin * width, count * width);
             finish_layer(models_, 0, model, pass.A.of(0, model, rows.begin), sums, bias_of(pass, model),
                          count);
             forward_upper(models_, network_, model, pass.A, model, rows);
-            judge(pass, batch, model, rows);
+            judge(pass, batch, model, rows, 1.0 / divisor);
             backward(pass, model, rows.begin, count);
         }
     }
@@ -141,9 +148,19 @@ public:
         return sums;
     }
 
-    // What `update` is to do with gradients: a step by these numbers (m, 2, r).
-    RuleUpdate<T> by_rule(const T* numbers, int thread) const {
-        return {k_, *models_.rule, network_, numbers, gradients_[static_cast<std::size_t>(thread)].data()};
+    // What `update` is to do with gradients: a step by these numbers (m, 2, r). The weights' squares before
+    // it, times `penalties` (m,), are noted unless that is null.
+    RuleUpdate<T> by_rule(const T* numbers, const double* penalties, int thread) const {
+        std::optional<SquaresNote> note;
+        if (penalties) note = {penalties, squares_.data(), squares_.size() / m_};
+        return {k_,  *models_.rule, network_, numbers, gradients_[static_cast<std::size_t>(thread)].data(),
+                note};
+    }
+
+    // The sum of what was noted since `begin`.
+    double noted(Index model) const {
+        const Index places = squares_.size() / m_;
+        return std::accumulate(squares_.data() + model * places, squares_.data() + (model + 1) * places, 0.0);
     }
 
     // Gives the pieces of all gradients to `apply`. The rows of the next batch are asked for meanwhile.
@@ -299,11 +316,12 @@ private:
                 .b = batch.rows,
                 .inputs = {i0, i1},
                 .groups = {task.group, task.group + 1},
+                .place = task.block * network_.shape(0).groups + task.group,
             });
         }
     }
 
-    void judge(Pass& pass, Batch batch, Index model, Slice rows) {
+    void judge(Pass& pass, Batch batch, Index model, Slice rows, double scale) {
         const Index top = network_.depth() - 1, place = model * most_rows_ + rows.begin;
         models_.loss->judge(
             {.losses = pass.losses.data() + place,
@@ -311,7 +329,7 @@ private:
              .dS = pass.dZ.of(top, model, rows.begin).data},
             pass.A.of(top, model, rows.begin), network_.shape(top).out, rows_, rows_.weight_of(model),
             {batch.places ? batch.places + rows.begin : nullptr, rows.begin, rows.end - rows.begin},
-            models_.loss_numbers_of(model), 1.0 / static_cast<double>(batch.rows));
+            models_.loss_numbers_of(model), scale);
     }
 
     void backward(Pass& pass, Index model, Index r0, Index count) {
@@ -330,7 +348,7 @@ private:
                       int thread) {
         for (Index l = 1; l < network_.depth(); ++l) {
             const LayerShape& shape = network_.shape(l);
-            const Index slices = (shape.in + kSlice - 1) / kSlice;
+            const Index slices = slices_of(l);
             const Slice share(m_ * slices, thread, team_);
             for (Index task = share.begin; task < share.end; ++task) {
                 const Index model = task / slices, i0 = task % slices * kSlice;
@@ -345,6 +363,7 @@ private:
                     .b = rows,
                     .inputs = inputs,
                     .groups = {0, shape.groups},
+                    .place = pieces_before(l) + task % slices,
                 });
                 if (i0 == 0)
                     apply.bias({network_.bias(l, model), network_.bias_stride(l), shape.out},
@@ -363,7 +382,18 @@ private:
             .b = rows,
             .inputs = {0, 1},
             .groups = {},
+            .place = 0,
         };
+    }
+
+    Index slices_of(Index layer) const { return (network_.shape(layer).in + kSlice - 1) / kSlice; }
+
+    // Of a model: first come the blocks and column groups of the first layer, then slices of the others.
+    Index pieces_before(Index layer) const {
+        if (layer == 0) return 0;
+        Index pieces = blocks_.count * network_.shape(0).groups;
+        for (Index l = 1; l < layer; ++l) pieces += slices_of(l);
+        return pieces;
     }
 
     T* transposed(Index l, Index model) const {
@@ -386,6 +416,7 @@ private:
     bool rereads_;  // tiles are not kept
     BlockSums<T> block_sums_;
     Staging<T> staging_;
+    Buffer<double> squares_;  // (m, pieces) noted
     std::vector<Pass> passes_;  // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, transposed)
     std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows; none of sparse rows

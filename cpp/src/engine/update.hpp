@@ -1,9 +1,10 @@
 // What becomes of a gradient, piece by piece of a layer: new weights by the models' rule, or the gradient of
 // the cost. No number depends on how a layer is cut into pieces.
-// Why so: docs/adr/0004, docs/adr/0016 and docs/adr/0021.
+// Why so: docs/adr/0004, docs/adr/0016, docs/adr/0021 and docs/adr/0027.
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/network.hpp"
 
@@ -20,6 +21,7 @@ struct Piece {
     Index b;
     Span inputs;
     Groups groups;
+    Index place;  // among the model's pieces, or sums of some of them; one thread has them all
 };
 
 // A bias (out,) and its slots, `stride` apart. It is the weight of an input that is always 1: a layer (1,
@@ -32,6 +34,13 @@ struct Bias {
 
     Weights<const T> weights() const { return {data, 1, out}; }
     Groups groups(const Kernels<T>& kernels) const { return {0, kernels.column_groups(1, out)}; }
+};
+
+// Of every model: its weights' squares before a step times `factors`, added up by place.
+struct SquaresNote {
+    const double* factors;  // (m,)
+    double* sums;           // (m, places)
+    Index places;
 };
 
 // A step of the models' rule, in place. A rule without slots is done together with the product. Others follow
@@ -51,6 +60,7 @@ struct RuleUpdate {
     const Network<T>& network;
     const T* numbers;  // (m, 2, r) of the rule, for weights and for biases
     T* g;              // room for a slice of a column group, and for a bias
+    std::optional<SquaresNote> note;
 
     // Elements of g.
     static Index room(const Kernels<T>& kernels, const Network<T>& network) {
@@ -71,6 +81,7 @@ struct RuleUpdate {
         const T* n = of_weights(piece.model);
         const Weights<T> W = network.weights(piece.layer, piece.model);
         const Scaling<T> scaling = piece.layer == 0 ? network.scaling(piece.model) : Scaling<T>{};
+        if (note) note_squares(piece, W);
         if (!rule.step)
             return kernels.update(W.panel, W, {n[0], n[1], scaling}, piece.X, piece.dZ, piece.b, piece.inputs,
                                   piece.groups);
@@ -93,6 +104,17 @@ struct RuleUpdate {
         kernels.update(at_once ? bias.data : g, bias.weights(), step, piece.X, piece.dZ, piece.b, {0, 1},
                        bias.groups(kernels));
         if (!at_once) rule.step(bias.data, bias.stride, g, network.shape(piece.layer).width, n);
+    }
+
+private:
+    // Slice by slice, whatever the piece: the sums are the same for every cut.
+    void note_squares(const Piece<T>& piece, Weights<T> W) const {
+        double& sum = note->sums[piece.model * note->places + piece.place];
+        for (Index i0 = piece.inputs.i0; i0 < piece.inputs.i1; i0 += kSlice)
+            for (Index group = piece.groups.g0; group < piece.groups.g1; ++group) {
+                const Run run = kernels.run(W.in, W.out, {i0, std::min(i0 + kSlice, piece.inputs.i1)}, group);
+                sum += note->factors[piece.model] * kernels.sum_of_squares(W.panel + run.start, run.count);
+            }
     }
 };
 

@@ -146,8 +146,6 @@ class CppSession:
                     break
                 if mapped is not None:
                     mapped.require_whole()
-                if updates.divisors is not None:
-                    raise NotImplementedError("the compiled core knows no other batch cost than the mean")
                 sums += session.train(
                     updates.row_indices,
                     updates.starts,
@@ -157,6 +155,8 @@ class CppSession:
                     state.updates,
                     state.finite,
                     updates.draws,
+                    updates.divisors,
+                    updates.penalties,
                     should_stop=should_stop,
                 )
                 if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
