@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/blocks.hpp"
+#include "engine/pass.hpp"
 #include "engine/sparse_batch.hpp"
 #include "engine/staging.hpp"
 #include "engine/update.hpp"
@@ -27,11 +28,6 @@
 #include "gradstep/parallel.hpp"
 
 namespace gradstep {
-
-struct BatchSums {
-    double loss;
-    double hits;
-};
 
 template <class T>
 class Step {
@@ -139,13 +135,7 @@ public:
 
     // Sums over the rows of the batch just seen; the same on every thread that asks after phase B.
     BatchSums sums(Index model, Index rows, int thread) const {
-        const Pass& pass = pass_of(thread);
-        BatchSums sums{0, 0};
-        for (Index r = model * most_rows_; r < model * most_rows_ + rows; ++r) {
-            sums.loss += pass.losses[r];
-            sums.hits += pass.hits[r];
-        }
-        return sums;
+        return pass_of(thread).sums(model, most_rows_, rows);
     }
 
     // What `update` is to do with gradients: a step by these numbers (m, 2, r). The weights' squares before
@@ -188,25 +178,7 @@ private:
     static constexpr Index kLongestBlock = 384;
     static constexpr Index kSlice = RuleUpdate<T>::kSlice;  // inputs that are updated at a time
 
-    // What phase B leaves for phase C; and the first layer's bias and its slots, which another thread may
-    // have updated already when this one comes to read it.
-    struct Pass {
-        LayerOutputs<T> A;
-        LayerOutputs<T> dZ;
-        Buffer<double> losses;  // (m, b)
-        Buffer<double> hits;  // (m, b)
-        Index m;
-        Index width;
-        Buffer<T> bias;  // (1 + s, m, width)
-
-        T* bias_of(Index model) const { return bias.data() + model * width; }
-        Index bias_stride() const { return m * width; }
-
-        Pass(const Network<T>& network, Index models, Index b)
-            : A(network, models, b), dZ(network, models, b), losses(checked_product(models, b)),
-              hits(models * b), m(models), width(network.shape(0).width),
-              bias((1 + network.slots()) * m * width) {}
-    };
+    using Pass = BatchPass<T>;
 
     // One column group of one model on one block of inputs of the first layer.
     struct Task {
