@@ -55,26 +55,6 @@ Array<T> scores_as(const std::shared_ptr<PyModels>& py_models, const std::shared
 }
 
 template <class T>
-Array<T> gradient_as(const std::shared_ptr<PyModels>& py_models, const std::shared_ptr<PyRows>& py_rows,
-                     const Array<T>& parameters, int n_threads) {
-    require_fit(*py_models, *py_rows);
-    require(py_rows->n() >= 1, "the gradient needs at least one row");
-    require_shape(parameters, "parameters", py_models->m(), py_models->parameters());
-    const Models<T> models = py_models->as<T>();
-    const Rows<T> rows = py_rows->as<T>();
-    Array<T> result({models.m, py_models->parameters()});
-    const T* parameters_at = parameters.data();
-    T* result_at = result.mutable_data();
-    const MappedRead reading = py_rows->reading();
-    {
-        const WithoutGil no_gil;
-        gradient(models, rows, parameters_at, result_at, n_threads);
-    }
-    require_read(reading);
-    return result;
-}
-
-template <class T>
 void define(py::module_& module) {
     const auto define_one = [&](const char* name, auto function, const char* doc, auto... more) {
         module.def(name, function, doc, py::arg("models"), py::arg("rows"), py::arg("parameters").noconvert(),
@@ -86,7 +66,6 @@ void define(py::module_& module) {
         "and hits (2, m) theirs are added.",
         py::arg("sums").noconvert() = py::none(), py::arg("before") = 0);
     define_one("scores", &scores_as<T>, "The last layer's output of every row, (m, n, k).");
-    define_one("gradient", &gradient_as<T>, "Gradient of the cost over all rows as one batch, (m, P).");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core_of_main, module, pybind11::mod_gil_not_used()) {
     gradstep::bindings::register_arrays(module);
     gradstep::bindings::register_session(module);
     gradstep::bindings::register_evaluation(module);
+    gradstep::bindings::register_full_batch(module);
     gradstep::bindings::register_sort(module);
     gradstep::bindings::register_moments(module);
     gradstep::bindings::register_info(module);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "exclusive_use.hpp"
 #include "gil.hpp"
 #include "gradstep/buffer.hpp"
 #include "module.hpp"
@@ -76,20 +77,6 @@ std::optional<Images> images_of(const std::optional<ImageTuple>& given, const Py
                 " x " + std::to_string(height) + " x " + std::to_string(width));
     return Images{channels, height, width, edge};
 }
-
-// One caller at a time: another thread that comes meanwhile gets an error.
-class ExclusiveUse {
-public:
-    explicit ExclusiveUse(std::atomic<bool>& taken) : taken_(taken) {
-        if (taken_.exchange(true)) throw std::runtime_error("a session is for one thread at a time");
-    }
-    ~ExclusiveUse() { taken_ = false; }
-    ExclusiveUse(const ExclusiveUse&) = delete;
-    ExclusiveUse& operator=(const ExclusiveUse&) = delete;
-
-private:
-    std::atomic<bool>& taken_;
-};
 
 // A session of either type, with the Python objects that its pointers lead into.
 class PySession {

@@ -200,6 +200,16 @@ private:
     }
 };
 
+template <class T>
+double largest_difference(const Vector& wanted, const T* given) {
+    double most = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const double difference = std::abs(wanted[i] - static_cast<double>(given[i]));
+        if (!(difference <= most)) most = difference;
+    }
+    return most;
+}
+
 // What training changes.
 template <class T>
 struct Outcome {

@@ -45,16 +45,6 @@ std::vector<Case> cases() {
 }
 
 template <class T>
-double largest_difference(const Vector& wanted, const T* given) {
-    double most = 0;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const double difference = std::abs(wanted[i] - static_cast<double>(given[i]));
-        if (!(difference <= most)) most = difference;
-    }
-    return most;
-}
-
-template <class T>
 constexpr double kTolerance = sizeof(T) == 8 ? 1e-12 : 2e-5;
 
 template <class T, class Element>
@@ -90,8 +80,11 @@ void test_gradient_and_metrics(Fixture<T, Element>& f, const std::string& isa) {
     const std::size_t m = static_cast<std::size_t>(f.c.m), n = static_cast<std::size_t>(f.c.n);
     std::vector<T> g(f.parameters.size()), s(m * n * static_cast<std::size_t>(f.c.k));
     std::vector<double> loss(m), cost(m), hits(m);
-    gradient(f.models(isa), f.rows(), f.parameters.data(), g.data(), 2);
-    evaluate(f.models(isa), f.rows(), f.parameters.data(), Metrics{loss.data(), cost.data(), hits.data()}, 2);
+    const std::vector<std::uint8_t> active(m, 1);
+    const Metrics metrics{loss.data(), cost.data(), hits.data()};
+    FullBatch<T>(f.models(isa), f.rows(), 2)
+        .loss_and_gradient(f.parameters.data(), active.data(), metrics, g.data());
+    evaluate(f.models(isa), f.rows(), f.parameters.data(), metrics, 2);
     scores(f.models(isa), f.rows(), f.parameters.data(), s.data(), 3);
     std::vector<Target> targets;
     const Matrix X = f.batch(0, f.c.n, targets);

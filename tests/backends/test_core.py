@@ -126,6 +126,26 @@ def test_arrays_that_take_another_shape_are_read_as_they_were(name: str) -> None
     np.testing.assert_array_equal(core.evaluate(models(**loss), data, block, 1), wanted)
 
 
+def gradient(given: Any, data: Any, block: npt.NDArray[Any], n_threads: int) -> npt.NDArray[Any]:
+    batch = core.FullBatch(given, data, block.dtype == np.float64, n_threads)
+    found: npt.NDArray[Any] = batch.loss_and_gradient(block)[1]
+    return found
+
+
+def test_a_full_batch_refuses_what_does_not_fit() -> None:
+    batch, nobody = core.FullBatch(models(), rows(), False, 1), np.empty(0, np.int32)
+    with pytest.raises(ValueError, match=r"`active` must have shape \(1,\)"):
+        batch.loss_and_gradient(parameters(), np.ones(2, np.bool_))
+    with pytest.raises(TypeError):
+        batch.loss_and_gradient(parameters(), np.ones(1))
+    with pytest.raises(ValueError, match="`parameters` must be C-contiguous and of the batch's type"):
+        batch.loss_and_gradient(parameters().astype(np.float64))
+    with pytest.raises(ValueError, match="`parameters` must have shape"):
+        batch.loss_and_gradient(parameters()[:, 1:].copy())
+    with pytest.raises(ValueError, match="at least one row"):
+        core.FullBatch(models(), rows(targets=nobody, index=nobody), False, 1)
+
+
 def test_an_object_that_is_made_anew_leaves_its_sessions_as_they_were() -> None:
     data, few = rows(), rows(seed=1, n=3)
     opened, wanted = session(data), train(session(rows()))
@@ -139,7 +159,7 @@ def test_an_object_that_is_made_anew_leaves_its_sessions_as_they_were() -> None:
 def test_what_was_never_initialised_is_refused() -> None:
     empty_rows, empty_models = core.Rows.__new__(core.Rows), core.Models.__new__(core.Models)
     empty_session = core.Session.__new__(core.Session)
-    for call in (core.evaluate, core.scores, core.gradient):
+    for call in (core.evaluate, core.scores, gradient):
         for given in ((models(), empty_rows), (empty_models, rows())):
             with pytest.raises((RuntimeError, TypeError)):
                 call(*given, parameters(), 1)
@@ -149,6 +169,7 @@ def test_what_was_never_initialised_is_refused() -> None:
         lambda: core.Session(empty_models, rows(), 10, [], False, 1, None),
         lambda: empty_session.evaluate(parameters(), False),
         lambda: train(empty_session),
+        lambda: core.FullBatch.__new__(core.FullBatch).loss_and_gradient(parameters()),
     ):
         with pytest.raises((RuntimeError, TypeError)):
             attempt()
@@ -234,7 +255,7 @@ def test_sessions_refuse_unaligned_arrays(name: str) -> None:
 
 def test_calls_refuse_unaligned_arrays() -> None:
     block = unaligned(parameters())
-    for call in (core.evaluate, core.scores, core.gradient):
+    for call in (core.evaluate, core.scores, gradient):
         with pytest.raises(ValueError, match="`parameters` must be aligned"):
             call(models(), rows(), block, 1)
     with pytest.raises(ValueError, match="`parameters` must be aligned"):

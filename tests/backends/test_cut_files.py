@@ -104,7 +104,11 @@ def test_the_core_survives_pages_that_are_missing(tmp_path: Path) -> None:
         core.isas()[0], sizes, np.zeros(1), "softmax", np.zeros((1, kind)), [], np.zeros((1, 0)), "descent"
     )
     block = np.zeros((1, 201 * 3), np.float32)
-    for place, call in enumerate((core.evaluate, core.scores, core.gradient)):
+
+    def gradient(models: Any, rows: Any, block: npt.NDArray[Any], n_threads: int) -> None:
+        core.FullBatch(models, rows, False, n_threads).loss_and_gradient(block)
+
+    for place, call in enumerate((core.evaluate, core.scores, gradient)):
         for n_threads in (1, 2):
             rows, _ = _cut_rows(tmp_path / f"{place}{n_threads}")
             with pytest.raises(core.RowsLostError):

@@ -118,9 +118,25 @@ void evaluate(const Models<T>& models, const Rows<T>& rows, const T* parameters,
 template <class T>
 void scores(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* scores__mnk, int n_threads);
 
-// Gradient of the cost over all rows as one batch, (m, P).
+// All rows as one batch, of which loss and gradient are asked again and again: network and scratch are kept
+// between calls, which follow each other. What the arguments of the constructor point to outlives it.
 template <class T>
-void gradient(const Models<T>& models, const Rows<T>& rows, const T* parameters, T* dparameters,
-              int n_threads);
+class FullBatch {
+public:
+    // Of at least one row.
+    FullBatch(const Models<T>& models, const Rows<T>& rows, int n_threads);
+    ~FullBatch();
+    FullBatch(const FullBatch&) = delete;
+    FullBatch& operator=(const FullBatch&) = delete;
+
+    // Writes the metrics, and the gradient (m, P) of the cost, of the models that are active (m,); nothing of
+    // the others is read or written.
+    void loss_and_gradient(const T* parameters, const std::uint8_t* active, const Metrics& metrics,
+                           T* dparameters);
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace gradstep

@@ -6,13 +6,23 @@ import contextlib
 import importlib
 import os
 
-from gradstep.backends.protocol import Backend, Evaluation, Running, Session
+from gradstep.backends.protocol import Backend, Evaluation, FullBatch, Running, Session
 from gradstep.errors import BackendUnavailableError, InvalidParameterError
 from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
 from gradstep.utils.warn import warn
 
-__all__ = ["NAMES", "Backend", "Evaluation", "Running", "Session", "availability", "choose", "get"]
+__all__ = [
+    "NAMES",
+    "Backend",
+    "Evaluation",
+    "FullBatch",
+    "Running",
+    "Session",
+    "availability",
+    "choose",
+    "get",
+]
 
 #: Best first; "auto" takes the first that is there.
 NAMES = ("cpp", "numba", "numpy")

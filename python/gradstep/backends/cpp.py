@@ -76,14 +76,15 @@ class CppBackend:
                 before += piece.n
         return Evaluation(*values)
 
+    def full_batch(self, objective: Objective, data: TrainingData, *, n_threads: int = 1) -> CppFullBatch:
+        """Prepare to take the rows of a data set, at least one, as one batch."""
+        return CppFullBatch(self._models(objective), data, n_threads)
+
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
-        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
-        with _reading(data.mapped):
-            models, rows = self._models(objective), _rows(data, parameters.dtype)
-            evaluation = Evaluation(*_core.evaluate(models, rows, parameters, n_threads))
-            return evaluation, _core.gradient(models, rows, parameters, n_threads)
+        """Return what `FullBatch` does, once."""
+        return self.full_batch(objective, data, n_threads=n_threads).loss_and_gradient(parameters)
 
     def scores(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -185,6 +186,26 @@ class CppSession:
                 images=None if changes is None else (*changes.image_shape, changes.edge),
             )
         return self._opened[dtype]
+
+
+class CppFullBatch:
+    """All rows as one batch. The core's own is made by the first call, which tells the type."""
+
+    def __init__(self, models: _core.Models, data: TrainingData, n_threads: int) -> None:
+        self._models, self._data, self._n_threads = models, data, n_threads
+        self._made: dict[np.dtype[Any], _core.FullBatch] = {}
+
+    def loss_and_gradient(
+        self, parameters: npt.NDArray[Any], active: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return what every model comes to on all rows, and the gradient of its cost."""
+        dtype = parameters.dtype
+        with _reading(self._data.mapped):
+            if dtype not in self._made:
+                rows, doubles = _rows(self._data, dtype), dtype == np.float64
+                self._made[dtype] = _core.FullBatch(self._models, rows, doubles, self._n_threads)
+            values, gradient = self._made[dtype].loss_and_gradient(parameters, active)
+        return Evaluation(*values), gradient
 
 
 @contextmanager

@@ -68,20 +68,15 @@ class NumpyBackend:
         """Return what every model comes to over all rows (weighted, if they are)."""
         return _evaluate(objective, data, parameters)
 
-    @_quiet
+    def full_batch(self, objective: Objective, data: TrainingData, *, n_threads: int = 1) -> NumpyFullBatch:
+        """Prepare to take the rows of a data set, at least one, as one batch."""
+        return NumpyFullBatch(objective, data)
+
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
-        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
-        data.require_whole()
-        batch = _batch(data, np.arange(data.n))
-        gradient = _step(objective, batch, parameters, data.n).gradient
-        for layer in range(objective.layers.count):
-            slope = (2 * objective.l2).astype(parameters.dtype)[:, None, None]
-            objective.layers.weights(gradient, layer)[...] += slope * objective.layers.weights(
-                parameters, layer
-            )
-        return _evaluate(objective, data, parameters), gradient
+        """Return what `FullBatch` does, once."""
+        return self.full_batch(objective, data, n_threads=n_threads).loss_and_gradient(parameters)
 
     @_quiet
     def scores(
@@ -158,6 +153,41 @@ class NumpySession:
     def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
         """Return what every model comes to on each of the data sets to be evaluated."""
         return [_evaluate(self.plan.objective, data, parameters, with_scores) for data in self.evaluated]
+
+
+class NumpyFullBatch:
+    """All rows as one batch; nothing is kept between calls."""
+
+    def __init__(self, objective: Objective, data: TrainingData) -> None:
+        self.objective = objective
+        self.data = data
+
+    @_quiet
+    def loss_and_gradient(
+        self, parameters: npt.NDArray[Any], active: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return what every model comes to on all rows, and the gradient of its cost."""
+        m = len(parameters)
+        values, gradient = np.full((3, m), np.nan), np.full_like(parameters, np.nan)
+        for model in range(m) if active is None else np.flatnonzero(active).tolist():
+            one = slice(model, model + 1)
+            values[:, one], gradient[one] = self._of_model(model, parameters[one])
+        return Evaluation(*values), gradient
+
+    def _of_model(self, model: int, parameters: Array) -> tuple[Vector, Array]:
+        """Return loss, cost and hits (3, 1) of a model, and its gradient (1, P).
+
+        One model at a time: NumPy's products of several need not have the bits of those of one.
+        """
+        objective, data = self.objective.select([model]), self.data.select([model])
+        gradient = penalty_gradient(objective, parameters)
+        loss, hits = np.zeros(1), np.zeros(1)
+        for batch in _chunks(data):
+            step = _step(objective, batch, parameters, data.n)
+            gradient += step.gradient
+            loss += step.loss
+            hits += step.hits
+        return np.array([loss, loss + penalty(objective, parameters), hits / data.n]), gradient
 
 
 class _Batch(NamedTuple):
@@ -347,3 +377,12 @@ def sums_of_squares(layers: Layers, parameters: Array) -> Vector:
     for layer in range(layers.count):
         squares += np.square(layers.weights(parameters, layer), dtype=np.float64).sum(axis=(1, 2))
     return squares
+
+
+def penalty_gradient(objective: Objective, parameters: Array) -> Array:
+    """Return the gradient of ``l2 * sum(W**2)`` of every model, (m, P)."""
+    gradient, slope = np.zeros_like(parameters), (2 * objective.l2).astype(parameters.dtype)
+    for layer in range(objective.layers.count):
+        W = objective.layers.weights(parameters, layer)
+        objective.layers.weights(gradient, layer)[...] = slope[:, None, None] * W
+    return gradient

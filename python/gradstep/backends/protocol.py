@@ -72,6 +72,33 @@ class Session(Protocol):
         ...
 
 
+class FullBatch(Protocol):
+    """All rows of a data set as one batch, of which loss and gradient are asked again and again.
+
+    For one thread at a time; whatever a backend keeps between the calls, none pays for anew.
+    """
+
+    def loss_and_gradient(
+        self, parameters: npt.NDArray[Any], active: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return what every model comes to on all rows, and the gradient of its cost.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (m, P), float32 or float64
+        active : ndarray of shape (m,), bool, optional
+            The models that are asked for, all by default; nothing is computed of the others.
+
+        Returns
+        -------
+        Evaluation
+            NaN where a model is not active.
+        ndarray of shape (m, P), of the parameters' type
+            Likewise. Where the loss is not finite, not all of it is either.
+        """
+        ...
+
+
 class Backend(Protocol):
     """Executes plans.
 
@@ -104,10 +131,14 @@ class Backend(Protocol):
         """Return what every model comes to over all rows (weighted, if they are)."""
         ...
 
+    def full_batch(self, objective: Objective, data: TrainingData, *, n_threads: int = 1) -> FullBatch:
+        """Prepare to take the rows of a data set, at least one, as one batch."""
+        ...
+
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
-        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P)."""
+        """Return what `FullBatch` does, once."""
         ...
 
     def scores(

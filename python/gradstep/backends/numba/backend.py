@@ -13,9 +13,9 @@ import numpy.typing as npt
 from gradstep.backends.numba.kernels import passes
 from gradstep.backends.numba.kernels.arrays import Crew, Models, PackedGroup, Portion
 from gradstep.backends.numba.kernels.formulas import Concept, can_compile
-from gradstep.backends.numba.packing import Packing, chunks_of, portion_of, rows_of
+from gradstep.backends.numba.packing import Packing, aligned, chunks_of, portion_of, rows_of
 from gradstep.backends.numba.team import Team
-from gradstep.backends.numpy import penalty
+from gradstep.backends.numpy import penalty, penalty_gradient
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
@@ -28,6 +28,9 @@ Array = npt.NDArray[Any]
 
 # Rows that one thread evaluates at a time; their losses are summed in the order of such chunks.
 _EVALUATION_ROWS = 64
+
+# Rows of which threads share out a gradient.
+_GRADIENT_ROWS = 256
 
 # A call of a kernel aims at this, so that a stop or a signal is seen soon.
 _SECONDS = 0.03
@@ -60,32 +63,15 @@ class NumbaBackend:
             judged.append(_Forward(objective, parameters.dtype, [piece], team).judge(0, parameters)[0])
         return _evaluation(np.concatenate(judged, axis=2), data.n, penalty(objective, parameters))
 
+    def full_batch(self, objective: Objective, data: TrainingData, *, n_threads: int = 1) -> NumbaFullBatch:
+        """Prepare to take the rows of a data set, at least one, as one batch."""
+        return NumbaFullBatch(objective, data, n_threads)
+
     def loss_and_gradient(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> tuple[Evaluation, npt.NDArray[Any]]:
-        """Return the evaluation over all rows as one batch, and the gradient of the cost (m, P).
-
-        The gradient of a loss that is not finite is NaN.
-        """
-        data.require_whole()
-        # Steps of 1 along the gradient, which numbers other than the parameters take.
-        m, dtype, layers = len(parameters), parameters.dtype, objective.layers
-        data = readable(data, dtype)
-        lane = _Lane(Packing(objective, dtype, _EVALUATION_ROWS, DescentRule), data, range(m))
-        lane.begin(State.start(parameters))
-        sums = np.zeros_like(lane.models.parameters)
-        lane.group = lane.group._replace(models=lane.models._replace(changed=sums))
-        whole, crew = chunks_of(data, _EVALUATION_ROWS, m, dtype), Team(1).crew(0, 1, everyone=1)
-        for first, last in Pace().portions(whole.last):
-            lane.train(whole._replace(first=first, last=last), crew)
-        gradient = np.empty_like(parameters)
-        lane.packing.unpack(sums, gradient)
-        gradient[~lane.models.finite[0]] = np.nan
-        with np.errstate(over="ignore", invalid="ignore"):
-            for layer in range(layers.count):
-                slope = (2 * objective.l2).astype(parameters.dtype)[:, None, None]
-                layers.weights(gradient, layer)[...] += slope * layers.weights(parameters, layer)
-        return self.evaluate(objective, data, parameters, n_threads=n_threads), gradient
+        """Return what `FullBatch` does, once."""
+        return self.full_batch(objective, data, n_threads=n_threads).loss_and_gradient(parameters)
 
     def scores(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -169,6 +155,69 @@ class NumbaSession:
         if self._forward is None or self._forward.packing.dtype != parameters.dtype:
             self._forward = _Forward(self.plan.objective, parameters.dtype, self.evaluated, self._team)
         return self._forward.evaluate(parameters, with_scores)
+
+
+class NumbaFullBatch:
+    """All rows as one batch, some at a time: updates by steps of 1 along the gradient of the rows' mean loss.
+
+    Numbers other than the parameters take them, so the parameters stay.
+    """
+
+    def __init__(self, objective: Objective, data: TrainingData, n_threads: int) -> None:
+        self.objective, self.data, self._team = objective, data, Team(n_threads)
+        self._pace, self._begun = Pace(), False
+        self._lanes: dict[np.dtype[Any], tuple[_Lane, Portion]] = {}
+
+    def loss_and_gradient(
+        self, parameters: npt.NDArray[Any], active: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Evaluation, npt.NDArray[Any]]:
+        """Return what every model comes to on all rows, and the gradient of its cost.
+
+        Both are NaN of a model whose loss is not finite.
+        """
+        self.data.require_whole()
+        if parameters.dtype not in self._lanes:
+            self._lanes[parameters.dtype] = self._lane(parameters.dtype)
+        lane, whole = self._lanes[parameters.dtype]
+        state = State.start(parameters)
+        if active is not None:
+            state.finite[:] = active
+        lane.begin(state)
+        lane.models.changed[:] = 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._walk(lane, whole)
+            gradient = penalty_gradient(self.objective, parameters)
+            sums = np.empty_like(parameters)
+            lane.packing.unpack(lane.models.changed, sums)
+            gradient += sums
+        loss, hits, rows = lane.models.sums
+        missing = rows < self.data.n
+        gradient[missing] = loss[missing] = hits[missing] = np.nan
+        loss, hits = loss / self.data.n, hits / self.data.n
+        return Evaluation(loss, loss + penalty(self.objective, parameters), hits), gradient
+
+    def _lane(self, dtype: np.dtype[Any]) -> tuple[_Lane, Portion]:
+        """Return a lane of all models with zeros beside the parameters, and the rows in stretches."""
+        data, m = readable(self.data, dtype), len(self.objective.l2)
+        rows = min(_GRADIENT_ROWS, data.n)
+        lane = _Lane(Packing(self.objective, dtype, rows, DescentRule, self._team.size), data, range(m))
+        zeros = aligned(lane.models.parameters.shape, dtype)
+        lane.group = lane.group._replace(models=lane.models._replace(changed=zeros))
+        return lane, chunks_of(data, rows, m, dtype)
+
+    def _walk(self, lane: _Lane, whole: Portion) -> None:
+        for first, last in self._pace.portions(whole.last):
+            lane.models.finite[:] = lane.models.finite[0]  # not all threads need have been there
+            if not lane.models.finite[0].any():
+                return
+            portion = whole._replace(first=first, last=last)
+
+            def task(thread: int, team: int, portion: Portion = portion) -> None:
+                lane.train(portion, self._team.crew(thread, team, everyone=team))
+
+            # The first call is the caller's alone: it may have to compile.
+            self._team.run(task, lane.packing.tasks if self._begun else 1)
+            self._begun = True
 
 
 class _Lane:
