@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,15 +62,13 @@ class StreamOrder:
     """Order of rows from one stream of random numbers: every epoch shuffles the order of the one before.
 
     That of scikit-learn's neural networks, whose epochs call ``shuffle(order, random_state=generator)``.
-    Epochs cost what they cost there when they are asked for one after the other, or the last one again; any
-    earlier one is found by shuffling anew from the first.
 
     Parameters
     ----------
     n : int
         Rows of the data set.
     generator : RandomState
-        As it is before the first epoch; copied, never changed.
+        Every new epoch takes from it what it needs: afterwards it is as scikit-learn leaves it.
 
     Attributes
     ----------
@@ -83,32 +80,32 @@ class StreamOrder:
 
     def __init__(self, n: int, generator: np.random.RandomState) -> None:
         self.n = n
-        self._start = copy.deepcopy(generator)
-        self._rewind()
-
-    def _rewind(self) -> None:
-        self._generator = copy.deepcopy(self._start)
-        self._order = np.arange(self.n, dtype=np.int32)
-        self._done = 0
+        self._generator = generator
+        # NumPy shuffles numbers of this size twice as fast as smaller ones.
+        self._stream = np.arange(n, dtype=np.intp)
+        self._order = self._stream.astype(np.int32)
+        self._last = -1
 
     def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
-        """Return the rows of epoch `number` in order, shape (n,); nothing is sorted."""
-        self._go_to(number + 1)
+        """Return the rows of epoch `number` in order, shape (n,); nothing is sorted.
+
+        Raises
+        ------
+        ValueError
+            The epoch came before the last one that was asked for: streams do not go back.
+        """
+        if number < self._last:
+            raise ValueError(f"epoch {number} of a stream is gone, the last one asked for was {self._last}")
+        for _ in range(self._last, number):
+            self._generator.shuffle(self._stream)
+        if number > self._last:
+            # A new array: whoever asked before may still have the last one.
+            self._order, self._last = self._stream.astype(np.int32), number
         return self._order
 
-    def generator_after(self, epochs: int) -> np.random.RandomState:
-        """Return a copy of the generator as so many epochs leave it."""
-        self._go_to(epochs)
-        return copy.deepcopy(self._generator)
-
-    def _go_to(self, epochs: int) -> None:
-        if epochs < self._done:
-            self._rewind()
-        for _ in range(self._done, epochs):
-            # A new array: whoever asked before may still have the last one.
-            order = self._order.copy()
-            self._generator.shuffle(order)
-            self._order, self._done = order, self._done + 1
+    def go_on(self) -> None:
+        """Count the next epoch as number 0: that of a plan that follows the last one."""
+        self._last = -1
 
 
 # The last one is kept: an epoch with several evaluations asks for its order several times.
