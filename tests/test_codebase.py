@@ -22,13 +22,26 @@ MOST_PARAMETERS = 8
 # empty name is the package's face.
 ROOMS = (
     *("errors", "_version", "_core", "utils", "nn", "datasets", "plan", "backends", "training", "storage"),
-    *("estimators", "search", "diagnostics", "plots", "reports", "", "reproduction", "cli", "__main__"),
+    *(
+        "estimators",
+        "sklearn",
+        "search",
+        "diagnostics",
+        "plots",
+        "reports",
+        "",
+        "reproduction",
+        "cli",
+        "__main__",
+    ),
 )
 
 # Functions that users call with many keywords, each of which is documented.
 MANY_PARAMETERS = {
     "gradstep.estimators.trainer.Trainer.__init__",
     "gradstep.estimators.regressor.Regressor.__init__",
+    "gradstep.sklearn.mlp_classifier.MLPClassifier.__init__",
+    "gradstep.sklearn.mlp_regressor.MLPRegressor.__init__",
     "gradstep.search.fused_search.FusedSearchCV.__init__",
     "gradstep.search.sweep.Sweep.__init__",
     "gradstep.datasets.arrays.load_npy",

@@ -1,0 +1,348 @@
+"""What the faces of scikit-learn's multi-layer perceptrons have in common: attributes, `fit`, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gradstep.plan.network import Layers
+from gradstep.plan.order import Order, RowOrder, StreamOrder
+from gradstep.plan.rows import ROW_TYPES, as_rows
+from gradstep.plan.standardization import Standardization
+from gradstep.sklearn.curves import Curves, EpochRule, SolverState
+from gradstep.sklearn.labels import FaceTargets
+from gradstep.sklearn.lbfgs import FullCost, minimise
+from gradstep.sklearn.model import FaceModel, from_packed, joined, to_packed
+from gradstep.sklearn.rows import FaceRows, ReadFaceRows
+from gradstep.sklearn.settings import MLPSettings
+from gradstep.sklearn.streams import draw_parameters
+from gradstep.sklearn.training import EpochObserver, train_in_batches
+from gradstep.sklearn.weights import read_weights
+from gradstep.utils import interrupt
+from gradstep.utils.busy import at_work, wants_stop
+from gradstep.utils.warn import warn
+
+Array = npt.NDArray[Any]
+
+# Elements of X up to which scikit-learn's checks cost more than what they check is for.
+_FEW = 100_000
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Return True where the solver is one that `partial_fit` has.
+
+    Raises
+    ------
+    AttributeError
+        It is another.
+    """
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class BaseFace(BaseEstimator):  # type: ignore[misc]
+    """What `MLPClassifier` and `MLPRegressor` share. All that trains or predicts is this package's own."""
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_features_in_: int
+    activation: Any
+    random_state: Any
+    callbacks: Any
+    backend: str
+    n_threads: int | None
+    _targets: FaceTargets
+    _standardization: Standardization
+    _optimizer: SolverState
+    _model: FaceModel | None = None
+
+    def settings(self) -> MLPSettings:
+        """Return the parameters, frozen; scikit-learn's constraints have checked them.
+
+        Raises
+        ------
+        ValueError
+            `hidden_layer_sizes` has a size below 1.
+        """
+        return MLPSettings.of(self)
+
+    def _check_parameters(self, incremental: bool = False) -> None:
+        """Raise where a parameter breaks its constraint; `partial_fit` asks once, as in scikit-learn."""
+        if not (get_config()["skip_parameter_validation"] or (incremental and hasattr(self, "coefs_"))):
+            self._validate_params()
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Self:
+        """Train; `incremental` for one epoch, from where the last call ended."""
+        settings = self.settings()
+        if incremental and settings.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        is_new = not hasattr(self, "coefs_") or not (settings.warm_start or incremental)
+        read = self._read(X, y, sample_weight, incremental, is_new)
+        generator = check_random_state(self.random_state)
+        layers = Layers((read.X.shape[1], *settings.hidden, read.targets.outputs))
+        if is_new:
+            dtype = settings.dtype_for(read.X)
+            block = draw_parameters(layers, settings.initial_factor, generator, dtype)
+            curves = Curves.start(settings.early_stopping)
+        else:
+            block = self._known_block(layers)
+            curves = Curves.of(self, settings.early_stopping)
+        parts = read.parts(settings, generator)
+        scale = read.standardization(settings, parts[0]) if is_new else self._known_standardization(layers)
+        rows = read.as_trained_on(block.dtype, scale, *parts)
+        self._random_state = generator
+        if settings.is_stochastic:
+            self._fit_in_batches(settings, rows, block, curves, incremental)
+        else:
+            self._fit_by_lbfgs(settings, rows, block, curves)
+        if not all(np.isfinite(part).all() for part in (*self.coefs_, *self.intercepts_)):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed."
+            )
+        return self
+
+    def _fit_in_batches(
+        self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves, incremental: bool
+    ) -> None:
+        """Train by a stochastic solver; warn where all epochs are done without an end by its rule."""
+        state = self._solver_state(settings, block, incremental)
+        epochs = 1 if incremental else int(settings.max_iter)
+        observer = EpochObserver(EpochRule(settings, curves, state, rows.train.n, epochs), rows, block)
+        if self.callbacks:
+            observer.on_epoch = self._on_epoch(observer)
+        n = rows.train.n
+        self._train(
+            observer, StreamOrder(n, self._random_state) if settings.shuffle else RowOrder(n, False, 0)
+        )
+        if observer.rule.is_unfinished and not incremental:
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+            )
+
+    def _fit_by_lbfgs(self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves) -> None:
+        """Train by L-BFGS; scikit-learn's own words tell why it ended too early."""
+        found = minimise(FullCost(settings, rows, block.dtype), block, settings)
+        n_iter = _check_optimize_result("lbfgs", found, settings.max_iter)
+        self.__dict__ = vars(self) | {
+            **self._learned_of_model(rows, found.x.astype(block.dtype), settings),
+            "n_iter_": n_iter,
+            "t_": curves.t,
+            "loss_": found.fun,
+        }
+
+    def _train(self, observer: EpochObserver, order: Order) -> None:
+        """Train and publish what it came to; Ctrl-C keeps that, too."""
+        settings, n = observer.rule.settings, observer.rows.train.n
+        if not isinstance(settings.batch_size, str) and settings.batch_size > n:
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                UserWarning,
+            )
+        was_interrupted = False
+        with interrupt.deferred() as stop:
+            try:
+                train_in_batches([observer], order, stop)
+            except KeyboardInterrupt:
+                # The second press ends more than this training. One that others raise is the first.
+                if stop.requested:
+                    self._publish(observer)
+                    raise
+                was_interrupted = True
+            if settings.early_stopping:
+                observer.block = observer.best
+            self._publish(observer)
+            was_interrupted |= stop.requested and not observer.is_over
+        if was_interrupted:
+            warn("Training interrupted by user.", UserWarning)
+
+    def _publish(self, observer: EpochObserver) -> None:
+        """Make what a training came to the learned attributes, in one assignment."""
+        rule, rows = observer.rule, observer.rows
+        curves = rule.curves
+        self.__dict__ = vars(self) | {
+            **self._learned_of_model(rows, observer.block, rule.settings),
+            "n_iter_": curves.n_iter,
+            "t_": curves.t,
+            "loss_": curves.loss,
+            "loss_curve_": curves.loss_curve,
+            "best_loss_": curves.best_loss,
+            "validation_scores_": curves.validation_scores,
+            "best_validation_score_": curves.best_validation_score,
+            "_no_improvement_count": curves.no_improvement_count,
+            "_optimizer": rule.state,
+        }
+
+    def _learned_of_model(self, rows: FaceRows, block: Array, settings: MLPSettings) -> dict[str, Any]:
+        """Return the learned attributes that tell of the network."""
+        scale, targets = rows.train.standardization, rows.targets
+        layers = Layers((rows.train.d, *settings.hidden, targets.outputs))
+        model = FaceModel.of_block(block, layers, targets.loss, settings.activation, scale)
+        return {
+            "coefs_": model.coefs,
+            "intercepts_": model.intercepts,
+            "n_layers_": layers.count + 1,
+            "n_outputs_": targets.outputs,
+            "out_activation_": targets.out_activation,
+            "_standardization": scale,
+            "_targets": targets,
+            "_model": model,
+            **self._learned_of_targets(targets),
+        }
+
+    def _on_epoch(self, observer: EpochObserver) -> Callable[[], bool]:
+        """Return what is to be called after every epoch: it publishes, then asks the callbacks."""
+
+        def call() -> bool:
+            self._publish(observer)
+            curves = observer.rule.curves
+            row = {"epoch": curves.n_iter, "loss": curves.loss}
+            row["learning_rate"] = observer.rule.state.learning_rate
+            if curves.validation_scores:
+                row["validation_score"] = curves.validation_scores[-1]
+            with at_work(self):
+                return wants_stop(type(self).__name__, [ask(self, dict(row)) for ask in self.callbacks])
+
+        return call
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, incremental: bool, is_new: bool) -> ReadFaceRows:
+        """Return X, y and weights, checked as scikit-learn does."""
+        X, y = self._checked(X, y, is_new)
+        targets = self._learn(y, incremental)
+        weight = self._weigh(read_weights(sample_weight, X), y)
+        return ReadFaceRows(as_rows(X), targets.encode(y), targets, weight)
+
+    def _checked(self, X: Any, y: Any, is_new: bool, **more: Any) -> tuple[Any, Any]:
+        """Return X and y as scikit-learn's checks leave them; bytes, which kernels read, stay bytes."""
+        stays = isinstance(X, np.ndarray) and X.dtype in ROW_TYPES
+        checked: tuple[Any, Any] = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=None if stays else (np.float64, np.float32),
+            reset=is_new,
+            **more,
+        )
+        return checked
+
+    def _learn(self, y: Any, incremental: bool) -> FaceTargets:
+        """Return what y is encoded by."""
+        raise NotImplementedError
+
+    def _learned_of_targets(self, targets: Any) -> dict[str, Any]:
+        """Return the learned attributes that tell of y."""
+        return {}
+
+    def _weigh(self, weight: Array | None, y: Any) -> Array | None:
+        """Return the weights of rows, times those of classes where there are some."""
+        return weight
+
+    def _known_block(self, layers: Layers) -> Array:
+        """Return the parameters to go on from, as one block of their own.
+
+        Raises
+        ------
+        ValueError
+            They are not of these layers.
+        """
+        sizes = (self.coefs_[0].shape[0], *(W.shape[1] for W in self.coefs_))
+        if sizes != layers.sizes:
+            raise ValueError(
+                f"{type(self).__name__} goes on with the layers of the last call, {sizes}, where warm_start "
+                f"is True and in partial_fit, got {layers.sizes}"
+            )
+        dtype = np.float32 if self.coefs_[0].dtype == np.float32 else np.float64
+        return joined(self.coefs_, self.intercepts_).astype(dtype)
+
+    def _known_standardization(self, layers: Layers) -> Standardization:
+        """Return that of the last call; of weights that a user has set, none."""
+        known = vars(self).get("_standardization")
+        return known if isinstance(known, Standardization) else Standardization.identity(layers.sizes[0])
+
+    def _solver_state(self, settings: MLPSettings, block: Array, incremental: bool) -> SolverState:
+        """Return the state that the solver goes on from."""
+        known = vars(self).get("_optimizer")
+        if incremental and isinstance(known, SolverState) and known.solver == settings.solver:
+            shape = (settings.optimizer.rule.slots, block.size)
+            if known.slots is None or known.slots.shape == shape:
+                return replace(known)
+        return SolverState(settings.solver, float(settings.learning_rate_init))
+
+    def _loss_grad_lbfgs(
+        self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None = None, *work: Any
+    ) -> tuple[float, Array]:
+        """Return the cost on all rows and its gradient, as scikit-learn's method of this name does.
+
+        Parameters
+        ----------
+        packed_coef_inter : ndarray of shape (P,)
+            All weights and then all biases; the gradient is laid out likewise.
+        X : ndarray of shape (n, d)
+        y : ndarray of shape (n, k)
+            As a LabelBinarizer gives it, or real values.
+        sample_weight : ndarray of shape (n,), optional
+        *work
+            Arrays that scikit-learn's method works in, which are not looked at.
+        """
+        targets, settings = self._targets, self.settings()
+        encoded = y.argmax(axis=1).astype(np.int32) if targets.loss.takes == "labels" else np.asarray(y)
+        read = ReadFaceRows(as_rows(X), encoded, targets, sample_weight)
+        layers = Layers((X.shape[1], *settings.hidden, targets.outputs))
+        rows = read.as_trained_on(np.dtype(np.float64), self._known_standardization(layers), None, None)
+        cost, gradient = FullCost(settings, rows, np.dtype(np.float64))(
+            from_packed(packed_coef_inter, layers)
+        )
+        return cost, to_packed(gradient, layers)
+
+    def _scores(self, X: Any) -> Array:
+        """Return the last layer's output (n, k) for rows."""
+        if "coefs_" not in vars(self):
+            check_is_fitted(self)
+        model = self._model
+        if model is None or not model.is_of(self.coefs_, self.intercepts_):
+            model = self._made_of_attributes()
+        return model.scores(self._rows_to_predict(X), self.backend, self.n_threads)
+
+    def _made_of_attributes(self) -> FaceModel:
+        """Return the network that the attributes are, some of which a user may have set."""
+        parts = [np.asarray(W) for W in self.coefs_], [np.asarray(b) for b in self.intercepts_]
+        layers = Layers((parts[0][0].shape[0], *(W.shape[1] for W in parts[0])))
+        scale = self._known_standardization(layers)
+        activation = self.settings().activation
+        return FaceModel.of_block(joined(*parts), layers, self._targets.loss, activation, scale)
+
+    def _rows_to_predict(self, X: Any) -> Any:
+        """Return X as scikit-learn checks it; a few plain rows pass without its 50 microseconds."""
+        if (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and 0 < X.size <= _FEW
+            and X.dtype in ROW_TYPES
+            and X.shape[1] == self.n_features_in_
+            and "feature_names_in_" not in vars(self)
+            and (X.dtype == np.uint8 or np.isfinite(X).all())
+        ):
+            return X
+        return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model is made of the attributes again: pickles have every weight once.
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_model"}

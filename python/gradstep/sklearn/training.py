@@ -1,0 +1,157 @@
+"""The training of faces: from settings and rows to the one loop, and back to curves and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep import backends
+from gradstep.errors import DivergedError
+from gradstep.plan.batch_cost import BatchCost
+from gradstep.plan.network import Layers, Objective
+from gradstep.plan.order import Order, StreamOrder
+from gradstep.plan.plan import Plan
+from gradstep.sklearn.curves import EpochRule
+from gradstep.sklearn.rows import FaceRows
+from gradstep.sklearn.solvers import after
+from gradstep.training.loop import TrainingLoop
+from gradstep.training.setup import TrainingJob
+from gradstep.utils import threads
+
+Array = npt.NDArray[Any]
+
+# Updates of one plan, which holds a rate for each; of longer trainings one plan follows the other.
+_UPDATES_OF_PLAN = 1 << 16
+
+
+class EpochObserver:
+    """Observes the training of one model; see `ModelObserver`.
+
+    Parameters
+    ----------
+    rule : EpochRule
+    rows : FaceRows
+    block : ndarray of shape (P,)
+        The parameters before the first update.
+    on_epoch : callable, optional
+        Called without arguments after every epoch. Returns True when training should stop.
+
+    Attributes
+    ----------
+    rule : EpochRule
+    rows : FaceRows
+    block : ndarray of shape (P,)
+        The latest parameters; NaN where the training diverged.
+    best : ndarray of shape (P,)
+        Those of the best validation score, or those before the first update.
+    is_over : bool
+        Whether nothing more is to be trained.
+    """
+
+    def __init__(
+        self, rule: EpochRule, rows: FaceRows, block: Array, on_epoch: Callable[[], bool] | None = None
+    ) -> None:
+        self.rule = rule
+        self.rows = rows
+        self.block = self.best = block
+        self.is_over = False
+        self.on_epoch = on_epoch
+        self._has_score = rows.held_out is not None
+        self._score_of_nothing = rows.score_of_nothing
+        self._column = f"validation_{rows.targets.metric.name}"
+        self._updates_per_epoch = -(-rows.train.n // rule.settings.rows_of_batch(rows.train.n))
+
+    def on_evaluation(
+        self, row: dict[str, float], parameters: Array, to_come: npt.NDArray[np.float64]
+    ) -> bool:
+        """Handle the end of an epoch, or of that part of one that was done when the user interrupted it."""
+        self.block = parameters
+        if int(row["update"]) % self._updates_per_epoch:
+            return False
+        before = self.rule.state.learning_rate
+        self._end_epoch(row["running_loss"], self._score(row))
+        if self.rule.is_best:
+            self.best = parameters
+        if self.on_epoch and self.on_epoch():
+            self.is_over = True
+        if self.rule.state.learning_rate != before:
+            to_come[:] = self.rule.state.learning_rate
+        return self.is_over
+
+    def on_divergence(self, error: DivergedError) -> None:
+        """Fill the curves as further epochs would: NaN stays NaN."""
+        self.block = np.full_like(self.block, np.nan)
+        while not self.is_over:
+            self._end_epoch(float("nan"), self._score_of_nothing)
+
+    def _end_epoch(self, loss: float, score: float | None) -> None:
+        self.is_over = self.rule.on_epoch(loss, score)
+
+    def _score(self, row: dict[str, float]) -> float | None:
+        if not self._has_score:
+            return None
+        return row[self._column] if np.isfinite(row["validation_loss"]) else self._score_of_nothing
+
+
+def train_in_batches(
+    observers: Sequence[EpochObserver], order: Order, should_stop: Callable[[], bool]
+) -> None:
+    """Train models that share all but numbers, each until its own rule ends it, from where its state is."""
+    rows = observers[0].rows
+    batch_size = observers[0].rule.settings.rows_of_batch(rows.train.n)
+    per_epoch = -(-rows.train.n // batch_size)
+    while not should_stop():
+        left = [observer for observer in observers if not observer.is_over]
+        if not left:
+            return
+        to_come = max(observer.rule.epochs_to_come for observer in left)
+        updates = per_epoch * min(to_come, max(1, _UPDATES_OF_PLAN // per_epoch))
+        job = _job(left, rows, order, updates)
+        loop = TrainingLoop(job, np.stack([observer.block for observer in left]), left)
+        state = loop.state
+        for place, observer in enumerate(left):
+            if observer.rule.state.slots is not None:
+                state.slots[place] = observer.rule.state.slots
+        try:
+            loop.advance(updates, should_stop)
+        finally:
+            for place, observer in enumerate(left):
+                observer.rule.state.slots = state.slots[place]
+                observer.rule.state.updates += int(state.updates[place])
+        if isinstance(order, StreamOrder):
+            order.go_on()
+
+
+def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updates: int) -> TrainingJob:
+    """Return the training of the models for so many updates more."""
+    settings = [observer.rule.settings for observer in observers]
+    first, targets = settings[0], rows.targets
+    layers = Layers((rows.train.d, *first.hidden, targets.outputs))
+    objective = Objective(
+        layers,
+        (targets.loss,) * len(settings),
+        tuple((own.activation,) * len(own.hidden) for own in settings),
+        np.array([own.alpha / 2 * rows.train.n / rows.weight_sum for own in settings]),
+    )
+    rates = [observer.rule.state.learning_rate for observer in observers]
+    plan = Plan(
+        objective,
+        tuple(after(own.rule.settings.optimizer, own.rule.state.updates) for own in observers),
+        first.rows_of_batch(rows.train.n),
+        order,
+        np.repeat(np.array(rates)[:, None], updates, axis=1),
+        batch_cost=BatchCost(rows.train.weight, float(targets.factor), shares_l2=True, counts_l2=True),
+    )
+    return TrainingJob(
+        backends.choose(first.backend, objective, plan.rule),
+        plan,
+        rows.train,
+        {} if rows.held_out is None else {"validation": rows.held_out},
+        plan.updates_per_epoch,
+        (targets.metric,),
+        targets.vocabulary,
+        threads.choose(first.n_threads, plan.batch_size * len(settings) * layers.parameters),
+    )
