@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +13,7 @@ from gradstep.backends import Backend, Running
 from gradstep.nn.activations import Activation, LeakyRelu
 from gradstep.nn.losses import Loss, Softmax
 from gradstep.nn.optimizers import SGD, Adam, AdamW, Optimizer
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import RowOrder
 from gradstep.plan.plan import Plan, State
@@ -86,6 +85,8 @@ class Case:
     activation: str | Activation | tuple[str | Activation, ...] = "relu"
     optimizer: str | Optimizer = "sgd"
     apart: bool = False
+    dropout: float = 0.0
+    input_dropout: float = 0.0
 
     @property
     def m(self) -> int:
@@ -171,7 +172,16 @@ class Case:
         optimizer = Optimizer.resolve(self.optimizer)
         optimizers = tuple(self._own(optimizer, model) for model in range(self.m))
         order = RowOrder(self.n, self.shuffle, seed=2)
-        return Plan(self.objective, optimizers, self.batch_size, order, rates)
+        return Plan(self.objective, optimizers, self.batch_size, order, rates, dropout=self._dropout())
+
+    def _dropout(self) -> Dropout | None:
+        """Return shares that fall from layer to layer and, apart, from model to model."""
+        if self.dropout == self.input_dropout == 0:
+            return None
+        shares = np.full((self.m, self.layers.count), self.input_dropout)
+        models, layers = np.arange(self.m)[:, None] * self.apart, np.arange(self.layers.count - 1)
+        shares[:, 1:] = self.dropout / (1 + 0.1 * models + 0.2 * layers)
+        return Dropout(9, shares)
 
 
 def with_other_numbers(value: T, model: int) -> T:
@@ -263,8 +273,33 @@ def _of_optimizer(optimizer: Optimizer) -> list[Case]:
     ]
 
 
+# Units of any activation, and inputs of any kind of rows and of first layers.
+DROPPING = (
+    *(
+        Case(f"{each!r}-dropout", hidden=(9, 8), activation=each, rate=0.03, dropout=0.5, apart=True)
+        for each in ACTIVATIONS
+    ),
+    Case("input-dropout", d=19, input_dropout=0.3, weighted=True),
+    Case("dropout-uint8", d=48, row_gap=2, dtype="uint8", hidden=(17,), dropout=0.2, input_dropout=0.4),
+    Case("dropout-float32", d=35, dtype="float32", hidden=(48, 3), dropout=0.6, input_dropout=0.1),
+    Case(
+        "dropout-images",
+        n=47,
+        d=1216,
+        k=10,
+        batch_size=25,
+        epochs=2,
+        dtype="uint8",
+        rate=0.01,
+        optimizer="adam",
+        input_dropout=0.2,
+    ),
+    Case("dropout-of-one", d=1, hidden=(1,), rate=0.02, dropout=0.5, input_dropout=0.5),
+)
+
 # Everything at once: another activation in each layer.
 CASES += (
+    *DROPPING,
     Case(
         "mixed",
         hidden=tuple(range(9, 9 + len(ACTIVATIONS))),
@@ -344,62 +379,6 @@ def relative_error(layers: Layers, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> 
             floor = np.maximum(1e-3 * np.abs(y).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
             worst = max(worst, float((np.abs(x - y) / np.maximum(np.abs(y), floor)).max()))
     return worst
-
-
-def network_of(layers: Layers, block: npt.NDArray[Any]) -> oracle.Network:
-    """Return one model's parameters (P,) as the oracle holds them."""
-    return [
-        (layers.weights(block, layer).tolist(), layers.biases(block, layer).tolist())
-        for layer in range(layers.count)
-    ]
-
-
-def block_of(network: oracle.Network) -> npt.NDArray[np.float64]:
-    """Return the oracle's network as one flat block (P,)."""
-    return np.concatenate([np.ravel(part) for layer in network for part in layer])
-
-
-def data_of(data: TrainingData, model: int = 0) -> oracle.Data:
-    """Return rows, targets and a model's weights as the oracle takes them."""
-    mean, scale = data.standardization.mean.tolist(), data.standardization.scale.tolist()
-    X = oracle.standardized(data.X.tolist(), mean, scale)
-    if data.weight is None:
-        weight = [1.0] * data.n
-    else:
-        weight = (data.weight[model] if data.weight.ndim == 2 else data.weight).tolist()
-    return oracle.Data(X, data.targets.tolist(), weight)
-
-
-def objective_of(objective: Objective, model: int = 0) -> oracle.Objective:
-    """Return what a model minimises, as the oracle has it."""
-    return oracle.Objective(
-        _judge(oracle.LOSSES, objective.losses[model])(),
-        [_judge(oracle.ACTIVATIONS, activation)() for activation in objective.activations[model]],
-        float(objective.l2[model]),
-    )
-
-
-def optimizer_of(plan: Plan, model: int = 0) -> Callable[[], oracle.Step]:
-    """Return what makes the oracle's updates of a model."""
-    return _judge(oracle.OPTIMIZERS, plan.optimizers[model])
-
-
-def _judge(table: dict[str, Callable[..., Any]], value: Any) -> Callable[[], Any]:
-    """Return what makes the oracle's object with the same numbers."""
-    return partial(table[value.name], **{field.name: getattr(value, field.name) for field in fields(value)})
-
-
-def batches_of(plan: Plan, model: int) -> list[tuple[list[int], float]]:
-    """Return rows and rate of every update, cut from the order of each epoch by plain slicing."""
-    batches: list[tuple[list[int], float]] = []
-    epoch, b = 0, plan.batch_size
-    rates = plan.learning_rate[model].tolist()
-    while len(batches) < len(rates):
-        order = plan.order.epoch(epoch).tolist()
-        parts = [order[start : start + b] for start in range(0, len(order), b)]
-        batches += [(part, rates[len(batches) + i]) for i, part in enumerate(parts)]
-        epoch += 1
-    return batches
 
 
 def find(*names: str) -> tuple[Case, ...]:

@@ -88,6 +88,10 @@ def moved(
     return result
 
 
+#: What dropout multiplies every input of every layer by, for one row.
+Factors = Sequence[Vector]
+
+
 class Objective(NamedTuple):
     """What a network minimises: a loss, an activation per hidden layer, the strength of the l2 term."""
 
@@ -102,18 +106,23 @@ def outputs(network: Network, x: Vector, activations: Sequence[Activation] = ())
 
 
 def _forward(
-    network: Network, x: Vector, activations: Sequence[Activation]
+    network: Network, x: Vector, activations: Sequence[Activation], factors: Factors | None = None
 ) -> tuple[list[Vector], list[Vector]]:
     """Return what enters the units of every layer, and what leaves them."""
     entering: list[Vector] = []
     leaving: list[Vector] = [x]
     for layer, (W, b) in enumerate(network):
-        a = leaving[-1]
+        a = _times(leaving[-1], factors, layer)
         sums = [fsum([b[j], *(a[i] * W[i][j] for i in range(len(W)))]) for j in range(len(b))]
         is_last = layer == len(network) - 1
         entering.append(sums)
         leaving.append(sums if is_last else [activations[layer].of(z) for z in sums])
     return entering, leaving[1:]
+
+
+def _times(a: Vector, factors: Factors | None, layer: int) -> Vector:
+    """Return a layer's inputs, each times its factor."""
+    return a if factors is None else [v * f for v, f in zip(a, factors[layer], strict=True)]
 
 
 def loss(network: Network, data: Data, objective: Objective) -> float:
@@ -140,11 +149,13 @@ def hits(network: Network, data: Data, objective: Objective) -> float:
     return fsum(right) / len(data.X)
 
 
-def gradient(network: Network, data: Data, objective: Objective) -> Network:
-    """Return the gradient of the cost, laid out as the network."""
+def gradient(
+    network: Network, data: Data, objective: Objective, dropped: Sequence[Factors] | None = None
+) -> Network:
+    """Return the gradient of the cost, laid out as the network; `dropped` has the factors of every row."""
     of_rows = [
-        _row_gradient(network, x, target, w / len(data.X), objective)
-        for x, target, w in zip(*data, strict=True)
+        _row_gradient(network, x, target, w / len(data.X), objective, dropped[row] if dropped else None)
+        for row, (x, target, w) in enumerate(zip(*data, strict=True))
     ]
     total: Network = []
     for layer, (W, b) in enumerate(network):
@@ -159,18 +170,21 @@ def gradient(network: Network, data: Data, objective: Objective) -> Network:
     return total
 
 
-def _row_gradient(network: Network, x: Vector, target: Any, share: float, objective: Objective) -> Network:
+def _row_gradient(
+    network: Network, x: Vector, target: Any, share: float, objective: Objective, factors: Factors | None
+) -> Network:
     """Return the gradient of `share` times one row's loss, from the scores back."""
-    entering, leaving = _forward(network, x, objective.activations)
+    entering, leaving = _forward(network, x, objective.activations, factors)
     ds = [share * slope for slope in objective.loss.gradient(leaving[-1], target)]
     layers: Network = []
     for layer in reversed(range(len(network))):
         W, b = network[layer]
-        a = leaving[layer - 1] if layer else x
+        a = _times(leaving[layer - 1] if layer else x, factors, layer)
         layers.append(([[a[i] * ds[j] for j in range(len(b))] for i in range(len(W))], ds))
         if layer:
             slopes = [objective.activations[layer - 1].slope(z) for z in entering[layer - 1]]
-            ds = [fsum(W[i][j] * ds[j] for j in range(len(b))) * slopes[i] for i in range(len(W))]
+            da = [fsum(W[i][j] * ds[j] for j in range(len(b))) for i in range(len(W))]
+            ds = [v * slope for v, slope in zip(_times(da, factors, layer), slopes, strict=True)]
     return layers[::-1]
 
 
@@ -180,12 +194,17 @@ def trajectory(
     objective: Objective,
     optimizer: Callable[[], Step],
     batches: Iterable[tuple[Sequence[int], float]],
+    dropped: Callable[[int, int], Factors] | None = None,
 ) -> Iterator[Network]:
-    """Yield the network before the first and after every batch ``(rows, rate)``; `optimizer` makes a Step."""
+    """Yield the network before the first and after every batch ``(rows, rate)``.
+
+    `optimizer` makes a Step; `dropped` returns the factors of an update and of a row's place in its batch.
+    """
     steps = [([[optimizer() for _ in row] for row in W], [optimizer() for _ in b]) for W, b in network]
     yield network
-    for rows, rate in batches:
-        slopes = gradient(network, data.rows(rows), objective)
+    for update, (rows, rate) in enumerate(batches):
+        factors = [dropped(update, row) for row in range(len(rows))] if dropped else None
+        slopes = gradient(network, data.rows(rows), objective, factors)
         network = [
             (
                 [
@@ -205,7 +224,8 @@ def train(
     objective: Objective,
     optimizer: Callable[[], Step],
     batches: Iterable[tuple[Sequence[int], float]],
+    dropped: Callable[[int, int], Factors] | None = None,
 ) -> Network:
     """Return the network after an update for every batch."""
-    *_, last = trajectory(network, data, objective, optimizer, batches)
+    *_, last = trajectory(network, data, objective, optimizer, batches, dropped)
     return last

@@ -249,7 +249,8 @@ Rows<T> PyRows::as() const {
 
 PyModels::PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
                    const Array<double>& loss_numbers, std::vector<std::string> activations,
-                   const Array<double>& activation_numbers, const std::string& rule)
+                   const Array<double>& activation_numbers, const std::string& rule,
+                   const std::optional<DropoutPair>& dropout)
     : isa_(std::move(isa)), l2_(copy_of(l2, "l2")), loss_(std::move(loss)),
       loss_numbers_(copy_of(loss_numbers, "loss_numbers")), activations_(std::move(activations)),
       activation_numbers_(copy_of(activation_numbers, "activation_numbers")) {
@@ -267,6 +268,18 @@ PyModels::PyModels(std::string isa, const Array<Index>& sizes, const Array<doubl
     doubles_ = named<double>(rule);
     require_shape(loss_numbers, "loss_numbers", m(), floats_.loss->numbers);
     require_shape(activation_numbers, "activation_numbers", m(), hidden);
+    if (dropout) take_dropout(dropout->first, dropout->second);
+}
+
+void PyModels::take_dropout(const Array<std::int32_t>& limits, const Array<double>& scales) {
+    require_shape(limits, "limits", m(), layers());
+    require_shape(scales, "scales", m(), layers());
+    drop_limits_ = copy_of(limits, "limits");
+    drop_scales_ = copy_of(scales, "scales");
+    // All models read the same inputs.
+    for (Index model = 1; model < m(); ++model)
+        require(limits.at(model, 0) == limits.at(0, 0) && scales.at(model, 0) == scales.at(0, 0),
+                "`dropout` of the inputs must be the same for all models");
 }
 
 void PyModels::take_sizes(const Array<Index>& sizes) {
@@ -308,6 +321,8 @@ Models<T> PyModels::as() const {
             .activations = named.activations.data(),
             .activation_numbers = activation_numbers_.data(),
             .rule = named.rule,
+            .drop_limits = drops() ? drop_limits_.data() : nullptr,
+            .drop_scales = drops() ? drop_scales_.data() : nullptr,
         };
     };
     if constexpr (std::is_same_v<T, float>)
@@ -363,10 +378,11 @@ void register_arrays(py::module_& module) {
                                                     "What m models have in common, and the numbers of each.")
         .def(py::init<std::string, const Array<Index>&, const Array<double>&, std::string,
                       const Array<double>&, std::vector<std::string>, const Array<double>&,
-                      const std::string&>(),
+                      const std::string&, const std::optional<DropoutPair>&>(),
              py::arg("isa"), py::arg("sizes").noconvert(), py::arg("l2").noconvert(), py::arg("loss"),
              py::arg("loss_numbers").noconvert(), py::arg("activations"),
-             py::arg("activation_numbers").noconvert(), py::arg("rule"));
+             py::arg("activation_numbers").noconvert(), py::arg("rule"),
+             py::arg("dropout").noconvert() = py::none());
 }
 
 }  // namespace gradstep::bindings

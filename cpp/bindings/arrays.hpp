@@ -132,12 +132,16 @@ private:
     Index classes_ = 0;
 };
 
+// Limits and scales of dropout.
+using DropoutPair = std::pair<Array<std::int32_t>, Array<double>>;
+
 // What m models have in common, and their own numbers.
 class PyModels {
 public:
     PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
              const Array<double>& loss_numbers, std::vector<std::string> activations,
-             const Array<double>& activation_numbers, const std::string& rule);
+             const Array<double>& activation_numbers, const std::string& rule,
+             const std::optional<DropoutPair>& dropout);
 
     template <class T>
     Models<T> as() const;
@@ -150,6 +154,8 @@ public:
     TargetKind target_kind() const { return floats_.loss->targets; }
     Index slots() const { return floats_.rule->slots; }
     Index rule_numbers() const { return floats_.rule->numbers; }
+    Index layers() const { return static_cast<Index>(sizes_.size()) - 1; }
+    bool drops() const { return !drop_limits_.empty(); }
 
 private:
     // The entries of the kernel table of one type that the names stand for.
@@ -161,6 +167,7 @@ private:
     };
 
     void take_sizes(const Array<Index>& sizes);
+    void take_dropout(const Array<std::int32_t>& limits, const Array<double>& scales);
     template <class T>
     Named<T> named(const std::string& rule) const;
 
@@ -172,6 +179,8 @@ private:
     std::vector<double> loss_numbers_;
     std::vector<std::string> activations_;
     std::vector<double> activation_numbers_;
+    std::vector<std::int32_t> drop_limits_;
+    std::vector<double> drop_scales_;
     Index parameters_ = 0;
     Named<float> floats_;
     Named<double> doubles_;

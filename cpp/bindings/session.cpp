@@ -101,7 +101,8 @@ public:
                         Array<Index> updates, Array<bool> finite,
                         const std::optional<Array<std::int16_t>>& draws,
                         const std::optional<Array<double>>& divisors,
-                        const std::optional<Array<double>>& penalties, py::object should_stop) {
+                        const std::optional<Array<double>>& penalties, py::object should_stop,
+                        const std::optional<Array<std::uint64_t>>& drop_keys) {
         const ExclusiveUse use(taken_);
         batches_.take(*rows_, most_rows_, row_indices, starts);
         require(draws.has_value() == images_.has_value(), "`draws` go with `images`");
@@ -110,6 +111,8 @@ public:
         require_shape(numbers, "numbers", m, count, 2, models_->rule_numbers());
         if (divisors) require_shape(*divisors, "divisors", m, count);
         if (penalties) require_shape(*penalties, "penalties", m, count);
+        require(drop_keys.has_value() == models_->drops(), "`drop_keys` go with `dropout`");
+        if (drop_keys) require_shape(*drop_keys, "drop_keys", count, models_->layers());
         require_shape(updates, "updates", m);
         for (Index model = 0; model < m; ++model)
             require(updates.data()[model] >= 0 && updates.data()[model] <= kMostUpdates - count,
@@ -123,6 +126,7 @@ public:
             .draws = draws ? draws->data() : nullptr,
             .divisors = divisors ? divisors->data() : nullptr,
             .penalties = penalties ? penalties->data() : nullptr,
+            .drop_keys = drop_keys ? drop_keys->data() : nullptr,
         };
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
@@ -233,7 +237,8 @@ void register_session(py::module_& module) {
              py::arg("row_indices").noconvert(), py::arg("starts").noconvert(),
              py::arg("numbers").noconvert(), py::arg("parameters"), py::arg("slots"),
              py::arg("updates").noconvert(), py::arg("finite").noconvert(), py::arg("draws").noconvert(),
-             py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("should_stop"))
+             py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("should_stop"),
+             py::arg("drop_keys").noconvert() = py::none())
         .def("evaluate", of_made(&PySession::evaluate),
              "Loss, cost and hits on every set, (sets, 3, m), and the scores of each or none.",
              py::arg("parameters"), py::arg("with_scores"));

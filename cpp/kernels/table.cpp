@@ -5,6 +5,7 @@
 
 #include "activations.hpp"
 #include "between.hpp"
+#include "dropout.hpp"
 #include "losses.hpp"
 #include "peak.hpp"
 #include "products/products.hpp"
@@ -100,6 +101,8 @@ constexpr Kernels<T> kTable{
     .add = add<T>,
     .add_bias = add_bias<T>,
     .backward = backward<T>,
+    .drop = drop<T>,
+    .drop_elements = drop_elements<T>,
     .multiply_adds = multiply_adds<T>,
     .read = read<T>,
 };

@@ -38,6 +38,7 @@ class Models:
         activations: list[str],
         activation_numbers: npt.NDArray[np.float64],
         rule: str,
+        dropout: tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]] | None = None,
     ) -> None: ...
 
 class Session:
@@ -64,6 +65,7 @@ class Session:
         divisors: npt.NDArray[np.float64] | None,
         penalties: npt.NDArray[np.float64] | None,
         should_stop: Callable[[], bool],
+        drop_keys: npt.NDArray[np.uint64] | None = None,
     ) -> npt.NDArray[np.float64]: ...
     def evaluate(
         self, parameters: npt.NDArray[Any], with_scores: bool

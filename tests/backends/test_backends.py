@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cases import (
     ACTIVATIONS,
     CASES,
+    DROPPING,
     LOSSES,
     OPTIMIZERS,
     Case,
@@ -47,6 +48,7 @@ FEW = find(
     "sigmoid-weighted",
     "sigmoid-many-classes",
     "mixed",
+    *(case.name for case in DROPPING),
     *(f"{loss!r}-apart" for loss in LOSSES),
     *(f"{optimizer!r}-apart" for optimizer in OPTIMIZERS),
     f"{SGD(momentum=0.9)!r}-uint8",
@@ -62,6 +64,8 @@ PARTS: dict[str, tuple[Any, ...]] = {
     "loss": LOSSES,
     "activation": ACTIVATIONS,
     "optimizer": OPTIMIZERS,
+    "dropout": (0.1, 0.8),
+    "input_dropout": (0.1, 0.5),
 }
 
 METHODS = ("session", "evaluate", "loss_and_gradient", "scores")

@@ -56,6 +56,8 @@ def train(opened: Any, **other: Any) -> npt.NDArray[np.float32]:
         "updates": np.zeros(1, dtype=np.int64),
         "finite": np.ones(1, dtype=np.bool_),
         "draws": None,
+        "divisors": None,
+        "penalties": None,
         "should_stop": lambda: False,
     }
     opened.train(**given | other)
@@ -262,3 +264,36 @@ def test_calls_refuse_unaligned_arrays() -> None:
         session(rows(), [rows()]).evaluate(block, False)
     with pytest.raises(ValueError, match="`words` must be aligned"):
         core.sort(unaligned(np.arange(9, dtype=np.uint64)))
+
+
+def dropping(m: int = 1, **other: Any) -> Any:
+    """Return models that drop half of their inputs."""
+    given = {"limits": np.zeros((m, 1), dtype=np.int32), "scales": np.full((m, 1), 2.0)} | other
+    return models(m, dropout=(given["limits"], given["scales"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limits": np.zeros((2, 2), dtype=np.int32)}, "`limits` must have shape"),
+        ({"scales": np.ones((1, 1))}, "`scales` must have shape"),
+        ({"limits": np.array([[0], [1]], dtype=np.int32)}, "of the inputs must be the same for all models"),
+        ({"scales": np.array([[1.0], [2.0]])}, "of the inputs must be the same for all models"),
+    ],
+)
+def test_dropout_of_another_shape_or_of_other_inputs_is_refused(given: Any, message: str) -> None:
+    dropping(2)
+    with pytest.raises(ValueError, match=message):
+        dropping(2, **given)
+
+
+def test_keys_go_with_dropout() -> None:
+    keys = np.zeros((N // 10, 1), dtype=np.uint64)
+    opened = core.Session(dropping(), rows(), 10, [], False, 1, None)
+    with pytest.raises(ValueError, match="`drop_keys` go with `dropout`"):
+        train(opened)
+    with pytest.raises(ValueError, match="`drop_keys` must have shape"):
+        train(opened, drop_keys=keys[:-1])
+    with pytest.raises(ValueError, match="`drop_keys` go with `dropout`"):
+        train(session(rows()), drop_keys=keys)
+    assert (train(opened, drop_keys=keys) != train(session(rows()))).any()

@@ -34,6 +34,8 @@ GROUPED = (
         l2=L2,
         apart=True,
     ),
+    Case("dropout", n=21, d=33, hidden=(17, 9), weighted_apart=True, l2=L2, apart=True, dropout=0.5),
+    Case("dropout-of-bytes", n=21, d=400, k=10, epochs=2, dtype="uint8", rate=0.01, l2=L2, input_dropout=0.3),
 )
 
 

@@ -11,25 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import (
-    ACTIVATIONS,
-    LOSSES,
-    OPTIMIZERS,
-    Case,
-    batches_of,
-    block_of,
-    case_id,
-    concept_id,
-    data_of,
-    network_of,
-    objective_of,
-    optimizer_of,
-    relative_error,
-    train,
-)
+from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, case_id, concept_id, relative_error, train
 from gradstep.backends import Backend, Evaluation
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
+from oracle_forms import batches_of, block_of, data_of, dropped_of, network_of, objective_of, optimizer_of
 
 _HIDDEN = Case("hidden", n=6, d=4, k=3, hidden=(5,), batch_size=4, epochs=2)
 _DEEP = Case("deep", n=5, d=3, k=2, hidden=(4, 3), batch_size=2, epochs=2)
@@ -57,6 +43,18 @@ SMALL = (
     *(replace(_COUNTS, name=f"{each!r}-counts", activation=each) for each in ACTIVATIONS),
     *(replace(_SLOW, name=f"{each!r}", optimizer=each, weighted=True) for each in OPTIMIZERS),
     *(replace(_SLOW, name=f"{each!r}-apart", optimizer=each, hidden=(3,), apart=True) for each in OPTIMIZERS),
+    *(
+        replace(_DEEP, name=f"{each!r}-dropout", activation=each, dropout=0.4, apart=True)
+        for each in ACTIVATIONS
+    ),
+    *(
+        replace(_HIDDEN, name=f"{loss!r}-dropout", loss=loss, dropout=0.3, input_dropout=0.2)
+        for loss in LOSSES
+    ),
+    *(replace(_SLOW, name=f"{each!r}-dropout", optimizer=each, dropout=0.5) for each in OPTIMIZERS),
+    Case("dropout-uint8", n=6, d=32, batch_size=4, epochs=2, dtype="uint8", input_dropout=0.5),
+    Case("dropout-uint8-alone", n=6, d=32, batch_size=4, dtype="uint8", input_dropout=0.5, l2=(0.1,)),
+    Case("dropout-above-the-rows", n=6, d=3, hidden=(19,), batch_size=9, epochs=2, dropout=0.9),
     Case(
         "mixed",
         n=5,
@@ -192,6 +190,7 @@ def test_train(backend: Backend, case: Case) -> None:
             objective_of(case.objective, model),
             optimizer_of(plan, model),
             batches_of(plan, model),
+            dropped_of(plan, model),
         )
         expected[model] = block_of(network)
     train(backend, plan, data, state, 0, case.updates)

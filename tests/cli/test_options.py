@@ -39,6 +39,8 @@ EXAMPLES = {
     "l2": (["--l2", "1e-3"], 1e-3),
     "optimizer": (["--optimizer", "adam"], "adam"),
     "learning_rate": (["--learning-rate", "0.5"], 0.5),
+    "dropout": (["--dropout", "0.2"], 0.2),
+    "input_dropout": (["--input-dropout", "0.1"], 0.1),
     "batch_size": (["--batch-size", "7"], 7),
     "epochs": (["--epochs", "3"], 3),
     "evaluate_untrained": (["--evaluate-untrained"], True),
@@ -218,3 +220,11 @@ def test_a_new_plain_parameter_is_an_option_at_once(monkeypatch):
 )  # fmt: skip
 def test_spellings(words, name, value):
     assert make_estimator(*words).get_params(deep=False)[name] == value
+
+
+def test_dropout_is_one_share_or_one_for_each_layer():
+    def dropout(word):
+        return make_estimator("--hidden", "9", "8", "--dropout", word).dropout
+
+    assert dropout("0.5") == 0.5
+    assert dropout("0.2/0.5") == (0.2, 0.5)

@@ -50,6 +50,7 @@ MISTAKES = {
     "--param l2=uniform:1:2 --trials 0": "argument --trials: must be >= 1, got '0'",
     "--param l2=1 --param l2=2": "--param must name a parameter once, got 'l2' twice",
     "--param l2=1 --l2 3": "--l2 must not be given beside --param l2=...",
+    "--param dropout=0.1,half": "dropout must be SHARE, or one for each hidden layer as 0.2/0.5, got 'half'",
     "--param l2=0,-1": "argument --param: l2 must be >= 0, got '-1'",
     "--param shuffle=maybe": "shuffle must be yes or no, got 'maybe'",
     "--param l2=1 --pruner halvin": "got 'halvin'; did you mean halving?",
@@ -173,6 +174,14 @@ def test_augmentations_are_tried_on_the_images_of_the_data(capsys):
     assert trials[0]["augment"] is None
     assert "[1, 8, 8]" in str(trials[1]["augment"])
     assert trials[0]["score"] != trials[1]["score"]
+
+
+def test_shares_that_are_dropped_are_tried(capsys):
+    words = ["--hidden", "4", "3", "--param", "dropout=0,0.5,0.1/0.2", "--param", "input_dropout=0.1"]
+    assert cli.main([*SWEEP, *words, "--quiet", "--json"]) == 0
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [trial["dropout"] for trial in trials] == [0.0, 0.5, [0.1, 0.2]]
+    assert len({trial["score"] for trial in trials}) > 1
 
 
 def test_folds_take_all_rows_that_are_not_for_the_test(capsys):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import oracle
-from cases import ACTIVATIONS, Case, concept_id, objective_of
+from cases import ACTIVATIONS, Case, concept_id
 from gradstep.backends import Backend
 from gradstep.nn.activations import Activation
+from oracle_forms import objective_of
 
 activations = pytest.mark.parametrize("activation", ACTIVATIONS, ids=concept_id)
 Z = np.concatenate([np.linspace(-40, 40, 401), [-1e-12, 0.0, 1e-12, -700, 700, -1e4, 1e4]])

@@ -21,7 +21,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 import gradstep as gs
 import oracle
-from cases import LOSSES, concept_id, objective_of
+from cases import LOSSES, concept_id
 from gradstep import cli
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
@@ -30,6 +30,7 @@ from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
 from makers import regressor, trainer
+from oracle_forms import objective_of
 
 losses = pytest.mark.parametrize("loss", LOSSES, ids=concept_id)
 FOR_LABELS = [loss for loss in LOSSES if loss.takes == "labels"]

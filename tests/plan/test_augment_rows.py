@@ -12,17 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import (
-    Case,
-    batches_of,
-    block_of,
-    data_of,
-    network_of,
-    objective_of,
-    optimizer_of,
-    relative_error,
-    train,
-)
+from cases import Case, relative_error, train
 from gradstep.backends import Backend
 from gradstep.backends.numpy import _augmented
 from gradstep.nn.losses import Sigmoid
@@ -32,6 +22,7 @@ from gradstep.plan.order import Augmentation, RowOrder
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
+from oracle_forms import batches_of, block_of, data_of, network_of, objective_of, optimizer_of
 
 
 @dataclass(frozen=True)

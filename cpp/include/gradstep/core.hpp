@@ -1,6 +1,7 @@
 // What the core does for m models at once. One model is m = 1.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -24,7 +25,11 @@ struct UpdateRange {
     // (m, T) that the sum of squares of every weight before the update is multiplied by, to be part of the
     // loss that a training tells, or null
     const double* penalties = nullptr;
+    const std::uint64_t* drop_keys = nullptr;  // (T, l) of dropout, or null where nothing is dropped
 };
+
+// A limit that no word is below.
+constexpr std::int32_t kDropsNothing = std::numeric_limits<std::int32_t>::min();
 
 // Asked by the calling thread about every 50 ms; true stops at the next update's boundary.
 struct StopCallback {
@@ -43,11 +48,26 @@ struct Models {
     const Activation<T>* const* activations;  // (l - 1,)
     const double* activation_numbers;         // (m, l - 1)
     const Rule<T>* rule;
+    // Of the inputs of every layer, (m, l), or null where nothing is dropped; those of the first layer are
+    // the same for all models. Only trainings look at them.
+    const std::int32_t* drop_limits = nullptr;
+    const double* drop_scales = nullptr;
 
     const double* loss_numbers_of(Index model) const { return loss_numbers + model * loss->numbers; }
     // Of the activation behind a hidden layer.
     T activation_number(Index model, Index layer) const {
         return static_cast<T>(activation_numbers[model * (layers.count - 1) + layer]);
+    }
+    // Whether a model drops inputs of a layer.
+    bool drops(Index layer) const {
+        for (Index model = 0; drop_limits && model < m; ++model)
+            if (drop_limits[model * layers.count + layer] > kDropsNothing) return true;
+        return false;
+    }
+    // What a model drops of the inputs of a layer, from a row of a batch on.
+    Drop<T> drop(Index layer, Index model, const std::uint64_t* keys, Index row) const {
+        const Index place = model * layers.count + layer;
+        return {keys[layer], row, drop_limits[place], static_cast<T>(drop_scales[place])};
     }
 };
 

@@ -151,6 +151,16 @@ struct Activation {
     void (*times_slope)(Tile<T> dA__bi, const T* A__bi, Index b, Index in, T number);
 };
 
+// Inputs of a layer that an update leaves out: unit u of row r of a batch where the word that is made of
+// `key`, r and u is less than `limit`. Those that are kept grow by `scale`.
+template <class T>
+struct Drop {
+    std::uint64_t key;  // of the update and the layer
+    Index row;          // of the batch, the first of a tile
+    std::int32_t limit;
+    T scale;
+};
+
 // A rule by which weights are updated: one struct of cpp/kernels/rules.hpp.
 template <class T>
 struct Rule {
@@ -290,6 +300,13 @@ struct Kernels {
 
     // dA__bi = dZ__bo W^T.
     void (*backward)(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, Weights<const T> W, const T* transposed);
+
+    // to__bu = from__bu * scale, and 0 where a unit is dropped (ADR 0031). Column 0 of both is unit i0; whole
+    // vectors are written, and `to` may be `from`.
+    void (*drop)(Tile<T> to__bu, Tile<const T> from__bu, Index b, Span units, Drop<T> drop);
+
+    // The same in place of `count` inputs of a row, which lie places[...] behind input i0.
+    void (*drop_elements)(T* values, const std::int32_t* places, Index count, Index i0, Drop<T> drop);
 
     // x = a * x + b, `rounds` times, on values that stay in registers and do not wait for each other; the
     // first vector of them starts at 0, the next at 1 and so on. Returns how many operations that were, a

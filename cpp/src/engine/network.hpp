@@ -200,18 +200,22 @@ void finish_layer(const Models<T>& models, Index layer, Index model, Tile<T> Z__
                                                      models.activation_number(model, layer));
 }
 
+// Z of a layer above the first, from b rows of its inputs X.
+template <class T>
+void forward_layer(const Models<T>& models, const Network<T>& network, Index layer, Index model, Tile<T> Z,
+                   Tile<const T> X, Index b) {
+    const LayerShape& shape = network.shape(layer);
+    models.kernels->product(Z, X, b, network.weights(layer, model), {0, shape.in}, {0, shape.groups}, false);
+    finish_layer(models, layer, model, Z, Z.data, network.bias(layer, model), b);
+}
+
 // Rows r0 <= r < r1 of the layers above the first, whose output is at `place` of A already.
 template <class T>
 void forward_upper(const Models<T>& models, const Network<T>& network, Index model, const LayerOutputs<T>& A,
                    Index place, Slice rows) {
-    const Index b = rows.end - rows.begin;
-    for (Index l = 1; l < network.depth(); ++l) {
-        const LayerShape& shape = network.shape(l);
-        const Tile<T> Z = A.of(l, place, rows.begin);
-        models.kernels->product(Z, A.of(l - 1, place, rows.begin), b, network.weights(l, model),
-                                {0, shape.in}, {0, shape.groups}, false);
-        finish_layer(models, l, model, Z, Z.data, network.bias(l, model), b);
-    }
+    for (Index l = 1; l < network.depth(); ++l)
+        forward_layer<T>(models, network, l, model, A.of(l, place, rows.begin),
+                         A.of(l - 1, place, rows.begin), rows.end - rows.begin);
 }
 
 }  // namespace gradstep

@@ -31,7 +31,7 @@ public:
 
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
         if (thread_groups_.empty()) form_groups();
-        const LocatedRange located{range, located_rows(range)};
+        const LocatedRange located{range, located_rows(range), models_.layers.count};
         if (rows_.sparse()) reserve(located);
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};

@@ -10,9 +10,10 @@
 
 namespace gradstep {
 
-// Updates, and where in X all their rows lie.
+// Updates of networks of so many layers, and where in X all their rows lie.
 struct LocatedRange : UpdateRange {
     const std::int32_t* in_X;
+    Index layers;
 };
 
 // None behind the last.
@@ -24,6 +25,7 @@ inline Batch batch_of(const LocatedRange& range, Index t) {
         .in_X = range.in_X + start,
         .rows = range.starts[t + 1] - start,
         .draws = range.draws ? range.draws + 3 * start : nullptr,
+        .drop_keys = range.drop_keys ? range.drop_keys + t * range.layers : nullptr,
     };
 }
 
@@ -175,6 +177,10 @@ private:
         models.l2 += share.begin;
         models.loss_numbers = models.loss_numbers_of(share.begin);
         models.activation_numbers += share.begin * (models.layers.count - 1);
+        if (models.drop_limits) {
+            models.drop_limits += share.begin * models.layers.count;
+            models.drop_scales += share.begin * models.layers.count;
+        }
         return models;
     }
     static Rows<T> part_of(Rows<T> rows, Slice share) {

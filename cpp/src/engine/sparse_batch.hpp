@@ -64,16 +64,21 @@ public:
         }
     }
 
-    // The block after the last one.
-    void gather(Index block) {
+    // The block after the last one. `change` may write other values: it is given a row's number, its values
+    // there, their places and how many they are.
+    template <class F>
+    void gather(Index block, F&& change) {
         switch (rows_->type) {
             case RowType::uint8:
-                return gather_of(static_cast<const std::uint8_t*>(rows_->X), block);
+                return gather_of(static_cast<const std::uint8_t*>(rows_->X), block, change);
             case RowType::float32:
-                return gather_of(static_cast<const float*>(rows_->X), block);
+                return gather_of(static_cast<const float*>(rows_->X), block, change);
             case RowType::float64:
-                return gather_of(static_cast<const double*>(rows_->X), block);
+                return gather_of(static_cast<const double*>(rows_->X), block, change);
         }
+    }
+    void gather(Index block) {
+        gather(block, [](Index, T*, const std::int32_t*, Index) {});
     }
 
     SparseLines<T> by_row() const { return by_row_.lines(0); }
@@ -110,8 +115,8 @@ private:
             return static_cast<T>(x) * rows_->inverse_scale_T[input];
     }
 
-    template <class Element>
-    void gather_of(const Element* X, Index block) {
+    template <class Element, class F>
+    void gather_of(const Element* X, Index block, F&& change) {
         const Span inputs = blocks_.span(block);
         std::int32_t elements = 0;
         for (Index r = 0; r < count_; ++r) {
@@ -123,6 +128,8 @@ private:
                 by_row_.values[elements] = scaled(X[at], input);
             }
             cursors_[r] = at;
+            const Index first = by_row_.starts[r];
+            change(r, by_row_.values.data() + first, by_row_.places.data() + first, elements - first);
         }
         by_row_.starts[count_] = elements;
         if (trains_) sort_by_input(block, inputs.i1 - inputs.i0);

@@ -18,6 +18,7 @@ struct Batch {
     const std::int32_t* in_X = nullptr;
     Index rows = 0;
     const std::int16_t* draws = nullptr;  // (rows, 3), or null to leave them as they are
+    const std::uint64_t* drop_keys = nullptr;  // (l,) of the update's dropout
 };
 
 template <class T>

@@ -10,7 +10,7 @@
 // with a barrier between A and B. Work is shared out by thread number, but every number is the same whoever
 // computes it.
 //
-// Why so: docs/adr/0004, docs/adr/0012 and docs/adr/0014.
+// Why so: docs/adr/0004, docs/adr/0012, docs/adr/0014 and docs/adr/0031.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +36,8 @@ public:
          std::optional<Images> images = std::nullopt)
         : k_(*models.kernels), models_(models), rows_(rows), inputs_(rows), network_(network), m_(models.m),
           most_rows_(most_rows), team_(team), blocks_(rows.d, kLongestBlock),
-          // Other models would read the tile.
-          rereads_(m_ == 1 && network.factor()),
+          // Other models would read the tile, and what is dropped is not in the rows.
+          drops_inputs_(models.drops(0)), rereads_(m_ == 1 && network.factor() && !drops_inputs_),
           block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()),
           staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()),
           squares_(checked_product(m_, pieces_before(network_.depth()))), one_(1) {
@@ -53,7 +53,7 @@ public:
                 sparse_.emplace_back(blocks_, most_rows, seen_blocks(thread), true);
             else
                 tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
-            if (thread == 0 || !shares_rows()) passes_.emplace_back(network, m_, most_rows);
+            if (thread == 0 || !shares_rows()) passes_.emplace_back(models, network, most_rows);
             gradients_.emplace_back(models.rule->step ? RuleUpdate<T>::room(k_, network) : 0);
         }
         one_[0] = T(1);
@@ -90,7 +90,7 @@ public:
             const Weights<const T> W{first_panel(model), shape.in, shape.out};
             if (rows_.sparse()) {
                 SparseBatch<T>& sparse = sparse_of(thread);
-                if (first_visit) sparse.gather(block);
+                if (first_visit) gather_sparse(sparse, task, batch);
                 if (active[model])
                     k_.sparse_product(Z, sparse.by_row(), batch.rows, W, inputs, {group, group + 1}, false);
                 return;
@@ -100,9 +100,12 @@ public:
             if (first_visit) staging_.stage(batch, block, thread);
             const auto [rows, in_X] = staging_.source(batch, block, thread);
             const Incoming<T> from{rows, {in_X, 0, batch.rows}};
-            if (!active[model]) {
-                if (first_visit) k_.gather(tile, from, inputs);
-            } else if (first_visit) {
+            const bool gathers_apart = first_visit && (drops_inputs_ || !active[model]);
+            if (gathers_apart) k_.gather(tile, from, inputs);
+            if (gathers_apart && drops_inputs_)
+                k_.drop(tile, tile, batch.rows, inputs, models_.drop(0, model, batch.drop_keys, 0));
+            if (!active[model]) return;
+            if (first_visit && !gathers_apart) {
                 k_.gather_product(Z, tile, !rereads_, from, W, inputs, {group, group + 1}, false);
             } else {
                 k_.product(Z, tile, batch.rows, W, inputs, {group, group + 1}, false);
@@ -127,9 +130,9 @@ public:
                 phase(t), thread, model * elements_of_model() + rows.begin * width, count * width);
             finish_layer(models_, 0, model, pass.A.of(0, model, rows.begin), sums, bias_of(pass, model),
                          count);
-            forward_upper(models_, network_, model, pass.A, model, rows);
+            pass.forward_upper(network_, batch.drop_keys, model, rows);
             judge(pass, batch, model, rows, 1.0 / divisor);
-            backward(pass, model, rows.begin, count);
+            backward(pass, batch, model, rows);
         }
     }
 
@@ -262,6 +265,13 @@ private:
         const Index begin = tasks.begin / (m_ * network_.shape(0).groups);
         return Slice(begin, begin + blocks_of(tasks));
     }
+    void gather_sparse(SparseBatch<T>& sparse, Task task, Batch batch) const {
+        if (!drops_inputs_) return sparse.gather(task.block);
+        const Index i0 = blocks_.begin(task.block);
+        sparse.gather(task.block, [&](Index r, T* values, const std::int32_t* places, Index count) {
+            k_.drop_elements(values, places, count, i0, models_.drop(0, task.model, batch.drop_keys, r));
+        });
+    }
     SparseBatch<T>& sparse_of(int thread) { return sparse_[static_cast<std::size_t>(thread)]; }
 
     // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
@@ -304,11 +314,13 @@ private:
             models_.loss_numbers_of(model), scale);
     }
 
-    void backward(Pass& pass, Index model, Index r0, Index count) {
+    void backward(Pass& pass, Batch batch, Index model, Slice rows) {
+        const Index r0 = rows.begin, count = rows.end - rows.begin;
         for (Index l = network_.depth() - 1; l > 0; --l) {
             const Tile<T> dA = pass.dZ.of(l - 1, model, r0);
             k_.backward(dA, pass.dZ.of(l, model, r0), count, network_.weights(l, model),
                         transposed(l, model));
+            pass.drop(dA, dA, batch.drop_keys, l, model, rows);
             models_.activations[l - 1]->times_slope(dA, pass.A.of(l - 1, model, r0).data, count,
                                                     network_.shape(l).in,
                                                     models_.activation_number(model, l - 1));
@@ -326,7 +338,7 @@ private:
                 const Index model = task / slices, i0 = task % slices * kSlice;
                 if (!active[model]) continue;
                 const Span inputs{i0, std::min(i0 + kSlice, shape.in)};
-                const Tile<T> A = pass.A.of(l - 1, model);
+                const Tile<T> A = pass.inputs_of(l, model);
                 apply.weights({
                     .layer = l,
                     .model = model,
@@ -385,6 +397,7 @@ private:
     Index most_rows_;
     int team_;
     InputBlocks blocks_;
+    bool drops_inputs_;
     bool rereads_;  // tiles are not kept
     BlockSums<T> block_sums_;
     Staging<T> staging_;

@@ -14,6 +14,7 @@ import gradstep._core as _core
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.mapped import MappedRows
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
@@ -62,7 +63,9 @@ class CppBackend:
         self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
     ) -> CppSession:
         """Prepare to train on the rows of a data set, and to evaluate those of others."""
-        return CppSession(self._models(plan.objective, plan.rule), plan, data, evaluated, n_threads)
+        return CppSession(
+            self._models(plan.objective, plan.rule, plan.dropout), plan, data, evaluated, n_threads
+        )
 
     def evaluate(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -105,7 +108,9 @@ class CppBackend:
         """Return threads used, float32 operations a second of all and of one, bytes read likewise."""
         return _core.measure(self.isa, n_threads)
 
-    def _models(self, objective: Objective, rule: type[Rule] = DescentRule) -> _core.Models:
+    def _models(
+        self, objective: Objective, rule: type[Rule] = DescentRule, dropout: Dropout | None = None
+    ) -> _core.Models:
         return _core.Models(
             self.isa,
             sizes=np.array(objective.layers.sizes, dtype=np.int64),
@@ -115,6 +120,7 @@ class CppBackend:
             activations=[activation.name for activation in objective.activations[0]],
             activation_numbers=objective.activation_numbers,
             rule=rule.name,
+            dropout=None if dropout is None else (dropout.limits, dropout.scales),
         )
 
 
@@ -159,6 +165,7 @@ class CppSession:
                     updates.divisors,
                     updates.penalties,
                     should_stop=should_stop,
+                    drop_keys=updates.drop_keys,
                 )
                 if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
                     break

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.nn.losses import Loss
 from gradstep.nn.rules import Rule
+from gradstep.plan import dropout
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, State, UpdateRange
@@ -83,7 +85,9 @@ class NumpyBackend:
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
-        return np.concatenate([_forward(objective, batch, parameters)[-1] for batch in _chunks(data)], axis=1)
+        return np.concatenate(
+            [_forward(objective, batch, parameters, _Drops())[-1] for batch in _chunks(data)], axis=1
+        )
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
@@ -126,7 +130,9 @@ class NumpySession:
         if not active.size:
             return
         objective = self.plan.objective.select(active.tolist())
-        step = _step(objective, batch.of_models(active), state.parameters[active], divisors[active, None])
+        keys = None if updates.drop_keys is None else updates.drop_keys[i]
+        drops, batch = _Drops(self.plan.dropout, keys).of_models(active), batch.of_models(active)
+        step = _step(objective, batch, state.parameters[active], divisors[active, None], drops)
         finite = np.isfinite(step.loss)
         state.finite[active] = finite
         active = active[finite]
@@ -183,11 +189,32 @@ class NumpyFullBatch:
         gradient = penalty_gradient(objective, parameters)
         loss, hits = np.zeros(1), np.zeros(1)
         for batch in _chunks(data):
-            step = _step(objective, batch, parameters, data.n)
+            step = _step(objective, batch, parameters, data.n, _Drops())
             gradient += step.gradient
             loss += step.loss
             hits += step.hits
         return np.array([loss, loss + penalty(objective, parameters), hits / data.n]), gradient
+
+
+class _Drops(NamedTuple):
+    """Which inputs of layers an update leaves out: those of a dropout by the update's keys (l,), or none."""
+
+    dropout: Dropout | None = None
+    keys: npt.NDArray[np.uint64] | None = None
+
+    def of_models(self, models: npt.NDArray[np.intp]) -> _Drops:
+        """Return what some models drop."""
+        return self._replace(dropout=self.dropout and self.dropout.select(models.tolist()))
+
+    def drop(self, layer: int, A: Array) -> Array:
+        """Return a layer's inputs (m, b, h), or their gradient, what is dropped being 0."""
+        if self.dropout is None or self.keys is None:
+            return A
+        limits, scales = self.dropout.limits[:, layer], self.dropout.scales[:, layer].astype(A.dtype)
+        if A.ndim == 2:  # rows, of which all models drop the same
+            limits, scales = limits[0], scales[0]
+        words = dropout.words(self.keys[layer], *A.shape[-2:])
+        return np.where(words < limits[..., None, None], A.dtype.type(0), A * scales[..., None, None])
 
 
 class _Batch(NamedTuple):
@@ -244,13 +271,13 @@ def _standardized(data: TrainingData, X: npt.NDArray[Any], dtype: npt.DTypeLike)
     return standardized
 
 
-def _forward(objective: Objective, batch: _Batch, parameters: Array) -> list[Array]:
-    """Return the input and every layer's output: activations between layers, scores (m, b, k) last."""
+def _forward(objective: Objective, batch: _Batch, parameters: Array, drops: _Drops) -> list[Array]:
+    """Return the rows and every layer's output: activations between layers, scores (m, b, k) last."""
     layers = objective.layers
     outputs = [_standardized(batch.data, batch.X, parameters.dtype)]
     for layer in range(layers.count):
         W, b = layers.weights(parameters, layer), layers.biases(parameters, layer)
-        Z = outputs[-1] @ W + b[:, None, :]
+        Z = drops.drop(layer, outputs[-1]) @ W + b[:, None, :]
         if layer < layers.count - 1:
             Z = objective.activations[0][layer].of(Z, _numbers(objective, layer, Z))
         outputs.append(Z)
@@ -312,10 +339,12 @@ class _Step(NamedTuple):
     gradient: Array
 
 
-def _step(objective: Objective, batch: _Batch, parameters: Array, divisors: Vector | float) -> _Step:
-    """Go forward and backward once; sums over the rows are divided by (m, 1) numbers, or by one."""
+def _step(
+    objective: Objective, batch: _Batch, parameters: Array, divisors: Vector | float, drops: _Drops
+) -> _Step:
+    """Go forward and backward once, without what is dropped; sums over rows are divided by (m, 1) numbers."""
     layers, dtype = objective.layers, parameters.dtype
-    outputs = _forward(objective, batch, parameters)
+    outputs = _forward(objective, batch, parameters, drops)
     scores = outputs[-1]
     judged = _judge(objective, scores, batch.targets)
     dZ = objective.loss.slope(scores, judged.y, judged.top, judged.sums, dtype.type(scores.shape[2]))
@@ -323,11 +352,12 @@ def _step(objective: Objective, batch: _Batch, parameters: Array, divisors: Vect
     gradient = np.empty_like(parameters)
     for layer in reversed(range(layers.count)):
         W, A = layers.weights(parameters, layer), outputs[layer]
-        layers.weights(gradient, layer)[...] = A.swapaxes(-1, -2) @ dZ
+        layers.weights(gradient, layer)[...] = drops.drop(layer, A).swapaxes(-1, -2) @ dZ
         layers.biases(gradient, layer)[...] = dZ.sum(axis=1)
         if layer > 0:
             activation = objective.activations[0][layer - 1]
-            dZ = (dZ @ W.swapaxes(-1, -2)) * activation.slope(A, _numbers(objective, layer - 1, A))
+            dA = drops.drop(layer, dZ @ W.swapaxes(-1, -2))
+            dZ = dA * activation.slope(A, _numbers(objective, layer - 1, A))
     loss = ((judged.losses * batch.weight).sum(axis=1, keepdims=True) / divisors)[:, 0]
     return _Step(loss, (judged.hits * batch.weight).sum(axis=1), gradient)
 
@@ -354,7 +384,7 @@ def _evaluate(
 ) -> Evaluation:
     loss, hits, parts = np.zeros(len(parameters)), np.zeros(len(parameters)), []
     for batch in _chunks(data):
-        scores = _forward(objective, batch, parameters)[-1]
+        scores = _forward(objective, batch, parameters, _Drops())[-1]
         judged = _judge(objective, scores, batch.targets)
         loss += (judged.losses * batch.weight).sum(axis=1)
         hits += (judged.hits * batch.weight).sum(axis=1)

@@ -225,6 +225,15 @@ def _augment(text: str) -> Any:
     return steps[0] if len(steps) == 1 else Compose(steps)
 
 
+def _dropout(text: str) -> float | tuple[float, ...]:
+    """Read one share, or one for each hidden layer with slashes between."""
+    try:
+        shares = tuple(map(float, text.split("/")))
+    except ValueError:
+        raise SpellingError(f"SHARE, or one for each hidden layer as 0.2/0.5, got {text!r}") from None
+    return shares if "/" in text else shares[0]
+
+
 def _early_stopping(text: str) -> Any:
     """Read ``PATIENCE`` or ``MONITOR:PATIENCE``."""
     from gradstep.nn.early_stopping import EarlyStopping
@@ -243,6 +252,7 @@ _SPECIAL = {
         "; STEP_SIZE is in updates, PATIENCE in evaluations, all other lengths in epochs; as "
         "cyclic:1e-5:1e-1:980 or piecewise:10/20:0.1/0.01/0.001",
     ),
+    "dropout": Special("SHARE[/SHARE...]", "; one for each hidden layer as 0.2/0.5", _dropout),
     "augment": Special("CHANGES", f"{_SEVERAL}, as flip,translate:4", _augment),
     "early_stopping": Special(
         "[MONITOR:]PATIENCE",

@@ -28,7 +28,7 @@ def gradient(
         Fitted. Standardization, classes, ``l2`` and backend are its own; arrays put in place of `coefs_` and
         `intercepts_` count.
     X : array-like of shape (n, d)
-        The cost is that of all these rows as one batch, none of them augmented.
+        The cost is that of all these rows as one batch, none of them augmented and nothing dropped.
     y : array-like of shape (n,) or (n, k)
         What `fit` takes; classes may be missing.
     sample_weight : array-like of shape (n,), optional

@@ -57,6 +57,13 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         from 0.01, or 2 / d for more than 200. Or a rate > 0, a schedule of `gradstep.schedules`, or a pure
         function of the number of the update, from 0, that returns a rate >= 0; of the epoch, from 0, where
         its parameter is called `epoch` or where it is wrapped in `gradstep.schedules.PerEpoch`.
+    dropout : float or tuple of float, default=0.0
+        Share of every hidden layer's units that an update drops, in [0, 1), others for every row; a tuple has
+        one for each hidden layer. What is kept is divided by 1 minus the share, as in PyTorch and Keras, so
+        that predictions need nothing (Srivastava et al., 2014). Updates alone drop units: what is evaluated,
+        and `gradstep.gradient`, are without dropout, and the running metrics are of what was trained on.
+    input_dropout : float, default=0.0
+        Likewise the share of the inputs that is dropped, after they were standardised: at 0 lies the mean.
     batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
         "auto" is 100, or less where an epoch would have fewer than 50 updates.
@@ -113,7 +120,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         Threads of the backend; by default those that this process may use, or 1 where the work
         of an update is small. The results are the same bits for any number.
     random_state : int, RandomState or None, default=None
-        Determines the initial weights, the order of rows and the draws of `augment`.
+        Determines the initial weights, the order of rows, the draws of `augment` and what is dropped.
     verbose : int, default=0
         1 shows how the training goes on: a bar in terminals and notebooks, elsewhere about ten lines. 2
         prints a line for every row of the history.
@@ -167,6 +174,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         l2: float = 0.0,
         optimizer: str | Optimizer = "sgd",
         learning_rate: str | float | Schedule | Callable[[int], float] = 0.01,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
         batch_size: int | str = "auto",
         epochs: int = 40,
         shuffle: bool = True,
@@ -192,6 +201,8 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         self.l2 = l2
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.dropout = dropout
+        self.input_dropout = input_dropout
         self.batch_size = batch_size
         self.epochs = epochs
         self.shuffle = shuffle

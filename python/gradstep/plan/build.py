@@ -19,6 +19,7 @@ from gradstep.nn.initializers import Initializer
 from gradstep.nn.losses import Loss
 from gradstep.nn.optimizers import Optimizer
 from gradstep.plan.batch_cost import MEAN, BatchCost
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation, Order, RowOrder, rows_per_update
 from gradstep.plan.plan import Plan
@@ -87,6 +88,7 @@ def make_plan(
         rates,
         None if first.augment is None else make_augmentation(first.augment, n, d, int(order_seed)),
         given.batch_cost,
+        _make_dropout(settings, int(order_seed)),
     )
     if given.parameters is None:
         return plan, _initial_parameters(settings, layers, int(init_seed))
@@ -118,6 +120,12 @@ def _check_memory(layers: Layers, m: int, itemsize: int, owner: str) -> None:
             f"`hidden` of {owner} makes {models}{text.count(layers.parameters)} parameters (layers "
             f"{text.given(layers.sizes)}), which take {text.count(needed)} bytes{has}"
         )
+
+
+def _make_dropout(settings: Sequence[Settings], seed: int) -> Dropout | None:
+    """Return what a plan holds of dropout, None where no model drops anything."""
+    shares = np.array([(own.input_dropout, *own.dropout) for own in settings], dtype=np.float64)
+    return Dropout(seed, shares) if shares.any() else None
 
 
 def make_augmentation(rule: Augment, n: int, d: int, seed: int) -> Augmentation:

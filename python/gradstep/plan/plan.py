@@ -13,6 +13,7 @@ from gradstep.nn import optimizers
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.rules import Rule
 from gradstep.plan.batch_cost import MEAN, BatchCost
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation, Order, Sort
 
@@ -43,6 +44,8 @@ class UpdateRange:
     penalties : ndarray of shape (m, t1 - t0), float64, or None
         What the sum of squares of every weight before an update is multiplied by, to be part of the running
         loss; None: of which it is no part.
+    drop_keys : ndarray of shape (t1 - t0, l), uint64, or None
+        Of which the words of dropout are made; None drops nothing.
     """
 
     t0: int
@@ -53,6 +56,7 @@ class UpdateRange:
     draws: npt.NDArray[np.int16] | None = None
     divisors: npt.NDArray[np.float64] | None = None
     penalties: npt.NDArray[np.float64] | None = None
+    drop_keys: npt.NDArray[np.uint64] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Plan:
         Of the rows that are trained on; none that is evaluated is ever changed.
     batch_cost : BatchCost
         What a step makes smaller; by default the mean over the rows of the batch, plus the penalty.
+    dropout : Dropout or None
+        Likewise of training alone.
     """
 
     objective: Objective
@@ -82,6 +88,7 @@ class Plan:
     learning_rate: npt.NDArray[np.float64]
     augmentation: Augmentation | None = None
     batch_cost: BatchCost = MEAN
+    dropout: Dropout | None = None
 
     @property
     def rule(self) -> type[Rule]:
@@ -106,6 +113,7 @@ class Plan:
             optimizers=tuple(self.optimizers[model] for model in models),
             learning_rate=self.learning_rate[list(models)],
             batch_cost=self.batch_cost.select(models),
+            dropout=self.dropout and self.dropout.select(models),
         )
 
     def numbers(self, t0: int, t1: int, l2: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
@@ -144,14 +152,14 @@ class Plan:
         rows = _joined([self.order.epoch(number, sort) for number in epochs])[own]
         changes = self.augmentation
         draws = _joined([changes.epoch(number) for number in epochs])[own] if changes else None
-        starts = starts - starts[0]
+        starts, keys = starts - starts[0], self.dropout.keys(t0, t1) if self.dropout else None
         if self.batch_cost.is_plain:
-            return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1), draws)
+            return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1), draws, drop_keys=keys)
         sizes = self.batch_cost.sizes(rows, starts)
         l2 = self.batch_cost.l2(self.objective.l2, sizes)
         divisors = self.batch_cost.divisors(sizes, len(l2))
         penalties = l2 if self.batch_cost.counts_l2 else None
-        return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1, l2), draws, divisors, penalties)
+        return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1, l2), draws, divisors, penalties, keys)
 
 
 def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -38,6 +38,7 @@ from gradstep.utils.constraints import (
     instance,
     one_of,
     sequence_of,
+    share_below,
 )
 from gradstep.utils.hold_out import held_out_count
 
@@ -73,6 +74,8 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "l2": (NUMBER, at_least(0)),
     "optimizer": (Optimizer.constraint(),),
     "learning_rate": (either(one_of("auto"), NUMBER, CALLABLE), above(0)),
+    "dropout": (either(NUMBER, sequence_of(NUMBER, share_below(1))), share_below(1)),
+    "input_dropout": (NUMBER, share_below(1)),
     "batch_size": (either(one_of("auto"), WHOLE), at_least(1)),
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
@@ -113,16 +116,16 @@ OWNERS: dict[str, tuple[dict[str, tuple[Constraint, ...]], tuple[str, ...]]] = {
 }
 
 #: Parameters that every model of a group has for itself; of concepts, the numbers in them.
-OWN = ("l2", "learning_rate", "init", "early_stopping", "callbacks", "verbose")
+OWN = ("l2", "learning_rate", "dropout", "init", "early_stopping", "callbacks", "verbose")
 
 
 @dataclass(frozen=True)
 class Settings:
     """The parameters of one training: short names resolved, everything checked.
 
-    Attributes are the parameters of `Trainer` and `Regressor`, but for `activation`, a tuple with one for
-    every hidden layer, `metrics`, those of the loss and the further ones, and `class_weight`, tuples in place
-    of dicts.
+    Attributes are the parameters of `Trainer` and `Regressor`, but for `activation` and `dropout`, tuples
+    with one for every hidden layer, `metrics`, those of the loss and the further ones, and `class_weight`,
+    tuples in place of dicts.
     """
 
     owner: str
@@ -132,6 +135,8 @@ class Settings:
     l2: float
     optimizer: Optimizer
     learning_rate: str | float | Schedule | Callable[[int], float]
+    dropout: tuple[float, ...]
+    input_dropout: float
     batch_size: int | str
     epochs: int
     shuffle: bool
@@ -177,6 +182,7 @@ class Settings:
             "activation": _activations(owner, parameters["activation"], len(parameters["hidden"])),
             "loss": loss,
             "optimizer": Optimizer.resolve(parameters["optimizer"]),
+            "dropout": _dropout(owner, parameters["dropout"], len(parameters["hidden"])),
             "init": Initializer.resolve(parameters["init"]),
             "metrics": _metrics(owner, loss, parameters["metrics"]),
             "callbacks": tuple(parameters["callbacks"]),
@@ -261,6 +267,18 @@ def _activations(owner: str, given: Any, layers: int) -> tuple[Activation, ...]:
             f"got {len(given)}: {given!r}"
         )
     return tuple(Activation.resolve(activation) for activation in given)
+
+
+def _dropout(owner: str, given: Any, layers: int) -> tuple[float, ...]:
+    """Return the share that is dropped of every hidden layer."""
+    if not isinstance(given, (tuple, list)):
+        return (float(given),) * layers
+    if len(given) != layers:
+        raise InvalidParameterError(
+            f"`dropout` of {owner} must be one share, or one for each of the {layers} hidden layers, "
+            f"got {len(given)}: {given!r}; that of the inputs is `input_dropout`"
+        )
+    return tuple(map(float, given))
 
 
 def _metrics(owner: str, loss: Loss, given: Any) -> tuple[Metric, ...]:

@@ -120,6 +120,11 @@ def below(high: float) -> Constraint:
     return _bound(f"< {high}", lambda value: value < high, high, high + 1)
 
 
+def share_below(high: float) -> Constraint:
+    """Return ``in [0, high)``."""
+    return _bound(f"in [0, {high})", lambda value: 0 <= value < high, -0.1, high, high + 1)
+
+
 def one_of(*options: str) -> Constraint:
     """Return "one of these strings"."""
     text = f"one of {', '.join(map(repr, options))}" if len(options) > 1 else repr(options[0])

@@ -119,7 +119,8 @@ class NumbaSession:
         self._readable = readable(self.data, dtype)
         for lane in range(count):
             models = range(m * lane // count, m * (lane + 1) // count)
-            packing = Packing(plan.objective.select(models), dtype, rows, plan.rule, team // count)
+            dropout = plan.dropout and plan.dropout.select(models)
+            packing = Packing(plan.objective.select(models), dtype, rows, plan.rule, team // count, dropout)
             lanes.append(_Lane(packing, self._readable.select(models), models, plan.augmentation))
         return lanes
 

@@ -27,6 +27,7 @@ from gradstep.backends.numba.kernels.formulas import addresses
 from gradstep.backends.numba.kernels.passes import GROUP
 from gradstep.backends.numba.kernels.reading import reader_address
 from gradstep.nn.rules import DescentRule, Rule
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import UpdateRange
@@ -52,8 +53,10 @@ class Packing:
         rows: int,
         rule: type[Rule] = DescentRule,
         threads: int = 1,
+        dropout: Dropout | None = None,
     ) -> None:
         self.objective, self.dtype, self.rule, self.threads = objective, dtype, rule, threads
+        self.dropout = dropout
         self.m, self.slots, self.capacity = len(objective.l2), rule.slots, int(_up(rows, ROWS))
         sizes = np.array(objective.layers.sizes)
         inputs, outputs = sizes[:-1], sizes[1:]
@@ -92,12 +95,14 @@ class Packing:
     def workspace(self, *, trains: bool) -> Workspace:
         """Return scratch for training, or for the evaluations of one thread."""
         panels, values = int(self._columns["panels"][0]) if trains else 1, self._lengths["values"]
+        of_layers = self.zeros(self.m, values)
         return Workspace(
             capacity=np.uint64(self.capacity),
             trains=trains,
             tiles=self.zeros(panels * self.capacity * _STRIDE),
             room=aligned((self.threads, _PANEL * 8), np.uint8),
-            values=self.zeros(self.m, values),
+            values=of_layers,
+            kept=self.zeros(self.m, values) if self.dropout and trains else of_layers,
             sums=self.zeros(self.m, self._lengths["sums"]),
             delta=self.zeros(values if trains else 0),
             gradient=self.zeros(self.threads, int(GROUP) * _STRIDE),
@@ -117,6 +122,8 @@ class Packing:
             finite=np.ones((self.threads, self.m), dtype=np.bool_),
             sums=np.zeros((3, self.m)),
             penalties=np.zeros((self.m, self.parts)),
+            limits=self.dropout.limits if self.dropout else np.zeros((self.m, 0), dtype=np.int32),
+            scales=(self.dropout.scales if self.dropout else np.zeros((self.m, 0))).astype(self.dtype),
         )
 
     def zeros(self, *shape: int) -> Array:
@@ -195,6 +202,7 @@ def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation
 def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -> Portion:
     """Return updates on a data set as the kernels take them, none of them done."""
     m, count, _, r = updates.numbers.shape
+    keys = updates.drop_keys
     numbers = updates.numbers.reshape(m, 2 * count, r).swapaxes(1, 2)
     divisors, penalties = updates.divisors, updates.penalties
     if divisors is None:
@@ -206,6 +214,7 @@ def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -
         in_X=read_only(data.in_X(updates.row_indices)),
         draws=read_only(np.empty((0, 3), dtype=np.int16) if updates.draws is None else updates.draws),
         starts=read_only(updates.starts),
+        drop_keys=read_only(np.empty((count, 0), dtype=np.uint64) if keys is None else keys),
         numbers=np.ascontiguousarray(numbers, dtype=dtype),
         divisors=divisors,
         penalties=penalties,

@@ -58,7 +58,8 @@ def gradient_check(
         fitted: at the first parameters that `fit` would draw for these rows, with their mean and scale, and
         an output for each of their classes or of `classes`. The trainer itself is not changed.
     X : array-like of shape (n, d)
-        The cost is that of all these rows as one batch, none of them augmented; a few dozen rows will do.
+        The cost is that of all these rows as one batch, none of them augmented and nothing dropped; a few
+        dozen rows will do.
     y : array-like of shape (n,) or (n, k)
         What `fit` takes: labels, indicators or real values.
     sample_weight : array-like of shape (n,), optional

@@ -95,7 +95,8 @@ class Workspace(NamedTuple):
     trains: bool
     tiles: Array  # rows as the first layer reads them, panels (panels, capacity, STRIDE); else of one panel
     room: Array  # (threads, bytes of a panel): images on their way, uint8
-    values: Array  # (m, ...): inputs of all layers but the first, panels likewise
+    values: Array  # (m, ...): outputs of all hidden layers, panels likewise
+    kept: Array  # the same array, or where units are dropped what the layers above read
     sums: Array  # (m, ...): outputs of all layers (padded, capacity), and then their gradients dS
     delta: Array  # gradient of one layer's input, in the layout of values
     gradient: Array  # (threads, GROUP * STRIDE): dW of what a rule changes next
@@ -113,6 +114,8 @@ class Models(NamedTuple):
     finite: Array  # (threads, m), bool: each thread has a row of its own
     sums: Array  # (3, m), float64: of losses, of the weights of hits, of rows
     penalties: Array  # (m, parts of the weights), float64: what they add to the sums of losses
+    limits: Array  # (m, l), int32, of dropout; those of the rows are the same for all models
+    scales: Array  # (m, l), type of the parameters, likewise
 
 
 class PackedGroup(NamedTuple):
@@ -131,6 +134,7 @@ class Portion(NamedTuple):
     in_X: Array  # (rows,), int32
     draws: Array  # (rows, 3), int16; no rows where images stay as they are
     starts: Array  # (updates + 1,), int64
+    drop_keys: Array  # (updates, l), uint64; no columns where nothing is dropped
     numbers: Array  # (m, r, 2 * updates), type of the parameters: of weights, of biases, of weights, ...
     divisors: Array  # (m, updates), float64: of sums over the rows of a batch, 0 to pass it over
     penalties: Array  # (m, updates), float64: of the sum of squares of weights in the running loss
@@ -146,6 +150,7 @@ class Batch(NamedTuple):
     in_X: Array
     draws: Array
     following: Array  # where the rows lie that come next, which memory is asked for
+    drop_keys: Array  # (l,), or none
 
 
 class Crew(NamedTuple):

@@ -36,6 +36,7 @@ from gradstep.backends.numba.kernels.arrays import (
     Portion,
 )
 from gradstep.backends.numba.kernels.compiling import compiled, entry
+from gradstep.backends.numba.kernels.dropping import Coin, Ends, drop
 from gradstep.backends.numba.kernels.formulas import Outputs, activate, change, descend, judge
 from gradstep.backends.numba.kernels.reading import read
 from gradstep.backends.numba.kernels.vectors import add_products, weigh_outputs, weigh_rows
@@ -79,7 +80,7 @@ def inputs_of(group: PackedGroup, layer: Index, model: int, panel: Index, r: Ind
     work = group.work
     if layer == 0:
         return Place(work.tiles, ((panel * work.capacity if work.trains else ZERO) + r) * STRIDE)
-    return Place(work.values[model], group.net.values[layer] + (panel * work.capacity + r) * STRIDE)
+    return Place(work.kept[model], group.net.values[layer] + (panel * work.capacity + r) * STRIDE)
 
 
 @compiled
@@ -90,7 +91,7 @@ def forward(group: PackedGroup, batch: Batch, block: Block, crew: Crew) -> None:
     for layer in range(np.uint64(net.inputs.size)):
         for model in range(len(finite)):
             if finite[model]:
-                start_layer(group, layer, model, block)
+                start_layer(group, layer, model, batch, block)
         for panel in range(net.panels[layer]):
             for low in range(ZERO, net.padded[layer], GROUP):
                 part = part_of(net, layer, panel, low)
@@ -98,23 +99,48 @@ def forward(group: PackedGroup, batch: Batch, block: Block, crew: Crew) -> None:
                     if layer == 0 and low == 0:
                         ends, x = (r, min(r + ROWS, block.end)), inputs_of(group, ZERO, 0, panel, r)
                         call_read(rows.read, (rows.source, batch, *ends, panel, x, room))
+                        drop_panel(group, part, 0, batch, ends, x, x)
                     for model in range(len(finite)):
                         if finite[model]:
                             multiply(group, part, model, r)
 
 
 @compiled
-def start_layer(group: PackedGroup, layer: Index, model: int, block: Block) -> None:
+def start_layer(group: PackedGroup, layer: Index, model: int, batch: Batch, block: Block) -> None:
     """Make a layer's inputs of the outputs below, and begin its outputs with the biases."""
     net, models, sums = group.net, group.models, group.work.sums[model]
     if layer > 0:
-        below, a = layer - ONE, inputs_of(group, layer, model, ZERO, ZERO)
+        below, a = layer - ONE, Place(group.work.values[model], net.values[layer])
         z, number = outputs_of(group, below, model), models.numbers[model, below]
         call_activate(net.activations[below], (z, a, block, number))
+        drop_inputs(group, layer, model, batch, block, a, Place(group.work.kept[model], a.start))
     for o in range(net.padded[layer]):
         start, bias = net.sums[layer] + o * block.capacity, models.parameters[model, net.biases[layer] + o]
         for r in range(block.begin, block.end):
             sums[start + r] = bias
+
+
+@compiled
+def drop_inputs(
+    group: PackedGroup, layer: Index, model: int, batch: Batch, block: Block, values: Place, to: Place
+) -> None:
+    """Write rows of a hidden layer's outputs, or of their gradient, without what the update leaves out."""
+    ends = (block.begin, block.end)
+    for panel in range(group.net.panels[layer]):
+        part, at = part_of(group.net, layer, panel, ZERO), (panel * block.capacity + block.begin) * STRIDE
+        from_, into = Place(values.array, values.start + at), Place(to.array, to.start + at)
+        drop_panel(group, part, model, batch, ends, from_, into)
+
+
+@compiled
+def drop_panel(
+    group: PackedGroup, part: Part, model: int, batch: Batch, ends: Ends, values: Place, to: Place
+) -> None:
+    """Do so for a panel of the rows between `ends`."""
+    if batch.drop_keys.size:
+        layer, models = part.layer, group.models
+        coin = Coin(batch.drop_keys[layer], models.limits[model, layer], models.scales[model, layer])
+        drop(to, values, coin, ends, part.panel * PANEL, part.width)
 
 
 @compiled
@@ -153,7 +179,7 @@ def clear_padding(group: PackedGroup, layer: Index, model: int, block: Block) ->
 
 
 @compiled
-def backward(group: PackedGroup, model: int, block: Block) -> None:
+def backward(group: PackedGroup, model: int, batch: Batch, block: Block) -> None:
     """Go from dS of the last layer to dS of the first."""
     net, own, delta = group.net, group.models.parameters[model], group.work.delta
     for number_of_layer in range(net.inputs.size - 1, 0, -1):
@@ -164,9 +190,10 @@ def backward(group: PackedGroup, model: int, block: Block) -> None:
             for r in range(block.begin, block.end, ROWS):
                 to, w = Place(delta, (panel * block.capacity + r) * STRIDE), Place(own, part.weights)
                 weigh_rows(to, part.width, w, z.units, Place(z.array, z.start + r), block.capacity)
-        dz, a = outputs_of(group, below, model), inputs_of(group, layer, model, ZERO, ZERO)
-        number = group.models.numbers[model, below]
-        call_descend(net.slopes[below], (dz, a, Place(delta, ZERO), block, number))
+        da, a = Place(delta, ZERO), Place(group.work.values[model], net.values[layer])
+        drop_inputs(group, layer, model, batch, block, da, da)
+        dz, number = outputs_of(group, below, model), group.models.numbers[model, below]
+        call_descend(net.slopes[below], (dz, a, da, block, number))
         clear_padding(group, below, model, block)
 
 
@@ -260,7 +287,7 @@ def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
             divisor = portion.divisors[model, i]
             if finite[model] and divisor > 0:
                 judge_rows(group, model, batch, block, divisor)
-                backward(group, model, block)
+                backward(group, model, batch, block)
         if not threads.meet(crew.gate, crew.team):
             return
         for model in range(len(finite)):
@@ -275,7 +302,7 @@ def batch_of(portion: Portion, i: int) -> Batch:
     """Return the rows of an update, and of the one after it if that is of the portion."""
     begin, end, behind = portion.starts[i], portion.starts[i + 1], portion.starts[min(i + 2, portion.last)]
     places, in_X = portion.places[begin:end], portion.in_X[begin:end]
-    return Batch(places, in_X, portion.draws[begin:end], portion.in_X[end:behind])
+    return Batch(places, in_X, portion.draws[begin:end], portion.in_X[end:behind], portion.drop_keys[i])
 
 
 @compiled

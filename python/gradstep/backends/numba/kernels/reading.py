@@ -41,7 +41,9 @@ def arguments(kind: Any) -> tuple[Any, ...]:
     """Return arguments as `read` takes them."""
     raw, order, index = np.empty(0, np.uint8), read_only(np.empty(0, np.int32)), np.int64(0)
     source = Source(read_only(raw), ZERO, ZERO, raw, ZERO, index, index, False)
-    batch = Batch(order, order, read_only(np.empty((0, 3), np.int16)), order)
+    batch = Batch(
+        order, order, read_only(np.empty((0, 3), np.int16)), order, read_only(np.empty(0, np.uint64))
+    )
     return source, batch, ZERO, ZERO, ZERO, Place(np.empty(0, kind), ZERO), raw
 
 
