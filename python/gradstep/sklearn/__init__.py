@@ -9,5 +9,6 @@ True
 
 from gradstep.sklearn.mlp_classifier import MLPClassifier
 from gradstep.sklearn.mlp_regressor import MLPRegressor
+from gradstep.sklearn.patching import Patch, is_patched, patch, unpatch
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Patch", "is_patched", "patch", "unpatch"]
