@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import environment
 from benchmarks.jobs import Job
@@ -19,18 +19,21 @@ from benchmarks.results import Outcome, Result
 from benchmarks.solvers import SOLVERS
 from benchmarks.worker import Order
 
+if TYPE_CHECKING:
+    from benchmarks.dropin.worker import DropInOrder
+
 ROOT = Path(__file__).resolve().parents[1]
-# Between two solvers, so that the threads of the one before have stopped to spin.
-_PAUSE = 0.2
+#: Between two solvers, so that the threads of the one before have stopped to spin.
+PAUSE = 0.2
 
 
 class Worker:
-    """The other end of `benchmarks.worker`; what it said first is in `prepared`."""
+    """The other end of a worker's module, which takes an order; what it said first is in `prepared`."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order | DropInOrder, module: str = "benchmarks.worker") -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `close` does
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(order))],
+            [sys.executable, "-m", module, json.dumps(asdict(order))],
             cwd=ROOT,
             env=environment.variables(order.threads),
             stdin=subprocess.PIPE,
@@ -110,7 +113,7 @@ def _time(workers: dict[str, Worker], result: Result, rounds: int) -> None:
     for number in range(rounds):
         _say(f"{result.job.name}: round {number + 1} of {rounds}")
         for solver in names[number % len(names) :] + names[: number % len(names)] if names else []:
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
             result.solvers[solver].seconds.append(workers[solver].round())
 
 

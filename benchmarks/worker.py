@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -35,12 +36,27 @@ class Order:
 def main() -> int:
     """Serve the order on the command line."""
     order = Order(**json.loads(sys.argv[1]))
-    # What libraries print must not get between the lines.
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    channel = own_channel()
     environment.pin(order.threads)
     _serve(order, channel)
     return 0
+
+
+def own_channel() -> IO[str]:
+    """Return standard output; what libraries print goes to standard error, not between its lines."""
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return channel
+
+
+def time_rounds(say: Callable[..., None], run: Callable[[], None], calls: int) -> None:
+    """Time so many runs for every line of standard input."""
+    for _ in sys.stdin:
+        gc.collect()
+        began = time.perf_counter()
+        for _ in range(calls):
+            run()
+        say(seconds=(time.perf_counter() - began) / calls)
 
 
 def _serve(order: Order, channel: IO[str]) -> None:
@@ -67,12 +83,7 @@ def _serve(order: Order, channel: IO[str]) -> None:
     except Exception as error:  # whatever a library throws: the others go on
         return say(problem=f"failed: {type(error).__name__}: {str(error)[:200]}")
     say(metrics=metrics, versions=environment.versions(entry.packages), source=task.source)
-    for _ in sys.stdin:
-        gc.collect()
-        began = time.perf_counter()
-        for _ in range(job.calls):
-            solver.run()
-        say(seconds=(time.perf_counter() - began) / job.calls)
+    time_rounds(say, solver.run, job.calls)
 
 
 def _check(task: Any, answer: Any, reference: dict[str, float] | None) -> dict[str, float]:

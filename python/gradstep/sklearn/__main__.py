@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gradstep.sklearn",
         usage="%(prog)s [--quiet] script.py [arguments] | [--quiet] -m module [arguments]",
-        description="Run a program with gradstep's MLPClassifier and MLPRegressor in place of scikit-learn's.",
+        description="Run a program with MLPClassifier and MLPRegressor of gradstep for scikit-learn's.",
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing about the patch")
