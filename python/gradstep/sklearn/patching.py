@@ -87,8 +87,7 @@ def patch(*, verbose: bool = True) -> Patch:
             f"{module} imported {name} before gradstep.sklearn.patch() and keeps that of scikit-learn; "
             f"patch before it is imported"
         )
-    for name, face in FACES.items():
-        setattr(neural_network, name, face)
+    vars(neural_network).update(FACES)
     if verbose:
         names = " and ".join(FACES)
         print(f"gradstep: {names} of sklearn.neural_network are gradstep's", file=sys.stderr)
@@ -97,8 +96,7 @@ def patch(*, verbose: bool = True) -> Patch:
 
 def unpatch() -> None:
     """Put scikit-learn's own classes back; names that were imported meanwhile keep this package's."""
-    for name, own in _OWN.items():
-        setattr(neural_network, name, own)
+    vars(neural_network).update(_OWN)
 
 
 def is_patched() -> bool:
