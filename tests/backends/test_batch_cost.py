@@ -12,23 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import (
-    Case,
-    batches_of,
-    block_of,
-    case_id,
-    data_of,
-    network_of,
-    objective_of,
-    optimizer_of,
-    relative_error,
-    train,
-)
+from cases import Case, case_id, relative_error, train
 from gradstep.backends import Backend, Running
 from gradstep.nn.optimizers import SGD, Adam
 from gradstep.plan.batch_cost import BatchCost
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData
+from oracle_forms import batches_of, block_of, data_of, network_of, objective_of, optimizer_of
 
 # The last batch is short; several panels, blocks and column groups; rows of bytes that are read unscaled.
 CASES = (

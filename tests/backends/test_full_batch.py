@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 import oracle
-from cases import Case, block_of, case_id, data_of, network_of, objective_of, relative_error
+from cases import Case, case_id, relative_error
 from gradstep.backends import Backend
 from gradstep.plan.rows import TrainingData
+from oracle_forms import block_of, data_of, network_of, objective_of
 
 # More rows than the compiled backends take at a time, of every row type, depth and kind of weight.
 LONG = (
