@@ -23,6 +23,7 @@ from gradstep.sklearn.curves import Curves, EpochRule, SolverState
 from gradstep.sklearn.labels import FaceTargets
 from gradstep.sklearn.lbfgs import FullCost, minimise
 from gradstep.sklearn.model import FaceModel, from_packed, joined, to_packed
+from gradstep.sklearn.plain import are_plain_rows, are_plain_targets
 from gradstep.sklearn.rows import FaceRows, ReadFaceRows
 from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.streams import draw_parameters
@@ -33,9 +34,6 @@ from gradstep.utils.busy import at_work, wants_stop
 from gradstep.utils.warn import warn
 
 Array = npt.NDArray[Any]
-
-# Elements of X up to which scikit-learn's checks cost more than what they check is for.
-_FEW = 100_000
 
 
 def is_stochastic(estimator: Any) -> bool:
@@ -230,6 +228,8 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any, is_new: bool, **more: Any) -> tuple[Any, Any]:
         """Return X and y as scikit-learn's checks leave them; bytes, which kernels read, stay bytes."""
         stays = isinstance(X, np.ndarray) and X.dtype in ROW_TYPES
+        if not is_new and self._are_plain(X) and are_plain_targets(y, len(X)):
+            return X, y
         checked: tuple[Any, Any] = validate_data(
             self,
             X,
@@ -269,7 +269,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
                 f"is True and in partial_fit, got {layers.sizes}"
             )
         dtype = np.float32 if self.coefs_[0].dtype == np.float32 else np.float64
-        return joined(self.coefs_, self.intercepts_).astype(dtype)
+        return joined(self.coefs_, self.intercepts_).astype(dtype, copy=False)
 
     def _known_standardization(self, layers: Layers) -> Standardization:
         """Return that of the last call; of weights that a user has set, none."""
@@ -329,18 +329,14 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         return FaceModel.of_block(joined(*parts), layers, self._targets.loss, activation, scale)
 
     def _rows_to_predict(self, X: Any) -> Any:
-        """Return X as scikit-learn checks it; a few plain rows pass without its 50 microseconds."""
-        if (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and 0 < X.size <= _FEW
-            and X.dtype in ROW_TYPES
-            and X.shape[1] == self.n_features_in_
-            and "feature_names_in_" not in vars(self)
-            and (X.dtype == np.uint8 or np.isfinite(X).all())
-        ):
+        """Return X as scikit-learn's checks leave it."""
+        if self._are_plain(X):
             return X
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+
+    def _are_plain(self, X: Any) -> bool:
+        """Whether rows need no check by scikit-learn."""
+        return "feature_names_in_" not in vars(self) and are_plain_rows(X, self.n_features_in_)
 
     def __getstate__(self) -> dict[str, Any]:
         # The model is made of the attributes again: pickles have every weight once.

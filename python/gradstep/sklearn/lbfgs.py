@@ -36,18 +36,15 @@ class FullCost:
         self._factor = float(targets.factor)
         l2 = np.array([settings.alpha / 2 / rows.weight_sum / self._factor])
         alike = (settings.activation,) * len(settings.hidden)
-        self._objective = Objective.alike(layers, targets.loss, alike, l2)
-        self._data = rows.train
+        objective = Objective.alike(layers, targets.loss, alike, l2)
+        used = threads.choose(settings.n_threads, rows.train.n * layers.parameters)
+        backend = backends.choose(settings.backend, objective)
+        self._batch = backend.full_batch(objective, rows.train, n_threads=used)
         self._dtype = dtype
-        self._backend = backends.choose(settings.backend, self._objective)
-        self._n_threads = threads.choose(settings.n_threads, rows.train.n * layers.parameters)
 
     def __call__(self, block: Array) -> tuple[float, Array]:
         """Return the cost and its gradient (P,), float64, at parameters (P,)."""
-        parameters = block.astype(self._dtype)[None]
-        found, gradient = self._backend.loss_and_gradient(
-            self._objective, self._data, parameters, n_threads=self._n_threads
-        )
+        found, gradient = self._batch.loss_and_gradient(block.astype(self._dtype)[None])
         return self._factor * float(found.cost[0]), self._factor * gradient[0].astype(np.float64)
 
 
