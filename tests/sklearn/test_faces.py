@@ -151,6 +151,28 @@ def test_a_batch_of_no_weight_is_passed_over(backend: str) -> None:
         np.testing.assert_allclose(own, known, rtol=1e-9)
 
 
+@pytest.mark.parametrize("backend", HERE)
+def test_units_are_dropped_in_training_alone(backend: str) -> None:
+    model = fitted(quick(backend=backend, dropout=0.5, input_dropout=0.2, random_state=1), X, THREE)
+    kept = fitted(quick(backend=backend, random_state=1), X, THREE)
+    again = fitted(quick(backend=backend, dropout=(0.5,), input_dropout=0.2, random_state=1), X, THREE)
+    assert same(model, again)
+    assert not same(model, kept)
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+    kept.coefs_, kept.intercepts_ = model.coefs_, model.intercepts_
+    np.testing.assert_array_equal(model.predict_proba(X), kept.predict_proba(X))
+
+
+def test_parts_drop_what_a_whole_does() -> None:
+    """The updates of all calls are counted: else every call would drop the same."""
+    given = {"dropout": 0.5, "batch_size": 50, "shuffle": False, "random_state": 4}
+    whole = fitted(quick(**given, max_iter=3), X, THREE)
+    parts = quick(**given)
+    for _ in range(3):
+        parts.partial_fit(X, THREE, classes=[0, 1, 2])
+    assert same(whole, parts)
+
+
 def test_class_weights_are_sample_weights() -> None:
     for given in ("balanced", {0: 2.0, 1: 0.5, 2: 1.0}):
         model = fitted(quick(class_weight=given), X, THREE)

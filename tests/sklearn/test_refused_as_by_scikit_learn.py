@@ -199,8 +199,16 @@ def test_other_layers_in_a_warm_start() -> None:
         *(("standardize", value) for value in ("yes", 3)),
         *(("callbacks", value) for value in (3, None)),
         *(("class_weight", value) for value in ("even", 3.0)),
+        *(("dropout", value) for value in (1.0, -0.1, "half")),
+        *(("input_dropout", value) for value in (1.0, -0.1, None)),
     ],
 )
 def test_parameters_of_our_own(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"The '{name}' parameter of MLPClassifier must be .* Got "):
         MLPClassifier(**{name: value}).fit(X, Y)
+
+
+@pytest.mark.parametrize("shares", [(), (0.1, 0.1), (1.0,), (-0.1,), [0.5, 0.5, 0.5]])
+def test_dropout_of_other_layers(shares: Any) -> None:
+    with pytest.raises(ValueError, match=r"one for each of the 1 hidden layers, got [\[(]"):
+        MLPClassifier(dropout=shares).fit(X, Y)

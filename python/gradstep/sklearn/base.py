@@ -59,6 +59,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
     activation: Any
     random_state: Any
+    _random_state: np.random.RandomState
     callbacks: Any
     backend: str
     n_threads: int | None
@@ -283,7 +284,9 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
             shape = (settings.optimizer.rule.slots, block.size)
             if known.slots is None or known.slots.shape == shape:
                 return replace(known)
-        return SolverState(settings.solver, float(settings.learning_rate_init))
+        # scikit-learn drops nothing: its stream stays as it is where nothing is dropped.
+        seed = self._random_state.randint(2**31 - 1) if any(settings.dropped) else 0
+        return SolverState(settings.solver, float(settings.learning_rate_init), seed)
 
     def _loss_grad_lbfgs(
         self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None = None, *work: Any

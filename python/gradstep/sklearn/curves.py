@@ -20,6 +20,8 @@ class SolverState:
     solver : str
     learning_rate : float
         Of the next epoch.
+    seed : int
+        Of what is dropped.
     updates : int
         Updates done.
     slots : ndarray of shape (s, P), or None
@@ -28,6 +30,7 @@ class SolverState:
 
     solver: str
     learning_rate: float
+    seed: int = 0
     updates: int = 0
     slots: npt.NDArray[Any] | None = None
 

@@ -82,6 +82,11 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes by label, times which sample weights are taken; "balanced" are those that give
         all classes the same sum.
+    dropout : float or array-like of float, default=0.0
+        Share of the units of every hidden layer, or one for each, that "sgd" and "adam" leave out of an
+        update, in [0, 1).
+    input_dropout : float, default=0.0
+        Likewise of the features.
     standardize : bool, default=False
         Whether features are standardised inside, by mean and deviation of the rows that are trained on.
         `coefs_` are then for standardised features.
@@ -163,6 +168,8 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        dropout: Any = 0.0,
+        input_dropout: float = 0.0,
         standardize: bool = False,
         precision: str = "auto",
         backend: str = "auto",
@@ -195,6 +202,8 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
             max_fun=max_fun,
         )
         self.class_weight = class_weight
+        self.dropout = dropout
+        self.input_dropout = input_dropout
         self.standardize = standardize
         self.precision = precision
         self.backend = backend

@@ -82,6 +82,11 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         Epochs in a row without an improvement that are borne.
     max_fun : int, default=15000
         Most evaluations of the cost by "lbfgs".
+    dropout : float or array-like of float, default=0.0
+        Share of the units of every hidden layer, or one for each, that "sgd" and "adam" leave out of an
+        update, in [0, 1).
+    input_dropout : float, default=0.0
+        Likewise of the features.
     standardize : bool, default=False
         Whether features are standardised inside, by mean and deviation of the rows that are trained on.
         `coefs_` are then for standardised features.
@@ -159,6 +164,8 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: Any = 0.0,
+        input_dropout: float = 0.0,
         standardize: bool = False,
         precision: str = "auto",
         backend: str = "auto",
@@ -189,6 +196,8 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.input_dropout = input_dropout
         self.standardize = standardize
         self.precision = precision
         self.backend = backend

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +16,12 @@ from gradstep.nn.activations import Activation
 from gradstep.nn.optimizers import SGD, Adam, Optimizer
 from gradstep.plan.settings import MOST_THREADS
 
+_SHARE = Interval(Real, 0, 1, closed="left")
+
 #: scikit-learn's constraints of the parameters that its classes do not have.
 FURTHER_CONSTRAINTS: dict[str, list[Any]] = {
+    "dropout": [_SHARE, "array-like"],
+    "input_dropout": [_SHARE],
     "standardize": ["boolean"],
     "precision": [StrOptions({"auto", "float32", "float64"})],
     "backend": [StrOptions({"auto", "cpp", "numba", "numpy"})],
@@ -59,6 +63,8 @@ class MLPSettings:
     epsilon: float
     n_iter_no_change: float
     max_fun: int
+    dropout: tuple[float, ...]
+    input_dropout: float
     standardize: bool
     precision: str
     backend: str
@@ -72,12 +78,14 @@ class MLPSettings:
         Raises
         ------
         ValueError
-            `hidden_layer_sizes` has a size below 1.
+            `hidden_layer_sizes` has a size below 1, or `dropout` other than shares of the hidden layers.
         """
+        hidden = _sizes(estimator.hidden_layer_sizes)
         own = {name: getattr(estimator, name) for name in _AS_THEY_ARE}
         return cls(
             owner=type(estimator).__name__,
-            hidden=_sizes(estimator.hidden_layer_sizes),
+            hidden=hidden,
+            dropout=_shares(estimator.dropout, len(hidden)),
             activation=Activation.resolve(estimator.activation),
             callbacks=tuple(estimator.callbacks),
             **own,
@@ -94,6 +102,11 @@ class MLPSettings:
         if self.solver == "adam":
             return Adam(self.beta_1, self.beta_2, self.epsilon, epsilon_hat=True)
         return SGD(self.momentum, bool(self.nesterovs_momentum), rate_in_velocity=True)
+
+    @property
+    def dropped(self) -> tuple[float, ...]:
+        """What is dropped of the inputs of every layer, those of the rows first."""
+        return (float(self.input_dropout), *self.dropout)
 
     @property
     def initial_factor(self) -> float:
@@ -119,7 +132,7 @@ class MLPSettings:
 _AS_THEY_ARE = [
     name
     for name in MLPSettings.__dataclass_fields__
-    if name not in ("owner", "hidden", "activation", "callbacks")
+    if name not in ("owner", "hidden", "activation", "dropout", "callbacks")
 ]
 
 
@@ -128,3 +141,15 @@ def _sizes(given: Any) -> tuple[int, ...]:
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return tuple(map(operator.index, sizes))
+
+
+def _shares(given: Any, layers: int) -> tuple[float, ...]:
+    """Return the share that is dropped of every hidden layer."""
+    if isinstance(given, Real):
+        return (float(given),) * layers
+    shares = tuple(map(float, given))
+    if len(shares) != layers or not all(0 <= share < 1 for share in shares):
+        raise ValueError(
+            f"dropout must be a share in [0, 1) or one for each of the {layers} hidden layers, got {given!r}."
+        )
+    return shares

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gradstep import backends
 from gradstep.errors import DivergedError
 from gradstep.plan.batch_cost import BatchCost
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Order, StreamOrder
 from gradstep.plan.plan import Plan
@@ -143,6 +144,7 @@ def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updat
         first.rows_of_batch(rows.train.n),
         order,
         np.repeat(np.array(rates)[:, None], updates, axis=1),
+        dropout=_dropout(observers),
         batch_cost=BatchCost(rows.train.weight, float(targets.factor), shares_l2=True, counts_l2=True),
     )
     return TrainingJob(
@@ -155,3 +157,10 @@ def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updat
         targets.vocabulary,
         threads.choose(first.n_threads, plan.batch_size * len(settings) * layers.parameters),
     )
+
+
+def _dropout(observers: Sequence[EpochObserver]) -> Dropout | None:
+    """Return what is dropped; models that train together have done as many updates before."""
+    shares = np.array([observer.rule.settings.dropped for observer in observers])
+    state = observers[0].rule.state
+    return Dropout(state.seed, shares, state.updates) if shares.any() else None
