@@ -44,11 +44,18 @@ class Given:
         Initial parameters of m models; copied, in the precision of the settings.
     order : Order, or None
     batch_cost : BatchCost
+    rates : ndarray of shape (m, t), float64, or None
+        Of every update to come.
+    first_update, first_epoch : int
+        What was done before the first of them.
     """
 
     parameters: Array | None = None
     order: Order | None = None
     batch_cost: BatchCost = MEAN
+    rates: npt.NDArray[np.float64] | None = None
+    first_update: int = 0
+    first_epoch: int = 0
 
 
 def make_plan(
@@ -78,8 +85,11 @@ def make_plan(
         np.array([own.l2 for own in settings], dtype=np.float64),
     )
     per_epoch = -(-n // batch_size)
-    rates = _rates_of_models(settings, per_epoch, d)
-    _warn_of_fading(settings, rates, per_epoch)
+    if given.rates is None:
+        rates = _rates_of_models(settings, per_epoch, d)
+        _warn_of_fading(settings, rates, per_epoch)
+    else:
+        rates = given.rates
     plan = Plan(
         objective,
         tuple(own.optimizer for own in settings),
@@ -89,6 +99,8 @@ def make_plan(
         None if first.augment is None else make_augmentation(first.augment, n, d, int(order_seed)),
         given.batch_cost,
         _make_dropout(settings, int(order_seed)),
+        given.first_update,
+        given.first_epoch,
     )
     if given.parameters is None:
         return plan, _initial_parameters(settings, layers, int(init_seed))

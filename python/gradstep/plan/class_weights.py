@@ -78,7 +78,7 @@ def weights_of_rows(
     Raises
     ------
     InvalidParameterError
-        A class is none of y, there are not as many dicts as y has columns, or too little is left to train on.
+        A class is none of y, or there are not as many dicts as y has columns.
     """
     if class_weight is None:
         return weight
@@ -91,12 +91,6 @@ def weights_of_rows(
     for column, own in zip(columns, given, strict=True):
         of_classes = _balanced(column, len(classes), weight) if own is None else _of_dict(own, classes, owner)
         of_rows = of_rows * of_classes[column]
-    counted, is_labels = of_rows > 0, isinstance(vocabulary, Labels)
-    if not counted.any() or (is_labels and np.ptp(encoded[counted]) == 0):
-        raise InvalidParameterError(
-            f"`class_weight` of {owner} must leave {'two classes or more' if is_labels else 'one row'} of "
-            f"weight > 0 to train on, got {_shown(class_weight)}"
-        )
     return of_rows
 
 
@@ -140,7 +134,7 @@ def _by_column(
     if len(class_weight) != count:
         wanted = "one dict" if is_labels else f"a list of {count} dicts, one for each label"
         raise InvalidParameterError(
-            f"`class_weight` of {owner} must be {wanted}, got {len(class_weight)}: {_shown(class_weight)}"
+            f"`class_weight` of {owner} must be {wanted}, got {len(class_weight)}: {shown(class_weight)}"
         )
     return class_weight
 
@@ -168,7 +162,8 @@ def _of_dict(own: tuple[tuple[Any, float], ...], classes: list[Any], owner: str)
     return of_classes
 
 
-def _shown(class_weight: ClassWeights) -> str:
+def shown(class_weight: ClassWeights) -> str:
+    """Return a `class_weight` as it was given, in short."""
     if class_weight is None or isinstance(class_weight, str):
         return repr(class_weight)
     dicts = [dict(own) for own in class_weight]

@@ -79,6 +79,8 @@ class Plan:
         What a step makes smaller; by default the mean over the rows of the batch, plus the penalty.
     dropout : Dropout or None
         Likewise of training alone.
+    first_update, first_epoch : int
+        Updates and epochs that were done before, on other rows: update numbers go on from there.
     """
 
     objective: Objective
@@ -89,6 +91,8 @@ class Plan:
     augmentation: Augmentation | None = None
     batch_cost: BatchCost = MEAN
     dropout: Dropout | None = None
+    first_update: int = 0
+    first_epoch: int = 0
 
     @property
     def rule(self) -> type[Rule]:
@@ -97,13 +101,22 @@ class Plan:
 
     @property
     def updates(self) -> int:
-        """Updates planned."""
-        return int(self.learning_rate.shape[1])
+        """Updates planned, those that were done before included."""
+        return self.first_update + int(self.learning_rate.shape[1])
 
     @property
     def updates_per_epoch(self) -> int:
         """Mini-batch steps of one epoch."""
         return -(-self.order.n // self.batch_size)
+
+    def rates(self, t0: int, t1: int | None = None) -> npt.NDArray[np.float64]:
+        """View the rates of the updates ``t0 <= t < t1``, or of all from t0 on, (m, t1 - t0)."""
+        first = self.first_update
+        return self.learning_rate[:, t0 - first : None if t1 is None else t1 - first]
+
+    def epochs_after(self, updates: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return how many epochs so many updates are."""
+        return self.first_epoch + (updates - self.first_update) / self.updates_per_epoch
 
     def select(self, models: Sequence[int]) -> Plan:
         """Return the plan of some models of the group, in the order given."""
@@ -121,7 +134,7 @@ class Plan:
 
         `l2` (m, t1 - t0) is that of every update; by default that of the objective.
         """
-        updates, rates = np.arange(t0, t1), self.learning_rate[:, t0:t1]
+        updates, rates = np.arange(t0, t1), self.rates(t0, t1)
         l2 = self.objective.l2[:, None] if l2 is None else l2
         alike = dict.fromkeys(self.optimizers)
         if len(alike) == 1:
@@ -134,24 +147,24 @@ class Plan:
 
     def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
         """Cut the updates ``t0 <= t < t1`` at ends of epochs; `sort` as for `RowOrder.epoch`."""
-        per_epoch = self.updates_per_epoch
+        per_epoch, first = self.updates_per_epoch, self.first_update
         # Many short epochs together: a call of a kernel costs what some updates of a small network do.
         epochs = max(1, min(_UPDATES_AT_ONCE // per_epoch, _ROWS_AT_ONCE // self.order.n))
         while t0 < t1:
-            end = min(t1, (t0 // per_epoch + epochs) * per_epoch)
+            end = min(t1, first + ((t0 - first) // per_epoch + epochs) * per_epoch)
             yield self._range(t0, end, sort)
             t0 = end
 
     def _range(self, t0: int, t1: int, sort: Sort) -> UpdateRange:
         """Return the updates ``t0 <= t < t1``, of one epoch or several."""
-        per_epoch, n = self.updates_per_epoch, self.order.n
-        epochs = range(t0 // per_epoch, (t1 - 1) // per_epoch + 1)
-        epoch, update = np.divmod(np.arange(t0, t1 + 1), per_epoch)
+        per_epoch, n, first = self.updates_per_epoch, self.order.n, self.first_update
+        epoch, update = np.divmod(np.arange(t0 - first, t1 + 1 - first), per_epoch)
+        epochs = range(int(epoch[0]), (t1 - 1 - first) // per_epoch + 1)
         starts = (epoch - epochs[0]) * n + np.minimum(update * self.batch_size, n)
         own = slice(starts[0], starts[-1])
-        rows = _joined([self.order.epoch(number, sort) for number in epochs])[own]
-        changes = self.augmentation
-        draws = _joined([changes.epoch(number) for number in epochs])[own] if changes else None
+        changes, before = self.augmentation, self.first_epoch
+        rows = _joined([self.order.epoch(before + number, sort) for number in epochs])[own]
+        draws = _joined([changes.epoch(before + number) for number in epochs])[own] if changes else None
         starts, keys = starts - starts[0], self.dropout.keys(t0, t1) if self.dropout else None
         if self.batch_cost.is_plain:
             return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1), draws, drop_keys=keys)

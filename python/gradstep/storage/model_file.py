@@ -2,7 +2,8 @@
 
 The tensors are ``W0``, ``b0``, ``W1``, ... (weights as (in, out)), ``mean`` and ``scale`` of the
 standardisation, ``target_mean`` and ``target_scale`` where the targets are real, ``history/<column>`` for
-every column, and ``learning_rates`` (of every update done) where the schedule was a function. The JSON text
+every column, ``learning_rates`` (of every update done) where the schedule was a function, and where the
+training can go on those of `gradstep.storage.checkpoints`. The JSON text
 holds the format's version, the estimator's class and parameters, and what was learned besides arrays.
 `gradstep.storage.container` says where it stands and how a changed file is told. Callbacks are not kept, nor
 are functions among `metrics` (their columns are), nor a RandomState as `random_state`: that becomes None.
@@ -34,7 +35,9 @@ from gradstep.plan.network import Layers
 from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Indicators, Labels, Targets, Values
+from gradstep.storage import checkpoints
 from gradstep.storage.container import Arrays, pack, unpack
+from gradstep.storage.entries import count, typed
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.result import TrainingResult
@@ -76,7 +79,7 @@ def save(owner: str, parameters: Parameters, result: TrainingResult, path: str |
     OSError
         The file cannot be written.
     """
-    arrays = _arrays(result)
+    arrays = _arrays(result) | checkpoints.arrays_of(result)
     rates = _rates_of_a_function(parameters["learning_rate"], result)
     if rates is not None:
         arrays["learning_rates"] = rates
@@ -169,6 +172,7 @@ def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[
         "backend": result.backend,
         "n_threads": result.n_threads,
         "status": result.status.value,
+        "checkpoint": checkpoints.entries_of(result),
     }
 
 
@@ -225,19 +229,21 @@ def _read(
     fitted = _read_fitted(header, take)
     history = take.history(fitted.metrics, _weighted(header["weighted"]))
     parameters = _decode_params(found, header["params"], take)
+    checkpoint = checkpoints.checkpoint_of(header["checkpoint"], fitted, history, take)
     take.nothing_is_left()
-    backend = _typed(header, "backend", str)
+    backend = typed(header, "backend", str)
     if backend not in backends.NAMES:
         raise CorruptFileError(f"its backend must be one of {', '.join(backends.NAMES)}, got {backend!r}")
     result = TrainingResult(
         fitted,
         history,
-        Status(_typed(header, "status", str)),
-        n_iter=_count(header, "n_iter", 0),
-        batch_size=_count(header, "batch_size", 1),
-        updates_per_epoch=_count(header, "updates_per_epoch", 1),
+        Status(typed(header, "status", str)),
+        n_iter=count(header, "n_iter", 0),
+        batch_size=count(header, "batch_size", 1),
+        updates_per_epoch=count(header, "updates_per_epoch", 1),
         backend=backend,
-        n_threads=_count(header, "n_threads", 1),
+        n_threads=count(header, "n_threads", 1),
+        checkpoint=checkpoint,
     )
     return found, parameters, result
 
@@ -263,7 +269,7 @@ def _read_fitted(header: dict[str, Any], take: _Taker) -> Fitted:
         raise CorruptFileError(f"its activations must be {layers.count - 1}, got {len(activations)}")
     if loss.takes != targets.kind:
         raise CorruptFileError(f"its loss takes {loss.takes}, its targets are {targets.kind}")
-    l2 = _typed(header, "l2", float)
+    l2 = typed(header, "l2", float)
     if not 0 <= l2 < np.inf:
         raise CorruptFileError(f"its entry 'l2' must be >= 0 and finite, got {l2}")
     names = header["feature_names"]
@@ -365,8 +371,8 @@ def _decode_targets(encoded: Any, k: int, take: _Taker) -> Targets:
     mean, scale = take("target_mean", "float64", [k]), take("target_scale", "float64", [k])
     if not (scale > 0).all():
         raise CorruptFileError("its tensor 'target_scale' must be > 0")
-    least = -np.inf if encoded["least"] is None else _typed(encoded, "least", float)
-    return Values(mean, scale, _typed(encoded, "one_axis", bool), least)
+    least = -np.inf if encoded["least"] is None else typed(encoded, "least", float)
+    return Values(mean, scale, typed(encoded, "one_axis", bool), least)
 
 
 def _decode_labels(encoded: Any, k: int) -> npt.NDArray[Any]:
@@ -394,16 +400,3 @@ def _weighted(splits: Any) -> list[str]:
     if not isinstance(splits, list) or not all(split in SPLITS for split in splits):
         raise CorruptFileError(f"its weighted splits must be among {', '.join(SPLITS)}, got {splits!r}")
     return splits
-
-
-def _typed(header: dict[str, Any], name: str, kind: type) -> Any:
-    if type(header[name]) is not kind:
-        raise CorruptFileError(f"its entry {name!r} must be of type {kind.__name__}, got {header[name]!r}")
-    return header[name]
-
-
-def _count(header: dict[str, Any], name: str, least: int) -> int:
-    count = int(_typed(header, name, int))
-    if count < least:
-        raise CorruptFileError(f"its entry {name!r} must be >= {least}, got {count}")
-    return count

@@ -55,8 +55,8 @@ class TrainingLoop:
     ----------
     job : TrainingJob
         Of m models.
-    parameters : ndarray of shape (m, P)
-        The initial ones; changed in place.
+    start : ndarray of shape (m, P), or State
+        Initial parameters, or the state to go on from; changed in place.
     observers : sequence of m ModelObservers
     seconds : float, default=0.0
         Spent before; the column `seconds` of the histories goes on from there.
@@ -70,14 +70,25 @@ class TrainingLoop:
     """
 
     def __init__(
-        self, job: TrainingJob, parameters: Array, observers: Sequence[ModelObserver], seconds: float = 0.0
+        self,
+        job: TrainingJob,
+        start: Array | State,
+        observers: Sequence[ModelObserver],
+        seconds: float = 0.0,
     ) -> None:
         self.job = job
-        self.state = State.start(parameters, job.plan.rule.slots)
+        self.state = start if isinstance(start, State) else State.start(start, job.plan.rule.slots)
         self.observers = list(observers)
-        self.done = 0
+        self.done = int(self.state.updates.max())
+        self._is_settled = True
         self._session: Session | None = None
         self._seconds = seconds
+
+    def state_of(self, observer: ModelObserver) -> State | None:
+        """Return a copy of the state of one model, None where it has left or is between two evaluations."""
+        if observer not in self.observers or not self._is_settled:
+            return None
+        return self.state.select([self.observers.index(observer)])
 
     @property
     def is_over(self) -> bool:
@@ -99,21 +110,21 @@ class TrainingLoop:
         if self.job.evaluates_untrained and not self._session:
             self._begin(time.perf_counter() - began)
         while not self.is_over and self.done < goal and not should_stop():
-            before = self.done
+            before, self._is_settled = self.done, False
             running = self._train(should_stop)
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
             evaluated = self._evaluate() if self.done > before else {}
             seconds = time.perf_counter() - began
             finite = self._finite(running, evaluated)
             rows = self._rows(running, evaluated, seconds)
-            leaving = []
+            leaving, self._is_settled = [], True
             for place, observer in enumerate(self.observers):
                 done = int(self.state.updates[place])
                 if not finite[place] and (done > before or not self.state.finite[place]):
                     leaving.append(observer)
                     observer.on_divergence(self._error(place))
                 elif done > before:
-                    to_come = self.job.plan.learning_rate[place, done:]
+                    to_come = self.job.plan.rates(done)[place]
                     if observer.on_evaluation(rows[place], self.state.parameters[place].copy(), to_come):
                         leaving.append(observer)
             self.drop(leaving)
@@ -128,7 +139,7 @@ class TrainingLoop:
         leaving = []
         for place, row in enumerate(self._rows(Running(nothing, nothing), evaluated, seconds)):
             row["learning_rate"] = 0.0  # no step was made
-            observer, to_come = self.observers[place], self.job.plan.learning_rate[place]
+            observer, to_come = self.observers[place], self.job.plan.rates(self.done)[place]
             if observer.on_evaluation(row, self.state.parameters[place].copy(), to_come):
                 leaving.append(observer)
         self.drop(leaving)
@@ -182,7 +193,8 @@ class TrainingLoop:
 
     def _error(self, place: int) -> DivergedError:
         done = int(self.state.updates[place])
-        return DivergedError(done, float(self.job.plan.learning_rate[place, max(done - 1, 0)]))
+        last = max(done - 1, self.job.plan.first_update)
+        return DivergedError(done, float(self.job.plan.rates(last)[place, 0]))
 
     def _rows(
         self, running: Running, evaluated: Mapping[str, Vectors], seconds: float
@@ -192,8 +204,8 @@ class TrainingLoop:
         m = len(updates)
         values: Vectors = {
             "update": updates.astype(np.float64),
-            "epoch": updates / plan.updates_per_epoch,
-            "learning_rate": plan.learning_rate[np.arange(m), updates - 1],
+            "epoch": plan.epochs_after(updates),
+            "learning_rate": plan.learning_rate[np.arange(m), updates - plan.first_update - 1],
             "seconds": np.full(m, seconds),
             "running_loss": running.loss,
         }

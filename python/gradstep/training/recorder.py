@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy.typing as npt
 
 from gradstep.errors import DivergedError
 from gradstep.nn.schedules import ReduceOnPlateau
+from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
+from gradstep.training.checkpoint import Checkpoint, Run
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.observers import EarlyStoppingState, PlateauState
@@ -25,6 +28,13 @@ class _Kept(NamedTuple):
     block: npt.NDArray[np.floating] | None
     row: dict[str, float]
     n_rows: int
+
+
+class Begun(NamedTuple):
+    """What a training that goes on has come to before."""
+
+    result: TrainingResult
+    checkpoint: Checkpoint
 
 
 class FitRecorder:
@@ -42,6 +52,10 @@ class FitRecorder:
         The model before its first update.
     on_row : callable, optional
         Called without arguments after every row of the history. Returns True when training should stop.
+    run : Run, optional
+        Where the training is to leave a checkpoint.
+    begun : Begun, optional
+        Where it goes on from one; its rates to come are set in the job.
 
     Attributes
     ----------
@@ -54,6 +68,8 @@ class FitRecorder:
     error : DivergedError, or None
     watch : callable, or None
         Called with the history after every row of it, before anybody is asked.
+    state_of : callable, or None
+        Returns a copy of the state of this model, or None where there is none that a row describes.
     batch_size, updates_per_epoch, n_threads : int
     backend : str
     """
@@ -64,6 +80,8 @@ class FitRecorder:
         job: TrainingJob,
         fitted: Fitted,
         on_row: Callable[[], bool] | None = None,
+        run: Run | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self.settings = settings
         self.history = History(settings.metrics, weighted=job.weighted)
@@ -77,12 +95,32 @@ class FitRecorder:
         self.watch: Callable[[History], None] | None = None
         # Made whole when it is asked for: models of a search are evaluated far more often.
         self._without_block = fitted.with_block(np.empty(0, dtype=fitted.block.dtype))
-        self._kept = _Kept(fitted.block, {}, 0)
+        self._kept, self._n_before = _Kept(fitted.block, {}, 0), 0
         self._evaluated = dict(job.evaluated) if any(own.by_scorer for own in settings.metrics) else {}
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
         self._early = EarlyStoppingState(rule) if rule else None
         self._plateaus = PlateauState(rate) if isinstance(rate, ReduceOnPlateau) else None
+        self.state_of: Callable[[], State | None] | None = None
+        self._run, self._checkpoint = run, None if begun is None else begun.checkpoint
+        if begun is not None:
+            self._go_on(begun, job)
+
+    def _go_on(self, begun: Begun, job: TrainingJob) -> None:
+        """Take up what a training has come to before."""
+        result, checkpoint = begun
+        weighted = tuple(dict.fromkeys((*result.history.weighted, *self.history.weighted)))
+        self.history = History(self.settings.metrics, weighted=weighted)
+        self.history.rows = list(result.history.rows)
+        # Several rows of an epoch that is begun are alike here: it is counted as one.
+        last = self.history.rows[-1] if self.history.rows else {}
+        row = next((row for row in self.history.rows if _epochs(row) == result.n_iter), last)
+        self._kept = _Kept(result.fitted.block, row, len(self.history))
+        self._n_before = len(self.history)
+        if self._early and checkpoint.best:
+            self._early.go_on(checkpoint.best)
+        if self._plateaus and checkpoint.plateau:
+            self._plateaus.go_on(checkpoint.plateau, job.plan.rates(checkpoint.update)[0])
 
     @property
     def fitted(self) -> Fitted | None:
@@ -106,11 +144,32 @@ class FitRecorder:
             fitted,
             self.history,
             self.status,
-            n_iter=-(-int(kept.row.get("update", 0)) // self.updates_per_epoch),
+            n_iter=_epochs(kept.row),
             batch_size=self.batch_size,
             updates_per_epoch=self.updates_per_epoch,
             backend=self.backend,
             n_threads=self.n_threads,
+            checkpoint=self.checkpoint(fitted.block),
+        )
+
+    def checkpoint(self, block: npt.NDArray[np.floating]) -> Checkpoint | None:
+        """Return what the training can go on from; `block` is in the place of parameters that equal it."""
+        if self._run is None or self.status is Status.DIVERGED:
+            return None
+        if self.state_of:
+            state = self.state_of()
+            self._checkpoint = None if state is None else self._made(self._run, state)
+        return self._checkpoint and self._checkpoint.sharing(block)
+
+    def _made(self, run: Run, state: State) -> Checkpoint:
+        return Checkpoint(
+            run,
+            state.parameters[0],
+            state.slots[0],
+            update=int(state.updates[0]),
+            epoch=_epochs(self.history.rows[-1]) if self.history.rows else 0,
+            best=self._early.best() if self._early else None,
+            plateau=self._plateaus.plateau() if self._plateaus else None,
         )
 
     def on_evaluation(
@@ -124,8 +183,8 @@ class FitRecorder:
             self.watch(self.history)
         if self._plateaus:
             self._plateaus.on_evaluation(row, to_come)
-        wants_stop = self.on_row() if self.on_row else False
         is_enough = self._early.on_evaluation(row, parameters) if self._early else False
+        wants_stop = self.on_row() if self.on_row else False
         if row["update"] == self._updates:
             self.end(Status.COMPLETED)
         elif is_enough or wants_stop:
@@ -137,17 +196,19 @@ class FitRecorder:
         self.status = Status.DIVERGED
         self.error = error
         self._early, self._evaluated = None, {}
-        self.on_row = self.watch = None
+        self.on_row = self.watch = self.state_of = None
 
     def end(self, status: Status) -> None:
         """Say why the training is over."""
         early = self._early
+        if self._kept.block is not None:
+            self.checkpoint(self._kept.block)
         if early and early.rule.restore_best and early.parameters is not None:
             self._keep(early.parameters, early.row)
         self.status = status
         # Nothing is asked any more: what has ended is values, and can be pickled.
         self._early, self._evaluated = None, {}
-        self.on_row = self.watch = None
+        self.on_row = self.watch = self.state_of = None
 
     def forget(self) -> None:
         """Forget the model; what was measured stays."""
@@ -164,6 +225,16 @@ class FitRecorder:
             for name, value in model.by_scorers(data, self.backend, self.n_threads).items()
         }
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the training has come to no row of the history yet."""
+        return self._kept.n_rows == self._n_before
+
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
         """Keep a model in one assignment, so that nothing can come between it and its row."""
         self._kept = _Kept(None if self._kept.block is None else block, row, len(self.history))
+
+
+def _epochs(row: Mapping[str, float]) -> int:
+    """Return the epochs of a row of the history, a begun one included."""
+    return math.ceil(row.get("epoch", 0))

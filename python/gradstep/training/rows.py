@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep import backends
-from gradstep.errors import InvalidDataError
+from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.plan import targets
-from gradstep.plan.class_weights import weights_of_rows
+from gradstep.plan.class_weights import shown, weights_of_rows
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
@@ -99,7 +99,10 @@ class ReadRows:
         if settings.class_weight is None:
             return own
         encoded = _chosen(self.targets, train)
-        return weights_of_rows(settings.class_weight, self.vocabulary, encoded, own, settings.owner)
+        weights = weights_of_rows(settings.class_weight, self.vocabulary, encoded, own, settings.owner)
+        if weights is not None:
+            _check_class_weight(weights, encoded, settings)
+        return weights
 
     def standardization(self, settings: Settings, train: Index | None = None) -> Standardization:
         """Return mean and scale of the weighted rows to train on, by the backend and threads asked for."""
@@ -119,6 +122,7 @@ class ReadRows:
         train: Index | None = None,
         held_out: Index | None = None,
         scale: Standardization | None = None,
+        vocabulary: Targets | None = None,
     ) -> JobRows:
         """Return rows as a training takes them.
 
@@ -129,6 +133,8 @@ class ReadRows:
             What `parts` gave: all rows by default, and those that were given beside them.
         scale : Standardization, optional
             What `standardization` gives, which is asked by default.
+        vocabulary : Targets, optional
+            Encodes real values, by default as these rows to train on have it.
 
         Raises
         ------
@@ -138,7 +144,7 @@ class ReadRows:
             `class_weight` does not fit the classes.
         """
         weight, scale = self.weights(settings, train), scale or self.standardization(settings, train)
-        vocabulary, encoded = self._learn(settings, train, weight)
+        vocabulary, encoded = self._learn(settings, train, weight, vocabulary)
         own = prepare(self.X, _as_kernels_take(encoded, settings), weight, scale, train)
         beside = self.held_out
         if settings.evaluate_every is None:
@@ -152,13 +158,19 @@ class ReadRows:
         return JobRows(own, beside, vocabulary, self.feature_names)
 
     def _learn(
-        self, settings: Settings, train: Index | None, weight: npt.NDArray[np.float64] | None
+        self,
+        settings: Settings,
+        train: Index | None,
+        weight: npt.NDArray[np.float64] | None,
+        vocabulary: Targets | None,
     ) -> tuple[Targets, Array]:
         """Return the vocabulary of the rows to train on, and their targets encoded."""
         chosen, whole = _chosen(self.targets, train), self.vocabulary
         if not isinstance(whole, Values):
             return whole, chosen
         whose = f"y of {settings.owner}.fit"
+        if vocabulary is not None:
+            return vocabulary, vocabulary.encode(chosen, whose)
         found, encoded = targets.learn(settings.loss, chosen, whose, settings.standardize_targets, weight)
         assert isinstance(found, Values)  # as the whole is
         return replace(found, one_axis=whole.one_axis), encoded
@@ -172,6 +184,17 @@ class ReadRows:
         if not len(counted) or (self.labels is not None and np.ptp(self.labels[counted]) == 0):
             what = "one row" if self.labels is None else "two classes or more"
             raise InvalidDataError(f"{whose} must leave {what} of sample weight > 0 to train on")
+
+
+def _check_class_weight(weights: Array, encoded: Array, settings: Settings) -> None:
+    """Raise InvalidParameterError where classes weigh nothing, and too little is left to train on."""
+    counted, is_labels = weights > 0, encoded.ndim == 1
+    if not counted.any() or (is_labels and np.ptp(encoded[counted]) == 0):
+        what = "two classes or more" if is_labels else "one row"
+        raise InvalidParameterError(
+            f"`class_weight` of {settings.owner} must leave {what} of weight > 0 to train on, "
+            f"got {shown(settings.class_weight)}"
+        )
 
 
 def _encode(vocabulary: Targets, raw: Array, settings: Settings) -> Array:

@@ -85,6 +85,37 @@ def evaluate(
     return _as_array(rate, updates, f"`learning_rate` of {owner}", learning_rate)
 
 
+def evaluate_on(
+    learning_rate: float | Schedule | Callable[[int], float],
+    first: int,
+    count: int,
+    updates_per_epoch: int,
+    owner: str = "Trainer",
+) -> npt.NDArray[np.float64]:
+    """Return the rates of `count` updates from update `first` on, in a run that has no end.
+
+    Raises
+    ------
+    InvalidParameterError
+        As in `evaluate`; or a schedule stretches over the whole run.
+
+    Examples
+    --------
+    >>> evaluate_on(StepDecay(1.0, factor=0.5, every=1), first=3, count=3, updates_per_epoch=2).tolist()
+    [0.5, 0.25, 0.25]
+    """
+    rate: Any = learning_rate
+    if callable(rate):
+        schedule: Any = _as_schedule(rate, owner)
+        rate = _called(
+            lambda update, per_epoch, updates: schedule(first + update, per_epoch, None),
+            count,
+            updates_per_epoch,
+            owner,
+        )
+    return _as_array(rate, count, f"`learning_rate` of {owner}", learning_rate)
+
+
 def fades_after(rates: npt.NDArray[np.float64]) -> int | None:
     """Return after how many updates rates fall to nothing for good, in the first three quarters; or None.
 

@@ -1,0 +1,174 @@
+"""All that a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradstep.nn.metrics import BestTracker
+from gradstep.nn.schedules import ReduceOnPlateau
+from gradstep.plan.plan import State
+from gradstep.plan.rows import TrainingData
+from gradstep.plan.targets import Labels, Targets
+
+Array = npt.NDArray[Any]
+
+# Of X so many bytes are part of a digest, and no row less than whole.
+_SAMPLE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same however often a training goes on.
+
+    Attributes
+    ----------
+    seed : int
+        What its random state has come to: of it follow initial weights, order of rows and all draws.
+    epochs : int
+        Those that are planned.
+    updates_per_epoch : int
+        Of `fit`, or of the first of several passes.
+    agreed : mapping of str to str
+        The parameters that the trajectory follows from, as text.
+    data : str, or None
+        Digest of all rows; None where there is no set of rows to go over again.
+    """
+
+    seed: int
+    epochs: int
+    updates_per_epoch: int
+    agreed: Mapping[str, str]
+    data: str | None
+
+    def changed(self, now: Mapping[str, str], names: Iterable[str] | None = None) -> str:
+        """Return the first parameter (of `names`) that is not as it was, or ""."""
+        names = self.agreed if names is None else names
+        return next((name for name in names if self.agreed.get(name) != now.get(name)), "")
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """What early stopping goes by.
+
+    Attributes
+    ----------
+    tracker : BestTracker
+    row : dict
+        Of the history, the best so far.
+    parameters : ndarray of shape (P,), or None
+        Those that it describes.
+    """
+
+    tracker: BestTracker
+    row: dict[str, float]
+    parameters: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plateau:
+    """What `ReduceOnPlateau` goes by.
+
+    Attributes
+    ----------
+    rule : ReduceOnPlateau
+    tracker : BestTracker
+    rate : float
+        That of the updates to come.
+    """
+
+    rule: ReduceOnPlateau
+    tracker: BestTracker
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The state of one training at the boundary of an update.
+
+    Attributes
+    ----------
+    run : Run
+    parameters : ndarray of shape (P,)
+        Those after the last update, which need not be those of the model that is kept.
+    slots : ndarray of shape (s, P)
+        What is kept of earlier updates.
+    update : int
+        Updates that were done.
+    epoch : int
+        Epochs that were begun.
+    best : Best, or None
+    plateau : Plateau, or None
+    """
+
+    run: Run
+    parameters: Array
+    slots: Array
+    update: int
+    epoch: int
+    best: Best | None = None
+    plateau: Plateau | None = None
+
+    def state(self) -> State:
+        """Return the state of a group of one, which training may change."""
+        return State(
+            self.parameters[None].copy(),
+            self.slots[None].copy(),
+            np.array([self.update], dtype=np.int64),
+            np.ones(1, dtype=np.bool_),
+        )
+
+    def sharing(self, block: Array) -> Checkpoint:
+        """Return the same with `block`, where it has these numbers, in the place of parameters."""
+        own = block if np.array_equal(self.parameters, block) else self.parameters
+        best = self.best
+        if best is not None and best.parameters is not None and np.array_equal(best.parameters, block):
+            best = replace(best, parameters=block)
+        return replace(self, parameters=own, best=best)
+
+
+def digest(sets: Iterable[TrainingData | None], targets: Targets) -> str:
+    """Return what tells rows from others: targets, weights, order, shape, and as much of X as 1 MiB.
+
+    Parameters
+    ----------
+    sets : iterable of TrainingData or None
+        The rows to train on and those to validate on, of which there may be none. Mean and scale, which
+        follow from every element of X, are part of it.
+    targets : Targets
+    """
+    found = hashlib.blake2b(digest_size=16)
+    if isinstance(targets, Labels):
+        found.update(repr(targets.classes.tolist()).encode())
+    for data in sets:
+        if data is None:
+            found.update(b"none")
+            continue
+        scale = data.standardization
+        for array in (*_sample(data.X), data.index, data.targets, data.weight, scale.mean, scale.scale):
+            _add(found, array)
+    return found.hexdigest()
+
+
+def _sample(X: Any) -> list[Array]:
+    """Return rows of X, evenly spread, the last among them, and what else X is."""
+    if not isinstance(X, np.ndarray):
+        # Of sparse rows all is there.
+        return [np.array(X.shape), *(np.asarray(getattr(X, name)) for name in ("data", "indices", "indptr"))]
+    n = X.shape[0]
+    rows = max(1, _SAMPLE // max(1, X.itemsize * X.shape[1]))
+    places = np.unique(np.linspace(0, n - 1, min(rows, n)).astype(np.int64)) if n else np.empty(0, np.int64)
+    return [np.array(X.shape), X[places].astype(np.float64)]
+
+
+def _add(found: Any, array: Array | None) -> None:
+    if array is None:
+        found.update(b"none")
+        return
+    found.update(repr(array.shape).encode())
+    found.update(np.ascontiguousarray(array).data if array.size else b"")
