@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
@@ -11,39 +10,31 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from gradstep.datasets.schema import Schema
 from gradstep.datasets.sets import DataSet
 from gradstep.errors import InvalidDataError
 from gradstep.estimators.features import HiddenFeatures
-from gradstep.estimators.reading import check_weight, read_rows, read_targets, rows_to_predict
-from gradstep.estimators.validation import ValidationRows
+from gradstep.estimators.reading import check_weight, read_targets, rows_to_predict
+from gradstep.estimators.resuming import Resuming
 from gradstep.nn.metrics import Metrics
-from gradstep.plan.build import usual_schedule
 from gradstep.plan.network import Layers
 from gradstep.plan.settings import FAMILIES, OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.storage import model_file
-from gradstep.training import progress
-from gradstep.training.convergence import promised_fall
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
-from gradstep.training.loop import TrainingLoop
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.result import TrainingResult
-from gradstep.training.setup import TrainingJob, make_job
 from gradstep.training.status import Status
-from gradstep.utils import interrupt
 from gradstep.utils.busy import at_work, wants_stop
 from gradstep.utils.concepts import Concept
-from gradstep.utils.constraints import check
+from gradstep.utils.constraints import FLAG, check
 from gradstep.utils.nested_params import NestedParameters
-from gradstep.utils.warn import warn
 
 
-class BaseTrainer(HiddenFeatures, NestedParameters):
+class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
     """An estimator around settings, rows and a fitted value. It owns no mathematics."""
 
     concepts: ClassVar[Mapping[str, type[Concept]]] = FAMILIES
@@ -95,6 +86,7 @@ class BaseTrainer(HiddenFeatures, NestedParameters):
             "n_threads_": result.n_threads,
             "updates_per_epoch_": result.updates_per_epoch,
             "n_features_in_": fitted.layers.sizes[0],
+            "_checkpoint": result.checkpoint,
             **self._learned_of_targets(fitted),
         }
         if fitted.feature_names is not None:
@@ -137,13 +129,17 @@ class BaseTrainer(HiddenFeatures, NestedParameters):
             updates_per_epoch=self.updates_per_epoch_,
             backend=self.backend_,
             n_threads=self.n_threads_,
+            checkpoint=self._checkpoint,
         )
 
     def snapshot(self) -> Self:
-        """Return an estimator with the model and the history of this moment; callbacks are left out."""
+        """Return an estimator with the model and the history of this moment.
+
+        Callbacks are left out, and the state that `resume` goes on from.
+        """
         result = self.result()
         snapshot: Self = clone(self).set_params(callbacks=())
-        snapshot.publish(replace(result, history=result.history.copy()))
+        snapshot.publish(replace(result, history=result.history.copy(), checkpoint=None))
         return snapshot
 
     def remember(self, data: DataSet) -> Self:
@@ -187,22 +183,36 @@ class BaseTrainer(HiddenFeatures, NestedParameters):
         """Make models that were kept on the way the learned attribute `snapshots_`."""
         self.snapshots_ = snapshots
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, resumable: bool = False) -> None:
         """Write the model to a file, in one step: an older file stays whole until the new one is.
 
         The file holds parameters, history and all that prediction needs; a function as
         `learning_rate` as the rates it gave, and no callbacks. See `gradstep.storage.model_file`.
         An older file hands on its permissions; a link is followed.
 
+        Parameters
+        ----------
+        path : str or path-like
+        resumable : bool, default=False
+            Whether the file has what `resume` and `partial_fit` go on from, too: what the optimizer keeps of
+            every weight, which is one or two numbers more where it has momentum or moments, and the last
+            weights where those kept are the best.
+
         Raises
         ------
         InvalidDataError
             `load` could not read it again: weights are not finite, labels are objects, or a parameter was
-            set to what it must not be. Nothing is written.
+            set to what it must not be; or the model has nothing to go on from. Nothing is written.
         OSError
             The file cannot be written; an older one is untouched.
         """
-        model_file.save(self._owner(), self.get_params(deep=False), self.result(), path)
+        check(f"{self._owner()}.save", "resumable", resumable, (FLAG,))
+        result = self.result()
+        if resumable:
+            self._left(f"{self._owner()}.save with resumable=True")
+        else:
+            result = replace(result, checkpoint=None)
+        model_file.save(self._owner(), self.get_params(deep=False), result, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -227,62 +237,12 @@ class BaseTrainer(HiddenFeatures, NestedParameters):
             self._fitted = self._model()
             self.coefs_ = self._fitted.coefs
             self.intercepts_ = self._fitted.intercepts
+            self._checkpoint = self._checkpoint and self._checkpoint.sharing(self._fitted.block)
 
     @classmethod
     def _owner(cls) -> str:
         """Return whose constraints hold: those of the class itself, or of the one it is derived from."""
         return next(base.__name__ for base in cls.__mro__ if base.__name__ in OWNERS)
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: ValidationRows | None) -> None:
-        """Train a group of one, and publish what it came to. Until there is a new model the old one stays.
-
-        Before the training begins, Ctrl-C finds nothing changed and raises at once.
-        """
-        began = time.perf_counter()
-        settings = self.settings().for_rows(validation is not None)
-        settings.check_watched(validation is not None)
-        if validation is not None:
-            settings.check_held_out(validation.argument)
-        with progress.of_verbose(settings.verbose, settings.epochs) as watch:
-            rows = read_rows(self, settings, X, y, sample_weight, validation)
-            job, (fitted,) = make_job([settings], rows.job_rows(settings, *rows.parts(settings)))
-            recorder = FitRecorder(settings, job, fitted)
-            recorder.on_row = self.on_row(recorder)
-            recorder.watch = watch.on_row if settings.verbose else None
-            loop = TrainingLoop(job, fitted.block[None].copy(), [recorder], time.perf_counter() - began)
-            with interrupt.deferred() as stop:
-                try:
-                    loop.advance(job.plan.updates, stop)
-                except BaseException:
-                    if recorder.row:
-                        recorder.end(Status.INTERRUPTED)
-                        self.publish(recorder.result())
-                    raise
-                if not (recorder.row or recorder.error):
-                    raise KeyboardInterrupt
-                if not recorder.status.is_over:
-                    recorder.end(Status.INTERRUPTED)
-                self.publish(recorder.result())
-        if recorder.error:
-            raise recorder.error
-        self._warn_of_unfinished(settings, job)
-        if self.interrupted_:
-            warn(f"training interrupted at update {self.history_['update'][-1]}")
-
-    def _warn_of_unfinished(self, settings: Settings, job: TrainingJob) -> None:
-        """Warn where all epochs are done and the loss would still fall much."""
-        if self.status_ is not Status.COMPLETED:
-            return
-        rates = job.plan.learning_rate[0]
-        usual = usual_schedule(settings.optimizer, settings.loss, self.n_features_in_)
-        fall = promised_fall(self.history_, rates, usual.high)
-        if fall is not None:
-            warn(
-                f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "
-                f"many again would lower the loss by {fall:.0%} or so. More `epochs` or another "
-                "`learning_rate` may help",
-                ConvergenceWarning,
-            )
 
     def _evaluate(self, X: Any, y: Any, sample_weight: Any) -> Metrics:
         """Return loss, cost and metrics on the rows of X."""

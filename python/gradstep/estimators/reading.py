@@ -19,7 +19,7 @@ from gradstep.plan import targets
 from gradstep.plan.forms import refuse_masked
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
-from gradstep.plan.targets import Targets
+from gradstep.plan.targets import Labels, Targets
 from gradstep.training.rows import ReadRows
 from gradstep.utils import text
 from gradstep.utils.pieces import pieces
@@ -40,6 +40,9 @@ def read_rows(
     y: Any,
     sample_weight: Any = None,
     eval_set: Any = None,
+    *,
+    known: Targets | None = None,
+    method: str = "fit",
 ) -> ReadRows:
     """Read and check all rows of a training; the estimator itself learns nothing of them.
 
@@ -50,6 +53,10 @@ def read_rows(
     X, y, sample_weight
         What is trained on.
     eval_set : ValidationRows, or whatever `ValidationRows.of` takes
+    known : Targets, optional
+        How y is read; by default it tells that itself.
+    method : str, default="fit"
+        What the user has called. `partial_fit` of a fitted estimator holds X against its features.
 
     Raises
     ------
@@ -57,15 +64,20 @@ def read_rows(
         X, y, `sample_weight` or `eval_set` cannot be used; scikit-learn's own checks of X raise its
         ValueError or TypeError.
     """
-    whose = f"{settings.owner}.fit"
+    whose = f"{settings.owner}.{method}"
     check_lengths(X, y, whose)
     # What checks X writes down the features that it finds; a fit that is refused must leave no trace.
-    reader = type(estimator)(**estimator.get_params(deep=False))
-    rows = as_rows(_checked(reader, X, f"X of {whose}", reset=True))
+    is_more = method == "partial_fit" and hasattr(estimator, "n_features_in_")
+    reader = estimator if is_more else type(estimator)(**estimator.get_params(deep=False))
+    rows = as_rows(_checked(reader, X, f"X of {whose}", reset=not is_more))
     weight = check_weight(sample_weight, len(rows), whose)
-    vocabulary, encoded = targets.learn(settings.loss, y, f"y of {whose}", standardize=False)
+    if known is None:
+        vocabulary, encoded = targets.learn(settings.loss, y, f"y of {whose}", standardize=False)
+    else:
+        of_labels = isinstance(known, Labels)
+        vocabulary, encoded = known, (known.encode if of_labels else known.read)(y, f"y of {whose}")
     check_lengths(rows, encoded, whose)
-    if weight is not None and encoded.ndim == 1 and np.ptp(encoded[weight > 0]) == 0:
+    if known is None and weight is not None and encoded.ndim == 1 and np.ptp(encoded[weight > 0]) == 0:
         raise InvalidDataError(
             f"sample_weight of {whose} must be > 0 in rows of two classes or more, got one class only"
         )

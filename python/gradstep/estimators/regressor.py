@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import check_lengths, check_weight
+from gradstep.estimators.streaming import StreamingValues
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.nn.r2 import r2
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gradstep.nn.schedules import Schedule
 
 
-class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
+class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[misc]
     """Linear regression or a small neural network, trained by mini-batch gradient descent.
 
     A scikit-learn regressor of one or several outputs: it works in pipelines, searches, `clone` and
@@ -121,6 +122,9 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         of an update is small. The results are the same bits for any number.
     random_state : int, RandomState or None, default=None
         Determines the initial weights, the order of rows, the draws of `augment` and what is dropped.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the model, if there is one, as scikit-learn's does: with the
+        mean and scale of its first rows, a new optimizer, schedule and history. `resume` goes on with those.
     verbose : int, default=0
         1 shows how the training goes on: a bar in terminals and notebooks, elsewhere about ten lines. 2
         prints a line for every row of the history.
@@ -193,6 +197,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         backend: str = "auto",
         n_threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
         self.hidden = hidden
@@ -220,6 +225,7 @@ class Regressor(RegressorMixin, BaseTrainer):  # type: ignore[misc]
         self.backend = backend
         self.n_threads = n_threads
         self.random_state = random_state
+        self.warm_start = warm_start
         self.verbose = verbose
 
     @known_parameters

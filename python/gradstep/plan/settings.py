@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.activations import Activation
@@ -21,7 +23,7 @@ from gradstep.nn.scorers import METRIC, metric_for
 from gradstep.plan.class_weights import CLASS_WEIGHT, ClassWeights, frozen
 from gradstep.plan.order import rows_per_update
 from gradstep.utils import names
-from gradstep.utils.concepts import Concept
+from gradstep.utils.concepts import Concept, plain
 from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
@@ -92,6 +94,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "backend": (one_of("auto", "cpp", "numba", "numpy"),),
     "n_threads": (either(WHOLE, NONE), at_least(1), at_most(MOST_THREADS)),
     "random_state": RANDOM_STATE,
+    "warm_start": (FLAG,),
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }
 
@@ -117,6 +120,13 @@ OWNERS: dict[str, tuple[dict[str, tuple[Constraint, ...]], tuple[str, ...]]] = {
 
 #: Parameters that every model of a group has for itself; of concepts, the numbers in them.
 OWN = ("l2", "learning_rate", "dropout", "init", "early_stopping", "callbacks", "verbose")
+
+
+#: Parameters that a training may go on with others of; what else there is its trajectory follows from.
+_FREE = (
+    *("owner", "learning_rate", "epochs", "init", "evaluate_every", "evaluate_untrained", "early_stopping"),
+    *("callbacks", "backend", "n_threads", "random_state", "warm_start", "verbose"),
+)
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,7 @@ class Settings:
     backend: str
     n_threads: int | None
     random_state: int | np.random.RandomState | None
+    warm_start: bool
     verbose: int
     standardize_targets: bool = True
     class_weight: ClassWeights = None
@@ -201,6 +212,19 @@ class Settings:
         if not (self.early_stopping and parse_column(self.early_stopping.column)[0] == "validation"):
             return self
         return replace(self, validation_fraction=USUAL_FRACTION)
+
+    def seeded(self) -> Self:
+        """Return the settings with an int as `random_state`, drawn where it is none."""
+        state = self.random_state
+        if isinstance(state, (int, np.integer)):
+            return self
+        return replace(self, random_state=int(check_random_state(state).randint(2**31 - 1)))
+
+    def agreed(self) -> dict[str, str]:
+        """Return as text what a training that goes on must have as it was."""
+        own = {name.name: getattr(self, name.name) for name in fields(self) if name.name not in _FREE}
+        own["metrics"] = [metric.name for metric in self.metrics]
+        return {name: json.dumps(plain(value), sort_keys=True) for name, value in own.items()}
 
     def check_watched(self, has_validation: bool) -> None:
         """Raise InvalidParameterError when a rule watches a column that would be empty, or come too late."""

@@ -17,7 +17,7 @@ from gradstep.nn.metrics import COLUMN, BestTracker
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.storage.container import Arrays
 from gradstep.storage.entries import count, typed
-from gradstep.training.checkpoint import Best, Checkpoint, Plateau, Run
+from gradstep.training.checkpoint import Best, Checkpoint, Plateau, Trajectory
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.result import TrainingResult
@@ -102,7 +102,7 @@ def checkpoint_of(
     if not all(isinstance(value, str) for value in agreed.values()):
         raise CorruptFileError("its entry 'agreed' must have texts")
     data = None if entries["data"] is None else typed(entries, "data", str)
-    run = Run(
+    run = Trajectory(
         count(entries, "seed", 0, 2**32 - 1),
         count(entries, "epochs", 1),
         count(entries, "updates_per_epoch", 1),

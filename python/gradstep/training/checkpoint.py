@@ -23,7 +23,7 @@ _SAMPLE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Run:
+class Trajectory:
     """What stays the same however often a training goes on.
 
     Attributes
@@ -93,7 +93,7 @@ class Checkpoint:
 
     Attributes
     ----------
-    run : Run
+    run : Trajectory
     parameters : ndarray of shape (P,)
         Those after the last update, which need not be those of the model that is kept.
     slots : ndarray of shape (s, P)
@@ -106,7 +106,7 @@ class Checkpoint:
     plateau : Plateau, or None
     """
 
-    run: Run
+    run: Trajectory
     parameters: Array
     slots: Array
     update: int

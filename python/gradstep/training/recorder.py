@@ -13,7 +13,7 @@ from gradstep.errors import DivergedError
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
-from gradstep.training.checkpoint import Checkpoint, Run
+from gradstep.training.checkpoint import Checkpoint, Trajectory
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.observers import EarlyStoppingState, PlateauState
@@ -52,7 +52,7 @@ class FitRecorder:
         The model before its first update.
     on_row : callable, optional
         Called without arguments after every row of the history. Returns True when training should stop.
-    run : Run, optional
+    run : Trajectory, optional
         Where the training is to leave a checkpoint.
     begun : Begun, optional
         Where it goes on from one; its rates to come are set in the job.
@@ -80,7 +80,7 @@ class FitRecorder:
         job: TrainingJob,
         fitted: Fitted,
         on_row: Callable[[], bool] | None = None,
-        run: Run | None = None,
+        run: Trajectory | None = None,
         begun: Begun | None = None,
     ) -> None:
         self.settings = settings
@@ -161,7 +161,7 @@ class FitRecorder:
             self._checkpoint = None if state is None else self._made(self._run, state)
         return self._checkpoint and self._checkpoint.sharing(block)
 
-    def _made(self, run: Run, state: State) -> Checkpoint:
+    def _made(self, run: Trajectory, state: State) -> Checkpoint:
         return Checkpoint(
             run,
             state.parameters[0],
