@@ -297,3 +297,97 @@ def test_keys_go_with_dropout() -> None:
     with pytest.raises(ValueError, match="`drop_keys` go with `dropout`"):
         train(session(rows()), drop_keys=keys)
     assert (train(opened, drop_keys=keys) != train(session(rows()))).any()
+
+
+STARTS = np.arange(0, 2 * N + 1, 2, dtype=np.int64)
+INPUTS = np.tile([1, 4], N).astype(np.int32)
+VALUES = np.random.default_rng(0).random(2 * N, dtype=np.float32)
+
+
+def sparse_rows(**other: Any) -> Any:
+    given = {"values": VALUES.copy(), "starts": STARTS.copy(), "inputs": INPUTS.copy(), "d": D}
+    return core.SparseX(**given | other)
+
+
+def changed(array: Any, place: int, value: int) -> Any:
+    new = array.copy()
+    new[place] = value
+    return new
+
+
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        ({"starts": STARTS[1:]}, "`starts` must go from 0 to the number of elements"),
+        ({"starts": STARTS[:-1]}, "`starts` must go from 0 to the number of elements"),
+        ({"starts": STARTS[:0]}, "`starts` must go from 0 to the number of elements"),
+        ({"starts": changed(STARTS, 3, 2**40)}, "`starts` must not fall"),
+        ({"starts": changed(STARTS, 3, -1)}, "`starts` must not fall"),
+        ({"starts": STARTS.astype(np.float64)}, "`starts` must be C-contiguous int32 or int64, got float64"),
+        ({"starts": STARTS[:, None]}, "`starts` must have 1 dimension, got 2"),
+        ({"inputs": changed(INPUTS, 5, D)}, "`inputs` must rise within row 2 and be below 6, got 6"),
+        ({"inputs": changed(INPUTS, 4, -1)}, "`inputs` must rise within row 2 and be below 6, got -1"),
+        ({"inputs": changed(INPUTS, 5, 1)}, "`inputs` must rise within row 2 and be below 6, got 1"),
+        (
+            {"inputs": changed(INPUTS.astype(np.int64), 5, 2**33)},
+            "`inputs` has 8589934592, which is too large",
+        ),
+        ({"inputs": np.repeat(INPUTS, 2)[::2]}, "`inputs` must be C-contiguous"),
+        ({"inputs": INPUTS[:-1]}, "`values` and `inputs` must be as many"),
+        ({"values": np.repeat(VALUES, 2)[::2]}, "`values` must lie one after the other"),
+        ({"values": VALUES[:, None]}, "`values` must lie one after the other"),
+        ({"values": VALUES.astype(np.int64)}, "`X` must be uint8, float32 or float64"),
+        ({"d": 0}, "`d` must be from 1 to"),
+        ({"d": 2**31}, "`d` must be from 1 to"),
+    ],
+    ids=str,
+)
+def test_arrays_that_do_not_fit_are_refused(other: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sparse_rows(**other)
+
+
+def test_arrays_that_change_are_read_as_they_were_checked() -> None:
+    starts, inputs = STARTS.copy(), INPUTS.copy()
+    wanted = train(session(rows(X=sparse_rows())))
+    X = sparse_rows(starts=starts, inputs=inputs)
+    starts[:], inputs[:] = 2**60, 2_000_000_000
+    np.testing.assert_array_equal(train(session(rows(X=X))), wanted)
+    values = VALUES.copy()
+    X = sparse_rows(values=values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of assigning a shape
+        values.shape = (1, len(values))
+    np.testing.assert_array_equal(train(session(rows(X=X))), wanted)
+
+
+def test_rows_made_anew_leave_their_sessions_as_they_were() -> None:
+    X = sparse_rows()
+    opened, wanted = session(rows(X=X)), train(session(rows(X=sparse_rows())))
+    X.__init__(VALUES[:0], np.zeros(2, np.int64), INPUTS[:0], 1)
+    np.testing.assert_array_equal(train(opened), wanted)
+
+
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        ({"mean": np.ones(D)}, "`mean` of sparse rows must be 0"),
+        ({"mean": np.zeros(D + 1)}, "`mean` must have shape"),
+        ({"targets": np.zeros(N - 1, np.int32)}, "`targets` must have shape"),
+        ({"index": np.full(N, N, np.int32)}, "`index` must name rows below 40, got 40"),
+        ({"X": None}, "incompatible constructor arguments"),
+        ({"X": core.SparseX.__new__(core.SparseX)}, "non-held"),
+    ],
+    ids=["mean", "means", "targets", "index", "none", "empty"],
+)
+def test_rows_that_do_not_fit_are_refused(other: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError, RuntimeError), match=message):
+        rows(**{"X": sparse_rows()} | other)
+
+
+def test_sparse_rows_have_the_scores_of_dense_ones() -> None:
+    X = np.zeros((N, D), np.float32)
+    X[np.arange(N).repeat(2), INPUTS] = VALUES
+    block = parameters() + np.arange((D + 1) * K, dtype=np.float32)
+    found, wanted = (core.scores(models(), rows(X=each), block, 2) for each in (sparse_rows(), X))
+    np.testing.assert_array_equal(found, wanted)

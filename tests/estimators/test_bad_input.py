@@ -39,12 +39,6 @@ BAD_X = [
     (X.astype(complex), ValueError, "Complex data not supported"),
     (X.astype("U8"), ValueError, "dtype='numeric' is not compatible with arrays of bytes/strings"),
     (put({"a": 1}, object), TypeError, "argument must be a string or a.* number"),
-    (
-        scipy.sparse.csr_array(X),
-        InvalidDataError,
-        r"must be dense, got a sparse csr_array of shape \(12, 3\): give X.toarray\(\), or let the "
-        r"step before make dense rows, as OneHotEncoder\(sparse_output=False\)",
-    ),
     (np.empty((0, 3)), ValueError, "0 sample"),
     (np.empty((12, 0)), ValueError, "0 feature"),
     (None, ValueError, "Expected 2D array"),

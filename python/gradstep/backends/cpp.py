@@ -19,6 +19,7 @@ from gradstep.plan.mapped import MappedRows
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData, as_rows, readable, readable_pieces
+from gradstep.plan.sparse import is_sparse
 
 
 class CppBackend:
@@ -183,11 +184,12 @@ class CppSession:
     def _session(self, dtype: np.dtype[Any]) -> _core.Session:
         changes = self._plan.augmentation
         if dtype not in self._opened:
+            sparse: dict[int, _core.SparseX] = {}
             self._opened[dtype] = _core.Session(
                 self._models,
-                _rows(self._data, dtype),
+                _rows(self._data, dtype, sparse),
                 min(self._plan.batch_size, self._data.n),
-                [_rows(data, dtype) for data in self._evaluated],
+                [_rows(data, dtype, sparse) for data in self._evaluated],
                 doubles=dtype == np.float64,
                 n_threads=self._n_threads,
                 images=None if changes is None else (*changes.image_shape, changes.edge),
@@ -232,12 +234,21 @@ def _reading(*sets: MappedRows | None) -> Iterator[None]:
         ) from error
 
 
-def _rows(data: TrainingData, dtype: npt.DTypeLike) -> _core.Rows:
+def _rows(
+    data: TrainingData, dtype: npt.DTypeLike, sparse: dict[int, _core.SparseX] | None = None
+) -> _core.Rows:
+    """Return rows as the core takes them; `sparse` are those known already, by the identity of X."""
     data = readable(data, dtype)
+    X: Any = data.X
+    known = {} if sparse is None else sparse
+    if is_sparse(X):
+        if id(X) not in known:
+            known[id(X)] = _core.SparseX(X.data, X.indptr, X.indices, data.d)
+        X = known[id(X)]
     targets = data.targets.astype(dtype, copy=False) if data.targets.ndim == 2 else data.targets
     standardization = data.standardization
     return _core.Rows(
-        data.X,
+        X,
         targets,
         data.weight,
         standardization.mean,

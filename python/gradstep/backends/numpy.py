@@ -24,6 +24,7 @@ from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, State, UpdateRange
 from gradstep.plan.rows import TrainingData, readable
+from gradstep.plan.sparse import dense
 from gradstep.plan.standardization import sums_of_bytes
 
 Array = npt.NDArray[np.floating]
@@ -232,7 +233,7 @@ class _Batch(NamedTuple):
 
 def _batch(data: TrainingData, rows: npt.NDArray[np.integer]) -> _Batch:
     weight = np.ones(len(rows)) if data.weight is None else data.weight[..., rows]
-    return _Batch(data, data.X[data.in_X(rows)], data.targets[rows], weight)
+    return _Batch(data, dense(data.X[data.in_X(rows)]), data.targets[rows], weight)
 
 
 def _chunks(data: TrainingData) -> Iterator[_Batch]:

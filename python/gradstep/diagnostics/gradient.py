@@ -27,7 +27,7 @@ def gradient(
     trainer : Trainer or Regressor
         Fitted. Standardization, classes, ``l2`` and backend are its own; arrays put in place of `coefs_` and
         `intercepts_` count.
-    X : array-like of shape (n, d)
+    X : array-like or sparse matrix of shape (n, d)
         The cost is that of all these rows as one batch, none of them augmented and nothing dropped.
     y : array-like of shape (n,) or (n, k)
         What `fit` takes; classes may be missing.
@@ -71,7 +71,7 @@ def gradient(
     check(_OWNER, "trainer", trainer, (instance(BaseTrainer, "a Trainer or Regressor"),))
     fitted = trainer.result().fitted
     rows, targets = read_targets(trainer, fitted.targets, X, y, _OWNER)
-    data = fitted.data(rows, targets, check_weight(sample_weight, len(rows), _OWNER))
+    data = fitted.data(rows, targets, check_weight(sample_weight, rows.shape[0], _OWNER))
     backend = backends.choose(trainer.backend, fitted.objective)
     n_threads = threads.choose(trainer.n_threads, data.n * fitted.layers.parameters)
     _, found = backend.loss_and_gradient(fitted.objective, data, fitted.block[None], n_threads=n_threads)

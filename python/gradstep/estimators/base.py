@@ -250,7 +250,7 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
         fitted = self._model()
         whose = f"{self._owner()}.evaluate"
         rows, encoded = read_targets(self, fitted.targets, X, y, whose)
-        weight = check_weight(sample_weight, len(rows), whose)
+        weight = check_weight(sample_weight, rows.shape[0], whose)
         return fitted.evaluate(fitted.data(rows, encoded, weight), self.backend, self.n_threads)
 
     def _read_y(self, y: Any, method: str) -> npt.NDArray[Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
@@ -17,8 +16,9 @@ from gradstep.errors import InvalidDataError
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
 from gradstep.plan.forms import refuse_masked
-from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
+from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, as_sparse_rows, prepare
 from gradstep.plan.settings import Settings
+from gradstep.plan.sparse import first_not_finite, is_sparse
 from gradstep.plan.targets import Labels, Targets
 from gradstep.training.rows import ReadRows
 from gradstep.utils import text
@@ -70,7 +70,7 @@ def read_rows(
     is_more = method == "partial_fit" and hasattr(estimator, "n_features_in_")
     reader = estimator if is_more else type(estimator)(**estimator.get_params(deep=False))
     rows = as_rows(_checked(reader, X, f"X of {whose}", reset=not is_more))
-    weight = check_weight(sample_weight, len(rows), whose)
+    weight = check_weight(sample_weight, rows.shape[0], whose)
     if known is None:
         vocabulary, encoded = targets.learn(settings.loss, y, f"y of {whose}", standardize=False)
     else:
@@ -83,6 +83,12 @@ def read_rows(
         )
     validation = ValidationRows.of(eval_set, whose)
     held_out = None if validation is None else _read_held_out(reader, validation, vocabulary)
+    if validation is not None and settings.standardize and is_sparse(validation.X) and not is_sparse(rows):
+        raise InvalidDataError(
+            f"{validation.names[0]} of {validation.whose} must be dense where X of {whose} is and "
+            f"`standardize` centres it, got a sparse {type(validation.X).__name__}: give .toarray(), or "
+            f"sparse rows for both"
+        )
     names = getattr(reader, "feature_names_in_", None)
     return ReadRows(rows, encoded, vocabulary, weight, held_out, names)
 
@@ -98,7 +104,7 @@ def _read_held_out(reader: BaseEstimator, given: ValidationRows, vocabulary: Tar
         raise InvalidDataError(said if given.whose in said else f"{given.whose}: {said}") from error
     encoded = vocabulary.encode(given.y, f"{y_name} of {given.whose}")
     check_lengths(rows, encoded, given.whose, X_name, y_name)
-    weight = check_weight(given.sample_weight, len(rows), given.whose, weight_name)
+    weight = check_weight(given.sample_weight, rows.shape[0], given.whose, weight_name)
     return prepare(as_rows(rows), encoded, weight)
 
 
@@ -115,16 +121,12 @@ def read_targets(
 
 def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array:
     """Return X as scikit-learn's `validate_data` does."""
-    if scipy.sparse.issparse(X):
-        raise InvalidDataError(
-            f"{whose} must be dense, got a sparse {type(X).__name__} of shape {X.shape}: give X.toarray(), "
-            f"or let the step before make dense rows, as OneHotEncoder(sparse_output=False) and "
-            f"ColumnTransformer(sparse_threshold=0) do"
-        )
     check_axes(X, whose)
     refuse_masked(X, whose)
     try:
-        checked: Array = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
+        checked: Array = validate_data(
+            estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False
+        )
     except OverflowError as error:
         raise InvalidDataError(f"{whose} has a number beyond floats, which end at 1.8e308") from error
     except np.exceptions.DTypePromotionError as error:  # of a table of numbers and dates
@@ -136,8 +138,27 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
         raise InvalidDataError(f"{whose}: {said}") from error
     if checked.dtype.kind not in "biuf":
         raise InvalidDataError(f"{whose}: X must hold real numbers, got dtype {checked.dtype}")
+    if is_sparse(checked):
+        checked = _checked_sparse(checked, whose)
+        return checked
     _check_finite(checked, whose)
     return checked
+
+
+def _checked_sparse(X: Any, whose: str) -> Any:
+    """Return CSR as backends read it."""
+    try:
+        rows = as_sparse_rows(X)
+    except InvalidDataError as error:
+        raise InvalidDataError(f"{whose}: {error}") from error
+    wrong = first_not_finite(rows)
+    if wrong is not None:
+        row, column, value = wrong
+        try:
+            assert_all_finite(value.astype(np.float64), input_name="X")
+        except ValueError as error:
+            raise _not_finite(error, (row, column), whose) from error
+    return rows
 
 
 def _of_dates(X: Any) -> str:
@@ -180,10 +201,12 @@ def _check_finite(X: Array, whose: str) -> None:
                 assert_all_finite(numbers, input_name="X")
         except ValueError as error:
             row, column = np.argwhere(~np.isfinite(numbers))[0].tolist()
-            said = str(error).partition("\n")[0]
-            raise InvalidDataError(
-                f"{whose}: {said} The first is in row {part.start + row}, column {column}."
-            ) from error
+            raise _not_finite(error, (part.start + row, column), whose) from error
+
+
+def _not_finite(error: ValueError, place: tuple[int, int], whose: str) -> InvalidDataError:
+    said = str(error).partition("\n")[0]
+    return InvalidDataError(f"{whose}: {said} The first is in row {place[0]}, column {place[1]}.")
 
 
 def rows_to_predict(estimator: BaseEstimator, X: Any) -> Array:

@@ -74,7 +74,9 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         Whether every epoch takes the rows in a new random order.
     standardize : bool, default=True
         Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
-        training rows (weighted, if they are). X itself is neither changed nor copied for it.
+        training rows (weighted, if they are). X itself is neither changed nor copied for it. Sparse
+        rows are not centred, which would leave no zeros: every feature is divided by its largest
+        absolute value, as scikit-learn's `MaxAbsScaler` does.
     standardize_targets : bool, default=True
         Whether every column of y is brought to mean 0 and standard deviation 1 for the training (for
         "poisson" to mean 1), as measured on the training rows; answers are in the units of y all the same.
@@ -251,11 +253,12 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d)
             Any real dtype; uint8, float32 and float64 rows, each in one piece, are read where they lie,
             memory-mapped too. Of others, and of Fortran order, `fit` makes one copy that kernels read, in
             float32 where that holds all values of the type, else in float64; predictions and evaluations
-            copy piece by piece.
+            copy piece by piece. Sparse rows are never made dense as a whole: CSR is read where it lies,
+            other formats are converted to it once.
         y : array-like of shape (n,) or (n, k)
             Real values; of several columns each is an output.
         sample_weight : array-like of shape (n,), optional
@@ -325,4 +328,5 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
         return tags

@@ -83,7 +83,9 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
         Whether every epoch takes the rows in a new random order.
     standardize : bool, default=True
         Whether every feature is brought to mean 0 and standard deviation 1, as measured on the
-        training rows (weighted, if they are). X itself is neither changed nor copied for it.
+        training rows (weighted, if they are). X itself is neither changed nor copied for it. Sparse
+        rows are not centred, which would leave no zeros: every feature is divided by its largest
+        absolute value, as scikit-learn's `MaxAbsScaler` does.
     augment : Augment, optional
         Random changes of the images that rows are, another one in every epoch: see
         `gradstep.augment`. Rows are changed as an update reads them; what is evaluated, and what is
@@ -265,11 +267,12 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
 
         Parameters
         ----------
-        X : array-like of shape (n, d)
+        X : array-like or sparse matrix of shape (n, d)
             Any real dtype; uint8, float32 and float64 rows, each in one piece, are read where they lie,
             memory-mapped too. Of others, and of Fortran order, `fit` makes one copy that kernels read, in
             float32 where that holds all values of the type, else in float64; predictions and evaluations
-            copy piece by piece.
+            copy piece by piece. Sparse rows are never made dense as a whole: CSR is read where it lies,
+            other formats are converted to it once.
         y : array-like of shape (n,) or (n, k)
             Labels: integers, strings or booleans, two classes or more; for ``loss="multilabel"`` an
             indicator matrix of 0 and 1.
@@ -363,6 +366,7 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = self.loss == "multilabel" or (
             getattr(self.loss, "takes", None) == "indicators"
         )

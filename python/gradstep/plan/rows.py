@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError
+from gradstep.plan import sparse
 from gradstep.plan.mapped import MappedRows
 from gradstep.plan.standardization import Standardization
 from gradstep.utils.pieces import pieces
@@ -27,7 +28,7 @@ class TrainingData:
 
     Attributes
     ----------
-    X : ndarray of shape (rows, d) of any real type
+    X : ndarray or sparse array of shape (rows, d) of any real type
         What lies as `as_rows` says is never copied; of anything else a training makes one copy, and
         what is done once copies piece by piece.
     targets : ndarray of shape (n,), int32, or (n, k), float
@@ -105,21 +106,26 @@ def readable(data: TrainingData, precision: npt.DTypeLike) -> TrainingData:
 
     Kernels take rows as ``(x - mean) * (1 / scale)`` in the wider of their type and the precision. Where that
     cannot hold these numbers, as float32 cannot 1 / 1e-42, the rows are copied as float64, with columns that
-    are too far from 1 even for that multiplied by powers of 2.
+    are too far from 1 even for that multiplied by powers of 2. Sparse rows become dense where they are to be
+    centred.
     """
     if is_readable(data, precision):
         return data
-    X, standardization = as_rows(data.X if data.index is None else data.X[data.index]), data.standardization
+    X, standardization = data.X if data.index is None else data.X[data.index], data.standardization
+    X = as_rows(sparse.dense(X) if standardization.centres else X)
     if not standardization.fits(np.result_type(X.dtype, precision)):
         X = X.astype(np.float64)
     if not standardization.fits(np.result_type(X.dtype, precision)):
         exponents = standardization.exponents()
-        X, standardization = np.ldexp(X, exponents, out=X), standardization.times_2_to(exponents)
+        X = sparse.times_2_to(X, exponents) if sparse.is_sparse(X) else np.ldexp(X, exponents, out=X)
+        standardization = standardization.times_2_to(exponents)
     return replace(data, X=X, index=None, standardization=standardization)
 
 
 def is_readable(data: TrainingData, precision: npt.DTypeLike) -> bool:
     """Whether kernels of a precision can read the rows where they lie."""
+    if sparse.is_sparse(data.X) and data.standardization.centres:
+        return False
     return lies_ready(data.X) and data.standardization.fits(np.result_type(data.X.dtype, precision))
 
 
@@ -142,6 +148,8 @@ def readable_pieces(
 
 def lies_ready(X: npt.NDArray[Any]) -> bool:
     """Whether X is of a type that kernels read, with the elements of a row side by side."""
+    if sparse.is_sparse(X):
+        return sparse.lies_ready(X, ROW_TYPES)
     return (
         X.dtype in ROW_TYPES
         and X.flags.aligned
@@ -154,22 +162,22 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return X in a form that backends read where it lies: X itself whenever it is one already.
 
     float16, bool and integers of up to 16 bits become float32 (exactly), other types float64;
-    Fortran-ordered, column-strided and big-endian arrays are copied.
+    Fortran-ordered, column-strided and big-endian arrays are copied. Sparse rows become CSR likewise.
 
     Raises
     ------
+    InvalidDataError
+        X has no real numbers, or is sparse and its arrays do not fit together.
     MemoryError
         There is none for the copy; the message says how many bytes it takes.
     """
     _check_real(X)
     if lies_ready(X):
         return X
-    if X.dtype.newbyteorder("=") in ROW_TYPES:
-        dtype = X.dtype.newbyteorder("=")
-    elif X.dtype.kind in "biuf" and X.dtype.itemsize <= 2:
-        dtype = np.dtype(np.float32)
-    else:
-        dtype = np.dtype(np.float64)
+    dtype = _row_type(X.dtype)
+    if sparse.is_sparse(X):
+        rows: npt.NDArray[Any] = sparse.as_csr(X, dtype)
+        return rows
     try:
         return np.array(X, dtype=dtype, order="C")
     except MemoryError as error:
@@ -177,6 +185,19 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
             f"X of shape {X.shape} and dtype {X.dtype} is read as a {dtype} copy, which takes "
             f"{X.size * dtype.itemsize:,} bytes; uint8, float32 and float64 rows are read where they lie"
         ) from error
+
+
+def as_sparse_rows(X: Any) -> Any:
+    """Return sparse rows of a user as `as_rows` does, and take nothing that X says of itself for granted."""
+    _check_real(X)
+    return sparse.as_csr(X, _row_type(X.dtype))
+
+
+def _row_type(given: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which elements of another are read."""
+    if given.newbyteorder("=") in ROW_TYPES:
+        return given.newbyteorder("=")
+    return np.dtype(np.float32 if given.kind in "biuf" and given.itemsize <= 2 else np.float64)
 
 
 def _check_real(X: npt.NDArray[Any]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import InvalidDataError
+from gradstep.plan import sparse
 
 #: What a backend's `sums_of_bytes` is.
 Sums = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[Any]]
@@ -44,7 +45,8 @@ class Standardization:
     Attributes
     ----------
     mean, scale : ndarray of shape (d,), float64
-        In the units of X, read-only; a column that is constant but for rounding has scale 1.
+        In the units of X, read-only; a column that is constant but for rounding has scale 1. Sparse rows
+        have a mean of 0.
     """
 
     mean: npt.NDArray[np.float64]
@@ -72,6 +74,11 @@ class Standardization:
     def inverse_scale(self) -> npt.NDArray[np.float64]:
         """What kernels multiply by, (d,)."""
         return 1.0 / self.scale
+
+    @cached_property
+    def centres(self) -> bool:
+        """Whether a mean is not 0, so that zeros do not stay what they are."""
+        return bool(self.mean.any())
 
     @cached_property
     def _extremes(self) -> tuple[float, float]:
@@ -118,9 +125,12 @@ class Standardization:
         X is walked in chunks of rows, so a memory-mapped array is never held whole; bytes by
         `n_threads` threads, which change no bit, and by a backend's `sums_of_bytes` if that is given.
 
+        Sparse rows are not centred, which would leave no zeros: they have mean 0, and as scale the largest
+        absolute value of every column in rows that weigh something, as scikit-learn's `MaxAbsScaler` has.
+
         Parameters
         ----------
-        X : ndarray of shape (rows, d)
+        X : ndarray or sparse array of shape (rows, d)
         weight : ndarray of shape (n,), optional
             Weights >= 0 of the n rows that are measured, with a sum > 0; only their ratios count.
         index : ndarray of shape (n,) of integers, optional
@@ -135,6 +145,8 @@ class Standardization:
         InvalidDataError
             A column varies so little that its deviation is no number of some digits.
         """
+        if sparse.is_sparse(X):
+            return cls(np.zeros(X.shape[1]), sparse.largest(X, weight, index))
         rows = _ChosenRows(X, index, whose)
         if X.dtype == np.uint8 and weight is None:
             return cls(*_of_bytes(rows, sums or sums_of_bytes, n_threads))

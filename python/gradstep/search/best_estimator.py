@@ -105,6 +105,7 @@ class BestEstimatorMixin:
         tags.classifier_tags = of_estimator.classifier_tags
         tags.regressor_tags = of_estimator.regressor_tags
         tags.target_tags = of_estimator.target_tags
+        tags.input_tags.sparse = of_estimator.input_tags.sparse
         return tags
 
     def _best(self) -> BaseTrainer:

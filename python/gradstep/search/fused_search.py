@@ -196,7 +196,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
 
         Parameters
         ----------
-        X, y : array-like of shape (n, d), and (n,) or (n, k)
+        X, y : array-like or sparse matrix of shape (n, d), and array-like of shape (n,) or (n, k)
             As for the estimator's own `fit`.
         groups : array-like of shape (n,), optional
             For the splitter `cv`.

@@ -30,7 +30,7 @@ class ReadRows:
 
     Attributes
     ----------
-    X : ndarray of shape (n, d)
+    X : ndarray or sparse array of shape (n, d)
         As backends read it.
     targets : ndarray of shape (n,), int32, or (n, k), float64
         Class indices; indicators or real values in the units of y.
@@ -54,7 +54,7 @@ class ReadRows:
     @property
     def n(self) -> int:
         """Number of rows."""
-        return len(self.X)
+        return int(self.X.shape[0])
 
     @property
     def labels(self) -> npt.NDArray[np.int32] | None:

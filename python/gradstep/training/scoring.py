@@ -51,7 +51,7 @@ class _ScoredModel(BaseEstimator):  # type: ignore[misc]
         for rows, scores in self.known:
             if X is rows:
                 return scores
-        return self.others(check_array(X))
+        return self.others(check_array(X, accept_sparse="csr"))
 
 
 class _ScoredRegressor(RegressorMixin, _ScoredModel):  # type: ignore[misc]

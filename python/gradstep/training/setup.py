@@ -16,6 +16,7 @@ from gradstep.plan.build import Given, make_plan
 from gradstep.plan.plan import Plan
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
+from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.fitted import Fitted
@@ -112,11 +113,17 @@ def make_job(
     BackendUnavailableError
         The backend asked for is not there, or lacks what the settings name.
     InvalidDataError
-        Images are to be augmented whose pixels are of units that nothing can be moved between.
+        Images are to be augmented that are sparse, or whose pixels are of units that nothing can be moved
+        between.
     """
     first = settings[0]
     plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k, given)
     if plan.augmentation is not None:
+        if is_sparse(rows.train.X):
+            raise InvalidDataError(
+                f"X of {first.owner}.fit must be dense for `augment` of {first.owner}, which changes images, "
+                f"got sparse rows of shape {rows.train.X.shape}"
+            )
         _check_units(rows.train.standardization)
     backend = backends.choose(first.backend, plan.objective, plan.rule)
     every, evaluated = _evaluations(first.evaluate_every, plan, rows)

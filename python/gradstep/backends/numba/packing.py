@@ -32,6 +32,7 @@ from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import UpdateRange
 from gradstep.plan.rows import TrainingData
+from gradstep.plan.sparse import is_sparse
 
 Array = npt.NDArray[Any]
 
@@ -172,16 +173,17 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation | None = None) -> PackedRows:
     """Return a data set as arrays of bytes, so that all types and distances of rows are one signature."""
-    X, n, targets, rows = data.X, data.n, data.targets, len(data.X)
-    step = X.strides[0] // X.itemsize if rows > 1 else data.d
-    flat = as_strided(X, ((rows - 1) * step + data.d,), (X.itemsize,), writeable=False)
+    X, n, targets = data.X, data.n, data.targets
+    flat, step, starts, columns = _flat_sparse(X) if is_sparse(X) else _flat(X)
     standardization = data.standardization
     scaling = np.concatenate([standardization.mean, standardization.inverse_scale])
     _, height, width = augmentation.image_shape if augmentation else (1, 1, 1)
     source = Source(
         bytes=read_only(flat.view(np.uint8)),
-        size=np.uint64(X.itemsize),
+        size=np.uint64(flat.itemsize),
         step=np.uint64(step),
+        starts=read_only(starts),
+        columns=read_only(columns),
         scaling=scaling.astype(np.result_type(X.dtype, dtype)).view(np.uint8),
         inputs=np.uint64(data.d),
         height=np.int64(height),
@@ -190,13 +192,26 @@ def rows_of(data: TrainingData, dtype: np.dtype[Any], augmentation: Augmentation
     )
     return PackedRows(
         source=source,
-        read=np.uint64(reader_address(X.dtype, dtype)),
+        read=np.uint64(reader_address(X.dtype, dtype, is_sparse(X))),
         labels=read_only(targets if targets.ndim == 1 else np.empty(0, dtype=np.int32)),
         values=read_only(
             np.ascontiguousarray(targets if targets.ndim == 2 else np.empty((0, 0)), dtype=dtype)
         ),
         weight=read_only(np.ones((1, n)) if data.weight is None else data.weight.reshape(-1, n)),
     )
+
+
+def _flat(X: Array) -> tuple[Array, int, Array, Array]:
+    """Return the elements of rows, the distance from one to the next, and nothing for sparse rows alone."""
+    rows, d = X.shape
+    step = X.strides[0] // X.itemsize if rows > 1 else d
+    flat = as_strided(X, ((rows - 1) * step + d,), (X.itemsize,), writeable=False)
+    return flat, step, np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int32)
+
+
+def _flat_sparse(X: Any) -> tuple[Array, int, Array, Array]:
+    """Return the elements of sparse rows, no distance, where rows begin, and the column of every element."""
+    return X.data, 0, X.indptr.astype(np.uint64), X.indices.astype(np.int32, copy=False)
 
 
 def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -> Portion:

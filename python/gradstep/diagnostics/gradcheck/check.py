@@ -57,7 +57,7 @@ def gradient_check(
         Fitted: the check is made at what it has learned, with its classes and its standardization. Not
         fitted: at the first parameters that `fit` would draw for these rows, with their mean and scale, and
         an output for each of their classes or of `classes`. The trainer itself is not changed.
-    X : array-like of shape (n, d)
+    X : array-like or sparse matrix of shape (n, d)
         The cost is that of all these rows as one batch, none of them augmented and nothing dropped; a few
         dozen rows will do.
     y : array-like of shape (n,) or (n, k)
@@ -164,7 +164,7 @@ def _model(
         learned = trainer.result().fitted
         fitted = learned.with_block(learned.block.astype(np.float64))
         rows, encoded = read_targets(trainer, fitted.targets, X, y, _OWNER)
-        weight = check_weight(sample_weight, len(rows), _OWNER)
+        weight = check_weight(sample_weight, rows.shape[0], _OWNER)
         return fitted.objective, fitted.data(rows, encoded, weight), fitted.block
     # The copy has a RandomState of its own. One epoch: what is looked at are the parameters before it.
     fresh = clone(trainer)
@@ -195,7 +195,7 @@ def _rows_of_classes(
             f"{given(np.unique(np.asarray(classes)).tolist())}"
         )
     checked, encoded = read_targets(trainer, vocabulary, X, y, _OWNER)
-    weight = check_weight(sample_weight, len(checked), _OWNER)
+    weight = check_weight(sample_weight, checked.shape[0], _OWNER)
     return ReadRows(checked, encoded, vocabulary, weight, held_out=None)
 
 

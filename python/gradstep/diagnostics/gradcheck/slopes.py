@@ -13,6 +13,7 @@ from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData
+from gradstep.plan.sparse import dense
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,7 +63,7 @@ class Neighbourhood:
         """Return the root mean square of a layer's inputs, if above 1, else 1."""
         if layer == 0:
             X = self.data.X[self.data.in_X(np.arange(self.data.n))]
-            inputs = self.data.standardization.apply(X)
+            inputs = self.data.standardization.apply(dense(X))
         else:
             activation = self._activations[layer - 1]
             entering = self._entering(layer - 1, self.parameters[None])

@@ -71,6 +71,8 @@ class Source(NamedTuple):
     bytes: Array  # flat, uint8
     size: Index  # bytes of an element
     step: Index  # elements from a row to the next
+    starts: Array  # (rows + 1,), uint64: where the elements of sparse rows begin; else empty, as columns
+    columns: Array  # int32, of every element of sparse rows
     scaling: Array  # (2 * d,) as bytes: mean and 1 / scale, in the wider of rows' and parameters' type
     inputs: Index  # d
     height: Index  # of images that are augmented, a np.int64

@@ -8,6 +8,7 @@ import numpy as np
 from numba import types
 
 from gradstep.backends.numba.kernels.arrays import (
+    ONE,
     PANEL,
     STRIDE,
     ZERO,
@@ -20,6 +21,8 @@ from gradstep.backends.numba.kernels.arrays import (
 )
 from gradstep.backends.numba.kernels.compiling import apart, compiled, emitted
 from gradstep.backends.numba.kernels.vectors import prefetch
+
+TWO = np.uint64(2)
 
 # Types of the rows and of what they are standardised in, where a loop is compiled.
 ELEMENT, WIDE = np.uint8, np.float32
@@ -40,7 +43,8 @@ def elements(typing: Any, array: Any, kind: Any) -> Any:
 def arguments(kind: Any) -> tuple[Any, ...]:
     """Return arguments as `read` takes them."""
     raw, order, index = np.empty(0, np.uint8), read_only(np.empty(0, np.int32)), np.int64(0)
-    source = Source(read_only(raw), ZERO, ZERO, raw, ZERO, index, index, False)
+    starts = read_only(np.empty(0, np.uint64))
+    source = Source(read_only(raw), ZERO, ZERO, starts, order, raw, ZERO, index, index, False)
     batch = Batch(
         order, order, read_only(np.empty((0, 3), np.int16)), order, read_only(np.empty(0, np.uint64))
     )
@@ -72,6 +76,33 @@ def read(
             to.array[into + i] = centred * scaling[source.inputs + first + i]
 
 
+@apart(arguments)
+def read_sparse(
+    source: Source, batch: Batch, begin: Index, end: Index, panel: Index, to: Place, room: Array
+) -> None:
+    """Read and scale a panel of sparse rows ``begin <= r < end``: zeros, and the elements that there are."""
+    x, scaling = elements(source.bytes, ELEMENT), elements(source.scaling, WIDE)
+    first = panel * PANEL
+    behind = first + min(PANEL, source.inputs - first)
+    for r in range(begin, end):
+        row, into = np.uint64(batch.in_X[r]), to.start + (r - begin) * STRIDE
+        for i in range(PANEL):
+            to.array[into + i] = 0
+        low, last = source.starts[row], source.starts[row + ONE]
+        high = last
+        while low < high:
+            middle = (low + high) // TWO
+            if np.uint64(source.columns[middle]) < first:
+                low = middle + ONE
+            else:
+                high = middle
+        while low < last and np.uint64(source.columns[low]) < behind:
+            column = np.uint64(source.columns[low])
+            centred = WIDE(x[low]) - scaling[column]
+            to.array[into + column - first] = centred * scaling[source.inputs + column]
+            low += ONE
+
+
 @compiled
 def move(row: Place, source: Source, draws: Array, first: Index, count: Index, to: Array) -> None:
     """Write some inputs of an image, flipped and then shifted, line by line."""
@@ -99,6 +130,7 @@ def move(row: Place, source: Source, draws: Array, first: Index, count: Index, t
         place, i = place + x1, i + x1 - x0
 
 
-def reader_address(element: np.dtype[Any], kind: np.dtype[Any]) -> int:
-    """Return where `read` is for rows of a type, and for arithmetic in `kind`."""
-    return read.address(kind, ELEMENT=element.type, WIDE=np.result_type(element, kind).type)
+def reader_address(element: np.dtype[Any], kind: np.dtype[Any], is_sparse: bool = False) -> int:
+    """Return where `read` is for rows of a type, and for arithmetic in `kind`; or `read_sparse`."""
+    reader = read_sparse if is_sparse else read
+    return reader.address(kind, ELEMENT=element.type, WIDE=np.result_type(element, kind).type)
