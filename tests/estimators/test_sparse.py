@@ -10,6 +10,7 @@ import pandas
 import pytest
 import scipy.sparse
 from sklearn.compose import make_column_transformer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
@@ -17,6 +18,7 @@ import gradstep as gs
 import makers
 from gradstep.errors import InvalidDataError
 from gradstep.nn.augment import HorizontalFlip
+from gradstep.sklearn import MLPClassifier
 from makers import HERE
 
 RNG = np.random.default_rng(0)
@@ -204,3 +206,31 @@ def test_frames_of_sparse_columns_are_read():
         warnings.simplefilter("ignore")
         found = makers.trainer().fit(frame, Y)
     np.testing.assert_array_equal(found.predict_proba(X), makers.trainer().fit(X, Y).predict_proba(X))
+
+
+@names
+@pytest.mark.parametrize("parameters", [{}, {"hidden": (5,), "dropout": 0.5, "input_dropout": 0.3}])
+def test_trainings_go_on_and_drop_units_as_on_dense_rows(name, parameters):
+    options = {"backend": name, "standardize": False, "optimizer": "adam", **parameters}
+    found = makers.trainer(epochs=2, **options).fit(X, Y).resume(X, Y, epochs=2)
+    expected = makers.trainer(epochs=4, **options).fit(DENSE, Y)
+    for mine, theirs in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    found, expected = makers.trainer(**options), makers.trainer(**options)
+    for part in (slice(0, 30), slice(30, 60)):
+        found.partial_fit(X[part], Y[part], classes=[0, 1, 2])
+        expected.partial_fit(DENSE[part], Y[part], classes=[0, 1, 2])
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(DENSE))
+
+
+@pytest.mark.parametrize("rows", [X, scipy.sparse.csr_matrix(X), X.tocsc()], ids=["array", "matrix", "csc"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_faces_of_scikit_learn_take_sparse_rows(rows, solver):
+    found, expected = (MLPClassifier((5,), solver=solver, max_iter=5, random_state=0) for _ in range(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found.fit(rows, Y)
+        expected.fit(DENSE, Y)
+    for mine, theirs in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(found.predict_proba(rows), expected.predict_proba(DENSE))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MaxAbsScaler
 
 from gradstep.errors import InvalidDataError
-from gradstep.plan.rows import as_rows, as_sparse_rows, lies_ready, prepare, readable
+from gradstep.plan.rows import as_rows, lies_ready, prepare, readable
 from gradstep.plan.sparse import first_not_finite, largest
 from gradstep.plan.standardization import Standardization
 
@@ -40,7 +40,7 @@ def arrays(X: Any) -> list[npt.NDArray[Any]]:
 def test_every_format_becomes_csr_of_the_same_numbers(kind: str, dtype: npt.DTypeLike) -> None:
     X = abs(rows()).astype(dtype)
     given_rows = X.asformat(kind)
-    found = as_sparse_rows(given_rows)
+    found = as_rows(given_rows)
     assert found.format == "csr"
     assert found.dtype == dtype
     assert lies_ready(found)
@@ -50,7 +50,7 @@ def test_every_format_becomes_csr_of_the_same_numbers(kind: str, dtype: npt.DTyp
 
 def test_what_is_csr_already_is_shared() -> None:
     for X in (rows(), scipy.sparse.csr_matrix(rows())):
-        for own, theirs in zip(arrays(as_sparse_rows(X)), arrays(X), strict=True):
+        for own, theirs in zip(arrays(as_rows(X)), arrays(X), strict=True):
             assert np.shares_memory(own, theirs)
     found = as_rows(rows())
     assert as_rows(found) is found
@@ -60,7 +60,7 @@ def test_duplicates_are_added_up_in_a_copy() -> None:
     X = rows()
     given_rows = unsorted(X)
     before = [array.copy() for array in arrays(given_rows)]
-    found = as_sparse_rows(given_rows)
+    found = as_rows(given_rows)
     np.testing.assert_array_equal(found.toarray(), X.toarray())
     assert found.nnz == X.nnz
     for now, then in zip(arrays(given_rows), before, strict=True):
@@ -70,7 +70,7 @@ def test_duplicates_are_added_up_in_a_copy() -> None:
 def test_what_rows_say_of_themselves_is_not_believed() -> None:
     X = unsorted(rows())
     X.has_sorted_indices = X.has_canonical_format = True
-    np.testing.assert_array_equal(as_sparse_rows(X).toarray(), rows().toarray())
+    np.testing.assert_array_equal(as_rows(X).toarray(), rows().toarray())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_rows_say_of_themselves_is_not_believed() -> None:
 )
 def test_other_types_are_converted_as_those_of_dense_rows(dtype: npt.DTypeLike, wanted: type) -> None:
     X = abs(rows()).astype(dtype)
-    found = as_sparse_rows(X)
+    found = as_rows(X)
     assert found.dtype == np.dtype(wanted) == as_rows(X.toarray()).dtype
     np.testing.assert_array_equal(found.toarray(), X.toarray().astype(wanted))
 
@@ -112,19 +112,19 @@ BROKEN = [
 @pytest.mark.parametrize("X", BROKEN, ids=["large", "negative", "begin", "falls", "end", "values"])
 def test_arrays_that_do_not_fit_together_are_refused(X: Any) -> None:
     with pytest.raises(InvalidDataError, match=r"sparse X of shape \(30, 9\) must have indptr that rises"):
-        as_sparse_rows(X)
+        as_rows(X)
 
 
 def test_too_many_columns_are_refused() -> None:
     X = scipy.sparse.csr_array((3, 2**31))
     with pytest.raises(InvalidDataError, match="at most 2147483647 columns, got 2147483648"):
-        as_sparse_rows(X)
+        as_rows(X)
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(1, 40), d=st.integers(1, 8))
 def test_the_scale_is_that_of_max_abs_scaler(seed: int, n: int, d: int) -> None:
     X = rows(n, d, seed=seed)
-    found = Standardization.of(as_sparse_rows(X))
+    found = Standardization.of(as_rows(X))
     np.testing.assert_array_equal(found.scale, MaxAbsScaler().fit(X).scale_)
     assert not found.centres
     weight = np.random.default_rng(seed).integers(0, 3, n).astype(float)
@@ -149,7 +149,7 @@ def test_the_first_element_that_is_not_finite_is_found(value: float) -> None:
 
 
 def test_rows_become_dense_where_they_are_to_be_centred() -> None:
-    X = as_sparse_rows(rows())
+    X = as_rows(rows())
     data = prepare(X, None, None, Standardization(np.ones(9), np.ones(9)), index=[2, 2, 0])
     found = readable(data, np.float32)
     np.testing.assert_array_equal(found.X, X.toarray()[[2, 2, 0]])

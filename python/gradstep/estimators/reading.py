@@ -16,7 +16,7 @@ from gradstep.errors import InvalidDataError
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan import targets
 from gradstep.plan.forms import refuse_masked
-from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, as_sparse_rows, prepare
+from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows, prepare
 from gradstep.plan.settings import Settings
 from gradstep.plan.sparse import first_not_finite, is_sparse
 from gradstep.plan.targets import Labels, Targets
@@ -148,7 +148,7 @@ def _checked(estimator: BaseEstimator, X: Any, whose: str, reset: bool) -> Array
 def _checked_sparse(X: Any, whose: str) -> Any:
     """Return CSR as backends read it."""
     try:
-        rows = as_sparse_rows(X)
+        rows = as_rows(X)
     except InvalidDataError as error:
         raise InvalidDataError(f"{whose}: {error}") from error
     wrong = first_not_finite(rows)

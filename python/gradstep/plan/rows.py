@@ -187,12 +187,6 @@ def as_rows(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         ) from error
 
 
-def as_sparse_rows(X: Any) -> Any:
-    """Return sparse rows of a user as `as_rows` does, and take nothing that X says of itself for granted."""
-    _check_real(X)
-    return sparse.as_csr(X, _row_type(X.dtype))
-
-
 def _row_type(given: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which elements of another are read."""
     if given.newbyteorder("=") in ROW_TYPES:
