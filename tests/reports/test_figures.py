@@ -46,7 +46,8 @@ def test_answers_on_test_rows_and_changing_rates_are_drawn(
     assert "Learning rate over updates" in labels(page)
     assert "Classes taken for others, one/layer" in labels(page)
     assert "Classes taken for others, two layers" in labels(page)
-    assert "Probability of the true class" in labels(page)
+    assert "Probability of the true class, one/layer" in labels(page)
+    assert "Probability of the true class, two layers" in labels(page)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     # The metrics of these rows are measured where nobody gives them.
@@ -71,8 +72,8 @@ def test_a_regressor_predicts(tmp_path: Path) -> None:
 def test_figures_and_tables_are_files(runs: dict[str, gs.Trainer], tmp_path: Path) -> None:
     gs.report(runs, tmp_path / "r.html", test_set=TEST, figures=tmp_path / "out")
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    figures = ["curves", "learning-rate", "probabilities"]
-    figures += [f"{kind}-{name}" for kind in ("confusion", "weights") for name in ("one-layer", "two-layers")]
+    figures, kinds = ["curves", "learning-rate"], ("confusion", "probabilities", "weights")
+    figures += [f"{kind}-{name}" for kind in kinds for name in ("one-layer", "two-layers")]
     tables = ["results", "history-one-layer", "history-two-layers"]
     expected = {f"{name}.png" for name in figures}
     expected |= {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}

@@ -80,17 +80,15 @@ def answers(
             drawn = plots.predictions(model, rows.X, rows.y, title=title)
             label = f"Predicted over true values{of_run and f', {run.name}'}"
             pieces.append(gallery.show(f"predictions{of_run}", drawn, label))
-    labelled: dict[str, Any] = {run.name: run.trainer for run in runs if run.loss.takes == "labels"}
-    histograms = ""
-    if labelled:
-        named = labelled if several else next(iter(labelled.values()))
-        figsize = None if several else pictures.HALF
-        drawn = plots.probability_histograms(named, rows.X, rows.y, figsize=figsize)
-        histograms = gallery.show("probabilities", drawn, "Probability of the true class")
-    if not several:
-        pieces, histograms = [*pieces, histograms], ""
-    shown = f'<div class="figures">{"".join(pieces)}</div>' if pieces else ""
-    return shown + histograms
+    for run in runs:
+        if run.loss.takes == "labels":
+            # A figure each: side by side in one they are too small to be read on a phone.
+            named: Any = {run.name: run.trainer} if several else run.trainer
+            drawn = plots.probability_histograms(named, rows.X, rows.y, figsize=pictures.HALF)
+            of_run = f" {run.name}" * several
+            label = f"Probability of the true class{of_run and f', {run.name}'}"
+            pieces.append(gallery.show(f"probabilities{of_run}", drawn, label))
+    return f'<div class="figures">{"".join(pieces)}</div>' if pieces else ""
 
 
 def weights(runs: Sequence[Run], images: Images, gallery: Gallery, name: str = "weights") -> str:
