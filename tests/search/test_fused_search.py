@@ -237,7 +237,7 @@ def test_bad_parameters(name, value):
         ({"refit": lambda results: 7}, "`refit` of FusedSearchCV must return an int from 0 to 0, got 7"),
         (
             {"estimator": make_pipeline(StandardScaler(), LogisticRegression())},
-            "must be a Trainer or Regressor, or a Pipeline that ends in one, got Pipeline(",
+            "of this package, or a Pipeline that ends in one, got Pipeline(",
         ),
         ({"estimator": trainer(learning_rate=gs.schedules.ReduceOnPlateau(0.1))}, "monitors validation_loss"),
     ],

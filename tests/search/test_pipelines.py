@@ -195,7 +195,7 @@ def test_transformers_that_fail_for_every_setting_leave_no_model():
         ({"l2": [0.1]}, "`estimator` of FusedSearchCV: Invalid parameter 'l2' for estimator Pipeline"),
         ({"net__l3": [0.1]}, "Trainer has no parameter 'l3'"),
         ({"net__l2": [-1]}, "trial 0 of FusedSearchCV has net__l2=-1: `l2` of Trainer must be >= 0, got -1"),
-        ({"net": ["passthrough"]}, "`estimator` of FusedSearchCV must be a Trainer or Regressor"),
+        ({"net": ["passthrough"]}, "`estimator` of FusedSearchCV must end in a Trainer or Regressor"),
     ],
 )
 def test_bad_input(grid, message):

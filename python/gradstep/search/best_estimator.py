@@ -1,7 +1,8 @@
-"""The estimator that a search of scikit-learn's kind has trained last, and what it predicts."""
+"""The best setting of a search of scikit-learn's kind: its choice, its training, and what it predicts."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan import forms
-from gradstep.search.trials import Trial, kinds_of
+from gradstep.search import steps
+from gradstep.search.cv_results import CVResults
+from gradstep.search.scorers import check_refit, index_by
+from gradstep.search.trials import Trial, kinds_of, tabulate
 
 
 def _refits(search: BestEstimatorMixin) -> bool:
@@ -34,8 +38,14 @@ class BestEstimatorMixin:
     refit: bool | str | Callable[[dict[str, Any]], int]
     multimetric_: bool
     scorer_: Any
+    interrupted_: bool
     trials_: list[Trial]
+    cv_results_: CVResults
     best_estimator_: BaseTrainer
+    best_index_: int
+    best_params_: dict[str, Any]
+    best_score_: float
+    refit_time_: float
 
     @available_if(_refits)  # type: ignore[untyped-decorator]
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -107,6 +117,45 @@ class BestEstimatorMixin:
         tags.target_tags = of_estimator.target_tags
         tags.input_tags.sparse = of_estimator.input_tags.sparse
         return tags
+
+    def _choose_by_scores(self) -> bool:
+        """Set what has the best scores; return whether there is any."""
+        if self.multimetric_:
+            names = [name for name in self.cv_results_ if name.startswith("mean_test_")]
+            check_refit(self.refit, [name.removeprefix("mean_test_") for name in names])
+            if not self.refit:
+                return False
+        if callable(self.refit):
+            self.best_index_ = index_by(self.refit, self.cv_results_)
+        else:
+            name = self.refit if self.multimetric_ else "score"
+            means = self.cv_results_[f"mean_test_{name}"]
+            if np.isnan(means).all():
+                self._check_scored(str(name))
+                return False
+            self.best_index_ = int(self.cv_results_[f"rank_test_{name}"].argmin())
+            self.best_score_ = float(means[self.best_index_])
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        return True
+
+    def _check_scored(self, name: str) -> None:
+        """Raise NoModelError where no setting has a score in every fold, unless Ctrl-C was the reason."""
+        if not self.interrupted_:
+            raise NoModelError(
+                f"no setting of {type(self).__name__} has a {name} in every fold that is a number, so that "
+                f"none is the best; `cv_results_` has what was done",
+                tabulate(self.trials_, "running_loss") if self.trials_ else self.cv_results_,
+            )
+
+    def _refit(self, best: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
+        began = time.perf_counter()
+        steps.fit(best, X, y, sample_weight)
+        if getattr(steps.trainer_of(best), "interrupted_", False):
+            self.interrupted_ = True
+            return
+        self.best_estimator_ = best
+        self.refit_time_ = time.perf_counter() - began
 
     def _best(self) -> BaseTrainer:
         check_is_fitted(self)

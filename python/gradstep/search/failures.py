@@ -14,13 +14,17 @@ from gradstep.utils.warn import warn
 
 def tell(made: Sequence[Trial], error_score: float | str) -> None:
     """Warn of the models that there are none of; "raise" raises the first error."""
-    errors = _errors(made)
+    tell_errors(_errors(made), sum(trial.folds for trial in made), _what(made), error_score)
+
+
+def tell_errors(errors: Sequence[Exception], count: int, what: str, error_score: float | str) -> None:
+    """Warn of the errors of some of so many models, and of what became of these."""
     if errors and isinstance(error_score, str):
         raise errors[0]
     if errors:
         warn(
-            f"{len(errors)} of {sum(trial.folds for trial in made)} models {_what(made)}, the first of them: "
-            f"{_told(errors[0])} Their scores are {error_score}.",
+            f"{len(errors)} of {count} models {what}, the first of them: {_told(errors[0])} "
+            f"Their scores are {error_score}.",
             FitFailedWarning,
         )
 

@@ -46,12 +46,15 @@ class FoldScores:
         self._missing = np.full_like(self.seconds, np.nan)
 
     @classmethod
+    def nothing_yet(cls, shape: tuple[int, int], error_score: float | str) -> FoldScores:
+        """Return scores of so many settings over so many folds, of which none is taken yet."""
+        raises = isinstance(error_score, str)
+        return cls(np.nan if raises else float(error_score), raises, np.zeros(shape))
+
+    @classmethod
     def of(cls, trials: Sequence[Trial], error_score: float | str) -> FoldScores:
         """Return scores of which none is taken yet, but for models that there are none of."""
-        raises = isinstance(error_score, str)
-        scores = cls(
-            np.nan if raises else float(error_score), raises, np.zeros((len(trials), trials[0].folds))
-        )
+        scores = cls.nothing_yet((len(trials), trials[0].folds), error_score)
         for place, trial in enumerate(trials):
             for fold in trial.failures:
                 scores._missing[place, fold] = scores.error_score
@@ -87,10 +90,29 @@ class FoldScores:
                 value = self.error_score
             self._given.setdefault(name, {})[cell] = value
 
-    def fail(self, cell: tuple[int, int], error: Exception) -> None:
-        """Take that the scorer of a model raised an error."""
-        self.failures.append(repr(error))
+    def lack(self, cell: tuple[int, int]) -> None:
+        """Take that there is no model to score."""
         self._missing[cell] = self.error_score
+
+    def score(self, cell: tuple[int, int], scorer: Callable[..., Any], model: Any, rows: Any) -> None:
+        """Score a model on rows (X, y), and note how long it took.
+
+        Raises
+        ------
+        MemoryError
+            There is not enough memory for a scorer: no score is told in its place.
+        """
+        began = time.perf_counter()
+        try:
+            self.take(cell, scorer(model, *rows))
+        except MemoryError:
+            raise
+        except Exception as error:
+            if self.raises:
+                raise
+            self.failures.append(repr(error))
+            self.lack(cell)
+        self.seconds[cell] = time.perf_counter() - began
 
 
 def measure(
@@ -133,16 +155,7 @@ def measure(
                 continue
             if should_stop():
                 return
-            began = time.perf_counter()
-            try:
-                scores.take((place, fold), scorer(model_of(trial, fold), *chosen))
-            except MemoryError:
-                raise
-            except Exception as error:
-                if scores.raises:
-                    raise
-                scores.fail((place, fold), error)
-            scores.seconds[place, fold] = time.perf_counter() - began
+            scores.score((place, fold), scorer, model_of(trial, fold), chosen)
 
 
 def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Scores:

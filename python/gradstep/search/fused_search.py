@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,14 +10,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.settings import Settings
-from gradstep.search import cv_results, failures, fold_scores, steps, trials
+from gradstep.search import cv_results, faces, failures, fold_scores, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
 from gradstep.search.data import rows_of
@@ -30,7 +28,7 @@ from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.rehearsal import rehearse
 from gradstep.search.runner import Group, SearchRun, run_trials
-from gradstep.search.scorers import Scorers, check_refit, index_by
+from gradstep.search.scorers import Scorers, check_refit
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
@@ -45,7 +43,7 @@ _OWNER = "FusedSearchCV"
 
 
 class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """`GridSearchCV` and `RandomizedSearchCV` for a `Trainer`, a `Regressor` or a Pipeline, in shared passes.
+    """`GridSearchCV` and `RandomizedSearchCV` for networks and pipelines of them, in shared passes.
 
     All settings of a fold that can train in one pass over its rows do so, as in `Sweep`; parameters,
     attributes and the columns of `cv_results_` are those of scikit-learn, so that changing the import
@@ -57,11 +55,13 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
 
     Parameters
     ----------
-    estimator : Trainer, Regressor, or Pipeline that ends in one
-        It is cloned, never changed. The transformers of a pipeline are fitted on the rows of a fold that are
-        trained on, once for all settings that do not change them; models behind equal transformers train
-        together. Its rules (`early_stopping`, `ReduceOnPlateau`) must do without
-        validation rows: those of a fold are for its score alone. Without rules, callbacks and
+    estimator : Trainer, Regressor, MLPClassifier, MLPRegressor, or Pipeline that ends in one
+        It is cloned, never changed. Of scikit-learn's networks those of `gradstep.sklearn`: settings train
+        together that differ in numbers of the solver and of its rule of stopping (`alpha`,
+        `learning_rate_init`, `beta_1`, `max_iter`, `tol`, ...). The transformers of a pipeline are fitted
+        on the rows of a fold that are trained on, once for all settings that do not change them; models
+        behind equal transformers train together. Its rules (`early_stopping`, `ReduceOnPlateau`) must do
+        without validation rows: those of a fold are for its score alone. Without rules, callbacks and
         `verbose`, nothing is evaluated on the way.
     param_grid : dict of str to list or distribution, or list of such dicts
         Of a pipeline as ``net__l2`` and ``pca__n_components``. Lists alone: each combination is tried. With a
@@ -116,7 +116,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
     feature_names_in_ : ndarray of shape (d,)
         Where X was a table with names.
     trials_ : list of Trial
-        All that is known of every setting; the models themselves are not kept.
+        All that is known of every setting; the models themselves are not kept. Of scikit-learn's networks
+        there are none.
     groups_ : list of Group
         Which models trained together, and why no others.
     histories_ : list of lists of History
@@ -228,6 +229,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         space = self.param_grid, self.param_distributions
         tried = candidates(*space, self.n_iter, self.random_state, int(self.max_trials))
         seed = check_random_state(self.random_state).randint(2**31 - 1)
+        if faces.is_face(self.estimator):
+            return self._fit_faces(tried, int(seed), (X, y, sample_weight), groups)
         base = trials.seeded(self.estimator, int(seed))
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         X, y = rows_of(X, y, f"{_OWNER}.fit", trials.kinds_of(made))
@@ -257,7 +260,34 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         failures.tell(made, self.error_score)
         self._score(made, partial(whole_model, base, sources), pairs, (X, y))
         if self._choose(made) and self.refit and not self.interrupted_:
-            self._refit(base, X, y, sample_weight)
+            self._refit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
+        return self
+
+    def _fit_faces(
+        self, tried: list[dict[str, Any]], seed: int, rows: tuple[Any, Any, Any], groups: Any
+    ) -> Self:
+        """Train and score faces of scikit-learn's networks, fold after fold."""
+        X, y = indexable(*rows[:2])
+        base = faces.seeded(self.estimator, seed)
+        is_stratified, by_groups = is_classifier(self.estimator), "fit(X, y, groups=...)"
+        pairs = pairs_of(self.cv, (X, y, groups), f"`cv` of {_OWNER}", is_stratified, by_groups)
+        self.n_splits_, self.trials_ = len(pairs), []
+        test, train = (FoldScores.nothing_yet((len(tried), len(pairs)), self.error_score) for _ in range(2))
+        scores = (test, train if self.return_train_score else None)
+        search = faces.FaceSearch(faces.configured(base, tried), tried, self._scorers.measure, *scores)
+        self.groups_ = search.groups
+        with interrupt.deferred() as stop:
+            try:
+                search.run((X, y, rows[2]), pairs, stop)
+            finally:
+                self.interrupted_ = stop.requested
+                self._tabulate(tried, search.fit_seconds, *scores)
+        failures.tell_errors(search.errors, test.seconds.size, "could not be fitted", self.error_score)
+        self._warn_of_scores(test.failures + train.failures)
+        if stop.requested:
+            warn("search interrupted; `cv_results_` has the scores so far", RuntimeWarning)
+        elif self._choose_by_scores() and self.refit:
+            self._refit(faces.configured(base, [self.best_params_])[0], X, y, rows[2])
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -303,21 +333,32 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
                 self.interrupted_ |= stop.requested
                 for trial in made:
                     trial.forget()
-                self._tabulate(made, test, train if self.return_train_score else None)
-        failures = test.failures + train.failures
-        if failures:
-            warn(
-                f"scoring failed {len(failures)} times, first with {failures[0]}. "
-                f"Those scores are {self.error_score}.",
-                UserWarning,
-            )
+                fit_times = fold_scores.fit_times(made, self.groups_, self.n_splits_)
+                params = [trial.params for trial in made]
+                self._tabulate(params, fit_times, test, train if self.return_train_score else None)
+        self._warn_of_scores(test.failures + train.failures)
         if stop.requested:
             warn(
                 "search interrupted while its models were scored; `cv_results_` has the scores so far",
                 RuntimeWarning,
             )
 
-    def _tabulate(self, made: Sequence[Trial], test: FoldScores, train: FoldScores | None) -> None:
+    def _warn_of_scores(self, failed: Sequence[str]) -> None:
+        """Warn of what scorers raised."""
+        if failed:
+            warn(
+                f"scoring failed {len(failed)} times, first with {failed[0]}. "
+                f"Those scores are {self.error_score}.",
+                UserWarning,
+            )
+
+    def _tabulate(
+        self,
+        params: Sequence[dict[str, Any]],
+        fit_times: npt.NDArray[np.float64],
+        test: FoldScores,
+        train: FoldScores | None,
+    ) -> None:
         """Make `cv_results_` of the scores that there are."""
         given = test.tables
         if not given:
@@ -326,55 +367,16 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         of_train = None
         if train is not None:
             of_train = dict.fromkeys(given, train.nothing) | train.tables
-        times = {
-            "fit_time": fold_scores.fit_times(made, self.groups_, self.n_splits_),
-            "score_time": test.seconds,
-        }
-        params = [trial.params for trial in made]
+        times = {"fit_time": fit_times, "score_time": test.seconds}
         self.cv_results_ = cv_results.tabulate(params, times, given, of_train)
-
-    def _refit(self, base: Any, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
-        began = time.perf_counter()
-        best = steps.fit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
-        if steps.trainer_of(best).interrupted_:
-            self.interrupted_ = True
-            return
-        self.best_estimator_ = best
-        self.refit_time_ = time.perf_counter() - began
 
     def _choose(self, made: Sequence[Trial]) -> bool:
         """Set what is the best; return whether there is one."""
-        if not any(trial.status.is_complete for trial in made):
-            if not self.interrupted_:
-                failures.check_hopeless(made, _OWNER)
-            return False
-        if self.multimetric_:
-            names = [name for name in self.cv_results_ if name.startswith("mean_test_")]
-            check_refit(self.refit, [name.removeprefix("mean_test_") for name in names])
-            if not self.refit:
-                return False
-        if callable(self.refit):
-            self.best_index_ = index_by(self.refit, self.cv_results_)
-        else:
-            name = self.refit if self.multimetric_ else "score"
-            means = self.cv_results_[f"mean_test_{name}"]
-            if np.isnan(means).all():
-                self._check_scored(str(name))
-                return False
-            self.best_index_ = int(self.cv_results_[f"rank_test_{name}"].argmin())
-            self.best_score_ = float(means[self.best_index_])
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-        return True
-
-    def _check_scored(self, name: str) -> None:
-        """Raise NoModelError where no setting has a score in every fold, unless Ctrl-C was the reason."""
+        if any(trial.status.is_complete for trial in made):
+            return self._choose_by_scores()
         if not self.interrupted_:
-            raise NoModelError(
-                f"no setting of {_OWNER} has a {name} in every fold that is a number, so that none is the "
-                f"best; `cv_results_` has what was done",
-                trials.tabulate(self.trials_, "running_loss"),
-            )
+            failures.check_hopeless(made, _OWNER)
+        return False
 
 
 def _is_watched(settings: Settings) -> bool:

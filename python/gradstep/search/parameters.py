@@ -7,6 +7,7 @@ from gradstep.nn.metrics import COLUMN
 from gradstep.plan.settings import RANDOM_STATE
 from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
 from gradstep.search.steps import ESTIMATOR
+from gradstep.sklearn.base import BaseFace
 from gradstep.utils.constraints import (
     CALLABLE,
     FLAG,
@@ -18,7 +19,6 @@ from gradstep.utils.constraints import (
     at_least,
     below,
     either,
-    instance,
     one_of,
     sequence_of,
 )
@@ -29,9 +29,16 @@ _PRUNER = Constraint(
     ("nonsense", 3, SuccessiveHalving, MedianStopping),
 )
 
+_TRAINER = Constraint(
+    "a Trainer or Regressor",
+    lambda value: isinstance(value, BaseTrainer),
+    ("nonsense", 3, None, BaseTrainer),
+    lambda value: "FusedSearchCV searches over it" if isinstance(value, BaseFace) else "",
+)
+
 #: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.
 SWEEP: dict[str, tuple[Constraint, ...]] = {
-    "trainer": (instance(BaseTrainer, "a Trainer or Regressor"),),
+    "trainer": (_TRAINER,),
     "random_state": RANDOM_STATE,
     "metric": (COLUMN,),
     "pruner": (either(_PRUNER, NONE),),

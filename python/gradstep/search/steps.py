@@ -12,17 +12,23 @@ from sklearn.pipeline import Pipeline
 
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
+from gradstep.sklearn.base import BaseFace
 from gradstep.utils.constraints import Constraint
 
 
+def _last(value: Any) -> Any:
+    return value.steps[-1][1] if isinstance(value, Pipeline) and value.steps else value
+
+
 def _is_trained(value: object) -> bool:
-    last = value.steps[-1][1] if isinstance(value, Pipeline) and value.steps else value
-    return isinstance(last, BaseTrainer)
+    return isinstance(_last(value), BaseTrainer)
 
 
 #: What a search may be given to train.
 ESTIMATOR = Constraint(
-    "a Trainer or Regressor, or a Pipeline that ends in one", _is_trained, (BaseTrainer, Pipeline([]), 3)
+    "a Trainer, Regressor, MLPClassifier or MLPRegressor of this package, or a Pipeline that ends in one",
+    lambda value: isinstance(_last(value), BaseTrainer | BaseFace),
+    (BaseTrainer, Pipeline([]), 3),
 )
 
 
@@ -67,7 +73,7 @@ def configured(estimator: Any, params: Mapping[str, Any], whose: str) -> Any:
         raise InvalidParameterError(f"`estimator` of {whose}: {error}") from error
     if not _is_trained(own):
         raise InvalidParameterError(
-            f"`estimator` of {whose} must be {ESTIMATOR.text}, got {type(trainer_of(own)).__name__}"
+            f"`estimator` of {whose} must end in a Trainer or Regressor, got {type(trainer_of(own)).__name__}"
         )
     return own
 

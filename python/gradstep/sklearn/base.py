@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gradstep.plan.network import Layers
 from gradstep.plan.order import Order, RowOrder, StreamOrder
 from gradstep.plan.rows import ROW_TYPES, as_rows
-from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
 from gradstep.sklearn.curves import Curves, EpochRule, SolverState
 from gradstep.sklearn.labels import FaceTargets
@@ -108,12 +107,23 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
             self._fit_in_batches(settings, rows, block, curves, incremental)
         else:
             self._fit_by_lbfgs(settings, rows, block, curves)
+        self._check_finite()
+        return self
+
+    def _warn_of_no_end(self, rule: EpochRule) -> None:
+        if rule.is_unfinished:
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({rule.epochs}) reached and the optimization "
+                "hasn't converged yet.",
+                ConvergenceWarning,
+            )
+
+    def _check_finite(self) -> None:
         if not all(np.isfinite(part).all() for part in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed."
             )
-        return self
 
     def _fit_in_batches(
         self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves, incremental: bool
@@ -128,12 +138,8 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         self._train(
             observer, StreamOrder(n, self._random_state) if settings.shuffle else RowOrder(n, False, 0)
         )
-        if observer.rule.is_unfinished and not incremental:
-            warn(
-                f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't "
-                "converged yet.",
-                ConvergenceWarning,
-            )
+        if not incremental:
+            self._warn_of_no_end(observer.rule)
 
     def _fit_by_lbfgs(self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves) -> None:
         """Train by L-BFGS; scikit-learn's own words tell why it ended too early."""
@@ -289,6 +295,31 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         seed = self._random_state.randint(2**31 - 1) if any(settings.dropped) else 0
         return SolverState(settings.solver, float(settings.learning_rate_init), seed)
 
+    def check(self) -> None:
+        """Raise ValueError where a parameter breaks its constraint."""
+        self._check_parameters()
+        self.settings()
+
+    def begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[ReadFaceRows, np.random.RandomState]:
+        """Return checked rows and the stream of random numbers, to train on with other faces."""
+        read = self._read(X, y, sample_weight, incremental=False, is_new=True)
+        self._random_state = check_random_state(self.random_state)
+        return read, self._random_state
+
+    def first_state(self, settings: MLPSettings, block: Array) -> SolverState:
+        """Return what the solver begins with, after all else was drawn."""
+        return self._solver_state(settings, block, incremental=False)
+
+    def finish(self, observer: EpochObserver, first: BaseFace) -> None:
+        """Publish a training on rows that `first` has read; warn and raise as `fit` does."""
+        known = ("n_features_in_", "feature_names_in_", "_random_state")
+        self.__dict__ = vars(self) | {name: vars(first)[name] for name in known if name in vars(first)}
+        if observer.rule.settings.early_stopping:
+            observer.block = observer.best
+        self._publish(observer)
+        self._warn_of_no_end(observer.rule)
+        self._check_finite()
+
     def _loss_grad_lbfgs(
         self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None = None, *work: Any
     ) -> tuple[float, Array]:
@@ -336,8 +367,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         """Return X as scikit-learn's checks leave it."""
         if self._are_plain(X):
             return X
-        checked = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return as_rows(checked) if is_sparse(checked) else checked
+        return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
 
     def _are_plain(self, X: Any) -> bool:
         """Whether rows need no check by scikit-learn."""
