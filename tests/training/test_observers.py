@@ -122,7 +122,8 @@ def test_a_further_metric_can_be_watched():
 
 
 def test_statuses_say_how_a_training_ended():
-    assert [status.value for status in Status if status.is_complete] == ["completed", "early_stopped"]
+    complete = [status.value for status in Status if status.is_complete]
+    assert complete == ["completed", "early_stopped", "converged"]
     assert [status.value for status in Status if not status.is_over] == ["waiting", "running"]
     assert Status("pruned") == "pruned"
     seen = []

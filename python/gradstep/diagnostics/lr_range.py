@@ -15,6 +15,7 @@ from gradstep.estimators.reading import read_rows
 from gradstep.nn.schedules import Geometric
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.setup import make_job
+from gradstep.training.status import Status
 from gradstep.utils import text
 from gradstep.utils.constraints import NUMBER, WHOLE, above, at_least, check, instance
 from gradstep.utils.names import known_parameters
@@ -150,4 +151,7 @@ class _Points:
         return loss > _TOO_MUCH * self._lowest
 
     def on_divergence(self, error: DivergedError) -> None:
+        """Handle that there are no more points."""
+
+    def end(self, status: Status) -> None:
         """Handle that there are no more points."""

@@ -126,8 +126,8 @@ class Fitting:
         if fall is not None:
             warn(
                 f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "
-                f"many again would lower the loss by {fall:.0%} or so. More `epochs` or another "
-                "`learning_rate` may help",
+                f"many again would lower the loss by {fall:.0%} or so. More `epochs` "
+                f"{'' if settings.optimizer.takes_all_rows else 'or another `learning_rate` '}may help",
                 ConvergenceWarning,
             )
 

@@ -206,12 +206,14 @@ def _of_stream(settings: Settings, whose: str) -> Settings:
         "validation_fraction": "nothing is held out",
         "class_weight": "classes are counted in all rows: give their weights",
         "learning_rate": "nothing is evaluated",
+        "optimizer": "an iteration takes all rows",
     }
     wrong = {
         "early_stopping": settings.early_stopping is not None,
         "validation_fraction": settings.validation_fraction is not None,
         "class_weight": settings.class_weight == "balanced",
         "learning_rate": isinstance(settings.learning_rate, ReduceOnPlateau),
+        "optimizer": settings.optimizer.takes_all_rows,
     }
     for name, reason in reasons.items():
         if wrong[name]:

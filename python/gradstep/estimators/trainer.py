@@ -59,9 +59,10 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
     l2 : float, default=0.002
         The lambda of ``cost = loss + l2 * sum(W**2)``; the gradient of the term is ``2 * l2 * W``;
         its strength does not depend on the batch size.
-    optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad"} or Optimizer, default="sgd"
+    optimizer : {"sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs"} or Optimizer, default="sgd"
         How a step follows from the gradient of the cost; an object of `gradstep.optimizers` has parameters
-        of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3.
+        of its own, as ``SGD(momentum=0.9)``. Good rates for Adam are about 1e-3. "lbfgs" takes all rows in
+        every iteration, of which `epochs` are the most, and finds its steps by itself.
     learning_rate : {"auto"}, float, schedule or callable, default="auto"
         "auto" is a `Cosine` from 0.1, or 30 / d for more than 300 inputs, down to 0; for adaptive optimizers
         from 0.01, or 2 / d for more than 200. Or a rate > 0, a schedule of `gradstep.schedules`, or a pure
@@ -159,7 +160,7 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
     n_threads_ : int
         Threads that were used.
     status_ : Status
-        What the training is at: "completed", "early_stopped", "diverged" or "interrupted".
+        What the training is at: "completed", "converged", "early_stopped", "diverged" or "interrupted".
     interrupted_ : bool
         Whether Ctrl-C ended the training.
     n_features_in_ : int

@@ -15,12 +15,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from gradstep.nn.lbfgs import MinimizerLimits
 from gradstep.nn.rules import AdamRule, DescentRule, MomentumRule, Rule
 from gradstep.utils.concepts import Concept
-from gradstep.utils.constraints import FLAG, NUMBER, Constraint, at_least, below
+from gradstep.utils.constraints import FLAG, NUMBER, WHOLE, Constraint, at_least, below
 from gradstep.utils.names import module_getattr
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
 __getattr__ = module_getattr("gradstep.optimizers", __all__)
 
@@ -32,10 +33,18 @@ _EPSILON = (NUMBER, at_least(1e-30))
 
 
 class Optimizer(Concept):
-    """Base of all optimizers."""
+    """Base of all optimizers.
+
+    Attributes
+    ----------
+    takes_all_rows : bool
+        Whether a step takes all rows at once and is found by a line search, in place of a rule and a
+        learning rate.
+    """
 
     family = "optimizer"
     home = "gradstep.optimizers"
+    takes_all_rows: ClassVar[bool] = False
 
     @property
     def rule(self) -> type[Rule]:
@@ -59,6 +68,11 @@ class Optimizer(Concept):
         dict of str to float or ndarray that broadcasts to (m, T)
         """
         raise NotImplementedError
+
+    @property
+    def remembered(self) -> int:
+        """Numbers of float64 for every parameter, beside the rule's slots."""
+        return 0
 
     def usual_rate(self, d: int, *, is_bounded: bool) -> float:
         """Return the largest rate that ``learning_rate="auto"`` takes; steps of a normed size by default.
@@ -315,3 +329,67 @@ class Adagrad(Optimizer):
         """Return the numbers of the rule by name."""
         moments = {"b1": 0.0, "r1": 1.0, "b2": 1.0, "r2": 1.0}
         return {"decay": 2 * l2, **moments, "shrink": 1.0, "rate": rates, "epsilon": float(self.epsilon)}
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimizer):
+    """Limited-memory BFGS: quasi-Newton steps of all rows, along lines that are searched [1]_.
+
+    An epoch is an iteration: a direction from the last gradients, and a step along it that lowers the cost
+    enough, mostly after one evaluation of all rows. So the learning rate, which is the step that is tried
+    first, is 1, and batches are all rows. It goes the way of ``scipy.optimize.minimize(method="L-BFGS-B")``,
+    in float64 whatever the precision of the model is. Best where rows are few: it comes closer to a minimum
+    than steps of mini-batches do.
+
+    Parameters
+    ----------
+    history : int, default=10
+        Steps, and changes of the gradient, that are remembered, >= 1; scipy's `maxcor`.
+    gtol : float, default=1e-5
+        Converged where no derivative of the cost is larger, >= 0; scikit-learn's `tol`.
+    ftol : float, default=2.2204460492503131e-09
+        Converged where an iteration lowers the cost by no more than this share of the larger of the cost and
+        1, >= 0.
+    max_fun : int, default=15000
+        Evaluations after which no further iteration begins, >= 1.
+
+    References
+    ----------
+    .. [1] R. Byrd, P. Lu, J. Nocedal, C. Zhu, "A limited memory algorithm for bound constrained
+       optimization", SIAM Journal on Scientific Computing 16 (1995).
+
+    >>> LBFGS().history
+    10
+    """
+
+    name = "lbfgs"
+    takes_all_rows = True
+    history: int = 10
+    gtol: float = 1e-5
+    ftol: float = 2.2204460492503131e-09
+    max_fun: int = 15000
+    constraints: ClassVar[Mapping[str, tuple[Constraint, ...]]] = {
+        "history": (WHOLE, at_least(1)),
+        "gtol": (NUMBER, at_least(0)),
+        "ftol": (NUMBER, at_least(0)),
+        "max_fun": (WHOLE, at_least(1)),
+    }
+
+    @property
+    def rule(self) -> type[Rule]:
+        """Descent, which has no slots; no backend ever takes a step of it."""
+        return DescentRule
+
+    @property
+    def remembered(self) -> int:
+        """The history, the two points and gradients of a search, and its direction."""
+        return 2 * int(self.history) + 6
+
+    @property
+    def limits(self) -> MinimizerLimits:
+        """When a minimisation ends; how many iterations there are at most is not said here."""
+        return MinimizerLimits(float(self.gtol), float(self.ftol), evaluations=int(self.max_fun))
+
+    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+        """Return 1: what a line search tries first is the step of a quadratic function."""
+        return 1.0

@@ -21,7 +21,7 @@ from gradstep.nn.optimizers import Optimizer
 from gradstep.plan.batch_cost import MEAN, BatchCost
 from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
-from gradstep.plan.order import Augmentation, Order, RowOrder, rows_per_update
+from gradstep.plan.order import Augmentation, Order, RowOrder
 from gradstep.plan.plan import Plan
 from gradstep.plan.settings import MOST_UPDATES, Settings
 from gradstep.utils import memory, text
@@ -77,7 +77,7 @@ def make_plan(
     order_seed, init_seed = check_random_state(first.random_state).randint(2**31 - 1, size=2)
     layers = Layers((d, *first.hidden, k))
     _check_memory(layers, len(settings), np.dtype(first.precision).itemsize, first.owner)
-    batch_size = rows_per_update(first.batch_size, n)
+    batch_size = first.rows_per_update(n)
     objective = Objective(
         layers,
         tuple(own.loss for own in settings),
@@ -194,7 +194,9 @@ def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int)
 
 def usual_schedule(optimizer: Optimizer, loss: Loss, d: int) -> schedules.Cosine:
     """Return what ``learning_rate="auto"`` stands for, for d inputs."""
-    return schedules.Cosine(optimizer.usual_rate(d, is_bounded=loss.takes != "values"))
+    rate = optimizer.usual_rate(d, is_bounded=loss.takes != "values")
+    # A line search begins with the same step in every iteration.
+    return schedules.Cosine(rate, rate) if optimizer.takes_all_rows else schedules.Cosine(rate)
 
 
 def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> npt.NDArray[np.float64]:
@@ -213,7 +215,7 @@ def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> np
 def _rule(settings: Settings, d: int) -> Any:
     """Return what `learning_rate` says, or stands for."""
     rule = settings.learning_rate
-    if isinstance(rule, str):
+    if isinstance(rule, str) or settings.optimizer.takes_all_rows:
         return usual_schedule(settings.optimizer, settings.loss, d)
     return rule
 
@@ -225,7 +227,7 @@ def _rates(settings: Settings, rule: Any, per_epoch: int) -> npt.NDArray[np.floa
             f"`epochs` of {owner} must give at most {MOST_UPDATES} updates, "
             f"got {text.given(updates)} ({settings.epochs} epochs of {per_epoch})"
         )
-    if isinstance(settings.learning_rate, str):
+    if isinstance(settings.learning_rate, str) or settings.optimizer.takes_all_rows:
         # Of a small table with many epochs, to ask a schedule for each would take longer than training.
         rates: npt.NDArray[np.float64] = rule.whole_run(updates)
         return rates

@@ -100,6 +100,11 @@ class Plan:
         return self.optimizers[0].rule
 
     @property
+    def takes_all_rows(self) -> bool:
+        """Whether an update is a line search over all rows."""
+        return self.optimizers[0].takes_all_rows
+
+    @property
     def updates(self) -> int:
         """Updates planned, those that were done before included."""
         return self.first_update + int(self.learning_rate.shape[1])

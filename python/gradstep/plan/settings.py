@@ -53,6 +53,9 @@ MOST_UPDATES = 2**28
 #: Share of the rows that is held out where early stopping watches validation rows and none are given.
 USUAL_FRACTION = 0.1
 
+#: The learning rate that is not given.
+USUAL_RATES = {"Trainer": "auto", "Regressor": 0.01}
+
 #: Families of which a parameter may be a short name.
 FAMILIES: dict[str, type[Concept]] = {
     "activation": Activation,
@@ -199,7 +202,29 @@ class Settings:
             "callbacks": tuple(parameters["callbacks"]),
             "class_weight": frozen(parameters.get("class_weight")),
         }
-        return cls(**values)
+        settings = cls(**values)
+        settings.check_optimizer()
+        return settings
+
+    def check_optimizer(self) -> None:
+        """Raise InvalidParameterError when parameters are given that the optimizer has no use for."""
+        if not self.optimizer.takes_all_rows:
+            return
+        needs = {
+            "learning_rate": (USUAL_RATES[self.owner], "whose line search finds the steps"),
+            "batch_size": ("auto", "which takes all rows at once"),
+            "augment": (None, "which needs the same rows in every iteration"),
+            "dropout": (0.0, "which needs the same network in every iteration"),
+            "input_dropout": (0.0, "which needs the same rows in every iteration"),
+        }
+        for name, (only, why) in needs.items():
+            value = getattr(self, name)
+            is_set = any(value) if name == "dropout" else bool(value) and value != only
+            if is_set:
+                raise InvalidParameterError(
+                    f"`{name}` of {self.owner} must be {only!r} for {type(self.optimizer).__name__}, {why}, "
+                    f"got {value!r}"
+                )
 
     def for_rows(self, has_validation: bool) -> Self:
         """Return the settings for rows with or without validation rows beside them.
@@ -263,6 +288,10 @@ class Settings:
         if needs:
             raise InvalidParameterError(f"{whose} {column}, which needs {needs}")
 
+    def rows_per_update(self, n: int) -> int:
+        """Return the batch size for n rows to be trained on."""
+        return n if self.optimizer.takes_all_rows else rows_per_update(self.batch_size, n)
+
     def trained_rows(self, n: int) -> int:
         """Return how many of n rows are trained on."""
         share = self.validation_fraction
@@ -274,10 +303,10 @@ class Settings:
         return own | {
             "loss": self.loss.name,
             "activation": tuple(activation.name for activation in self.activation),
-            "optimizer": self.optimizer.rule.name,
+            "optimizer": self.optimizer.name if self.optimizer.takes_all_rows else self.optimizer.rule.name,
             # Copies of a scorer are not equal to it.
             "metrics": tuple(metric.name for metric in self.metrics),
-            "batch_size": rows_per_update(self.batch_size, self.trained_rows(n)),
+            "batch_size": self.rows_per_update(self.trained_rows(n)),
         }
 
 

@@ -144,14 +144,14 @@ def _rates_made(trainer: BaseTrainer, history: History) -> npt.NDArray[np.float6
 
 def _rule(trainer: BaseTrainer, what: str) -> Any:
     """Return the rule of a trainer's learning rate; what "auto" is follows from the number of inputs."""
-    if trainer.learning_rate != "auto":
+    optimizer = Optimizer.resolve(trainer.optimizer)
+    if trainer.learning_rate != "auto" and not optimizer.takes_all_rows:
         return trainer.learning_rate
     if not hasattr(trainer, "n_features_in_"):
         raise InvalidParameterError(
             f"{what} must be fitted where its `learning_rate` is 'auto', got {trainer!r}"
         )
-    optimizer, fitted = Optimizer.resolve(trainer.optimizer), trainer.result().fitted
-    return usual_schedule(optimizer, fitted.loss, trainer.n_features_in_)
+    return usual_schedule(optimizer, trainer.result().fitted.loss, trainer.n_features_in_)
 
 
 def _known(name: str, value: int | None, what: str) -> int:

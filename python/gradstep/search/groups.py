@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gradstep.plan.network import Layers
-from gradstep.plan.order import rows_per_update
 from gradstep.plan.settings import Settings
 from gradstep.utils import memory
 
@@ -128,13 +127,14 @@ def model_bytes(settings: Settings, sizes: Sizes) -> int:
 
     State and the backend's packed copy of it have a block of parameters and one for every slot of the
     rule; the last evaluation's model and, for early stopping, the best one's are one block each. There
-    is a rate for every update.
+    is a rate for every update, and what a line search remembers.
     """
     parameters = Layers((sizes.d, *settings.hidden, sizes.k)).parameters
     blocks = 2 * (1 + settings.optimizer.rule.slots) + 2
     n = settings.trained_rows(sizes.n)
-    updates = int(settings.epochs) * -(-n // rows_per_update(settings.batch_size, n))
-    return blocks * parameters * np.dtype(settings.precision).itemsize + 8 * updates
+    updates = int(settings.epochs) * -(-n // settings.rows_per_update(n))
+    each = blocks * np.dtype(settings.precision).itemsize + 8 * settings.optimizer.remembered
+    return each * parameters + 8 * updates
 
 
 def _reasons(kinds: Sequence[dict[str, Any]]) -> list[str]:

@@ -30,7 +30,7 @@ from gradstep.utils.text import given
 # What is true of a trial when it is true of one of its folds, first things first.
 _ORDER = (
     *(Status.DIVERGED, Status.FAILED, Status.RUNNING, Status.INTERRUPTED),
-    *(Status.PRUNED, Status.EARLY_STOPPED, Status.COMPLETED, Status.WAITING),
+    *(Status.PRUNED, Status.EARLY_STOPPED, Status.CONVERGED, Status.COMPLETED, Status.WAITING),
 )
 
 

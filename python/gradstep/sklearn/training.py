@@ -20,6 +20,7 @@ from gradstep.sklearn.rows import FaceRows
 from gradstep.sklearn.solvers import after
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.setup import TrainingJob
+from gradstep.training.status import Status
 from gradstep.utils import threads
 
 Array = npt.NDArray[Any]
@@ -87,6 +88,9 @@ class EpochObserver:
         self.block = np.full_like(self.block, np.nan)
         while not self.is_over:
             self._end_epoch(float("nan"), self._score_of_nothing)
+
+    def end(self, status: Status) -> None:
+        """Handle that the optimizer has no more to do, as no solver in batches ever has."""
 
     def _end_epoch(self, loss: float, score: float | None) -> None:
         self.is_over = self.rule.on_epoch(loss, score)

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from gradstep.backends.protocol import Running, Session
 from gradstep.errors import DivergedError
 from gradstep.plan.plan import State
+from gradstep.training import line_search
 from gradstep.training.evaluation import metrics_of_models
 from gradstep.training.history import column_names
 from gradstep.training.setup import TrainingJob
+from gradstep.training.status import Status
 
 Array = npt.NDArray[np.floating]
 Vectors = dict[str, npt.NDArray[np.float64]]
@@ -42,6 +44,10 @@ class ModelObserver(Protocol):
 
     def on_divergence(self, error: DivergedError) -> None:
         """Handle that a loss or a parameter is no longer finite; the training is over."""
+        ...
+
+    def end(self, status: Status) -> None:
+        """Handle that the optimizer has no more to do; the training is over."""
         ...
 
 
@@ -77,7 +83,7 @@ class TrainingLoop:
         seconds: float = 0.0,
     ) -> None:
         self.job = job
-        self.state = start if isinstance(start, State) else State.start(start, job.plan.rule.slots)
+        self.state = line_search.begin(job.plan, start)
         self.observers = list(observers)
         self.done = int(self.state.updates.max())
         self._is_settled = True
@@ -123,12 +129,18 @@ class TrainingLoop:
                 if not finite[place] and (done > before or not self.state.finite[place]):
                     leaving.append(observer)
                     observer.on_divergence(self._error(place))
-                elif done > before:
-                    to_come = self.job.plan.rates(done)[place]
-                    if observer.on_evaluation(rows[place], self.state.parameters[place].copy(), to_come):
-                        leaving.append(observer)
+                elif done > before and self._is_enough(place, rows[place]):
+                    leaving.append(observer)
+                elif status := line_search.status_of(self.state, place):
+                    leaving.append(observer)
+                    observer.end(status)
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
+
+    def _is_enough(self, place: int, row: dict[str, float]) -> bool:
+        """Whether the observer of a model, who is shown its new row, wants no more."""
+        to_come = self.job.plan.rates(int(self.state.updates[place]))[place]
+        return self.observers[place].on_evaluation(row, self.state.parameters[place].copy(), to_come)
 
     def _begin(self, seconds: float) -> None:
         """Tell the observers what the models come to before their first update, where they are evaluated."""
@@ -139,9 +151,8 @@ class TrainingLoop:
         leaving = []
         for place, row in enumerate(self._rows(Running(nothing, nothing), evaluated, seconds)):
             row["learning_rate"] = 0.0  # no step was made
-            observer, to_come = self.observers[place], self.job.plan.rates(self.done)[place]
-            if observer.on_evaluation(row, self.state.parameters[place].copy(), to_come):
-                leaving.append(observer)
+            if self._is_enough(place, row):
+                leaving.append(self.observers[place])
         self.drop(leaving)
 
     def drop(self, leaving: Collection[ModelObserver]) -> None:

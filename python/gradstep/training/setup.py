@@ -20,6 +20,7 @@ from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.fitted import Fitted
+from gradstep.training.line_search import LineSearchSession
 from gradstep.utils import threads
 
 
@@ -86,9 +87,10 @@ class TrainingJob:
 
     def session(self) -> Session:
         """Begin to execute the plan."""
-        return self.backend.session(
-            self.plan, self.train, list(self.evaluated.values()), n_threads=self.n_threads
-        )
+        evaluated = list(self.evaluated.values())
+        if self.plan.takes_all_rows:
+            return LineSearchSession(self.backend, self.plan, self.train, evaluated, self.n_threads)
+        return self.backend.session(self.plan, self.train, evaluated, n_threads=self.n_threads)
 
     def select(self, models: Sequence[int]) -> TrainingJob:
         """Return the training of some models of the group, in the order given."""

@@ -12,6 +12,7 @@ class Status(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"  # all epochs are done
     EARLY_STOPPED = "early_stopped"  # by a rule or a callback of its own
+    CONVERGED = "converged"  # as its optimizer says: at a minimum
     PRUNED = "pruned"  # by the search that it was part of
     DIVERGED = "diverged"
     FAILED = "failed"  # what comes before it in a pipeline raised an error
@@ -20,7 +21,7 @@ class Status(StrEnum):
     @property
     def is_complete(self) -> bool:
         """Whether a training came to its own end."""
-        return self in (Status.COMPLETED, Status.EARLY_STOPPED)
+        return self in (Status.COMPLETED, Status.EARLY_STOPPED, Status.CONVERGED)
 
     @property
     def is_over(self) -> bool:
