@@ -52,6 +52,7 @@ class CppBackend:
             )
         self.isa = isa or usable[0]
         self._known = _core.names()
+        self._scored: tuple[Objective, _core.Models] | None = None
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return the losses, activations and rules among these that are not compiled."""
@@ -94,9 +95,12 @@ class CppBackend:
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
     ) -> npt.NDArray[Any]:
         """Return the last layer's output of every model, shape (m, n, k); targets are not looked at."""
+        last = self._scored
+        if last is None or last[0] is not objective:
+            # A model that is asked row by row is described to the core once.
+            last = self._scored = (objective, self._models(objective))
         with _reading(data.mapped):
-            rows = _rows(data, parameters.dtype)
-            return _core.scores(self._models(objective), rows, parameters, n_threads)
+            return _core.scores(last[1], _rows(data, parameters.dtype), parameters, n_threads)
 
     def sums_of_bytes(self, X: npt.NDArray[np.uint8], n_threads: int) -> npt.NDArray[Any]:
         """Return the sums of every column and of its squares, (2, d); exact."""
