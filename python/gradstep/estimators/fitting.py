@@ -62,7 +62,8 @@ class Fitting:
             rows = read_rows(self, settings, X, y, sample_weight, validation)
             given, chosen = self._beginning(settings, rows)
             job, (fitted,) = make_job([settings], chosen, given)
-            run = run_of(settings, job, chosen)
+            # What a minimiser of all rows remembers of its way is no part of a state.
+            run = None if settings.optimizer.takes_all_rows else run_of(settings, job, chosen)
             recorder = FitRecorder(settings, job, fitted, run=run)
             recorder.watch = watch.on_row if settings.verbose else None
             self._train(job, recorder, fitted.block[None].copy(), began)

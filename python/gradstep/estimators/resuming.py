@@ -74,7 +74,8 @@ class Resuming(Fitting):
         ------
         InvalidDataError
             The rows are not those of `fit`, or the model has no state to go on from: it was trained in a
-            search or by `partial_fit`, has diverged, was saved without, or its weights were replaced.
+            search, by `partial_fit` or by L-BFGS, has diverged, was saved without, or its weights were
+            replaced.
         InvalidParameterError
             `epochs` is not >= 1, or None where all are done; or a parameter has been changed that the
             trajectory follows from, as `optimizer`, `batch_size`, `l2` or `precision`.
@@ -118,7 +119,9 @@ class Resuming(Fitting):
         """Return the state in which a training was left; a stream's may be over other rows."""
         model, checkpoint = self._model(), self._checkpoint
         reason = ""
-        if checkpoint is None:
+        if self.settings().optimizer.takes_all_rows:
+            reason = "what its `optimizer` remembers is not kept"
+        elif checkpoint is None:
             reason = (
                 "it has diverged, was trained in a search, or was copied or saved without: see "
                 "save(..., resumable=True)"

@@ -158,12 +158,17 @@ def digest(sets: Iterable[TrainingData | None], targets: Targets) -> str:
 def _sample(X: Any) -> list[Array]:
     """Return rows of X, evenly spread, the last among them, and what else X is."""
     if not isinstance(X, np.ndarray):
-        # Of sparse rows all is there.
-        return [np.array(X.shape), *(np.asarray(getattr(X, name)) for name in ("data", "indices", "indptr"))]
-    n = X.shape[0]
-    rows = max(1, _SAMPLE // max(1, X.itemsize * X.shape[1]))
-    places = np.unique(np.linspace(0, n - 1, min(rows, n)).astype(np.int64)) if n else np.empty(0, np.int64)
+        # Of sparse rows, where they start and end, and elements evenly spread.
+        places = _spread(len(X.data), X.data.itemsize)
+        return [np.array(X.shape), X.indptr, X.indices[places], X.data[places].astype(np.float64)]
+    places = _spread(X.shape[0], X.itemsize * X.shape[1])
     return [np.array(X.shape), X[places].astype(np.float64)]
+
+
+def _spread(n: int, size: int) -> npt.NDArray[np.int64]:
+    """Return places among n, evenly spread, of which each is of so many bytes."""
+    most = min(n, max(1, _SAMPLE // max(1, size)))
+    return np.unique(np.linspace(0, max(n - 1, 0), most).astype(np.int64))
 
 
 def _add(found: Any, array: Array | None) -> None:
