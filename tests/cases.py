@@ -11,6 +11,7 @@ import numpy.typing as npt
 import oracle
 from gradstep.backends import Backend, Running
 from gradstep.nn.activations import Activation, LeakyRelu
+from gradstep.nn.averaging import EMA, Averaging, LastEpochs
 from gradstep.nn.losses import Loss, Softmax
 from gradstep.nn.optimizers import SGD, Adam, AdamW, Optimizer
 from gradstep.plan.dropout import Dropout
@@ -54,6 +55,7 @@ OPTIMIZERS = _objects(
     Adam(epsilon=1e-3, epsilon_hat=True),
     AdamW(weight_decay=0.5),
 )
+AVERAGES = _objects(Averaging, oracle.AVERAGES, EMA(decay=0.8), LastEpochs(2))
 
 
 def concept_id(value: object) -> str:
@@ -66,7 +68,8 @@ class Case:
     """A group of models on generated rows.
 
     ``l2`` has one value per model. ``activation`` is one for all hidden layers or one for each. With
-    ``apart`` every number in loss, activations and optimizer differs from model to model.
+    ``apart`` every number in loss, activations, optimizer and average differs from model to model. With
+    ``clips`` the gradients of one model are clipped by value and norm, of the next by norm, then by value.
     """
 
     name: str
@@ -89,6 +92,8 @@ class Case:
     apart: bool = False
     dropout: float = 0.0
     input_dropout: float = 0.0
+    clips: bool = False
+    average: str | Averaging | None = None
 
     @property
     def m(self) -> int:
@@ -165,7 +170,7 @@ class Case:
 
     def state(self, precision: str) -> State:
         """Return the state before the first update."""
-        return State.start(self.parameters(precision), self.plan().rule.slots)
+        return State.start(self.parameters(precision), self.plan().slots)
 
     def plan(self) -> Plan:
         """Rates that differ between models and fall from update to update."""
@@ -174,7 +179,16 @@ class Case:
         optimizer = Optimizer.resolve(self.optimizer)
         optimizers = tuple(self._own(optimizer, model) for model in range(self.m))
         order = RowOrder(self.n, self.shuffle, seed=2)
-        return Plan(self.objective, optimizers, self.batch_size, order, rates, dropout=self._dropout())
+        average = None if self.average is None else Averaging.resolve(self.average)
+        # Near to the values and norms of the gradients.
+        model = np.arange(self.m)
+        limits = np.where([model % 3 == 1, model % 3 == 2], np.inf, [[0.02], [0.1]] * (1 + 0.1 * model))
+        return Plan(
+            *(self.objective, optimizers, self.batch_size, order, rates),
+            dropout=self._dropout(),
+            limits=limits if self.clips else None,
+            averages=average and tuple(self._own(average, model) for model in range(self.m)),
+        )
 
     def _dropout(self) -> Dropout | None:
         """Return shares that fall from layer to layer and, apart, from model to model."""
@@ -309,12 +323,24 @@ CASES += (
         loss="squared",
         optimizer=AdamW(weight_decay=0.1),
         rate=0.01,
+        clips=True,
+        average=EMA(decay=0.9),
         apart=True,
         weighted_apart=True,
     ),
     *(case for loss in LOSSES for case in _of_loss(loss)),
     *(case for activation in ACTIVATIONS for case in _of_activation(activation)),
     *(case for optimizer in OPTIMIZERS for case in _of_optimizer(optimizer)),
+    *(
+        replace(case, name=f"{case.name}-clipped", clips=True)
+        for optimizer in OPTIMIZERS
+        for case in _of_optimizer(optimizer)
+    ),
+    *(
+        Case(f"{average!r}-apart", hidden=(9,), optimizer="adam", rate=0.01, average=average, apart=True)
+        for average in AVERAGES
+    ),
+    *(Case(f"{average!r}-uint8", dtype="uint8", d=200, average=average, clips=True) for average in AVERAGES),
 )
 
 

@@ -8,11 +8,14 @@ A network is a list of layers ``(W, b)``, W as ``in`` lists of ``out`` numbers. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import fsum
+from math import fsum, inf, sqrt
 from typing import Any, NamedTuple
 
 from oracle_parts import (
     ACTIVATIONS as ACTIVATIONS,
+)
+from oracle_parts import (
+    AVERAGES as AVERAGES,
 )
 from oracle_parts import (
     LOSSES as LOSSES,
@@ -22,6 +25,9 @@ from oracle_parts import (
 )
 from oracle_parts import (
     Activation as Activation,
+)
+from oracle_parts import (
+    Average as Average,
 )
 from oracle_parts import (
     Loss as Loss,
@@ -188,6 +194,19 @@ def _row_gradient(
     return layers[::-1]
 
 
+def clipped(slopes: Network, value: float, norm: float) -> Network:
+    """Return a gradient no element of which is larger than `value`, and which is no longer than `norm`."""
+
+    def each(change: Callable[[float], float], of: Network) -> Network:
+        return [([[change(g) for g in row] for row in dW], [change(g) for g in db]) for dW, db in of]
+
+    slopes = each(lambda g: max(-value, min(value, g)), slopes)
+    squares: list[float] = []
+    each(lambda g: squares.append(g * g) or g, slopes)
+    length = sqrt(fsum(squares))
+    return each(lambda g: g * norm / length, slopes) if length > norm else slopes
+
+
 def trajectory(
     network: Network,
     data: Data,
@@ -195,16 +214,18 @@ def trajectory(
     optimizer: Callable[[], Step],
     batches: Iterable[tuple[Sequence[int], float]],
     dropped: Callable[[int, int], Factors] | None = None,
+    limits: tuple[float, float] = (inf, inf),
 ) -> Iterator[Network]:
     """Yield the network before the first and after every batch ``(rows, rate)``.
 
-    `optimizer` makes a Step; `dropped` returns the factors of an update and of a row's place in its batch.
+    `optimizer` makes a Step; `dropped` returns the factors of an update and of a row's place in its batch;
+    `limits` are those of a gradient's elements and of its norm.
     """
     steps = [([[optimizer() for _ in row] for row in W], [optimizer() for _ in b]) for W, b in network]
     yield network
     for update, (rows, rate) in enumerate(batches):
         factors = [dropped(update, row) for row in range(len(rows))] if dropped else None
-        slopes = gradient(network, data.rows(rows), objective, factors)
+        slopes = clipped(gradient(network, data.rows(rows), objective, factors), *limits)
         network = [
             (
                 [

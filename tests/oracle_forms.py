@@ -79,3 +79,18 @@ def dropped_of(plan: Plan, model: int) -> Callable[[int, int], oracle.Factors] |
         return None
     shares, sizes = plan.dropout.shares[model].tolist(), plan.objective.layers.sizes[:-1]
     return partial(oracle_dropout.factors, shares, sizes, plan.dropout.seed)
+
+
+def average_of(plan: Plan, model: int = 0) -> oracle.Average:
+    """Return what averages a model's weights."""
+    assert plan.averages is not None
+    average: oracle.Average = _judge(oracle.AVERAGES, plan.averages[model])()
+    return average
+
+
+def limits_of(plan: Plan, model: int = 0) -> tuple[float, float]:
+    """Return the limits of a model's gradients."""
+    if plan.limits is None:
+        return np.inf, np.inf
+    value, norm = plan.limits[:, model].tolist()
+    return value, norm

@@ -1,11 +1,11 @@
-"""The oracle's losses, activations and optimizers, a row of one of three tables each: plain Python loops.
+"""The oracle's losses, activations, optimizers and averages, each a row of a table: plain Python loops.
 
 What a table's entry makes takes the numbers that the package's own object has, by the same names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, expm1, fsum, log, log1p, sqrt, tanh
 from typing import Any, NamedTuple, Protocol
@@ -271,6 +271,34 @@ def adagrad(epsilon: float) -> Step:
 
     return step
 
+
+#: Takes the parameters after every update and the updates of an epoch, and returns their average.
+Average = Callable[[Sequence[Vector], int], Vector]
+
+
+def ema(decay: float) -> Average:
+    """Return an exponential moving average that begins with what is first."""
+
+    def average(blocks: Sequence[Vector], updates_per_epoch: int) -> Vector:
+        mean = blocks[0]
+        for block in blocks[1:]:
+            mean = [decay * m + (1 - decay) * w for m, w in zip(mean, block, strict=True)]
+        return mean
+
+    return average
+
+
+def last_epochs(epochs: int) -> Average:
+    """Return the mean over the ends of the last epochs."""
+
+    def average(blocks: Sequence[Vector], updates_per_epoch: int) -> Vector:
+        ends = blocks[updates_per_epoch - 1 :: updates_per_epoch][-epochs:]
+        return [fsum(of_weight) / len(ends) for of_weight in zip(*ends, strict=True)]
+
+    return average
+
+
+AVERAGES: dict[str, Callable[..., Average]] = {"ema": ema, "last_epochs": last_epochs}
 
 OPTIMIZERS: dict[str, Callable[..., Step]] = {
     "sgd": sgd,

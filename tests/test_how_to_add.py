@@ -23,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradstep.nn.activations import Activation
+from gradstep.nn.averaging import Averaging
 from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric
 from gradstep.nn.optimizers import Optimizer
@@ -124,6 +125,18 @@ class Signed(Optimizer):
 
 
 @dataclass(frozen=True)
+class SecondHalf(Averaging):
+    """Mean over the updates of the second half."""
+
+    def shares(self, updates, planned, updates_per_epoch):
+        number = updates + 2 - self.begins_after(planned, updates_per_epoch)
+        return np.where(number > 0, 1.0 / np.maximum(number, 1), 0.0)
+
+    def begins_after(self, planned, updates_per_epoch):
+        return planned // 2 + 1
+
+
+@dataclass(frozen=True)
 class Halving(Schedule):
     """Half as much after every epoch."""
 
@@ -150,6 +163,7 @@ y = 5 + X @ [2.0, -1.0, 0.5] + 0.1 * random.normal(size=120)
 settings = {
     "hidden": (6,), "activation": "softsign", "loss": "log_cosh", "metrics": ("r2",), "l2": 1e-3,
     "learning_rate": additions.Halving(0.05), "precision": "float64", "epochs": 6, "random_state": 0,
+    "average": "second_half",
 }
 for optimizer in ("averaged", additions.Signed(beta=0.8)):
     fitted = {
@@ -229,6 +243,7 @@ def test_every_path_that_contributing_names_is_there() -> None:
             "An optimizer of a new rule",
             ["python/gradstep/nn/rules.py", "python/gradstep/nn/optimizers.py", "cpp/kernels/rules.hpp"],
         ),
+        ("An average of weights", ["python/gradstep/nn/averaging.py"]),
         ("A metric", ["python/gradstep/nn/metrics.py"]),
     ],
 )

@@ -250,10 +250,11 @@ Rows<T> PyRows::as() const {
 PyModels::PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
                    const Array<double>& loss_numbers, std::vector<std::string> activations,
                    const Array<double>& activation_numbers, const std::string& rule,
-                   const std::optional<DropoutPair>& dropout)
+                   const std::optional<DropoutPair>& dropout, const std::optional<Array<double>>& limits,
+                   bool averages)
     : isa_(std::move(isa)), l2_(copy_of(l2, "l2")), loss_(std::move(loss)),
       loss_numbers_(copy_of(loss_numbers, "loss_numbers")), activations_(std::move(activations)),
-      activation_numbers_(copy_of(activation_numbers, "activation_numbers")) {
+      activation_numbers_(copy_of(activation_numbers, "activation_numbers")), averages_(averages) {
     const std::vector<std::string> usable = isas_usable();
     require(std::find(usable.begin(), usable.end(), isa_) != usable.end(),
             "instruction set '" + isa_ + "' is not usable here");
@@ -269,6 +270,11 @@ PyModels::PyModels(std::string isa, const Array<Index>& sizes, const Array<doubl
     require_shape(loss_numbers, "loss_numbers", m(), floats_.loss->numbers);
     require_shape(activation_numbers, "activation_numbers", m(), hidden);
     if (dropout) take_dropout(dropout->first, dropout->second);
+    if (!limits) return;
+    require_shape(*limits, "limits", 2, m());
+    limits_ = copy_of(*limits, "limits");
+    require(std::all_of(limits_.begin(), limits_.end(), [](double most) { return most > 0; }),
+            "`limits` must be > 0");
 }
 
 void PyModels::take_dropout(const Array<std::int32_t>& limits, const Array<double>& scales) {
@@ -323,6 +329,9 @@ Models<T> PyModels::as() const {
             .rule = named.rule,
             .drop_limits = drops() ? drop_limits_.data() : nullptr,
             .drop_scales = drops() ? drop_scales_.data() : nullptr,
+            .limits =
+                limits_.empty() ? GradientLimits{} : GradientLimits{limits_.data(), limits_.data() + m()},
+            .averages = averages_,
         };
     };
     if constexpr (std::is_same_v<T, float>)
@@ -376,13 +385,15 @@ void register_arrays(py::module_& module) {
     py::register_exception<RowsLost>(module, "RowsLostError", PyExc_OSError);
     py::class_<PyModels, std::shared_ptr<PyModels>>(module, "Models",
                                                     "What m models have in common, and the numbers of each.")
-        .def(py::init<std::string, const Array<Index>&, const Array<double>&, std::string,
-                      const Array<double>&, std::vector<std::string>, const Array<double>&,
-                      const std::string&, const std::optional<DropoutPair>&>(),
-             py::arg("isa"), py::arg("sizes").noconvert(), py::arg("l2").noconvert(), py::arg("loss"),
-             py::arg("loss_numbers").noconvert(), py::arg("activations"),
-             py::arg("activation_numbers").noconvert(), py::arg("rule"),
-             py::arg("dropout").noconvert() = py::none());
+        .def(
+            py::init<std::string, const Array<Index>&, const Array<double>&, std::string,
+                     const Array<double>&, std::vector<std::string>, const Array<double>&, const std::string&,
+                     const std::optional<DropoutPair>&, const std::optional<Array<double>>&, bool>(),
+            py::arg("isa"), py::arg("sizes").noconvert(), py::arg("l2").noconvert(), py::arg("loss"),
+            py::arg("loss_numbers").noconvert(), py::arg("activations"),
+            py::arg("activation_numbers").noconvert(), py::arg("rule"),
+            py::arg("dropout").noconvert() = py::none(), py::arg("limits").noconvert() = py::none(),
+            py::arg("averages") = false);
 }
 
 }  // namespace gradstep::bindings

@@ -141,7 +141,8 @@ public:
     PyModels(std::string isa, const Array<Index>& sizes, const Array<double>& l2, std::string loss,
              const Array<double>& loss_numbers, std::vector<std::string> activations,
              const Array<double>& activation_numbers, const std::string& rule,
-             const std::optional<DropoutPair>& dropout);
+             const std::optional<DropoutPair>& dropout, const std::optional<Array<double>>& limits,
+             bool averages);
 
     template <class T>
     Models<T> as() const;
@@ -152,7 +153,9 @@ public:
     Index outputs() const { return sizes_.back(); }
     const std::string& loss() const { return loss_; }
     TargetKind target_kind() const { return floats_.loss->targets; }
-    Index slots() const { return floats_.rule->slots; }
+    Index slots() const { return floats_.rule->slots + (averages_ ? 1 : 0); }
+    bool clips() const { return !limits_.empty(); }
+    bool averages() const { return averages_; }
     Index rule_numbers() const { return floats_.rule->numbers; }
     Index layers() const { return static_cast<Index>(sizes_.size()) - 1; }
     bool drops() const { return !drop_limits_.empty(); }
@@ -181,6 +184,8 @@ private:
     std::vector<double> activation_numbers_;
     std::vector<std::int32_t> drop_limits_;
     std::vector<double> drop_scales_;
+    std::vector<double> limits_;  // (2, m) of values and norms, or none
+    bool averages_;
     Index parameters_ = 0;
     Named<float> floats_;
     Named<double> doubles_;

@@ -101,7 +101,9 @@ public:
                         Array<Index> updates, Array<bool> finite,
                         const std::optional<Array<std::int16_t>>& draws,
                         const std::optional<Array<double>>& divisors,
-                        const std::optional<Array<double>>& penalties, py::object should_stop,
+                        const std::optional<Array<double>>& penalties,
+                        const std::optional<Array<double>>& decays,
+                        const std::optional<Array<double>>& shares, py::object should_stop,
                         const std::optional<Array<std::uint64_t>>& drop_keys) {
         const ExclusiveUse use(taken_);
         batches_.take(*rows_, most_rows_, row_indices, starts);
@@ -113,6 +115,10 @@ public:
         if (penalties) require_shape(*penalties, "penalties", m, count);
         require(drop_keys.has_value() == models_->drops(), "`drop_keys` go with `dropout`");
         if (drop_keys) require_shape(*drop_keys, "drop_keys", count, models_->layers());
+        require(decays.has_value() == models_->clips(), "`decays` go with `limits`");
+        if (decays) require_shape(*decays, "decays", m, count);
+        require(shares.has_value() == models_->averages(), "`shares` go with `averages`");
+        if (shares) require_shape(*shares, "shares", m, count);
         require_shape(updates, "updates", m);
         for (Index model = 0; model < m; ++model)
             require(updates.data()[model] >= 0 && updates.data()[model] <= kMostUpdates - count,
@@ -127,6 +133,8 @@ public:
             .divisors = divisors ? divisors->data() : nullptr,
             .penalties = penalties ? penalties->data() : nullptr,
             .drop_keys = drop_keys ? drop_keys->data() : nullptr,
+            .decays = decays ? decays->data() : nullptr,
+            .shares = shares ? shares->data() : nullptr,
         };
         Array<double> sums({Index{3}, m});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
@@ -237,7 +245,8 @@ void register_session(py::module_& module) {
              py::arg("row_indices").noconvert(), py::arg("starts").noconvert(),
              py::arg("numbers").noconvert(), py::arg("parameters"), py::arg("slots"),
              py::arg("updates").noconvert(), py::arg("finite").noconvert(), py::arg("draws").noconvert(),
-             py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("should_stop"),
+             py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("decays").noconvert(),
+             py::arg("shares").noconvert(), py::arg("should_stop"),
              py::arg("drop_keys").noconvert() = py::none())
         .def("evaluate", of_made(&PySession::evaluate),
              "Loss, cost and hits on every set, (sets, 3, m), and the scores of each or none.",

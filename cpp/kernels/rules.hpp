@@ -1,10 +1,12 @@
 // The rules by which weights are updated, element by element: from a weight w, its slots and its gradient, by
 // numbers that are given for every update. To add one is to write its struct and to name it in `Rules`.
 //
-// A rule with a `step` gets g = dW + decay * w, where `decay` is the first of its numbers: the update's tiles
-// write g for a run of weights that stays in the first cache, then `apply` goes over weights, slots and g:
+// A rule gets g = dW + decay * w, where `decay` is the first of its numbers: the update's tiles write g for a
+// run of weights that stays in the first cache, then `apply` goes over weights, slots and g:
 //
 //     for each vector of the run:   w = step(w, g, slots, numbers)
+//
+// But for one that is done `with_product`, whose g is dW.
 //
 // All sums of two products are `stepped`, so that a weight has the same bits wherever it lies in a run. What
 // is zero with a gradient of zero, as padding is, stays so.
@@ -17,21 +19,28 @@
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
-// w = keep w + scale dW: so plain that the backward product does it on its way, and there is no `step`.
+// w = keep w + scale g: so plain that the backward product does it on its way, unless g is to be clipped.
 struct Descent {
     static constexpr const char* name = "descent";
     static constexpr Index slots = 0;
+    static constexpr bool with_product = true;
 
     template <class T>
     struct Numbers {
         T keep, scale;
     };
+
+    template <class T>
+    static GRADSTEP_INLINE Vector<T> step(Vector<T> w, Vector<T> g, Vector<T>*, const Numbers<T>& n) {
+        return stepped<T>(n.keep, w, n.scale * g);
+    }
 };
 
 // v = mu v + a g;  w = shrink w + b v + c g
 struct Momentum {
     static constexpr const char* name = "momentum";
     static constexpr Index slots = 1;
+    static constexpr bool with_product = false;
 
     template <class T>
     struct Numbers {
@@ -50,6 +59,7 @@ struct Momentum {
 struct Adam {
     static constexpr const char* name = "adam";
     static constexpr Index slots = 2;
+    static constexpr bool with_product = false;
 
     template <class T>
     struct Numbers {
@@ -73,7 +83,7 @@ void apply(T* W, Index stride, const T* g, Index count, const T* numbers) {
     typename Rule::template Numbers<T> n;
     __builtin_memcpy(&n, numbers, sizeof(n));
     for (Index i = 0; i < count; i += kLanes<T>) {
-        Vector<T> slots[Rule::slots];
+        Vector<T> slots[Rule::slots + 1];  // no array has no elements
         for (Index s = 0; s < Rule::slots; ++s) slots[s] = load(W + (s + 1) * stride + i);
         store<T>(W + i, Rule::step(load(W + i), load(g + i), slots, n));
         for (Index s = 0; s < Rule::slots; ++s) store<T>(W + (s + 1) * stride + i, slots[s]);

@@ -6,6 +6,7 @@
 #include "activations.hpp"
 #include "between.hpp"
 #include "dropout.hpp"
+#include "gradients.hpp"
 #include "losses.hpp"
 #include "peak.hpp"
 #include "products/products.hpp"
@@ -32,15 +33,6 @@ constexpr Activation<T> activation_entry() {
     };
 }
 
-// Where a rule has a step, and is not done with its product.
-template <class T, class Of>
-constexpr auto step_of() -> decltype(Rule<T>::step) {
-    if constexpr (requires { &Of::template step<T>; })
-        return apply<T, Of>;
-    else
-        return nullptr;
-}
-
 template <class T, class Of>
 constexpr Rule<T> rule_entry() {
     using Numbers = typename Of::template Numbers<T>;
@@ -48,7 +40,8 @@ constexpr Rule<T> rule_entry() {
         .name = Of::name,
         .slots = Of::slots,
         .numbers = static_cast<Index>(sizeof(Numbers) / sizeof(T)),
-        .step = step_of<T, Of>(),
+        .with_product = Of::with_product,
+        .step = apply<T, Of>,
     };
 }
 
@@ -98,6 +91,9 @@ constexpr Kernels<T> kTable{
     .prefers_unscaled = prefers_unscaled<T>,
     .rescale = rescale<T>,
     .sum_of_squares = sum_of_squares<T>,
+    .clip = clip<T>,
+    .scale = scale<T>,
+    .average = average<T>,
     .add = add<T>,
     .add_bias = add_bias<T>,
     .backward = backward<T>,

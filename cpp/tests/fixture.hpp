@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <string>
@@ -25,7 +26,11 @@ struct Case {
     std::vector<std::string>
         activations{};  // the last one for all layers that follow; ReLU where there is none
     std::string rule = "descent";
+    bool clips = false;     // the gradients of most models, by value, by norm or by both
+    bool averages = false;  // of weights are kept
 };
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 template <class Element>
 constexpr RowType kRowType = sizeof(Element) == 1   ? RowType::uint8
@@ -39,7 +44,9 @@ struct Fixture {
     std::vector<Index> sizes, offsets;
     std::vector<Element> X;
     std::vector<double> mean, inverse_scale, l2, loss_numbers, activation_numbers, numbers;
-    std::vector<T> mean_T, inverse_scale_T, parameters, values;
+    std::vector<double> values, norms, decays,
+        shares;  // limits, decay where they are, and what averages take
+    std::vector<T> mean_T, inverse_scale_T, parameters, wanted;
     std::vector<std::int32_t> labels, row_indices;
     std::vector<Index> starts;
     std::vector<std::string> activation_names;
@@ -62,6 +69,12 @@ struct Fixture {
                 c.activations.empty() ? "relu" : c.activations[std::min(l, c.activations.size() - 1)]);
         for (int model = 0; model < c.m; ++model) {
             l2.push_back(0.01 * (model % 8));
+            values.push_back(model % 3 == 1 ? kInfinity : 0.02 + 0.01 * (model % 4));
+            norms.push_back(model % 3 == 2 ? kInfinity : 0.1 + 0.1 * (model % 5));
+            for (Index t = 0; t < updates(); ++t) {
+                decays.push_back(0.02 * (model % 8) / static_cast<double>(1 + t % 3));
+                shares.push_back(t == 0 ? 1 : t == 2 ? 0 : 0.2 + 0.1 * (model % 6));
+            }
             for (Index i = 0; i < loss().numbers; ++i) loss_numbers.push_back(0.1 * (model % 5));
             for (std::size_t l = 0; l < c.hidden.size(); ++l)
                 activation_numbers.push_back(0.01 + 0.1 * (model % 5));
@@ -88,8 +101,9 @@ struct Fixture {
                 }
     }
     Vector numbers_of(int model, Index t, double rate, bool bias) const {
-        return oracle_rules().at(c.rule).numbers(rate, l2[static_cast<std::size_t>(model)],
-                                                 static_cast<int>(t), bias);
+        // Gradients that are clipped have their decay already.
+        const double decay = c.clips ? 0 : l2[static_cast<std::size_t>(model)];
+        return oracle_rules().at(c.rule).numbers(rate, decay, static_cast<int>(t), bias);
     }
     Vector numbers_at(int model, Index t, bool bias) const {
         const Index r = rule().numbers;
@@ -101,6 +115,7 @@ struct Fixture {
     const Loss<T>& loss() const { return *find(table().losses, c.loss); }
     const Rule<T>& rule() const { return *find(table().rules, c.rule); }
 
+    Index slots() const { return rule().slots + (c.averages ? 1 : 0); }
     Index updates() const { return static_cast<Index>(starts.size()) - 1; }
     Rows<T> rows() const {
         const bool by_label = loss().targets == TargetKind::labels;
@@ -115,7 +130,7 @@ struct Fixture {
             .mean_T = mean_T.data(),
             .inverse_scale_T = inverse_scale_T.data(),
             .labels = by_label ? labels.data() : nullptr,
-            .values = by_label ? nullptr : values.data(),
+            .values = by_label ? nullptr : wanted.data(),
         };
     }
     Models<T> models(const std::string& isa) {
@@ -133,9 +148,20 @@ struct Fixture {
             .activations = activations.data(),
             .activation_numbers = activation_numbers.data(),
             .rule = find(kernels.rules, c.rule),
+            .limits = c.clips ? GradientLimits{values.data(), norms.data()} : GradientLimits{},
+            .averages = c.averages,
         };
     }
-    UpdateRange range() const { return {updates(), row_indices.data(), starts.data(), numbers.data()}; }
+    UpdateRange range() const {
+        return {
+            .updates = updates(),
+            .row_indices = row_indices.data(),
+            .starts = starts.data(),
+            .numbers = numbers.data(),
+            .decays = c.clips ? decays.data() : nullptr,
+            .shares = c.averages ? shares.data() : nullptr,
+        };
+    }
 
     // The rows of [from, to) of `row_indices` in double, standardised.
     Matrix batch(Index from, Index to, std::vector<Target>& targets) const {
@@ -149,7 +175,7 @@ struct Fixture {
                              mean[static_cast<std::size_t>(i)]) *
                             inverse_scale[static_cast<std::size_t>(i)]);
             rows_of_batch.push_back(x);
-            const auto own = values.begin() + Index{row} * c.k;
+            const auto own = wanted.begin() + Index{row} * c.k;
             targets.push_back(
                 {static_cast<std::size_t>(labels[static_cast<std::size_t>(row)]), Vector(own, own + c.k)});
         }
@@ -188,8 +214,8 @@ private:
         inverse_scale_T.assign(inverse_scale.begin(), inverse_scale.end());
         for (int r = 0; r < c.n; ++r)
             labels.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(c.k)));
-        for (int i = 0; i < c.n * c.k; ++i) values.push_back(static_cast<T>(random() % 3));
-        values.shrink_to_fit();
+        for (int i = 0; i < c.n * c.k; ++i) wanted.push_back(static_cast<T>(random() % 3));
+        wanted.shrink_to_fit();
     }
     void draw_batches(std::mt19937& random) {
         row_indices.resize(static_cast<std::size_t>(c.n));
@@ -223,7 +249,7 @@ struct Outcome {
           updates(static_cast<std::size_t>(m)), rows(updates), finite(updates.size(), 1),
           loss(updates.size()), hits(updates.size()) {}
     template <class Element>
-    explicit Outcome(const Fixture<T, Element>& f) : Outcome(f.parameters, f.c.m, f.rule().slots) {}
+    explicit Outcome(const Fixture<T, Element>& f) : Outcome(f.parameters, f.c.m, f.slots()) {}
 
     bool operator==(const Outcome&) const = default;
 

@@ -41,7 +41,8 @@ struct Group {
                                     Index updates, StopCallback should_stop = {never, nullptr}) {
         const Index m = static_cast<Index>(chosen.size()), r = 2 * f.rule().numbers;
         const Index hidden = static_cast<Index>(f.c.hidden.size());
-        std::vector<double> weights, numbers, l2, loss_numbers, activation_numbers;
+        std::vector<double> weights, numbers, l2, loss_numbers, activation_numbers, values, norms, decays,
+            shares;
         std::vector<T> parameters;
         // The first `count` of a model's `stride` elements.
         const auto add = [](auto& to, const auto& from, Index model, Index stride, Index count) {
@@ -51,6 +52,10 @@ struct Group {
             add(weights, weight, model, f.c.n, f.c.n);
             add(numbers, f.numbers, model, f.updates() * r, updates * r);
             add(l2, f.l2, model, 1, 1);
+            add(values, f.values, model, 1, 1);
+            add(norms, f.norms, model, 1, 1);
+            if (f.c.clips) add(decays, f.decays, model, f.updates(), updates);
+            if (f.c.averages) add(shares, f.shares, model, f.updates(), updates);
             add(loss_numbers, f.loss_numbers, model, f.loss().numbers, f.loss().numbers);
             add(activation_numbers, f.activation_numbers, model, hidden, hidden);
             add(parameters, f.parameters, model, f.P, f.P);
@@ -61,13 +66,18 @@ struct Group {
         Models<T> models = f.models(isa);
         models.m = m;
         models.l2 = l2.data();
+        if (f.c.clips) models.limits = {values.data(), norms.data()};
         models.loss_numbers = loss_numbers.data();
         models.activation_numbers = activation_numbers.data();
         const Rows<T> sets[] = {rows, rows};
         Session<T> session(models, rows, f.c.b, sets, 2, n_threads);
-        Outcome<T> result(parameters, static_cast<int>(m), f.rule().slots);
-        session.train({updates, f.row_indices.data(), f.starts.data(), numbers.data()}, result.state(),
-                      should_stop);
+        Outcome<T> result(parameters, static_cast<int>(m), f.slots());
+        UpdateRange range = f.range();
+        range.updates = updates;
+        range.numbers = numbers.data();
+        if (f.c.clips) range.decays = decays.data();
+        if (f.c.averages) range.shares = shares.data();
+        session.train(range, result.state(), should_stop);
         std::vector<double> metrics_of_sets(static_cast<std::size_t>(6 * m));
         const auto metrics_at = [&](Index set) {
             double* at = metrics_of_sets.data() + 3 * set * m;
@@ -84,7 +94,7 @@ struct Group {
         for (Index model = 0; model < m; ++model) {
             const std::size_t place = static_cast<std::size_t>(model);
             const auto block = result.parameters.begin() + model * f.P;
-            const Index slots = f.rule().slots * f.P;
+            const Index slots = f.slots() * f.P;
             const auto slots_at = result.slots.begin() + model * slots;
             Trained<T> one{{block, block + f.P},      {slots_at, slots_at + slots},
                            result.updates[place],     result.rows[place],
@@ -177,6 +187,16 @@ void test_groups_of(const std::string& isa) {
     test_a_model_is_itself_in_any_group<T, double>(isa, {11, 2200, {310}, 5, 3, 6});
     test_a_model_is_itself_in_any_group<T, std::uint8_t>(
         isa, {11, 2200, {310}, 5, 3, 6, "poisson", Strings{"logistic"}, "adam"});
+    for (const char* rule : {"descent", "momentum", "adam"}) {
+        test_a_model_is_itself_in_any_group<T, std::uint8_t>(
+            isa, {21, 384, {}, 10, 5, 8, "softmax", Strings{}, rule, true, true});
+        test_a_model_is_itself_in_any_group<T, float>(
+            isa, {21, 33, {70, 9}, 4, 5, 8, "softmax", Strings{}, rule, true, true});
+    }
+    test_a_model_is_itself_in_any_group<T, double>(
+        isa, {11, 2200, {310}, 5, 3, 6, "softmax", Strings{}, "descent", true});
+    test_a_model_is_itself_in_any_group<T, double>(
+        isa, {11, 770, {}, 5, 5, 6, "softmax", Strings{}, "descent", false, true});
 }
 
 TEST(a_model_is_itself_in_any_group) {

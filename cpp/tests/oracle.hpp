@@ -271,6 +271,24 @@ inline Vector flat(const Net& net) {
     return all;
 }
 
+// Adds the decay of weights, then lets no element be larger than `value`, nor all together longer
+// than `norm`.
+inline void clip(Net& g, const Net& net, double decay, double value, double norm) {
+    double squares = 0;
+    for (std::size_t l = 0; l < net.W.size(); ++l)
+        for (std::size_t i = 0; i < net.W[l].size(); ++i) g.W[l][i] += decay * net.W[l][i];
+    const auto each = [&](auto&& f) {
+        for (Matrix* part : {&g.W, &g.b})
+            for (Vector& of_layer : *part)
+                for (double& element : of_layer) f(element);
+    };
+    each([&](double& element) {
+        element = std::max(-value, std::min(value, element));
+        squares += element * element;
+    });
+    if (std::sqrt(squares) > norm) each([&](double& element) { element *= norm / std::sqrt(squares); });
+}
+
 // One update by numbers for weights and for biases; slots (s, P).
 inline void step(Net& net, Matrix& slots, const Net& g, const std::string& rule, const Vector& of_weights,
                  const Vector& of_biases) {
@@ -279,9 +297,9 @@ inline void step(Net& net, Matrix& slots, const Net& g, const std::string& rule,
     const auto update = [&](Vector& to, const Vector& dto, const Vector& numbers) {
         for (std::size_t i = 0; i < to.size(); ++i, ++place) {
             Vector own;
-            for (const Vector& slot : slots) own.push_back(slot[place]);
+            for (std::size_t s = 0; s < by.slots; ++s) own.push_back(slots[s][place]);
             by.step(to[i], own.data(), dto[i], numbers);
-            for (std::size_t s = 0; s < slots.size(); ++s) slots[s][place] = own[s];
+            for (std::size_t s = 0; s < by.slots; ++s) slots[s][place] = own[s];
         }
     };
     for (std::size_t l = 0; l < net.W.size(); ++l) {

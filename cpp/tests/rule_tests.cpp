@@ -14,14 +14,12 @@
 namespace gradstep::tests {
 namespace {
 
-// f(kernels, rule) for every rule of every set and both types that has a step.
+// f(kernels, rule) for every rule of every set and both types.
 template <class F>
 void each_rule(F&& f) {
     for (const std::string& isa : isas_usable()) {
-        for (const auto& rule : kernels_of<float>(isa).rules)
-            if (rule.step) f(kernels_of<float>(isa), rule);
-        for (const auto& rule : kernels_of<double>(isa).rules)
-            if (rule.step) f(kernels_of<double>(isa), rule);
+        for (const auto& rule : kernels_of<float>(isa).rules) f(kernels_of<float>(isa), rule);
+        for (const auto& rule : kernels_of<double>(isa).rules) f(kernels_of<double>(isa), rule);
     }
 }
 
@@ -60,7 +58,8 @@ TEST(rules_are_those_of_the_oracle) {
                 for (Index s = 1; s <= rule.slots; ++s)
                     slots.push_back(static_cast<double>(before.W[s * state.stride + i]));
                 // The gradient has its decay already.
-                oracle.step(w, slots.data(), static_cast<double>(state.g[i]) - numbers[0] * w, numbers);
+                const double decay = rule.with_product ? 0 : numbers[0];
+                oracle.step(w, slots.data(), static_cast<double>(state.g[i]) - decay * w, numbers);
                 furthest = std::max(furthest, std::abs(w - static_cast<double>(state.W[i])));
                 for (Index s = 1; s <= rule.slots; ++s)
                     furthest =
@@ -127,8 +126,8 @@ void test_padding(const Kernels<T>& k, const Rule<T>& rule, Index in, Index out)
             for (Index group = 0; group < k.column_groups(in, out); ++group) {
                 const Span span{i, std::min(in, i + 64)};
                 const Run run = k.run(in, out, span, group);
-                k.gradient(g.data(), {W.data(), in, out}, {numbers[0], T(1)}, {{X.data() + i, ldx}},
-                           {dZ.data(), width}, b, span, group);
+                k.gradient(g.data(), {W.data(), in, out}, {rule.with_product ? T(0) : numbers[0], T(1)},
+                           {{X.data() + i, ldx}}, {dZ.data(), width}, b, span, group);
                 rule.step(W.data() + run.start, stride, g.data(), run.count, numbers.data());
             }
     bool is_zero = true, changes = true;

@@ -40,6 +40,12 @@ std::vector<Case> cases() {
             Case c = kShapes[shape];
             c.rule = rule.name;
             all.push_back(c);
+            c.clips = true;
+            all.push_back(c);
+            c.averages = true;
+            all.push_back(c);
+            c.clips = false;
+            all.push_back(c);
         }
     return all;
 }
@@ -50,7 +56,7 @@ constexpr double kTolerance = sizeof(T) == 8 ? 1e-12 : 2e-5;
 template <class T, class Element>
 void test_training(Fixture<T, Element>& f, const std::string& isa) {
     const Outcome<T> alone = outcome(f, isa, f.range(), 1);
-    const Index s = f.rule().slots;
+    const Index s = f.slots();
     for (int model = 0; model < f.c.m; ++model) {
         const std::size_t place = static_cast<std::size_t>(model);
         CHECK(alone.updates[place] == f.updates() && alone.finite[place] == 1);
@@ -63,8 +69,17 @@ void test_training(Fixture<T, Element>& f, const std::string& isa) {
             const Matrix X = f.batch(f.starts[static_cast<std::size_t>(t)],
                                      f.starts[static_cast<std::size_t>(t) + 1], targets);
             loss += mean_loss(net, X, targets) * static_cast<double>(X.size());
-            step(net, slots, loss_gradient(net, X, targets), f.c.rule, f.numbers_at(model, t, false),
-                 f.numbers_at(model, t, true));
+            Net g = loss_gradient(net, X, targets);
+            if (f.c.clips)
+                clip(g, net, f.decays[static_cast<std::size_t>(model * f.updates() + t)], f.values[place],
+                     f.norms[place]);
+            step(net, slots, g, f.c.rule, f.numbers_at(model, t, false), f.numbers_at(model, t, true));
+            if (f.c.averages) {
+                const double share = f.shares[static_cast<std::size_t>(model * f.updates() + t)];
+                const Vector weights = flat(net);
+                for (std::size_t i = 0; i < weights.size(); ++i)
+                    slots.back()[i] += share * (weights[i] - slots.back()[i]);
+            }
         }
         CHECK(largest_difference(flat(net), alone.parameters.data() + model * f.P) < kTolerance<T>);
         for (Index slot = 0; slot < s; ++slot)

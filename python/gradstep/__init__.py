@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gradstep.estimators.regressor import Regressor
     from gradstep.estimators.snapshots import Snapshots
     from gradstep.estimators.trainer import Trainer
-    from gradstep.nn import activations, augment, losses, metrics, optimizers, schedules
+    from gradstep.nn import activations, augment, averaging, losses, metrics, optimizers, schedules
     from gradstep.nn import initializers as init
     from gradstep.nn.early_stopping import EarlyStopping
     from gradstep.nn.initializers import He, Normal, Xavier
@@ -69,6 +69,7 @@ __all__ = [
     "Xavier",
     "activations",
     "augment",
+    "averaging",
     "build_info",
     "coarse_to_fine",
     "datasets",
@@ -115,6 +116,7 @@ _HOMES = {
     "Xavier": "nn.initializers",
     "activations": ":nn.activations",
     "augment": ":nn.augment",
+    "averaging": ":nn.averaging",
     "build_info": "diagnostics.build_info",
     "coarse_to_fine": "search.coarse_to_fine",
     "datasets": ":datasets",

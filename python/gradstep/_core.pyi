@@ -39,6 +39,8 @@ class Models:
         activation_numbers: npt.NDArray[np.float64],
         rule: str,
         dropout: tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]] | None = None,
+        limits: npt.NDArray[np.float64] | None = None,
+        averages: bool = False,
     ) -> None: ...
 
 class Session:
@@ -64,6 +66,8 @@ class Session:
         draws: npt.NDArray[np.int16] | None,
         divisors: npt.NDArray[np.float64] | None,
         penalties: npt.NDArray[np.float64] | None,
+        decays: npt.NDArray[np.float64] | None,
+        shares: npt.NDArray[np.float64] | None,
         should_stop: Callable[[], bool],
         drop_keys: npt.NDArray[np.uint64] | None = None,
     ) -> npt.NDArray[np.float64]: ...

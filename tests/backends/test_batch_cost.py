@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,11 +15,21 @@ from hypothesis import strategies as st
 import oracle
 from cases import Case, case_id, relative_error, train
 from gradstep.backends import Backend, Running
+from gradstep.nn.averaging import EMA, LastEpochs
 from gradstep.nn.optimizers import SGD, Adam
 from gradstep.plan.batch_cost import BatchCost
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData
-from oracle_forms import batches_of, block_of, data_of, network_of, objective_of, optimizer_of
+from oracle_forms import (
+    average_of,
+    batches_of,
+    block_of,
+    data_of,
+    limits_of,
+    network_of,
+    objective_of,
+    optimizer_of,
+)
 
 # The last batch is short; several panels, blocks and column groups; rows of bytes that are read unscaled.
 CASES = (
@@ -29,6 +40,8 @@ CASES = (
     Case("bytes-adam", n=21, d=400, k=3, dtype="uint8", rate=0.002, optimizer=Adam(), weighted=True),
     Case("wide", n=21, d=70, k=11, hidden=(70,), rate=0.05, weighted_apart=True),
     Case("unweighted", n=29, hidden=(4,), loss="poisson"),
+    Case("clipped", n=29, hidden=(9,), weighted_apart=True, clips=True, average=EMA(decay=0.8)),
+    Case("last", n=24, weighted=True, clips=True, optimizer=SGD(momentum=0.9), average=LastEpochs(2)),
 )
 OPTIONS = (
     {"factor": 3.0},
@@ -71,11 +84,13 @@ class Oracle:
             ([[optimizer() for _ in row] for row in W], [optimizer() for _ in b]) for W, b in self.network
         ]
         self.losses: list[tuple[float, int]] = []
+        self.blocks: list[oracle.Vector] = []
 
     def train(self) -> None:
         """Do all updates."""
         for rows, rate in batches_of(self.plan, self.model):
             self._update(rows, rate)
+            self.blocks.append(block_of(self.network).tolist())
 
     def _update(self, rows: list[int], rate: float) -> None:
         cost = self.plan.batch_cost
@@ -88,7 +103,10 @@ class Oracle:
         batch = batch._replace(weight=[w * cost.factor * len(rows) / size for w in batch.weight])
         found = (oracle.cost if cost.counts_l2 else oracle.loss)(self.network, batch, objective)
         self.losses.append((found, len(rows)))
-        self.network = list(self._stepped(oracle.gradient(self.network, batch, objective), rate))
+        gradient = oracle.clipped(
+            oracle.gradient(self.network, batch, objective), *limits_of(self.plan, self.model)
+        )
+        self.network = list(self._stepped(gradient, rate))
 
     def _stepped(self, gradient: oracle.Network, rate: float) -> Iterator[tuple[Any, Any]]:
         for (step_W, step_b), (W, b), (dW, db) in zip(self.steps, self.network, gradient, strict=True):
@@ -99,6 +117,13 @@ class Oracle:
                 ],
                 [step(w, dw, rate, False) for step, w, dw in zip(step_b, b, db, strict=True)],
             )
+
+    @property
+    def average(self) -> npt.NDArray[np.float64]:
+        """What the training has come to, (1, P): the average of the parameters, or the last."""
+        if self.plan.averages is None:
+            return block_of(self.network)[None]
+        return np.array([average_of(self.plan, self.model)(self.blocks, self.plan.updates_per_epoch)])
 
     @property
     def running(self) -> float:
@@ -124,6 +149,7 @@ def test_every_backend_does_what_the_loops_do(backend: Backend, case: Case, opti
         judge.train()
         expected = block_of(judge.network)[None]
         assert relative_error(case.layers, state.parameters[model : model + 1], expected) < 1e-10
+        assert relative_error(case.layers, plan.described(state)[model : model + 1], judge.average) < 1e-10
         assert running.loss[model] == pytest.approx(judge.running, rel=1e-11)
 
 
@@ -139,6 +165,7 @@ def test_a_batch_that_weighs_nothing_is_passed_over(backend: Backend, case: Case
     judge.train()
     assert len(judge.losses) == case.updates - (data.weight is not None)
     assert relative_error(case.layers, state.parameters[:1], block_of(judge.network)[None]) < 1e-10
+    assert relative_error(case.layers, plan.described(state)[:1], judge.average) < 1e-10
     assert running.loss[0] == pytest.approx(judge.running, rel=1e-11)
 
 
@@ -174,7 +201,7 @@ def test_bits_depend_on_neither_threads_nor_company(
     state = case.state(precision)
     together = train(backend, plan, data, state, 0, case.updates, n_threads=n_threads)
     for model in range(case.m):
-        own = State.start(case.parameters(precision)[[model]], plan.rule.slots)
+        own = State.start(case.parameters(precision)[[model]], plan.slots)
         running = train(backend, plan.select([model]), data.select([model]), own, 0, case.updates)
         np.testing.assert_array_equal(own.parameters[0], state.parameters[model])
         np.testing.assert_array_equal(own.slots[0], state.slots[model])

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import CASES, LOSSES, OPTIMIZERS, Case, case_id, trained
+from cases import AVERAGES, CASES, LOSSES, OPTIMIZERS, Case, case_id, trained
 from gradstep.backends import Backend
 from gradstep.nn.activations import LeakyRelu
+from gradstep.nn.averaging import EMA
 from gradstep.nn.losses import Softmax
 
 # Both kinds of first layer, hidden layers of odd sizes, short last batches, weights of a model's own.
@@ -36,6 +37,21 @@ GROUPED = (
     ),
     Case("dropout", n=21, d=33, hidden=(17, 9), weighted_apart=True, l2=L2, apart=True, dropout=0.5),
     Case("dropout-of-bytes", n=21, d=400, k=10, epochs=2, dtype="uint8", rate=0.01, l2=L2, input_dropout=0.3),
+    Case("clipped", n=21, d=400, k=10, batch_size=8, epochs=2, dtype="uint8", rate=0.1, l2=L2, clips=True),
+    Case(
+        "averaged",
+        n=21,
+        d=33,
+        k=4,
+        hidden=(70, 9),
+        batch_size=8,
+        optimizer="adam",
+        rate=0.01,
+        l2=L2,
+        apart=True,
+        clips=True,
+        average=EMA(decay=0.8),
+    ),
 )
 
 
@@ -99,6 +115,7 @@ VARIED = (
         Case(f"{each!r}", n=21, hidden=(9,), optimizer=each, rate=0.02, l2=SIX, apart=True)
         for each in OPTIMIZERS
     ),
+    *(Case(f"{each!r}", n=21, average=each, optimizer="adam", l2=SIX, apart=True) for each in AVERAGES),
 )
 
 

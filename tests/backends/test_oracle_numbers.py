@@ -11,11 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, case_id, concept_id, relative_error, train
+from cases import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, Case, case_id, concept_id, relative_error, train
 from gradstep.backends import Backend, Evaluation
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
-from oracle_forms import batches_of, block_of, data_of, dropped_of, network_of, objective_of, optimizer_of
+from oracle_forms import (
+    average_of,
+    batches_of,
+    block_of,
+    data_of,
+    dropped_of,
+    limits_of,
+    network_of,
+    objective_of,
+    optimizer_of,
+)
 
 _HIDDEN = Case("hidden", n=6, d=4, k=3, hidden=(5,), batch_size=4, epochs=2)
 _DEEP = Case("deep", n=5, d=3, k=2, hidden=(4, 3), batch_size=2, epochs=2)
@@ -55,6 +65,9 @@ SMALL = (
     Case("dropout-uint8", n=6, d=32, batch_size=4, epochs=2, dtype="uint8", input_dropout=0.5),
     Case("dropout-uint8-alone", n=6, d=32, batch_size=4, dtype="uint8", input_dropout=0.5, l2=(0.1,)),
     Case("dropout-above-the-rows", n=6, d=3, hidden=(19,), batch_size=9, epochs=2, dropout=0.9),
+    *(replace(_SLOW, name=f"{each!r}-clipped", optimizer=each, clips=True) for each in OPTIMIZERS),
+    *(replace(_DEEP, name=f"{each!r}", average=each, epochs=4, apart=True) for each in AVERAGES),
+    *(replace(_HIDDEN, name=f"{each!r}-clipped", average=each, hidden=(), clips=True) for each in AVERAGES),
     Case(
         "mixed",
         n=5,
@@ -182,19 +195,25 @@ def test_loss_and_gradient(backend: Backend, case: Case) -> None:
 @small
 def test_train(backend: Backend, case: Case) -> None:
     data, plan, state = case.data(), case.plan(), case.state("float64")
-    expected = np.empty_like(state.parameters)
+    expected, averages = np.empty_like(state.parameters), np.empty_like(state.parameters)
     for model, parameters in enumerate(state.parameters):
-        network = oracle.train(
+        networks = oracle.trajectory(
             network_of(case.layers, parameters),
             data_of(data, model),
             objective_of(case.objective, model),
             optimizer_of(plan, model),
             batches_of(plan, model),
             dropped_of(plan, model),
+            limits_of(plan, model),
         )
-        expected[model] = block_of(network)
+        blocks = [block_of(network).tolist() for network in networks]
+        expected[model] = blocks[-1]
+        if plan.averages is not None:
+            averages[model] = average_of(plan, model)(blocks[1:], plan.updates_per_epoch)
     train(backend, plan, data, state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, expected) < 1e-10
+    if plan.averages is not None:
+        assert relative_error(case.layers, plan.described(state), averages) < 1e-10
     assert state.updates.tolist() == [case.updates] * case.m
     assert state.finite.all()
 

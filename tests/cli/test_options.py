@@ -41,6 +41,9 @@ EXAMPLES = {
     "learning_rate": (["--learning-rate", "0.5"], 0.5),
     "dropout": (["--dropout", "0.2"], 0.2),
     "input_dropout": (["--input-dropout", "0.1"], 0.1),
+    "clip_norm": (["--clip-norm", "0.5"], 0.5),
+    "clip_value": (["--clip-value", "0.5"], 0.5),
+    "average": (["--average", "ema:0.9"], gs.averaging.EMA(0.9)),
     "batch_size": (["--batch-size", "7"], 7),
     "epochs": (["--epochs", "3"], 3),
     "evaluate_untrained": (["--evaluate-untrained"], True),
@@ -91,7 +94,7 @@ def test_help_tells_the_default(option):
 
 FAMILIES = (
     *(gs.activations.Activation, gs.losses.Loss, gs.optimizers.Optimizer, gs.schedules.Schedule),
-    *(gs.augment.Augment, Initializer),
+    *(gs.augment.Augment, gs.averaging.Averaging, Initializer),
 )
 OBJECTS = [
     *(
@@ -109,6 +112,7 @@ OBJECTS = [
     *(gs.schedules.Piecewise((10.0, 20.0), (0.1, 0.01, 0.001)), gs.schedules.Linear(0.1, 0.0)),
     *(gs.schedules.OneCycle(0.4, epochs=3), gs.schedules.ReduceOnPlateau(0.1, monitor="train_cost")),
     *(HorizontalFlip(0.25), Translate(2, "edge", (3, 32, 32))),
+    *(gs.averaging.EMA(0.9), gs.averaging.LastEpochs(3)),
 ]
 
 
@@ -207,6 +211,10 @@ def test_a_new_plain_parameter_is_an_option_at_once(monkeypatch):
         (["--optimizer", "sgd:0.9"], "optimizer", gs.optimizers.SGD(0.9)),
         (["--optimizer", "adam:0.9:0.99"], "optimizer", gs.optimizers.Adam(0.9, 0.99)),
         (["--optimizer", "rmsprop:0.95"], "optimizer", gs.optimizers.RMSprop(0.95)),
+        (["--clip-norm", "none"], "clip_norm", None),
+        (["--average", "last-epochs"], "average", "last_epochs"),
+        (["--average", "last-epochs:4"], "average", gs.averaging.LastEpochs(4)),
+        (["--average", "none"], "average", None),
         (["--loss", "softmax:0.1"], "loss", gs.losses.Softmax(0.1)),
         (["--loss", "softmax"], "loss", "softmax"),
         (["--activation", "leaky-relu:0.2"], "activation", gs.activations.LeakyRelu(0.2)),

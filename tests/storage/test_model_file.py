@@ -53,6 +53,8 @@ SETTINGS = [
     {"init": gs.Normal(np.float32(0.5), seed=np.int16(3))},
     {"init": gs.He(seed=4), "hidden": (5,)},
     {"init": gs.Xavier()},
+    {"clip_norm": np.float32(0.25), "clip_value": 2, "average": "last_epochs"},
+    {"average": gs.averaging.EMA(np.float32(0.75)), "optimizer": "adam"},
     {"learning_rate": np.float32(0.25), "batch_size": np.int16(9), "hidden": [np.int64(3)]},
 ]
 

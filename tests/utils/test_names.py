@@ -195,7 +195,8 @@ def test_a_derived_class_has_parameters_of_its_own() -> None:
 
 def test_every_row_of_the_table_begins_with_a_name_of_this_package() -> None:
     own = set(gs.__all__)
-    for module in (gs.schedules, gs.optimizers, gs.losses, gs.activations, gs.augment, gs.plots, gs.datasets):
+    modules = [gs.schedules, gs.optimizers, gs.losses, gs.activations, gs.augment, gs.averaging, gs.plots]
+    for module in (*modules, gs.datasets):
         own |= set(module.__all__)
     makers = [*map(gs.__dict__.get, gs.__all__), gs.gradient_check, gs.repeat, gs.Trainer, gs.Sweep]
     makers += [gs.FusedSearchCV, gs.Sweep.fit, gs.Trainer.fit, gs.SuccessiveHalving, gs.VotingEnsemble]

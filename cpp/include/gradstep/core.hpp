@@ -26,6 +26,15 @@ struct UpdateRange {
     // loss that a training tells, or null
     const double* penalties = nullptr;
     const std::uint64_t* drop_keys = nullptr;  // (T, l) of dropout, or null where nothing is dropped
+    const double* decays = nullptr;  // (m, T) of weights, in gradients that are clipped, or null
+    const double* shares = nullptr;  // (m, T) of the new weights in their averages, or null
+};
+
+// How large gradients of the cost may be, infinite where there is no limit, or null where there are none at
+// all: each element of a model's, and then the norm of all of them together.
+struct GradientLimits {
+    const double* value = nullptr;  // (m,)
+    const double* norm = nullptr;   // (m,)
 };
 
 // A limit that no word is below.
@@ -52,7 +61,10 @@ struct Models {
     // the same for all models. Only trainings look at them.
     const std::int32_t* drop_limits = nullptr;
     const double* drop_scales = nullptr;
+    GradientLimits limits{};
+    bool averages = false;  // of weights are kept, in a slot behind those of the rule
 
+    Index slots() const { return rule->slots + (averages ? 1 : 0); }
     const double* loss_numbers_of(Index model) const { return loss_numbers + model * loss->numbers; }
     // Of the activation behind a hidden layer.
     T activation_number(Index model, Index layer) const {
@@ -82,7 +94,7 @@ struct Metrics {
 template <class T>
 struct TrainingState {
     T* parameters;         // (m, P)
-    T* slots;              // (m, s, P), or null where the rule has none
+    T* slots;              // (m, s, P), or null where there are none
     Index* updates;        // (m,) counts up by what was done
     std::uint8_t* finite;  // (m,)
     double* loss;          // (m,) grows by the loss of every row of a batch, times its weight,

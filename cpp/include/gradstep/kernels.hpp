@@ -168,9 +168,12 @@ struct Rule {
     Index slots;
     Index numbers;
 
-    // Weights, slots (slot s lies (s + 1) * stride behind W) and g = dW + numbers[0] * W, element by
-    // element. Null where the rule is no more than a LinearStep {numbers[0], numbers[1]}, which `update`
+    // Whether the rule is no more than a LinearStep {numbers[0], numbers[1]} of W and g = dW, which `update`
     // takes together with the product.
+    bool with_product;
+
+    // Weights, slots (slot s lies (s + 1) * stride behind W) and g = dW + numbers[0] * W, element by
+    // element.
     void (*step)(T* W, Index stride, const T* g, Index count, const T* numbers);
 };
 
@@ -289,10 +292,19 @@ struct Kernels {
     // The panel factor * W of such a layer, anew after a step.
     void (*rescale)(Scaling<T> to, Weights<const T> W, Span inputs);
 
-    // Of a run of weights.
+    // Of a run of weights, or of gradients; `count` is whole vectors, here and below.
     double (*sum_of_squares)(const T* from, Index count);
 
-    // to = a + b; `count` is whole vectors, and `to` may be a or b.
+    // g = the nearest to it from -most to most.
+    void (*clip)(T* g, Index count, T most);
+
+    // to = factor * from.
+    void (*scale)(T* to, const T* from, Index count, T factor);
+
+    // mean = (1 - share) * mean + share * W.
+    void (*average)(T* mean, const T* W, Index count, T share);
+
+    // to = a + b; `to` may be a or b.
     void (*add)(T* to, const T* a, const T* b, Index count);
 
     // Z__bo = sums__bo + bias, of a last layer; Z may be the sums, and has their distance between rows.

@@ -27,7 +27,7 @@ public:
     Impl(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated, Index count,
          int n_threads, std::optional<Images> images)
         : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
-          team_(team_size(n_threads)), images_(images), network_(models_, &rows_, models.rule->slots) {}
+          team_(team_size(n_threads)), images_(images), network_(models_, &rows_, models.slots()) {}
 
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
         if (thread_groups_.empty()) form_groups();

@@ -1,9 +1,10 @@
 // Models that some threads train update by update, beside other threads with other models. Work is cut for a
 // team; where fewer threads are there, each does the work of several of its members.
-// Why so: docs/adr/0006 and docs/adr/0015.
+// Why so: docs/adr/0006, docs/adr/0015, docs/adr/0027 and docs/adr/0032.
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "engine/step.hpp"
@@ -40,14 +41,19 @@ struct ThreadState {
     Buffer<double> penalties;     // (m,)
     Index numbers_of_model;       // 2 r
     Buffer<T> numbers;            // (m, 2, r) of the rule at this update
+    Buffer<T> shares;             // (m,) of weights in their averages
+    Buffer<T> decays;             // (m,) of weights in gradients that are clipped
+    Buffer<T> factors;            // (m,) of gradients that are clipped
+    Buffer<std::uint8_t> passes;  // (m,) those that pass this update over
 
     ThreadState(Index m, Index r)
         : active(m), steps(m), updates(m), rows(m), loss(m), hits(m), divisors(m), penalties(m),
-          numbers_of_model(2 * r), numbers(2 * r * m) {}
+          numbers_of_model(2 * r), numbers(2 * r * m), shares(m), decays(m), factors(m), passes(m) {}
 
     void begin(const std::uint8_t* finite) {
         std::copy(finite, finite + active.size(), active.data());
-        std::fill_n(steps.data(), steps.size(), std::uint8_t{0});
+        for (Buffer<std::uint8_t>* some : {&steps, &passes})
+            std::fill_n(some->data(), some->size(), std::uint8_t{0});
         for (Buffer<Index>* counts : {&updates, &rows}) std::fill_n(counts->data(), counts->size(), Index{0});
         for (Buffer<double>* sums : {&loss, &hits}) std::fill_n(sums->data(), sums->size(), 0.0);
     }
@@ -70,18 +76,28 @@ struct ThreadState {
     void pass_over(Index model) {
         ++updates[model];
         steps[model] = 0;
+        passes[model] = 1;
     }
 
-    // A batch was seen: a model goes on if its loss is finite, by these numbers (2, r).
-    void see(Index model, BatchSums sums, Index count, const double* of_update) {
+    // A batch was seen: a model goes on if its loss is finite.
+    void see(Index model, BatchSums sums, Index count) {
         active[model] = steps[model] = std::isfinite(sums.loss);
+        passes[model] = 0;
         if (!active[model]) return;
         ++updates[model];
         rows[model] += count;
         loss[model] += sums.loss * (static_cast<double>(count) / divisors[model]);
         hits[model] += sums.hits;
+    }
+
+    // What model `place` of all goes by at an update.
+    void take(const LocatedRange& range, Index t, Index model, Index place) {
+        const Index update = place * range.updates + t;
+        const double* of_update = range.numbers + update * numbers_of_model;
         std::transform(of_update, of_update + numbers_of_model, numbers.data() + model * numbers_of_model,
                        [](double number) { return static_cast<T>(number); });
+        if (range.decays) decays[model] = static_cast<T>(range.decays[update]);
+        if (range.shares) shares[model] = static_cast<T>(range.shares[update]);
     }
 };
 
@@ -99,6 +115,10 @@ public:
                Index most_rows, int team, std::optional<Images> images)
         : first_(share.begin), models_(part_of(models, share)), rows_(part_of(rows, share)),
           network_(network, share), step_(models_, rows_, network_, most_rows, team, images) {
+        if (models_.limits.value) {
+            dnetwork_.emplace(models_);
+            squares_ = step_.square_sums();
+        }
         for (int thread = 0; thread < team; ++thread)
             thread_states_.emplace_back(models_.m, models_.rule->numbers);
     }
@@ -134,7 +154,27 @@ public:
                 step_.forward_backward(t, batch, known.active.data(), member, known.divisors.data());
             });
             if (step_.shares_rows()) barrier_.wait(crew);
-            each([&](int member, ThreadState<T>& known) { update(range, t, known, member); });
+            each([&](int member, ThreadState<T>& known) { see(range, t, known, member); });
+            if (!dnetwork_) {
+                each([&](int member, ThreadState<T>& known) {
+                    step_.update(by_rule(range, known, member), batch, batch_of(range, t + 1),
+                                 known.steps.data(), member);
+                });
+                continue;
+            }
+            each([&](int member, ThreadState<T>& known) {
+                const T* decays = known.decays.data();
+                step_.update(
+                    ClippedGradient<T>{*models_.kernels, models_, network_, *dnetwork_, squares_, decays},
+                    batch, batch_of(range, t + 1), known.steps.data(), member);
+            });
+            barrier_.wait(crew);
+            each([&](int member, ThreadState<T>& known) {
+                shorten(known);
+                step_.update(
+                    ClippedUpdate<T>{by_rule(range, known, member), *dnetwork_, known.factors.data()}, batch,
+                    Batch{}, known.steps.data(), member);
+            });
         }
     }
 
@@ -154,19 +194,32 @@ public:
     }
 
 private:
-    void update(const LocatedRange& range, Index t, ThreadState<T>& known, int member) {
+    // What the batch came to, and what the update goes by.
+    void see(const LocatedRange& range, Index t, ThreadState<T>& known, int member) {
         const Batch batch = batch_of(range, t);
         for (Index model = 0; model < models_.m; ++model) {
             if (!known.active[model]) continue;
             if (known.divisors[model] == 0)
                 known.pass_over(model);
             else
-                known.see(model, step_.sums(model, batch.rows, member), batch.rows,
-                          range.numbers + ((first_ + model) * range.updates + t) * known.numbers_of_model);
+                known.see(model, step_.sums(model, batch.rows, member), batch.rows);
+            known.take(range, t, model, first_ + model);
         }
-        const double* penalties = range.penalties ? known.penalties.data() : nullptr;
-        step_.update(step_.by_rule(known.numbers.data(), penalties, member), batch, batch_of(range, t + 1),
-                     known.steps.data(), member);
+        if (range.divisors && range.shares)
+            step_.update(AverageAlone<T>{by_rule(range, known, member)}, batch, Batch{}, known.passes.data(),
+                         member);
+    }
+
+    RuleUpdate<T> by_rule(const LocatedRange& range, const ThreadState<T>& known, int member) const {
+        return step_.by_rule(known.numbers.data(), range.shares ? known.shares.data() : nullptr,
+                             range.penalties ? known.penalties.data() : nullptr, member);
+    }
+
+    void shorten(ThreadState<T>& known) const {
+        for (Index model = 0; model < models_.m; ++model)
+            if (known.steps[model])
+                known.factors[model] =
+                    static_cast<T>(shortening(squares_.total(model), models_.limits.norm[model]));
     }
 
     T* slots_of(const TrainingState<T>& state) const {
@@ -175,6 +228,10 @@ private:
     static Models<T> part_of(Models<T> models, Slice share) {
         models.m = share.end - share.begin;
         models.l2 += share.begin;
+        if (models.limits.value) {
+            models.limits.value += share.begin;
+            models.limits.norm += share.begin;
+        }
         models.loss_numbers = models.loss_numbers_of(share.begin);
         models.activation_numbers += share.begin * (models.layers.count - 1);
         if (models.drop_limits) {
@@ -193,6 +250,8 @@ private:
     const Rows<T> rows_;
     const Network<T> network_;
     Step<T> step_;
+    std::optional<Network<T>> dnetwork_;  // gradients, where they are clipped, and their squares
+    SquareSums squares_;
     Barrier barrier_;
     std::vector<ThreadState<T>> thread_states_;  // by member
 };

@@ -15,11 +15,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <vector>
 
 #include "engine/blocks.hpp"
+#include "engine/clipping.hpp"
 #include "engine/pass.hpp"
 #include "engine/sparse_batch.hpp"
 #include "engine/staging.hpp"
@@ -39,8 +39,8 @@ public:
           // Other models would read the tile, and what is dropped is not in the rows.
           drops_inputs_(models.drops(0)), rereads_(m_ == 1 && network.factor() && !drops_inputs_),
           block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()),
-          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()),
-          squares_(checked_product(m_, pieces_before(network_.depth()))), one_(1) {
+          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()), squares_(square_sums()),
+          one_(1) {
         if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
@@ -54,7 +54,8 @@ public:
             else
                 tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
             if (thread == 0 || !shares_rows()) passes_.emplace_back(models, network, most_rows);
-            gradients_.emplace_back(models.rule->step ? RuleUpdate<T>::room(k_, network) : 0);
+            const bool at_once = models.rule->with_product && !models.limits.value;
+            gradients_.emplace_back(at_once ? 0 : RuleUpdate<T>::room(k_, network));
         }
         one_[0] = T(1);
     }
@@ -69,7 +70,7 @@ public:
 
     // To be called once the network has its parameters and slots.
     void begin() {
-        std::fill_n(squares_.data(), squares_.size(), 0.0);
+        squares_.clear();
         for (Index model = 0; model < m_; ++model) {
             for (Index l = 1; l < network_.depth(); ++l) transpose(l, model, {0, network_.shape(l).in});
             for (Pass& pass : passes_)
@@ -141,19 +142,27 @@ public:
         return pass_of(thread).sums(model, most_rows_, rows);
     }
 
-    // What `update` is to do with gradients: a step by these numbers (m, 2, r). The weights' squares before
-    // it, times `penalties` (m,), are noted unless that is null.
-    RuleUpdate<T> by_rule(const T* numbers, const double* penalties, int thread) const {
+    // What `update` is to do with gradients: a step by these numbers (m, 2, r), after which averages take
+    // their shares (m,), unless that is null. The weights' squares before it, times `penalties` (m,), are
+    // noted unless that is null.
+    RuleUpdate<T> by_rule(const T* numbers, const T* shares, const double* penalties, int thread) const {
         std::optional<SquaresNote> note;
-        if (penalties) note = {penalties, squares_.data(), squares_.size() / m_};
-        return {k_,  *models_.rule, network_, numbers, gradients_[static_cast<std::size_t>(thread)].data(),
-                note};
+        if (penalties) note.emplace(SquaresNote{penalties, squares_});
+        T* g = gradients_[static_cast<std::size_t>(thread)].data();
+        return {k_, *models_.rule, network_, numbers, shares, g, note};
     }
 
     // The sum of what was noted since `begin`.
-    double noted(Index model) const {
-        const Index places = squares_.size() / m_;
-        return std::accumulate(squares_.data() + model * places, squares_.data() + (model + 1) * places, 0.0);
+    double noted(Index model) const { return squares_.total(model); }
+
+    // Room for the squares of all that `update` gives away.
+    SquareSums square_sums() const {
+        std::vector<Index> slices, groups;
+        for (Index l = 0; l < network_.depth(); ++l) {
+            slices.push_back(l == 0 ? blocks_.count * slices_of_block() : slices_of(network_.shape(l).in));
+            groups.push_back(network_.shape(l).groups);
+        }
+        return {m_, slices, groups};
     }
 
     // Gives the pieces of all gradients to `apply`. The rows of the next batch are asked for meanwhile.
@@ -179,7 +188,6 @@ public:
 private:
     // Shorter than the best one, for the sake of many threads.
     static constexpr Index kLongestBlock = 384;
-    static constexpr Index kSlice = RuleUpdate<T>::kSlice;  // inputs that are updated at a time
 
     using Pass = BatchPass<T>;
 
@@ -281,7 +289,7 @@ private:
                       int thread) {
         const Span block = blocks_.span(task.block);
         const auto [rows, in_X] = staging_.source(batch, task.block, thread);
-        const Index slices = next.rows ? (block.i1 - block.i0 + kSlice - 1) / kSlice : 1;
+        const Index slices = next.rows ? slices_of(block.i1 - block.i0) : 1;
         for (Index slice = 0; slice < slices; ++slice) {
             const Index i0 = block.i0 + slice * kSlice, i1 = slice + 1 < slices ? i0 + kSlice : block.i1;
             const Slice ahead(next.rows, slice, slices);
@@ -298,7 +306,7 @@ private:
                 .b = batch.rows,
                 .inputs = {i0, i1},
                 .groups = {task.group, task.group + 1},
-                .place = task.block * network_.shape(0).groups + task.group,
+                .slice = task.block * slices_of_block() + slice,
             });
         }
     }
@@ -332,7 +340,7 @@ private:
                       int thread) {
         for (Index l = 1; l < network_.depth(); ++l) {
             const LayerShape& shape = network_.shape(l);
-            const Index slices = slices_of(l);
+            const Index slices = slices_of(shape.in);
             const Slice share(m_ * slices, thread, team_);
             for (Index task = share.begin; task < share.end; ++task) {
                 const Index model = task / slices, i0 = task % slices * kSlice;
@@ -347,7 +355,7 @@ private:
                     .b = rows,
                     .inputs = inputs,
                     .groups = {0, shape.groups},
-                    .place = pieces_before(l) + task % slices,
+                    .slice = task % slices,
                 });
                 if (i0 == 0)
                     apply.bias({network_.bias(l, model), network_.bias_stride(l), shape.out},
@@ -366,19 +374,12 @@ private:
             .b = rows,
             .inputs = {0, 1},
             .groups = {},
-            .place = 0,
+            .slice = 0,
         };
     }
 
-    Index slices_of(Index layer) const { return (network_.shape(layer).in + kSlice - 1) / kSlice; }
-
-    // Of a model: first come the blocks and column groups of the first layer, then slices of the others.
-    Index pieces_before(Index layer) const {
-        if (layer == 0) return 0;
-        Index pieces = blocks_.count * network_.shape(0).groups;
-        for (Index l = 1; l < layer; ++l) pieces += slices_of(l);
-        return pieces;
-    }
+    static Index slices_of(Index inputs) { return (inputs + kSlice - 1) / kSlice; }
+    Index slices_of_block() const { return slices_of(blocks_.length); }
 
     T* transposed(Index l, Index model) const {
         return transposed_[static_cast<std::size_t>(l)].data() + model * network_.shape(l).transposed;
@@ -401,7 +402,7 @@ private:
     bool rereads_;  // tiles are not kept
     BlockSums<T> block_sums_;
     Staging<T> staging_;
-    Buffer<double> squares_;  // (m, pieces) noted
+    SquareSums squares_;  // noted
     std::vector<Pass> passes_;  // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, transposed)
     std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows; none of sparse rows

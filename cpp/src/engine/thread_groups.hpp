@@ -36,7 +36,8 @@ public:
         : members_(members) {
         constexpr Index kShardBytes = 5 << 19;
         const Index count = own.end - own.begin;
-        const Index blocks = checked_product(count, 1 + network.slots());
+        const Index kept = models.limits.value ? 1 : 0;  // gradients
+        const Index blocks = checked_product(count, 1 + network.slots() + kept);
         const Index bytes = checked_product(blocks, models.layers.parameters * Index{sizeof(T)});
         const Index shards = std::clamp(ceiling(bytes, kShardBytes), Index{1}, count);
         for (Index shard = 0; shard < shards; ++shard) {

@@ -14,7 +14,6 @@ import gradstep._core as _core
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
-from gradstep.plan.dropout import Dropout
 from gradstep.plan.mapped import MappedRows
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
@@ -65,9 +64,8 @@ class CppBackend:
         self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData] = (), *, n_threads: int = 1
     ) -> CppSession:
         """Prepare to train on the rows of a data set, and to evaluate those of others."""
-        return CppSession(
-            self._models(plan.objective, plan.rule, plan.dropout), plan, data, evaluated, n_threads
-        )
+        models = self._models(plan.objective, plan.rule, plan)
+        return CppSession(models, plan, data, evaluated, n_threads)
 
     def evaluate(
         self, objective: Objective, data: TrainingData, parameters: npt.NDArray[Any], *, n_threads: int = 1
@@ -114,7 +112,7 @@ class CppBackend:
         return _core.measure(self.isa, n_threads)
 
     def _models(
-        self, objective: Objective, rule: type[Rule] = DescentRule, dropout: Dropout | None = None
+        self, objective: Objective, rule: type[Rule] = DescentRule, plan: Plan | None = None
     ) -> _core.Models:
         return _core.Models(
             self.isa,
@@ -125,7 +123,7 @@ class CppBackend:
             activations=[activation.name for activation in objective.activations[0]],
             activation_numbers=objective.activation_numbers,
             rule=rule.name,
-            dropout=None if dropout is None else (dropout.limits, dropout.scales),
+            **_of_training(plan) if plan else {},
         )
 
 
@@ -169,6 +167,8 @@ class CppSession:
                     updates.draws,
                     updates.divisors,
                     updates.penalties,
+                    updates.decays,
+                    updates.shares,
                     should_stop=should_stop,
                     drop_keys=updates.drop_keys,
                 )
@@ -236,6 +236,16 @@ def _reading(*sets: MappedRows | None) -> Iterator[None]:
         raise InvalidDataError(
             "X must stay whole while it is read: a part of its file was missing"
         ) from error
+
+
+def _of_training(plan: Plan) -> dict[str, Any]:
+    """Return what models are told for a training alone."""
+    dropout, limits = plan.dropout, plan.limits
+    return {
+        "dropout": None if dropout is None else (dropout.limits, dropout.scales),
+        "limits": None if limits is None else np.ascontiguousarray(limits),
+        "averages": plan.averages is not None,
+    }
 
 
 def _rows(

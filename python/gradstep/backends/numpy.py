@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gradstep.backends.numpy_steps import average, clipped, stepped, with_decay
 from gradstep.backends.protocol import Evaluation, Running, never, running
 from gradstep.nn.losses import Loss
 from gradstep.nn.rules import Rule
@@ -118,6 +119,8 @@ class NumpySession:
                     moved = _augmented(batch.X, updates.draws[part], self.plan.augmentation)
                     batch = batch._replace(X=moved)
                 self._update(state, batch, updates, t, sums)
+                if updates.shares is not None:
+                    average(state, t, updates.shares[:, i])
         return running(sums)
 
     def _update(self, state: State, batch: _Batch, updates: UpdateRange, t: int, sums: Vector) -> None:
@@ -142,18 +145,20 @@ class NumpySession:
         sums[0, active] += step.loss[finite] * rows
         sums[1, active] += step.hits[finite]
         sums[2, active] += rows
+        parameters, gradient = state.parameters[active], step.gradient[finite]
         if updates.penalties is not None:
-            squares = sums_of_squares(objective.layers, state.parameters[active])
-            sums[0, active] += updates.penalties[active, i] * squares * rows
-        parameters, slots = _apply(
-            self.plan,
-            state.parameters[active],
-            step.gradient[finite],
-            state.slots[active],
-            updates.numbers[active, i],
+            sums[0, active] += (
+                updates.penalties[active, i] * sums_of_squares(objective.layers, parameters) * rows
+            )
+        if updates.decays is not None and self.plan.limits is not None:
+            gradient = with_decay(objective.layers, parameters, gradient, updates.decays[active, i])
+            gradient = clipped(gradient, self.plan.limits[:, active])
+        own = slice(0, self.plan.rule.slots)
+        parameters, slots = stepped(
+            self.plan, parameters, gradient, state.slots[active, own], updates.numbers[active, i]
         )
         state.parameters[active] = parameters
-        state.slots[active] = slots
+        state.slots[active, own] = slots
         state.updates[active] = t + 1
 
     @_quiet
@@ -361,23 +366,6 @@ def _step(
             dZ = dA * activation.slope(A, _numbers(objective, layer - 1, A))
     loss = ((judged.losses * batch.weight).sum(axis=1, keepdims=True) / divisors)[:, 0]
     return _Step(loss, (judged.hits * batch.weight).sum(axis=1), gradient)
-
-
-def _apply(plan: Plan, parameters: Array, dparameters: Array, slots: Array, numbers: Vector) -> Any:
-    """Return new parameters (m, P) and slots (m, s, P), by numbers (m, 2, r) for weights and biases."""
-    layers, kept = plan.objective.layers, [slots[:, slot] for slot in range(slots.shape[1])]
-    parameters, kept = parameters.copy(), [slot.copy() for slot in kept]
-    for layer in range(layers.count):
-        for which, part in enumerate((layers.weights, layers.biases)):
-            w = part(parameters, layer)
-            own = [part(slot, layer) for slot in kept]
-            given = numbers[:, which].T.astype(w.dtype).reshape(-1, len(w), *(1,) * (w.ndim - 1))
-            old = tuple(slot.copy() for slot in own)  # a rule may hand one slot on to another
-            new, new_slots = plan.rule.step(w, part(dparameters, layer), old, tuple(given))
-            w[...] = new
-            for slot, value in zip(own, new_slots, strict=True):
-                slot[...] = value
-    return parameters, np.stack(kept, axis=1) if kept else slots
 
 
 def _evaluate(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gradstep.nn.activations import Activation
     from gradstep.nn.augment import Augment
+    from gradstep.nn.averaging import Averaging
     from gradstep.nn.early_stopping import EarlyStopping
     from gradstep.nn.initializers import Initializer
     from gradstep.nn.losses import Loss
@@ -75,6 +76,17 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
         and `gradstep.gradient`, are without dropout, and the running metrics are of what was trained on.
     input_dropout : float, default=0.0
         Likewise the share of the inputs that is dropped, after they were standardised: at 0 lies the mean.
+    clip_norm : float, optional
+        Largest norm of a gradient, > 0. The gradient of the cost, `l2` included, over all weights and biases
+        of a model is shortened to it where it is longer, before the optimizer sees it: clip_grad_norm_ of
+        PyTorch, `global_clipnorm` of Keras.
+    clip_value : float, optional
+        Largest absolute value of an element of the gradient, > 0. What is beyond becomes this value, before
+        `clip_norm` looks at the whole: clip_grad_value_ of PyTorch, `clipvalue` of Keras.
+    average : {"ema", "last_epochs"} or Averaging, optional
+        Average of the weights along the training, which is evaluated and fitted in their place. An object of
+        `gradstep.averaging` has parameters of its own, as ``EMA(decay=0.99)``. History, early stopping and
+        callbacks tell of the average; the running metrics are of the weights that were trained.
     batch_size : int or {"auto"}, default="auto"
         Rows of an update; clipped to the rows of X. The last batch of an epoch may be shorter.
         "auto" is 100, or less where an epoch would have fewer than 50 updates.
@@ -198,6 +210,9 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
         learning_rate: str | float | Schedule | Callable[[int], float] = "auto",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average: str | Averaging | None = None,
         batch_size: int | str = "auto",
         epochs: int = 100,
         shuffle: bool = True,
@@ -226,6 +241,9 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
         self.learning_rate = learning_rate
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.average = average
         self.batch_size = batch_size
         self.epochs = epochs
         self.shuffle = shuffle

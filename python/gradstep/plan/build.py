@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import augment, schedules
 from gradstep.nn.augment import Augment, HorizontalFlip, Translate
+from gradstep.nn.averaging import Averaging
 from gradstep.nn.initializers import Initializer
 from gradstep.nn.losses import Loss
 from gradstep.nn.optimizers import Optimizer
@@ -101,6 +102,8 @@ def make_plan(
         _make_dropout(settings, int(order_seed)),
         given.first_update,
         given.first_epoch,
+        _limits(settings),
+        _averages(settings),
     )
     if given.parameters is None:
         return plan, _initial_parameters(settings, layers, int(init_seed))
@@ -112,6 +115,19 @@ def _copied(parameters: Array, shape: tuple[int, int], precision: str) -> Array:
     if parameters.shape != shape:
         raise InvalidParameterError(f"initial parameters must have shape {shape}, got {parameters.shape}")
     return np.array(parameters, dtype=precision, order="C")
+
+
+def _limits(settings: Sequence[Settings]) -> npt.NDArray[np.float64] | None:
+    """Return how large gradients may be, by value and by norm (2, m), or None where nobody says."""
+    if not any(own.clips for own in settings):
+        return None
+    given = [(own.clip_value for own in settings), (own.clip_norm for own in settings)]
+    return np.array([[math.inf if most is None else float(most) for most in kind] for kind in given])
+
+
+def _averages(settings: Sequence[Settings]) -> tuple[Averaging, ...] | None:
+    averages = tuple(own.average for own in settings if own.average is not None)
+    return averages or None
 
 
 def _check_memory(layers: Layers, m: int, itemsize: int, owner: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.nn import optimizers
+from gradstep.nn.averaging import Averaging
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.rules import Rule
 from gradstep.plan.batch_cost import MEAN, BatchCost
@@ -40,12 +41,16 @@ class UpdateRange:
         Flip (0 or 1), dy and dx of each of the rows; None leaves them as they are.
     divisors : ndarray of shape (m, t1 - t0), float64, or None
         What the sum of the losses of a batch's rows, and its gradient, are divided by; None: by the rows of
-        the batch. Where it is 0 the model passes the batch over.
+        the batch. Where it is 0 the model passes the batch over, though its average takes its share.
     penalties : ndarray of shape (m, t1 - t0), float64, or None
         What the sum of squares of every weight before an update is multiplied by, to be part of the running
         loss; None: of which it is no part.
     drop_keys : ndarray of shape (t1 - t0, l), uint64, or None
         Of which the words of dropout are made; None drops nothing.
+    decays : ndarray of shape (m, t1 - t0), float64, or None
+        Where gradients are clipped, the decay of weights that is part of them, and not of `numbers`.
+    shares : ndarray of shape (m, t1 - t0), float64, or None
+        What averages take of the new weights; None where none are kept.
     """
 
     t0: int
@@ -57,6 +62,8 @@ class UpdateRange:
     divisors: npt.NDArray[np.float64] | None = None
     penalties: npt.NDArray[np.float64] | None = None
     drop_keys: npt.NDArray[np.uint64] | None = None
+    decays: npt.NDArray[np.float64] | None = None
+    shares: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,12 @@ class Plan:
         Likewise of training alone.
     first_update, first_epoch : int
         Updates and epochs that were done before, on other rows: update numbers go on from there.
+    limits : ndarray of shape (2, m), float64, or None
+        How large an element of the gradient of the cost may be, and how large the norm of all of it;
+        infinite where there is no limit, None where no model has any. Gradients are clipped before a rule
+        takes them, l2 included.
+    averages : tuple of m Averaging, or None
+        Of the weights, each in a slot behind those of the rule; None where none are kept.
     """
 
     objective: Objective
@@ -93,6 +106,8 @@ class Plan:
     dropout: Dropout | None = None
     first_update: int = 0
     first_epoch: int = 0
+    limits: npt.NDArray[np.float64] | None = None
+    averages: tuple[Averaging, ...] | None = None
 
     @property
     def rule(self) -> type[Rule]:
@@ -103,6 +118,11 @@ class Plan:
     def takes_all_rows(self) -> bool:
         """Whether an update is a line search over all rows."""
         return self.optimizers[0].takes_all_rows
+
+    @property
+    def slots(self) -> int:
+        """Numbers that are kept of every parameter: those of the rule, and the average."""
+        return self.rule.slots + (self.averages is not None)
 
     @property
     def updates(self) -> int:
@@ -132,15 +152,20 @@ class Plan:
             learning_rate=self.learning_rate[list(models)],
             batch_cost=self.batch_cost.select(models),
             dropout=self.dropout and self.dropout.select(models),
+            limits=None if self.limits is None else self.limits[:, list(models)],
+            averages=None if self.averages is None else tuple(self.averages[model] for model in models),
         )
 
     def numbers(self, t0: int, t1: int, l2: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
         """Return the numbers of the rule of the updates ``t0 <= t < t1``, (m, t1 - t0, 2, r).
 
-        `l2` (m, t1 - t0) is that of every update; by default that of the objective.
+        `l2` (m, t1 - t0) is that of every update; by default that of the objective. Where gradients are
+        clipped it is part of them, and none of the rule's business.
         """
         updates, rates = np.arange(t0, t1), self.rates(t0, t1)
         l2 = self.objective.l2[:, None] if l2 is None else l2
+        if self.limits is not None:
+            l2 = np.zeros_like(l2)
         alike = dict.fromkeys(self.optimizers)
         if len(alike) == 1:
             return optimizers.table(self.optimizers[0], updates, rates, l2)
@@ -149,6 +174,21 @@ class Plan:
             models = [model for model, own in enumerate(self.optimizers) if own == optimizer]
             numbers[models] = optimizers.table(optimizer, updates, rates[models], l2[models])
         return numbers
+
+    def shares(self, t0: int, t1: int) -> npt.NDArray[np.float64] | None:
+        """Return what averages take of the weights after the updates ``t0 <= t < t1``, (m, t1 - t0)."""
+        if self.averages is None:
+            return None
+        updates, whole = np.arange(t0, t1), (self.updates, self.updates_per_epoch)
+        of_each = {own: own.shares(updates, *whole) for own in dict.fromkeys(self.averages)}
+        return np.stack([of_each[own] for own in self.averages])
+
+    def described(self, state: State) -> npt.NDArray[Any]:
+        """Return the parameters (m, P) that a training has come to: averages, where there are some by now."""
+        if self.averages is None:
+            return state.parameters
+        begins = np.array([own.begins_after(self.updates, self.updates_per_epoch) for own in self.averages])
+        return np.where((state.updates >= begins)[:, None], state.slots[:, -1], state.parameters)
 
     def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
         """Cut the updates ``t0 <= t < t1`` at ends of epochs; `sort` as for `RowOrder.epoch`."""
@@ -171,13 +211,26 @@ class Plan:
         rows = _joined([self.order.epoch(before + number, sort) for number in epochs])[own]
         draws = _joined([changes.epoch(before + number) for number in epochs])[own] if changes else None
         starts, keys = starts - starts[0], self.dropout.keys(t0, t1) if self.dropout else None
-        if self.batch_cost.is_plain:
-            return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1), draws, drop_keys=keys)
-        sizes = self.batch_cost.sizes(rows, starts)
-        l2 = self.batch_cost.l2(self.objective.l2, sizes)
-        divisors = self.batch_cost.divisors(sizes, len(l2))
-        penalties = l2 if self.batch_cost.counts_l2 else None
-        return UpdateRange(t0, t1, rows, starts, self.numbers(t0, t1, l2), draws, divisors, penalties, keys)
+        cost, divisors, penalties = self.batch_cost, None, None
+        l2 = np.repeat(self.objective.l2[:, None], t1 - t0, axis=1)
+        if not cost.is_plain:
+            sizes = cost.sizes(rows, starts)
+            l2 = cost.l2(self.objective.l2, sizes)
+            divisors = cost.divisors(sizes, len(l2))
+            penalties = l2 if cost.counts_l2 else None
+        return UpdateRange(
+            t0,
+            t1,
+            rows,
+            starts,
+            self.numbers(t0, t1, l2),
+            draws,
+            divisors,
+            penalties,
+            keys,
+            decays=None if self.limits is None else 2 * l2,
+            shares=self.shares(t0, t1),
+        )
 
 
 def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -194,7 +247,7 @@ class State:
     parameters : ndarray of shape (m, P), float32 or float64
         One flat block per model, laid out as `Layers` says.
     slots : ndarray of shape (m, s, P), of the parameters' type
-        What the rule keeps of earlier updates, laid out likewise.
+        What is kept of earlier updates, laid out likewise: by the rule, and last the average of the weights.
     updates : ndarray of shape (m,), int64
         Updates that each model has done. A model whose batch loss stops being finite stops there.
     finite : ndarray of shape (m,), bool

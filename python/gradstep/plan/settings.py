@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.activations import Activation
 from gradstep.nn.augment import Augment
+from gradstep.nn.averaging import Averaging
 from gradstep.nn.early_stopping import EarlyStopping
 from gradstep.nn.initializers import Initializer
 from gradstep.nn.losses import Loss
@@ -59,6 +60,7 @@ USUAL_RATES = {"Trainer": "auto", "Regressor": 0.01}
 #: Families of which a parameter may be a short name.
 FAMILIES: dict[str, type[Concept]] = {
     "activation": Activation,
+    "average": Averaging,
     "init": Initializer,
     "loss": Loss,
     "optimizer": Optimizer,
@@ -81,6 +83,9 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "learning_rate": (either(one_of("auto"), NUMBER, CALLABLE), above(0)),
     "dropout": (either(NUMBER, sequence_of(NUMBER, share_below(1))), share_below(1)),
     "input_dropout": (NUMBER, share_below(1)),
+    "clip_norm": (either(NUMBER, NONE), above(0)),
+    "clip_value": (either(NUMBER, NONE), above(0)),
+    "average": (either(Averaging.constraint(), NONE),),
     "batch_size": (either(one_of("auto"), WHOLE), at_least(1)),
     "epochs": (WHOLE, at_least(1)),
     "shuffle": (FLAG,),
@@ -122,7 +127,10 @@ OWNERS: dict[str, tuple[dict[str, tuple[Constraint, ...]], tuple[str, ...]]] = {
 }
 
 #: Parameters that every model of a group has for itself; of concepts, the numbers in them.
-OWN = ("l2", "learning_rate", "dropout", "init", "early_stopping", "callbacks", "verbose")
+OWN = (
+    *("l2", "learning_rate", "dropout", "clip_norm", "clip_value", "average"),
+    *("init", "early_stopping", "callbacks", "verbose"),
+)
 
 
 #: Parameters that a training may go on with others of; what else there is its trajectory follows from.
@@ -150,6 +158,9 @@ class Settings:
     learning_rate: str | float | Schedule | Callable[[int], float]
     dropout: tuple[float, ...]
     input_dropout: float
+    clip_norm: float | None
+    clip_value: float | None
+    average: Averaging | None
     batch_size: int | str
     epochs: int
     shuffle: bool
@@ -197,6 +208,7 @@ class Settings:
             "loss": loss,
             "optimizer": Optimizer.resolve(parameters["optimizer"]),
             "dropout": _dropout(owner, parameters["dropout"], len(parameters["hidden"])),
+            "average": Averaging.resolve(parameters["average"]),
             "init": Initializer.resolve(parameters["init"]),
             "metrics": _metrics(owner, loss, parameters["metrics"]),
             "callbacks": tuple(parameters["callbacks"]),
@@ -216,6 +228,9 @@ class Settings:
             "augment": (None, "which needs the same rows in every iteration"),
             "dropout": (0.0, "which needs the same network in every iteration"),
             "input_dropout": (0.0, "which needs the same rows in every iteration"),
+            "clip_norm": (None, "whose line search needs the whole gradient"),
+            "clip_value": (None, "whose line search needs the whole gradient"),
+            "average": (None, "whose iterations go down all the way"),
         }
         for name, (only, why) in needs.items():
             value = getattr(self, name)
@@ -225,6 +240,16 @@ class Settings:
                     f"`{name}` of {self.owner} must be {only!r} for {type(self.optimizer).__name__}, {why}, "
                     f"got {value!r}"
                 )
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped."""
+        return self.clip_norm is not None or self.clip_value is not None
+
+    @property
+    def slots(self) -> int:
+        """Numbers that are kept of every parameter: those of the rule, and the average."""
+        return self.optimizer.rule.slots + (self.average is not None)
 
     def for_rows(self, has_validation: bool) -> Self:
         """Return the settings for rows with or without validation rows beside them.
@@ -304,6 +329,9 @@ class Settings:
             "loss": self.loss.name,
             "activation": tuple(activation.name for activation in self.activation),
             "optimizer": self.optimizer.name if self.optimizer.takes_all_rows else self.optimizer.rule.name,
+            # A step whose gradient is clipped is rounded otherwise.
+            "clips": self.clips,
+            "averages": self.average is not None,
             # Copies of a scorer are not equal to it.
             "metrics": tuple(metric.name for metric in self.metrics),
             "batch_size": self.rows_per_update(self.trained_rows(n)),

@@ -125,12 +125,12 @@ def check_memory(settings: Sequence[Settings], sizes: Sizes, limits: Limits) -> 
 def model_bytes(settings: Settings, sizes: Sizes) -> int:
     """Return the bytes that a model in training takes.
 
-    State and the backend's packed copy of it have a block of parameters and one for every slot of the
-    rule; the last evaluation's model and, for early stopping, the best one's are one block each. There
-    is a rate for every update, and what a line search remembers.
+    State and the backend's packed copy of it have a block of parameters and one for every slot; the last
+    evaluation's model and, for early stopping, the best one's are one block each, and so is a gradient that
+    is clipped. There is a rate for every update, and what a line search remembers.
     """
     parameters = Layers((sizes.d, *settings.hidden, sizes.k)).parameters
-    blocks = 2 * (1 + settings.optimizer.rule.slots) + 2
+    blocks = 2 * (1 + settings.slots) + 2 + settings.clips
     n = settings.trained_rows(sizes.n)
     updates = int(settings.epochs) * -(-n // settings.rows_per_update(n))
     each = blocks * np.dtype(settings.precision).itemsize + 8 * settings.optimizer.remembered

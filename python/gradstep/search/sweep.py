@@ -37,7 +37,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
     ``verbose`` and the numbers in their loss, activations and optimizer (as ``optimizer__beta1``) train
-    as one group: every batch is read, converted and standardised once for all of them. A model is, to the
+    as one group: every batch is read, converted and standardised once for all of them. Of those that clip
+    gradients, limits may differ, and of those that average weights, averages. A model is, to the
     bit, the one that the same estimator alone would have become, beside whatever other models it trains.
 
     Parameters

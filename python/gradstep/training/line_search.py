@@ -121,7 +121,7 @@ def begin(plan: Plan, start: Array | State) -> State:
 
     `start` are initial parameters (m, P), or what an earlier training has come to.
     """
-    state = start if isinstance(start, State) else State.start(start, plan.rule.slots)
+    state = start if isinstance(start, State) else State.start(start, plan.slots)
     if plan.takes_all_rows and not isinstance(state, SearchState):
         return SearchState.begin(state, plan.optimizers)
     return state

@@ -119,7 +119,8 @@ class TrainingLoop:
             before, self._is_settled = self.done, False
             running = self._train(should_stop)
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
-            evaluated = self._evaluate() if self.done > before else {}
+            described = self.job.plan.described(self.state)
+            evaluated = self._evaluate(described) if self.done > before else {}
             seconds = time.perf_counter() - began
             finite = self._finite(running, evaluated)
             rows = self._rows(running, evaluated, seconds)
@@ -129,7 +130,7 @@ class TrainingLoop:
                 if not finite[place] and (done > before or not self.state.finite[place]):
                     leaving.append(observer)
                     observer.on_divergence(self._error(place))
-                elif done > before and self._is_enough(place, rows[place]):
+                elif done > before and self._is_enough(place, rows[place], described):
                     leaving.append(observer)
                 elif status := line_search.status_of(self.state, place):
                     leaving.append(observer)
@@ -137,21 +138,22 @@ class TrainingLoop:
             self.drop(leaving)
         self._seconds = time.perf_counter() - began
 
-    def _is_enough(self, place: int, row: dict[str, float]) -> bool:
-        """Whether the observer of a model, who is shown its new row, wants no more."""
+    def _is_enough(self, place: int, row: dict[str, float], described: Array) -> bool:
+        """Whether the observer of a model, who is shown its new row and what it describes, wants no more."""
         to_come = self.job.plan.rates(int(self.state.updates[place]))[place]
-        return self.observers[place].on_evaluation(row, self.state.parameters[place].copy(), to_come)
+        return self.observers[place].on_evaluation(row, described[place].copy(), to_come)
 
     def _begin(self, seconds: float) -> None:
         """Tell the observers what the models come to before their first update, where they are evaluated."""
         self._session = self.job.session()
-        evaluated = self._evaluate()
+        described = self.job.plan.described(self.state)
+        evaluated = self._evaluate(described)
         self.job = replace(self.job, evaluates_untrained=False)
         nothing = np.full(len(self.observers), np.nan)
         leaving = []
         for place, row in enumerate(self._rows(Running(nothing, nothing), evaluated, seconds)):
             row["learning_rate"] = 0.0  # no step was made
-            if self._is_enough(place, row):
+            if self._is_enough(place, row, described):
                 leaving.append(self.observers[place])
         self.drop(leaving)
 
@@ -180,13 +182,13 @@ class TrainingLoop:
                 f"got {job.plan.batch_size} rows of {models}a network {sizes}: {error}"
             ) from error
 
-    def _evaluate(self) -> dict[str, Vectors]:
-        """Return the metrics of every model, each (m,), by split and name."""
+    def _evaluate(self, parameters: Array) -> dict[str, Vectors]:
+        """Return the metrics of every model with parameters (m, P), each (m,), by split and name."""
         job, session = self.job, self._session
         if session is None or not job.evaluated:
             return {}
         with_scores = any(metric.from_answers for metric in job.metrics)
-        evaluations = session.evaluate(self.state.parameters, with_scores=with_scores)
+        evaluations = session.evaluate(parameters, with_scores=with_scores)
         loss = job.plan.objective.loss
         return {
             split: metrics_of_models(job.metrics, loss, job.targets, data, evaluation)

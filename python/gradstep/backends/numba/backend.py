@@ -119,8 +119,8 @@ class NumbaSession:
         self._readable = readable(self.data, dtype)
         for lane in range(count):
             models = range(m * lane // count, m * (lane + 1) // count)
-            dropout = plan.dropout and plan.dropout.select(models)
-            packing = Packing(plan.objective.select(models), dtype, rows, plan.rule, team // count, dropout)
+            own = plan.select(models)
+            packing = Packing(own.objective, dtype, rows, own.rule, team // count, own)
             lanes.append(_Lane(packing, self._readable.select(models), models, plan.augmentation))
         return lanes
 
@@ -247,7 +247,8 @@ class _Lane:
 
     def train(self, portion: Portion, crew: Crew) -> None:
         """Do the updates of a portion."""
-        own = {name: getattr(portion, name)[self.places] for name in ("numbers", "divisors", "penalties")}
+        names = ("numbers", "divisors", "penalties", "decays", "shares")
+        own = {name: getattr(portion, name)[self.places] for name in names}
         passes.train(self.group, portion._replace(**own), crew)
 
     def end(self, state: State) -> None:

@@ -24,13 +24,12 @@ from gradstep.backends.numba.kernels.arrays import (
     read_only,
 )
 from gradstep.backends.numba.kernels.formulas import addresses
-from gradstep.backends.numba.kernels.passes import GROUP
+from gradstep.backends.numba.kernels.parts import GROUP
 from gradstep.backends.numba.kernels.reading import reader_address
 from gradstep.nn.rules import DescentRule, Rule
-from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
-from gradstep.plan.plan import UpdateRange
+from gradstep.plan.plan import Plan, UpdateRange
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.sparse import is_sparse
 
@@ -44,7 +43,7 @@ _PANEL, _STRIDE = int(PANEL), int(STRIDE)
 class Packing:
     """Where the numbers of some models lie in the arrays of the kernels, for batches of up to so many rows.
 
-    `threads` are those that train the models together.
+    `threads` are those that train the models together, by a plan of theirs.
     """
 
     def __init__(
@@ -54,11 +53,15 @@ class Packing:
         rows: int,
         rule: type[Rule] = DescentRule,
         threads: int = 1,
-        dropout: Dropout | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self.objective, self.dtype, self.rule, self.threads = objective, dtype, rule, threads
-        self.dropout = dropout
-        self.m, self.slots, self.capacity = len(objective.l2), rule.slots, int(_up(rows, ROWS))
+        self.dropout = plan and plan.dropout
+        self.slots = rule.slots if plan is None else plan.slots
+        self._most = np.empty((0, 2))
+        if plan is not None and plan.limits is not None:
+            self._most = np.ascontiguousarray(plan.limits.T)
+        self.m, self.capacity = len(objective.l2), int(_up(rows, ROWS))
         sizes = np.array(objective.layers.sizes)
         inputs, outputs = sizes[:-1], sizes[1:]
         padded, panels = _up(outputs, OUTPUTS), -(-inputs // _PANEL)
@@ -78,10 +81,11 @@ class Packing:
             "sums": np.cumsum(sums) - sums,
         }
         self._lengths = {"models": int(lengths.sum()), "values": int(values.sum()), "sums": int(sums.sum())}
+        tasks = panels * -(-padded // int(GROUP))
         #: Of the weights, whose squares are noted apart.
-        self.parts = int((panels * -(-padded // int(GROUP))).sum())
+        self.parts = int(tasks.sum())
         #: Into how many parts the larger phase of an update can be cut.
-        self.tasks = max(int(panels[0]) * -(-int(padded[0]) // int(GROUP)), self.capacity // int(ROWS))
+        self.tasks = max(int(tasks[0]), self.capacity // int(ROWS))
 
     def network(self) -> Network:
         """Return sizes, places and formulas."""
@@ -107,6 +111,8 @@ class Packing:
             sums=self.zeros(self.m, self._lengths["sums"]),
             delta=self.zeros(values if trains else 0),
             gradient=self.zeros(self.threads, int(GROUP) * _STRIDE),
+            clipped=self.zeros(self.m, self._lengths["models"] if self._most.size else 0),
+            squares=np.zeros((self.m, self.parts if self._most.size else 0)),
             judged=np.zeros((self.m, 2, self.capacity)),
         )
 
@@ -118,6 +124,7 @@ class Packing:
             parameters=parameters,
             changed=parameters,
             slots=self.zeros(self.m, self.slots, self._lengths["models"]),
+            most=self._most,
             numbers=np.hstack([self.objective.activation_numbers, of_loss]).astype(self.dtype),
             updates=np.zeros(self.m, dtype=np.int64),
             finite=np.ones((self.threads, self.m), dtype=np.bool_),
@@ -224,6 +231,10 @@ def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -
         divisors = np.repeat(np.diff(updates.starts)[None].astype(np.float64), m, axis=0)
     if penalties is None:
         penalties = np.zeros((m, count))
+
+    def given_or_none(of_updates: Array | None) -> Array:
+        return np.ascontiguousarray(np.empty((m, 0)) if of_updates is None else of_updates, dtype=dtype)
+
     return Portion(
         places=read_only(updates.row_indices),
         in_X=read_only(data.in_X(updates.row_indices)),
@@ -233,6 +244,8 @@ def portion_of(updates: UpdateRange, data: TrainingData, dtype: np.dtype[Any]) -
         numbers=np.ascontiguousarray(numbers, dtype=dtype),
         divisors=divisors,
         penalties=penalties,
+        decays=given_or_none(updates.decays),
+        shares=given_or_none(updates.shares),
         first=0,
         last=count,
         t0=updates.t0,

@@ -102,6 +102,8 @@ class Workspace(NamedTuple):
     sums: Array  # (m, ...): outputs of all layers (padded, capacity), and then their gradients dS
     delta: Array  # gradient of one layer's input, in the layout of values
     gradient: Array  # (threads, GROUP * STRIDE): dW of what a rule changes next
+    clipped: Array  # (m, ...), packed: gradients that are clipped; of no length where none are
+    squares: Array  # (m, tasks), float64: sums of their squares, each of a task of phase B
     judged: Array  # (m, 2, capacity), float64: weight * loss of rows, and weight of those answered right
 
 
@@ -110,7 +112,8 @@ class Models(NamedTuple):
 
     parameters: Array  # (m, ...), packed
     changed: Array  # parameters, or where gradients are added up
-    slots: Array  # (m, slots, ...), packed
+    slots: Array  # (m, slots, ...), packed; the last is the average, where there is one
+    most: Array  # (m, 2), float64: values and norms of gradients that are clipped; or (0, 2)
     numbers: Array  # (m, l), type of the parameters: of the activations, and last of the loss
     updates: Array  # (m,), int64
     finite: Array  # (threads, m), bool: each thread has a row of its own
@@ -140,6 +143,8 @@ class Portion(NamedTuple):
     numbers: Array  # (m, r, 2 * updates), type of the parameters: of weights, of biases, of weights, ...
     divisors: Array  # (m, updates), float64: of sums over the rows of a batch, 0 to pass it over
     penalties: Array  # (m, updates), float64: of the sum of squares of weights in the running loss
+    decays: Array  # (m, updates), type of the parameters: of weights in gradients that are clipped, or (m, 0)
+    shares: Array  # (m, updates), type of the parameters: of weights in averages, or (m, 0)
     first: int
     last: int
     t0: int

@@ -5,82 +5,50 @@ An update has two phases, with a meeting of all threads after each:
     A  forward, losses, backward: a thread has its rows of the batch, which it reads and keeps
     B  gradients of the weights and the rule's steps: a thread has its inputs and outputs of all layers
 
-Work is shared out by thread number, but every number is the same whoever computes it.
+Where gradients are clipped, B keeps them, and the steps are a phase of their own. Work is shared out by
+thread number, but every number is the same whoever computes it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from gradstep.backends.numba.kernels import threads
 from gradstep.backends.numba.kernels.arrays import (
-    LANES,
     ONE,
     OUTPUTS,
     PANEL,
     ROWS,
     STRIDE,
-    STRIP,
     ZERO,
     Array,
     Batch,
     Block,
     Crew,
     Index,
-    Network,
     PackedGroup,
     Place,
     Portion,
 )
+from gradstep.backends.numba.kernels.changes import (
+    Update,
+    average_model,
+    change_by_kept,
+    change_model,
+    keep_model,
+)
 from gradstep.backends.numba.kernels.compiling import compiled, entry
 from gradstep.backends.numba.kernels.dropping import Coin, Ends, drop
-from gradstep.backends.numba.kernels.formulas import Outputs, activate, change, descend, judge
+from gradstep.backends.numba.kernels.formulas import activate, descend, judge
+from gradstep.backends.numba.kernels.parts import GROUP, Part, inputs_of, outputs_of, part_of, share
 from gradstep.backends.numba.kernels.reading import read
-from gradstep.backends.numba.kernels.vectors import add_products, weigh_outputs, weigh_rows
+from gradstep.backends.numba.kernels.vectors import add_products, weigh_rows
 
 # What is compiled apart is called by address.
 call_read, call_activate, call_judge = read.call, activate.call, judge.call
-call_descend, call_change = descend.call, change.call
-
-# Outputs of a panel that are one task.
-GROUP = np.uint64(2 * OUTPUTS)
-
-
-class Part(NamedTuple):
-    """Weights of a layer from a panel of inputs to the outputs ``low <= o < high``."""
-
-    layer: Index
-    panel: Index
-    low: Index
-    high: Index
-    width: Index  # columns of the panel to be walked: its inputs, rounded up to full vectors
-    weights: Index  # where the panel's weights begin
-
-
-@compiled
-def share(total: Index, crew: Crew) -> tuple[Index, Index]:
-    """Return the begin and end of a thread's part of ``range(total)``."""
-    return total * crew.thread // crew.team, total * (crew.thread + ONE) // crew.team
-
-
-@compiled
-def part_of(net: Network, layer: Index, panel: Index, low: Index) -> Part:
-    """Return up to GROUP outputs of a panel."""
-    inputs, high = min(PANEL, net.inputs[layer] - panel * PANEL), min(low + GROUP, net.padded[layer])
-    weights = net.weights[layer] + panel * net.padded[layer] * STRIDE
-    return Part(layer, panel, low, high, (inputs + LANES - ONE) // LANES * LANES, weights)
-
-
-@compiled
-def inputs_of(group: PackedGroup, layer: Index, model: int, panel: Index, r: Index) -> Place:
-    """Return where a panel of row r of a layer's input is."""
-    work = group.work
-    if layer == 0:
-        return Place(work.tiles, ((panel * work.capacity if work.trains else ZERO) + r) * STRIDE)
-    return Place(work.kept[model], group.net.values[layer] + (panel * work.capacity + r) * STRIDE)
+call_descend = descend.call
 
 
 @compiled
@@ -144,12 +112,6 @@ def drop_panel(
 
 
 @compiled
-def outputs_of(group: PackedGroup, layer: Index, model: int) -> Outputs:
-    """Return a layer's outputs."""
-    return Outputs(group.work.sums[model], group.net.sums[layer], group.net.outputs[layer])
-
-
-@compiled
 def multiply(group: PackedGroup, part: Part, model: int, r: Index) -> None:
     """Add the products of ROWS rows from r on and a part of the weights to its outputs."""
     x, z = inputs_of(group, part.layer, model, part.panel, r), outputs_of(group, part.layer, model)
@@ -197,77 +159,6 @@ def backward(group: PackedGroup, model: int, batch: Batch, block: Block) -> None
         clear_padding(group, below, model, block)
 
 
-@compiled
-def change_model(
-    group: PackedGroup, model: int, count: Index, numbers: Place, penalty: float, crew: Crew
-) -> None:
-    """Phase B: change the thread's parts of a model, by the gradient of a batch of so many rows.
-
-    Its squares, times `penalty`, are noted before.
-    """
-    net, gradient, before = group.net, Place(group.work.gradient[crew.thread], ZERO), ZERO
-    for layer in range(np.uint64(net.inputs.size)):
-        tasks = (net.padded[layer] + GROUP - ONE) // GROUP
-        begin, end = share(net.panels[layer] * tasks, crew)
-        for task in range(begin, end):
-            part = part_of(net, layer, task // tasks, task % tasks * GROUP)
-            if penalty != 0:
-                group.models.penalties[model, before + task] += penalty * squares_of(group, part, model)
-            change_weights(group, part, model, count, numbers, gradient)
-            if part.panel == 0:
-                change_biases(group, part, model, count, numbers, gradient)
-        before += net.panels[layer] * tasks
-
-
-@compiled
-def squares_of(group: PackedGroup, part: Part, model: int) -> float:
-    """Return the sum of squares of a part of W, in chains that do not wait for each other."""
-    w, a, b, c, d = group.models.parameters[model], 0.0, 0.0, 0.0, 0.0
-    for o in range(part.low, part.high):
-        start = part.weights + o * STRIDE
-        for i in range(start, start + part.width, np.uint64(4)):
-            a += np.float64(w[i]) ** 2
-            b += np.float64(w[i + ONE]) ** 2
-            c += np.float64(w[i + np.uint64(2)]) ** 2
-            d += np.float64(w[i + np.uint64(3)]) ** 2
-    return (a + b) + (c + d)
-
-
-@compiled
-def change_weights(
-    group: PackedGroup, part: Part, model: int, count: Index, numbers: Place, gradient: Place
-) -> None:
-    """Change a part of W as the rule says, a strip of inputs at a time; dW is dS @ x."""
-    net, z = group.net, outputs_of(group, part.layer, model)
-    x = inputs_of(group, part.layer, model, part.panel, ZERO)
-    w, slots = group.models.changed[model], group.models.slots[model]
-    for i in range(ZERO, part.width, STRIP):
-        strip, columns = Place(x.array, x.start + i), min(STRIP, part.width - i)
-        for o in range(part.low, part.high, OUTPUTS):
-            dS = Place(z.array, z.start + o * group.work.capacity)
-            to = Place(gradient.array, gradient.start + (o - part.low) * STRIDE)
-            weigh_outputs(to, columns, strip, count, dS, group.work.capacity)
-        at, rows = part.weights + part.low * STRIDE + i, min(part.high, z.units) - part.low
-        inputs = min(columns, net.inputs[part.layer] - part.panel * PANEL - i)
-        call_change(net.rule, (w, slots, at, gradient, rows, inputs, numbers))
-
-
-@compiled
-def change_biases(
-    group: PackedGroup, part: Part, model: int, count: Index, numbers: Place, gradient: Place
-) -> None:
-    """Change the biases of a part likewise."""
-    net, z = group.net, outputs_of(group, part.layer, model)
-    w, slots, end = group.models.changed[model], group.models.slots[model], min(part.high, z.units)
-    for o in range(part.low, end):
-        total = w.dtype.type(0)
-        for r in range(count):
-            total += z.array[z.start + o * group.work.capacity + r]
-        gradient.array[gradient.start + o - part.low] = total
-    at, of_biases = net.biases[part.layer] + part.low, Place(numbers.array, numbers.start + ONE)
-    call_change(net.rule, (w, slots, at, gradient, ONE, end - part.low, of_biases))
-
-
 @entry
 def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
     """Do the updates of a portion, in place, and add to `Models.sums`.
@@ -293,6 +184,12 @@ def train(group: PackedGroup, portion: Portion, crew: Crew) -> None:
         for model in range(len(finite)):
             if finite[model]:
                 finite[model] = conclude(group, model, portion, i, crew)
+        if group.models.most.size > 0:
+            if not threads.meet(crew.gate, crew.team):
+                return
+            for model in range(len(finite)):
+                if finite[model] and portion.divisors[model, i] > 0:
+                    change_by_kept(group, model, update_of(portion, model, i), crew)
         if not threads.meet(crew.gate, crew.team):
             return
 
@@ -307,24 +204,40 @@ def batch_of(portion: Portion, i: int) -> Batch:
 
 @compiled
 def conclude(group: PackedGroup, model: int, portion: Portion, i: int, crew: Crew) -> bool:
-    """Change a model and its sums, unless its loss is not finite; tell whether it is."""
+    """Change a model or keep its gradient, and its sums, unless its loss is not finite; say if it is."""
     models, count = group.models, portion.starts[i + 1] - portion.starts[i]
     divisor = portion.divisors[model, i]
     if not divisor > 0:
+        average_model(group, model, update_of(portion, model, i), crew)
         if crew.thread == 0:
             models.updates[model] = portion.t0 + i + 1
         return True
     loss, hits = sums_of(group, model, count)
     if not math.isfinite(loss):
         return False
-    numbers = Place(portion.numbers[model], np.uint64(2 * i))
-    change_model(group, model, np.uint64(count), numbers, portion.penalties[model, i] * count, crew)
+    if models.most.size > 0:
+        keep_model(group, model, np.uint64(count), update_of(portion, model, i), crew)
+    else:
+        change_model(group, model, np.uint64(count), update_of(portion, model, i), crew)
     if crew.thread == 0:
         models.updates[model] = portion.t0 + i + 1
         models.sums[0, model] += loss * (count / divisor)
         models.sums[1, model] += hits
         models.sums[2, model] += count
     return True
+
+
+@compiled
+def update_of(portion: Portion, model: int, i: int) -> Update:
+    """Return what an update of a model goes by."""
+    numbers, place, nothing = portion.numbers[model], np.uint64(2 * i), portion.numbers.dtype.type(0)
+    return Update(
+        Place(numbers, place),
+        Place(numbers, place + ONE),
+        portion.decays[model, i] if portion.decays.size > 0 else nothing,
+        portion.shares[model, i] if portion.shares.size > 0 else nothing,
+        portion.penalties[model, i] * (portion.starts[i + 1] - portion.starts[i]),
+    )
 
 
 @compiled
