@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -202,10 +203,10 @@ class Plan:
 
     def _range(self, t0: int, t1: int, sort: Sort) -> UpdateRange:
         """Return the updates ``t0 <= t < t1``, of one epoch or several."""
-        per_epoch, n, first = self.updates_per_epoch, self.order.n, self.first_update
-        epoch, update = np.divmod(np.arange(t0 - first, t1 + 1 - first), per_epoch)
-        epochs = range(int(epoch[0]), (t1 - 1 - first) // per_epoch + 1)
-        starts = (epoch - epochs[0]) * n + np.minimum(update * self.batch_size, n)
+        per_epoch, first = self.updates_per_epoch, self.first_update
+        epochs = range((t0 - first) // per_epoch, (t1 - 1 - first) // per_epoch + 1)
+        is_epoch = t1 - t0 == per_epoch and len(epochs) == 1
+        starts = self._starts_of_epoch if is_epoch else self._starts(t0 - first, t1 - first)
         own = slice(starts[0], starts[-1])
         changes, before = self.augmentation, self.first_epoch
         rows = _joined([self.order.epoch(before + number, sort) for number in epochs])[own]
@@ -214,9 +215,8 @@ class Plan:
         cost, divisors, penalties = self.batch_cost, None, None
         l2 = np.repeat(self.objective.l2[:, None], t1 - t0, axis=1)
         if not cost.is_plain:
-            sizes = cost.sizes(rows, starts)
-            l2 = cost.l2(self.objective.l2, sizes)
-            divisors = cost.divisors(sizes, len(l2))
+            is_known = is_epoch and cost.divisor is None
+            l2, divisors = self._costs_of_epoch if is_known else self._costs(rows, starts)
             penalties = l2 if cost.counts_l2 else None
         return UpdateRange(
             t0,
@@ -231,6 +231,31 @@ class Plan:
             decays=None if self.limits is None else 2 * l2,
             shares=self.shares(t0, t1),
         )
+
+    def _starts(self, begin: int, end: int) -> npt.NDArray[np.int64]:
+        """Return where batches start among the rows of the epochs that these updates are of."""
+        epoch, update = np.divmod(np.arange(begin, end + 1), self.updates_per_epoch)
+        n = self.order.n
+        starts: npt.NDArray[np.int64] = (epoch - epoch[0]) * n + np.minimum(update * self.batch_size, n)
+        return starts
+
+    def _costs(
+        self, rows: npt.NDArray[np.int32], starts: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return l2 and divisors of every batch, both (m, T)."""
+        sizes = self.batch_cost.sizes(rows, starts)
+        l2 = self.batch_cost.l2(self.objective.l2, sizes)
+        return l2, self.batch_cost.divisors(sizes, len(l2))
+
+    # Of whole epochs, which small networks take one by one: an update of theirs takes no longer than these.
+    @cached_property
+    def _starts_of_epoch(self) -> npt.NDArray[np.int64]:
+        return self._starts(0, self.updates_per_epoch)
+
+    @cached_property
+    def _costs_of_epoch(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """What `_costs` is of every whole epoch, where rows have no weights."""
+        return self._costs(np.arange(0, dtype=np.int32), self._starts_of_epoch)
 
 
 def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
