@@ -236,3 +236,10 @@ def test_dropout_is_one_share_or_one_for_each_layer():
 
     assert dropout("0.5") == 0.5
     assert dropout("0.2/0.5") == (0.2, 0.5)
+
+
+def test_what_is_given_by_name_alone_is_written_last() -> None:
+    word = "adamw:0.9:0.999:1e-08:0.1:yes"
+    optimizer = spelling.read(gs.optimizers.AdamW, word)
+    assert optimizer == gs.optimizers.AdamW(0.9, 0.999, 1e-8, 0.1, epsilon_hat=True)
+    assert spelling.written(optimizer) == word

@@ -127,15 +127,24 @@ def test_all_parameters_are_shared_but_those_of_a_model():
     assert set(OWN) < set(TRAINER)
     other = {
         "l2": 0.5,
+        "dropout": 0.5,
         "learning_rate": 0.5,
         "init": "xavier",
         "early_stopping": gs.EarlyStopping(),
         "verbose": 1,
     }
     other["callbacks"] = (print,)
-    assert set(other) == set(OWN)
+    # Numbers of a model, but of groups of their own: there all models clip, or average.
+    parting = {"clip_norm": 1.0, "clip_value": 1.0, "average": gs.averaging.EMA()}
+    assert set(other) | set(parting) == set(OWN)
     trainers = [trainer(), *(trainer(**{name: value}) for name, value in other.items())]
-    assert [part.models for part in partitions(trainers)] == [tuple(range(7))]
+    assert [part.models for part in partitions(trainers)] == [tuple(range(len(trainers)))]
+
+
+def test_models_that_clip_or_average_part_from_those_that_do_not():
+    trainers = [trainer(), trainer(clip_norm=1.0), trainer(clip_norm=2.0, clip_value=0.5)]
+    trainers += [trainer(average=gs.averaging.EMA(decay=decay)) for decay in (0.9, 0.99)]
+    assert [part.models for part in partitions(trainers)] == [(0,), (1, 2), (3, 4)]
 
 
 @pytest.mark.parametrize(

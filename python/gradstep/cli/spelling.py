@@ -1,7 +1,7 @@
 """Values in words: how losses, schedules and the like are written, from what their classes say themselves.
 
-A member of a family is its name and its fields in their order, with colons between: ``cyclic:1e-5:0.1:980``.
-Fields with defaults may be left out from the end. Nothing here knows any member.
+A member of a family is its name and its fields in the constructor's order, with colons between:
+``cyclic:1e-5:0.1:980``. Fields with defaults may be left out from the end. Nothing here knows any member.
 """
 
 from __future__ import annotations
@@ -139,8 +139,9 @@ def _can_be_written(member: type[Concept]) -> bool:
     return required == sum(_is_required(field) for field, _ in _fields(member))
 
 
-def _all_fields(member: Any) -> tuple[Field[Any], ...]:
-    return fields(member) if is_dataclass(member) else ()
+def _all_fields(member: Any) -> list[Field[Any]]:
+    """Return the fields in the order of the constructor: those that are given by name alone come last."""
+    return sorted(fields(member), key=lambda field: field.kw_only is True) if is_dataclass(member) else []
 
 
 def _is_required(field: Field[Any]) -> bool:
