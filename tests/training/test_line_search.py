@@ -325,15 +325,6 @@ def test_a_search_over_folds_has_it() -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_resume_goes_on_from_the_parameters() -> None:
-    model = trainer(epochs=5, precision="float64").fit(X, Y)
-    before = model.history_["train_cost"][-1]
-    model.resume(X, Y, epochs=6)
-    assert model.history_["update"].tolist() == list(range(1, 12))
-    assert model.history_["train_cost"][5] <= before
-    assert model.n_iter_ == 11
-
-
 def test_a_part_of_the_rows_is_none_of_its_batches() -> None:
     with pytest.raises(InvalidParameterError, match=r"`optimizer` of Trainer.partial_fit .* all rows"):
         trainer().partial_fit(X, Y, classes=[0, 1, 2])

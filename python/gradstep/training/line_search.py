@@ -84,23 +84,20 @@ class SearchState(State):
     ----------
     minimizers : list of m Minimizer
     at : list of m At, or None for one that has not begun
-    before : list of m int
-        Iterations that other minimisers have done.
     """
 
     minimizers: list[Minimizer] = field(default_factory=list)
     at: list[At | None] = field(default_factory=list)
-    before: list[int] = field(default_factory=list)
 
     @classmethod
     def begin(cls, state: State, optimizers: Sequence[Optimizer]) -> Self:
-        """Begin at the parameters of a state; nothing is remembered of how it came there."""
+        """Begin at the parameters of a state in which no update is done."""
         minimizers = []
         for block, optimizer in zip(state.parameters, optimizers, strict=True):
             assert isinstance(optimizer, LBFGS)
             minimizers.append(Minimizer(block.astype(np.float64), int(optimizer.history), optimizer.limits))
         plain = {name: getattr(state, name) for name in ("parameters", "slots", "updates", "finite")}
-        return cls(**plain, minimizers=minimizers, at=[None] * len(minimizers), before=state.updates.tolist())
+        return cls(**plain, minimizers=minimizers, at=[None] * len(minimizers))
 
     def select(self, models: Sequence[int]) -> SearchState:
         """Return the state of some models of the group, in the order given; minimisers are shared."""
@@ -112,19 +109,17 @@ class SearchState(State):
             plain.finite,
             [self.minimizers[model] for model in models],
             [self.at[model] for model in models],
-            [self.before[model] for model in models],
         )
 
 
 def begin(plan: Plan, start: Array | State) -> State:
     """Return the state that training begins with, as the plan's optimizers need it.
 
-    `start` are initial parameters (m, P), or what an earlier training has come to.
+    `start` are initial parameters (m, P), or what an earlier training has come to. Line searches never take
+    that: what they remember is in no checkpoint.
     """
     state = start if isinstance(start, State) else State.start(start, plan.slots)
-    if plan.takes_all_rows and not isinstance(state, SearchState):
-        return SearchState.begin(state, plan.optimizers)
-    return state
+    return SearchState.begin(state, plan.optimizers) if plan.takes_all_rows else state
 
 
 def status_of(state: State, model: int) -> Status | None:
@@ -222,7 +217,7 @@ def _note(state: SearchState, place: int) -> None:
     state.finite[place] = own.ending is not Ending.NOT_FINITE
     # One that ends where it began has been looked at once: its history has a row.
     seen = 1 if own.ending is not None and own.ending is not Ending.NOT_FINITE else 0
-    state.updates[place] = state.before[place] + max(own.n_iter, seen)
+    state.updates[place] = max(own.n_iter, seen)
     state.parameters[place] = own.x
 
 
