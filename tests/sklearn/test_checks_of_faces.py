@@ -28,13 +28,7 @@ def settings_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _failures(estimator: Any) -> dict[str, str]:
     known: dict[str, str] = instance_generator.PER_ESTIMATOR_XFAIL_CHECKS.get(THEIRS[type(estimator)], {})
-    return known | dict.fromkeys(
-        (
-            *("check_sample_weight_equivalence_on_sparse_data", "check_estimator_sparse_tag"),
-            *("check_estimator_sparse_array", "check_estimator_sparse_matrix"),
-        ),
-        "sparse rows are to come",
-    )
+    return known
 
 
 @parametrize_with_checks(

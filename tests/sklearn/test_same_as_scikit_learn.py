@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
@@ -283,3 +284,58 @@ def test_types_are_theirs(kind: type) -> None:
         assert own.dtype == known.dtype, other
         np.testing.assert_allclose(own, known, atol=2e-3)
     assert [W.dtype for W in ours.coefs_] == [W.dtype for W in theirs.coefs_]
+
+
+SPARSE = np.where(np.abs(X) > 0.8, X, 0.0)
+
+
+@pytest.mark.parametrize("backend", HERE)
+@pytest.mark.parametrize("made", ["csr_matrix", "csr_array", "csc_matrix", "csc_array"])
+@pytest.mark.parametrize(
+    "more",
+    [{"solver": "adam"}, {"solver": "sgd", "early_stopping": True}, {"solver": "lbfgs", "max_iter": 5}],
+    ids=str,
+)
+def test_sparse_rows_are_theirs(more: dict[str, Any], made: str, backend: str) -> None:
+    ours, theirs = Case("three classes", more).both(backend=backend)
+    rows, y = getattr(scipy.sparse, made)(SPARSE), TARGETS["three classes"]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ours.fit(rows, y), theirs.fit(rows, y)
+    for own, other in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-8)
+    for given in (rows, SPARSE, rows.tocsc()[:7]):
+        own, known = ours.predict_proba(given), theirs.predict_proba(given)
+        assert own.dtype == known.dtype
+        np.testing.assert_allclose(own, known, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_sparse_rows_are_dense_rows(kind: type) -> None:
+    y = TARGETS["three classes"]()
+    ours, dense = (MLPClassifier((6,), random_state=0, max_iter=4, early_stopping=True) for _ in range(2))
+    rows = SPARSE.astype(kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ours.fit(scipy.sparse.csr_array(rows), y), dense.fit(rows, y)
+    assert {W.dtype for W in ours.coefs_} == {np.dtype(kind)}
+    for own, other in zip(ours.coefs_ + ours.intercepts_, dense.coefs_ + dense.intercepts_, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_sparse_rows_never_become_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise AssertionError("rows were made dense")
+
+    y = TARGETS["values"]()
+    rows = scipy.sparse.csr_matrix(SPARSE)
+    for name in ("toarray", "todense"):
+        monkeypatch.setattr(scipy.sparse.csr_matrix, name, fails)
+        monkeypatch.setattr(scipy.sparse.csr_array, name, fails)
+    model = MLPRegressor(
+        hidden_layer_sizes=(6,), random_state=0, max_iter=4, early_stopping=True, standardize=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows, y).set_params(early_stopping=False).partial_fit(rows, y).predict(rows)
+        model.set_params(solver="lbfgs", max_iter=3).fit(rows, y).score(rows, y)

@@ -35,8 +35,6 @@ def theirs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     def fails(*args: object, **kwargs: object) -> None:
         raise AssertionError("scikit-learn's own was called")
 
-    if "sparse" in request.node.name:
-        pytest.xfail("sparse rows are to come")
     if request.param == "while_theirs_raise":
         for name in _COMPUTE:
             monkeypatch.setattr(BaseMultilayerPerceptron, name, fails)

@@ -22,14 +22,10 @@ class Dropout:
     shares : ndarray of shape (m, l), float64
         Of the inputs of every layer, in [0, 1): first those of the rows, which are the same for all models,
         then those of every hidden layer's outputs.
-    before : int, default=0
-        Updates that were done before the plan's first: a training in several plans drops what one in a
-        single plan does.
     """
 
     seed: int
     shares: npt.NDArray[np.float64]
-    before: int = 0
 
     @cached_property
     def limits(self) -> npt.NDArray[np.int32]:
@@ -46,8 +42,7 @@ class Dropout:
         layers = mixed(
             mixed(np.array([self.seed], np.uint64)) + np.arange(self.shares.shape[1], dtype=np.uint64)
         )
-        updates = np.arange(self.before + t0, self.before + t1, dtype=np.uint64)
-        keys: npt.NDArray[np.uint64] = mixed(layers + updates[:, None])
+        keys: npt.NDArray[np.uint64] = mixed(layers + np.arange(t0, t1, dtype=np.uint64)[:, None])
         return keys
 
     def select(self, models: Sequence[int]) -> Dropout:

@@ -103,10 +103,6 @@ class StreamOrder:
             self._order, self._last = self._stream.astype(np.int32), number
         return self._order
 
-    def go_on(self) -> None:
-        """Count the next epoch as number 0: that of a plan that follows the last one."""
-        self._last = -1
-
 
 # The last one is kept: an epoch with several evaluations asks for its order several times.
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gradstep.plan.network import Layers
 from gradstep.plan.order import Order, RowOrder, StreamOrder
 from gradstep.plan.rows import ROW_TYPES, as_rows
+from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
 from gradstep.sklearn.curves import Curves, EpochRule, SolverState
 from gradstep.sklearn.labels import FaceTargets
@@ -367,7 +368,8 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         """Return X as scikit-learn's checks leave it."""
         if self._are_plain(X):
             return X
-        return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        checked = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return as_rows(checked) if is_sparse(checked) else checked
 
     def _are_plain(self, X: Any) -> bool:
         """Whether rows need no check by scikit-learn."""

@@ -13,11 +13,10 @@ from gradstep.errors import DivergedError
 from gradstep.plan.batch_cost import BatchCost
 from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Layers, Objective
-from gradstep.plan.order import Order, StreamOrder
-from gradstep.plan.plan import Plan
+from gradstep.plan.order import Order
+from gradstep.plan.plan import Plan, State
 from gradstep.sklearn.curves import EpochRule
 from gradstep.sklearn.rows import FaceRows
-from gradstep.sklearn.solvers import after
 from gradstep.training.loop import TrainingLoop
 from gradstep.training.setup import TrainingJob
 from gradstep.training.status import Status
@@ -64,14 +63,13 @@ class EpochObserver:
         self._has_score = rows.held_out is not None
         self._score_of_nothing = rows.score_of_nothing
         self._column = f"validation_{rows.targets.metric.name}"
-        self._updates_per_epoch = -(-rows.train.n // rule.settings.rows_of_batch(rows.train.n))
 
     def on_evaluation(
         self, row: dict[str, float], parameters: Array, to_come: npt.NDArray[np.float64]
     ) -> bool:
         """Handle the end of an epoch, or of that part of one that was done when the user interrupted it."""
         self.block = parameters
-        if int(row["update"]) % self._updates_per_epoch:
+        if not row["epoch"].is_integer():
             return False
         before = self.rule.state.learning_rate
         self._end_epoch(row["running_loss"], self._score(row))
@@ -105,34 +103,38 @@ def train_in_batches(
     observers: Sequence[EpochObserver], order: Order, should_stop: Callable[[], bool]
 ) -> None:
     """Train models that share all but numbers, each until its own rule ends it, from where its state is."""
-    rows = observers[0].rows
-    batch_size = observers[0].rule.settings.rows_of_batch(rows.train.n)
-    per_epoch = -(-rows.train.n // batch_size)
+    n = observers[0].rows.train.n
+    per_epoch = -(-n // observers[0].rule.settings.rows_of_batch(n))
     while not should_stop():
         left = [observer for observer in observers if not observer.is_over]
         if not left:
             return
         to_come = max(observer.rule.epochs_to_come for observer in left)
-        updates = per_epoch * min(to_come, max(1, _UPDATES_OF_PLAN // per_epoch))
-        job = _job(left, rows, order, updates)
-        loop = TrainingLoop(job, np.stack([observer.block for observer in left]), left)
-        state = loop.state
-        for place, observer in enumerate(left):
-            if observer.rule.state.slots is not None:
-                state.slots[place] = observer.rule.state.slots
+        job = _job(left, order, per_epoch * min(to_come, max(1, _UPDATES_OF_PLAN // per_epoch)))
+        state = _state(left, job.plan)
         try:
-            loop.advance(updates, should_stop)
+            TrainingLoop(job, state, left).advance(job.plan.updates, should_stop)
         finally:
             for place, observer in enumerate(left):
                 observer.rule.state.slots = state.slots[place]
-                observer.rule.state.updates += int(state.updates[place])
-        if isinstance(order, StreamOrder):
-            order.go_on()
+                observer.rule.state.updates = int(state.updates[place])
 
 
-def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updates: int) -> TrainingJob:
+def _state(observers: Sequence[EpochObserver], plan: Plan) -> State:
+    """Return what the models go on from; their own arrays stay as they are."""
+    parameters = np.stack([observer.block for observer in observers])
+    state = State.start(parameters, plan.slots)
+    state.updates[:] = plan.first_update
+    for place, observer in enumerate(observers):
+        if observer.rule.state.slots is not None:
+            state.slots[place] = observer.rule.state.slots
+    return state
+
+
+def _job(observers: Sequence[EpochObserver], order: Order, updates: int) -> TrainingJob:
     """Return the training of the models for so many updates more."""
-    settings = [observer.rule.settings for observer in observers]
+    rules, rows = [observer.rule for observer in observers], observers[0].rows
+    settings = [rule.settings for rule in rules]
     first, targets = settings[0], rows.targets
     layers = Layers((rows.train.d, *first.hidden, targets.outputs))
     objective = Objective(
@@ -141,15 +143,17 @@ def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updat
         tuple((own.activation,) * len(own.hidden) for own in settings),
         np.array([own.alpha / 2 * rows.train.n / rows.weight_sum for own in settings]),
     )
-    rates = [observer.rule.state.learning_rate for observer in observers]
+    shares = np.array([own.dropped for own in settings])
     plan = Plan(
         objective,
-        tuple(after(own.rule.settings.optimizer, own.rule.state.updates) for own in observers),
+        tuple(own.optimizer for own in settings),
         first.rows_of_batch(rows.train.n),
         order,
-        np.repeat(np.array(rates)[:, None], updates, axis=1),
-        dropout=_dropout(observers),
+        np.repeat(np.array([rule.state.learning_rate for rule in rules])[:, None], updates, axis=1),
         batch_cost=BatchCost(rows.train.weight, float(targets.factor), shares_l2=True, counts_l2=True),
+        dropout=Dropout(rules[0].state.seed, shares) if shares.any() else None,
+        first_update=rules[0].state.updates,
+        first_epoch=rules[0].curves.n_iter,
     )
     return TrainingJob(
         backends.choose(first.backend, objective, plan.rule),
@@ -161,10 +165,3 @@ def _job(observers: Sequence[EpochObserver], rows: FaceRows, order: Order, updat
         targets.vocabulary,
         threads.choose(first.n_threads, plan.batch_size * len(settings) * layers.parameters),
     )
-
-
-def _dropout(observers: Sequence[EpochObserver]) -> Dropout | None:
-    """Return what is dropped; models that train together have done as many updates before."""
-    shares = np.array([observer.rule.settings.dropped for observer in observers])
-    state = observers[0].rule.state
-    return Dropout(state.seed, shares, state.updates) if shares.any() else None

@@ -169,8 +169,8 @@ class TrainingLoop:
 
     def _train(self, should_stop: Callable[[], bool]) -> Running:
         """Do the updates up to the next evaluation."""
-        job = self.job
-        goal = min(job.plan.updates, (self.done // job.every + 1) * job.every)
+        job, first = self.job, self.job.plan.first_update
+        goal = min(job.plan.updates, first + ((self.done - first) // job.every + 1) * job.every)
         try:
             self._session = self._session or job.session()
             return self._session.train(self.state, self.done, goal, should_stop=should_stop)
