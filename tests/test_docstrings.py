@@ -25,6 +25,8 @@ def test_there_are_examples() -> None:
     )
 
 
+# Of other tests, which have imported scikit-learn's networks before.
+@pytest.mark.filterwarnings(r"ignore:.* before gradstep\.sklearn\.patch\(\):RuntimeWarning")
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

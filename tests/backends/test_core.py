@@ -58,6 +58,8 @@ def train(opened: Any, **other: Any) -> npt.NDArray[np.float32]:
         "draws": None,
         "divisors": None,
         "penalties": None,
+        "decays": None,
+        "shares": None,
         "should_stop": lambda: False,
     }
     opened.train(**given | other)

@@ -103,13 +103,13 @@ def test_bad_seeds_of_weights(kind, value):
         ),
         (
             {"optimizer": "adamv"},
-            "`optimizer` of Trainer must be one of 'sgd', 'adam', 'adamw', 'rmsprop', 'adagrad' or an "
-            "optimizer of gradstep.optimizers, got 'adamv'; did you mean 'adam' or 'adamw'?",
+            "`optimizer` of Trainer must be one of 'sgd', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lbfgs' "
+            "or an optimizer of gradstep.optimizers, got 'adamv'; did you mean 'adam' or 'adamw'?",
         ),
         (
             {"optimizer": gs.optimizers.Adam},
-            "`optimizer` of Trainer must be one of 'sgd', 'adam', 'adamw', 'rmsprop', 'adagrad' or an "
-            "optimizer of gradstep.optimizers, got <class 'grads...imizers.Adam'>; "
+            "`optimizer` of Trainer must be one of 'sgd', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lbfgs' "
+            "or an optimizer of gradstep.optimizers, got <class 'grads...imizers.Adam'>; "
             "make an object of it: Adam(...)",
         ),
         (
