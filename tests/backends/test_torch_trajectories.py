@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, case_id, relative_error, train
+from cases import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, Case, case_id, relative_error, train
 from gradstep.backends import Backend
+from gradstep.nn.averaging import EMA, LastEpochs
 from gradstep.nn.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 torch = pytest.importorskip("torch")
@@ -33,6 +34,9 @@ ALL = (
     *(replace(_PLAIN, name=f"{each!r}", loss=each) for each in LOSSES),
     *(replace(_PLAIN, name=f"{each!r}", activation=each) for each in ACTIVATIONS),
 )
+
+CLIPPED = tuple(replace(_PLAIN, name=f"{each!r}", optimizer=each, clips=True) for each in _THEIRS)
+AVERAGED = tuple(replace(_PLAIN, name=f"{each!r}", average=each, optimizer="adam") for each in AVERAGES)
 
 # Each by its name in PyTorch; what is not there, from its own parts.
 LOSS_OF = {
@@ -90,28 +94,50 @@ def trained_by_torch(case: Case) -> npt.NDArray[np.float64]:
     biases = [torch.tensor(layers.biases(block, layer), requires_grad=True) for layer in range(layers.count)]
     (l2,), (optimizer,) = case.l2, plan.optimizers
     loss, (activations,) = plan.objective.loss, plan.objective.activations
-    steps = optimizer_of(optimizer, weights, biases, l2)
+    # What is clipped includes the gradient of the penalty, which is then a term of the cost.
+    steps = optimizer_of(optimizer, weights, biases, 0.0 if case.clips else l2)
+    parameters = [part for pair in zip(weights, biases, strict=True) for part in pair]
+    average, after, every = average_of(case, parameters)
     updates = [
         updates.row_indices[start:end]
         for updates in plan.ranges(0, case.updates)
         for start, end in zip(updates.starts, updates.starts[1:], strict=False)
     ]
-    for rows, rate in zip(updates, plan.learning_rate[0], strict=True):
+    for done, (rows, rate) in enumerate(zip(updates, plan.learning_rate[0], strict=True), start=1):
         A = X[torch.tensor(rows, dtype=torch.long)]
         for layer, (W, b) in enumerate(zip(weights, biases, strict=True)):
             A = A @ W + b
             if layer < len(activations):
                 A = ACTIVATION_OF[activations[layer].name](activations[layer], A)
         cost = LOSS_OF[loss.name](loss, A, targets[torch.tensor(rows, dtype=torch.long)])
-        if isinstance(optimizer, AdamW):
+        if isinstance(optimizer, AdamW) or case.clips:
             cost = cost + l2 * sum((W**2).sum() for W in weights)
         steps.zero_grad()
         cost.backward()
+        if plan.limits is not None:
+            value, norm = plan.limits[:, 0].tolist()
+            torch.nn.utils.clip_grad_value_(parameters, value)
+            torch.nn.utils.clip_grad_norm_(parameters, norm)
         for group in steps.param_groups:
             group["lr"] = rate
         steps.step()
-    parts = [part.detach().numpy() for pair in zip(weights, biases, strict=True) for part in pair]
-    return np.concatenate(parts, axis=None)[None]
+        if average is not None and done % every == 0 and done > after:
+            average.update_parameters(torch.nn.ParameterList(parameters))
+    if average is not None:
+        parameters = list(average.module)
+    return np.concatenate([part.detach().numpy() for part in parameters], axis=None)[None]
+
+
+def average_of(case: Case, parameters: list[Any]) -> tuple[Any, int, int]:
+    """Return PyTorch's average, or None, after how many updates it takes weights, and how often."""
+    module, swa = torch.nn.ParameterList(parameters), torch.optim.swa_utils
+    if isinstance(case.average, EMA):
+        rule = swa.get_ema_multi_avg_fn(case.average.decay)
+        return swa.AveragedModel(module, multi_avg_fn=rule), 0, 1
+    if isinstance(case.average, LastEpochs):
+        every = case.updates // case.epochs
+        return swa.AveragedModel(module), (case.epochs - case.average.epochs) * every, every
+    return None, 0, 1
 
 
 @pytest.mark.parametrize("case", ALL, ids=case_id)
@@ -120,3 +146,21 @@ def test_the_trajectory_is_that_of_pytorch(backend: Backend, case: Case) -> None
     state = case.state("float64")
     train(backend, case.plan(), case.data(), state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, trained_by_torch(case)) < 1e-10
+
+
+@pytest.mark.parametrize("case", CLIPPED, ids=case_id)
+def test_clipped_trajectories_are_those_of_pytorch(backend: Backend, case: Case) -> None:
+    state = case.state("float64")
+    train(backend, case.plan(), case.data(), state, 0, case.updates)
+    # PyTorch adds 1e-6 to the norm.
+    assert relative_error(case.layers, state.parameters, trained_by_torch(case)) < 1e-3
+    unclipped = case.state("float64")
+    train(backend, replace(case, clips=False).plan(), case.data(), unclipped, 0, case.updates)
+    assert relative_error(case.layers, state.parameters, unclipped.parameters) > 1e-2
+
+
+@pytest.mark.parametrize("case", AVERAGED, ids=case_id)
+def test_averages_are_those_of_pytorch(backend: Backend, case: Case) -> None:
+    plan, state = case.plan(), case.state("float64")
+    train(backend, plan, case.data(), state, 0, case.updates)
+    assert relative_error(case.layers, plan.described(state), trained_by_torch(case)) < 1e-10
