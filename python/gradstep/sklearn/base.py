@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,24 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
+class Beginning(NamedTuple):
+    """What a training begins with.
+
+    Attributes
+    ----------
+    settings : MLPSettings
+    rows : FaceRows
+    block : ndarray of shape (P,)
+        The parameters before the first update.
+    curves : Curves
+    """
+
+    settings: MLPSettings
+    rows: FaceRows
+    block: Array
+    curves: Curves
+
+
 class BaseFace(BaseEstimator):  # type: ignore[misc]
     """What `MLPClassifier` and `MLPRegressor` share. All that trains or predicts is this package's own."""
 
@@ -86,6 +104,16 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Self:
         """Train; `incremental` for one epoch, from where the last call ended."""
+        begun = self.begin(X, y, sample_weight, incremental)
+        if begun.settings.is_stochastic:
+            self._fit_in_batches(begun, incremental)
+        else:
+            self._fit_by_lbfgs(begun)
+        self._check_finite()
+        return self
+
+    def begin(self, X: Any, y: Any, sample_weight: Any, incremental: bool = False) -> Beginning:
+        """Return what a training begins with: all that is read and drawn before its first update."""
         settings = self.settings()
         if incremental and settings.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -104,12 +132,12 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         scale = read.standardization(settings, parts[0]) if is_new else self._known_standardization(layers)
         rows = read.as_trained_on(block.dtype, scale, *parts)
         self._random_state = generator
-        if settings.is_stochastic:
-            self._fit_in_batches(settings, rows, block, curves, incremental)
-        else:
-            self._fit_by_lbfgs(settings, rows, block, curves)
-        self._check_finite()
-        return self
+        return Beginning(settings, rows, block, curves)
+
+    def order(self, begun: Beginning) -> Order:
+        """Return the order of rows, drawn from the stream that all else was drawn from."""
+        settings, n = begun.settings, begun.rows.train.n
+        return StreamOrder(n, self._random_state) if settings.shuffle else RowOrder(n, False, 0)
 
     def _warn_of_no_end(self, rule: EpochRule) -> None:
         if rule.is_unfinished:
@@ -126,24 +154,21 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
                 "need to be preprocessed."
             )
 
-    def _fit_in_batches(
-        self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves, incremental: bool
-    ) -> None:
+    def _fit_in_batches(self, begun: Beginning, incremental: bool) -> None:
         """Train by a stochastic solver; warn where all epochs are done without an end by its rule."""
+        settings, rows, block, curves = begun
         state = self._solver_state(settings, block, incremental)
         epochs = 1 if incremental else int(settings.max_iter)
         observer = EpochObserver(EpochRule(settings, curves, state, rows.train.n, epochs), rows, block)
         if self.callbacks:
             observer.on_epoch = self._on_epoch(observer)
-        n = rows.train.n
-        self._train(
-            observer, StreamOrder(n, self._random_state) if settings.shuffle else RowOrder(n, False, 0)
-        )
+        self._train(observer, self.order(begun))
         if not incremental:
             self._warn_of_no_end(observer.rule)
 
-    def _fit_by_lbfgs(self, settings: MLPSettings, rows: FaceRows, block: Array, curves: Curves) -> None:
+    def _fit_by_lbfgs(self, begun: Beginning) -> None:
         """Train by L-BFGS; scikit-learn's own words tell why it ended too early."""
+        settings, rows, block, curves = begun
         found = minimise(FullCost(settings, rows, block.dtype), block, settings)
         n_iter = _check_optimize_result("lbfgs", found, settings.max_iter)
         self.__dict__ = vars(self) | {
@@ -301,15 +326,9 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         self.settings()
 
-    def begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[ReadFaceRows, np.random.RandomState]:
-        """Return checked rows and the stream of random numbers, to train on with other faces."""
-        read = self._read(X, y, sample_weight, incremental=False, is_new=True)
-        self._random_state = check_random_state(self.random_state)
-        return read, self._random_state
-
-    def first_state(self, settings: MLPSettings, block: Array) -> SolverState:
+    def first_state(self, begun: Beginning) -> SolverState:
         """Return what the solver begins with, after all else was drawn."""
-        return self._solver_state(settings, block, incremental=False)
+        return self._solver_state(begun.settings, begun.block, incremental=False)
 
     def finish(self, observer: EpochObserver, first: BaseFace) -> None:
         """Publish a training on rows that `first` has read; warn and raise as `fit` does."""

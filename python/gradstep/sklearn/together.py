@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradstep.plan.network import Layers
-from gradstep.plan.order import RowOrder, StreamOrder
 from gradstep.sklearn.base import BaseFace
 from gradstep.sklearn.curves import Curves, EpochRule
-from gradstep.sklearn.streams import draw_parameters
 from gradstep.sklearn.training import EpochObserver, train_in_batches
 
 # Parameters that may differ between the faces of a group: numbers of the solver and of its rule of stopping.
@@ -104,27 +101,15 @@ def _train(
     faces: Sequence[BaseFace], X: Any, y: Any, sample_weight: Any, should_stop: Callable[[], bool]
 ) -> list[EpochObserver]:
     """Train on rows that the first face reads; with its seed all draw the same."""
-    first, settings = faces[0], [face.settings() for face in faces]
-    read, generator = first.begin(X, y, sample_weight)
-    layers = Layers((read.X.shape[1], *settings[0].hidden, read.targets.outputs))
-    block = draw_parameters(layers, settings[0].initial_factor, generator, settings[0].dtype_for(read.X))
-    parts = read.parts(settings[0], generator)
-    rows = read.as_trained_on(block.dtype, read.standardization(settings[0], parts[0]), *parts)
-    n, state = rows.train.n, first.first_state(settings[0], block)
-    observers = [
-        EpochObserver(
-            EpochRule(
-                own,
-                Curves.start(own.early_stopping),
-                replace(state, learning_rate=float(own.learning_rate_init)),
-                n,
-                int(own.max_iter),
-            ),
-            rows,
-            block,
-        )
-        for own in settings
-    ]
-    order = StreamOrder(n, generator) if settings[0].shuffle else RowOrder(n, False, 0)
-    train_in_batches(observers, order, should_stop)
+    first = faces[0]
+    begun = first.begin(X, y, sample_weight)
+    _, rows, block, _ = begun
+    state = first.first_state(begun)
+    observers = []
+    for face in faces:
+        own = face.settings()
+        of_face = replace(state, learning_rate=float(own.learning_rate_init))
+        rule = EpochRule(own, Curves.start(own.early_stopping), of_face, rows.train.n, int(own.max_iter))
+        observers.append(EpochObserver(rule, rows, block))
+    train_in_batches(observers, first.order(begun), should_stop)
     return observers
