@@ -165,27 +165,4 @@ private:
     }
 };
 
-// The gradient of the cost, dW + 2 * l2 * W, as another network.
-template <class T>
-struct CostGradient {
-    static constexpr bool in_place = false;
-
-    const Kernels<T>& kernels;
-    const Network<T>& network;
-    const Network<T>& dnetwork;
-    const double* l2;  // (m,)
-
-    void weights(const Piece<T>& piece) const {
-        const T decay = static_cast<T>(2 * l2[piece.model]);
-        const T* factor = piece.layer == 0 ? network.factor() : nullptr;
-        kernels.update(dnetwork.panel(piece.layer, piece.model), network.weights(piece.layer, piece.model),
-                       {decay, T(1), {factor}}, piece.X, piece.dZ, piece.b, piece.inputs, piece.groups);
-    }
-
-    void bias(Bias<T> bias, const Piece<T>& piece) const {
-        kernels.update(dnetwork.bias(piece.layer, piece.model), bias.weights(), {T(0), T(1)}, piece.X,
-                       piece.dZ, piece.b, {0, 1}, bias.groups(kernels));
-    }
-};
-
 }  // namespace gradstep
