@@ -197,8 +197,7 @@ class TrainingLoop:
 
     def _finite(self, running: Running, evaluated: Mapping[str, Vectors]) -> npt.NDArray[np.bool_]:
         """Say of which models the parameters and the losses of what was trained on are finite."""
-        # Model by model: the answers for all parameters of all models would take a quarter of their bytes.
-        finite = np.array([np.isfinite(block).all() for block in self.state.parameters])
+        finite = _are_finite(self.state.parameters)
         finite &= self.state.finite & np.isfinite(running.loss)
         if "train" in evaluated:
             finite &= np.isfinite(evaluated["train"]["cost"])
@@ -228,3 +227,13 @@ class TrainingLoop:
         names, nothing = column_names(self.job.metrics), np.full(m, np.nan)
         of_models = zip(*(values.get(name, nothing).tolist() for name in names), strict=True)
         return [dict(zip(names, row, strict=True)) for row in of_models]
+
+
+def _are_finite(parameters: Array) -> npt.NDArray[np.bool_]:
+    """Return which rows of (m, P) parameters are finite."""
+    # A finite sum has finite terms, and takes no room; a sum of finite terms may be too large all the same.
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(parameters.sum(axis=1))
+    for place in np.flatnonzero(~finite):
+        finite[place] = np.isfinite(parameters[place]).all()
+    return finite
