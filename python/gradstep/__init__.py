@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gradstep.reports import report
     from gradstep.search.coarse_to_fine import coarse_to_fine
     from gradstep.search.fused_search import FusedSearchCV
-    from gradstep.search.pruners import MedianStopping, SuccessiveHalving
+    from gradstep.search.pruners import Hyperband, MedianStopping, SuccessiveHalving
     from gradstep.search.results import Results
     from gradstep.search.spaces import Choice, IntUniform, LogUniform, Uniform
     from gradstep.search.sweep import Sweep
@@ -50,6 +50,7 @@ __all__ = [
     "FusedSearchCV",
     "He",
     "History",
+    "Hyperband",
     "IntUniform",
     "LogUniform",
     "MedianStopping",
@@ -97,6 +98,7 @@ _HOMES = {
     "FusedSearchCV": "search.fused_search",
     "He": "nn.initializers",
     "History": "training.history",
+    "Hyperband": "search.pruners",
     "IntUniform": "search.spaces",
     "LogUniform": "search.spaces",
     "MedianStopping": "search.pruners",

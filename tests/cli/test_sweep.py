@@ -54,8 +54,10 @@ MISTAKES = {
     "--param l2=0,-1": "argument --param: l2 must be >= 0, got '-1'",
     "--param shuffle=maybe": "shuffle must be yes or no, got 'maybe'",
     "--param l2=1 --pruner halvin": "got 'halvin'; did you mean halving?",
+    "--param l2=1 --pruner hyperban:3": "got 'hyperban:3'; did you mean hyperband?",
+    "--param l2=1 --pruner hyperband:1": "`factor` of Hyperband must be > 1",
     "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be > 1",
-    "--param l2=1 --pruner median:3": "must be halving[:FACTOR] or median, got 'median:3'",
+    "--param l2=1 --pruner median:3": "hyperband[:FACTOR] or median, got 'median:3'",
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
     "--param l2=1 --folds 2000": "--folds must be <= 1527, the rows to train on, got 2000",
     "--param l2=1 --folds 3 --validation 0.1": "--validation must be none beside --folds, got 0.1",
@@ -108,6 +110,8 @@ def test_spellings(text, name, values):
 def test_pruners():
     assert spaces.parse_pruner("halving") == gs.SuccessiveHalving()
     assert spaces.parse_pruner("halving:2.5") == gs.SuccessiveHalving(2.5)
+    assert spaces.parse_pruner("hyperband") == gs.Hyperband()
+    assert spaces.parse_pruner("hyperband:4") == gs.Hyperband(4.0)
     assert spaces.parse_pruner("median") == gs.MedianStopping()
     with pytest.raises(argparse.ArgumentTypeError, match="'halving:x'"):
         spaces.parse_pruner("halving:x")

@@ -100,14 +100,16 @@ def test_evaluations_within_an_epoch_are_not_disturbed():
 def test_halving_keeps_the_best_last_values_of_those_not_pruned(curves, factor, rung, data):
     arrays, m = [np.array(curve) for curve in curves], len(curves)
     pruned = np.array(data.draw(st.lists(st.booleans(), min_size=m, max_size=m)))
-    alive = gs.SuccessiveHalving(factor).survivors(rung, arrays, pruned)
+    alive = gs.SuccessiveHalving(factor).survivors(rung, 100, arrays, pruned)
     assert alive.sum() == min(math.ceil(m / factor ** (rung + 1)), (~pruned).sum())
     assert not (alive & pruned).any()
     lasts = np.array([curve[-1] for curve in curves])
     assert max(lasts[alive], default=0) <= min(lasts[~alive & ~pruned], default=math.inf)
 
 
-@pytest.mark.parametrize("pruner", [gs.SuccessiveHalving(2), gs.SuccessiveHalving(3), gs.MedianStopping()])
+@pytest.mark.parametrize(
+    "pruner", [gs.SuccessiveHalving(2), gs.SuccessiveHalving(3), gs.Hyperband(), gs.MedianStopping()]
+)
 def test_where_metrics_become_worse_somebody_goes_on_to_the_end(pruner):
     # Noise is learned by heart: the validation loss of every model rises, that of the pruned ones stays.
     random = np.random.default_rng(0)
@@ -121,10 +123,59 @@ def test_where_metrics_become_worse_somebody_goes_on_to_the_end(pruner):
     assert len(sweep.best_trainer_.history_) == 30
 
 
+def test_brackets_are_those_of_the_paper():
+    # Table 1 of Li et al. (2018): 81 epochs, factor 3.
+    pruner, table = gs.Hyperband(), [[81, 27, 9, 3], [34, 12, 4], [15, 5], [8], [5]]
+    bracket = pruner.brackets(143, 81)
+    assert pruner.rungs(81) == [1, 3, 9, 27]
+    assert np.bincount(bracket).tolist() == [counts[0] for counts in table]
+    curves = [np.array([value]) for value in np.random.default_rng(0).permutation(143)]
+    pruned = np.zeros(143, dtype=bool)
+    for rung in range(4):
+        alive = pruner.survivors(rung, 81, curves, pruned)
+        for own, counts in enumerate(table):
+            members = sorted(np.flatnonzero(bracket == own), key=lambda trial: curves[trial][-1])
+            # At the last rung of a bracket a third of what is left goes on.
+            left = [*counts, math.ceil(counts[0] / 3 ** len(counts))][max(0, rung + 1 - own)]
+            left = counts[0] if own == 4 else left
+            assert np.flatnonzero(alive & (bracket == own)).tolist() == sorted(members[:left])
+        pruned = ~alive
+
+
+@given(n=st.integers(1, 200), epochs=st.integers(1, 300), factor=st.sampled_from([1.01, 1.5, 2, 3, 10]))
+def test_every_trial_is_in_a_bracket_and_early_ones_have_the_most(n, epochs, factor):
+    pruner = gs.Hyperband(factor)
+    bracket, rungs = pruner.brackets(n, epochs), pruner.rungs(epochs)
+    assert rungs == sorted(set(rungs))
+    assert all(1 <= rung < epochs for rung in rungs)
+    counts = np.bincount(bracket, minlength=len(rungs) + 1)
+    assert counts.sum() == n
+    assert len(counts) == len(rungs) + 1
+    if factor >= 2:
+        assert (np.diff(counts) <= 0).all()
+    assert bracket.tolist() == pruner.brackets(n, epochs).tolist()
+
+
+def test_hyperband_compares_each_bracket_from_its_own_rung_on():
+    base, space = trainer(epochs=9), {"l2": np.geomspace(1e-4, 1, 17).tolist()}
+    sweep = fitted(base, space, gs.Hyperband())
+    bracket = gs.Hyperband().brackets(17, 9)
+    assert np.bincount(bracket).tolist() == [9, 5, 3]
+    done = np.array([history["epoch"][-1] for history in sweep.histories_])
+    assert sorted(done[bracket == 0]) == [1] * 6 + [3] * 2 + [9]
+    assert sorted(done[bracket == 1]) == [3] * 3 + [9] * 2
+    assert done[bracket == 2].tolist() == [9] * 3
+    for trial, model in zip(sweep.trials_, sweep.trainers_, strict=True):
+        if trial.status == "completed":
+            assert_same_model(model, alone(base, trial.params, X, Y, **EVAL))
+    again = fitted(base, space, gs.Hyperband())
+    assert again.results_["status"].tolist() == sweep.results_["status"].tolist()
+
+
 @given(curves=CURVES)
 def test_the_median_lets_at_least_half_go_on(curves):
     arrays = [np.array(curve) for curve in curves]
-    alive = gs.MedianStopping().survivors(0, arrays, np.zeros(len(arrays), dtype=bool))
+    alive = gs.MedianStopping().survivors(0, 10, arrays, np.zeros(len(arrays), dtype=bool))
     assert 2 * alive.sum() >= len(curves)
     means = sorted(sum(curve) / len(curve) for curve in curves)
     middle = (means[(len(means) - 1) // 2] + means[len(means) // 2]) / 2
@@ -138,6 +189,9 @@ def test_rungs():
     assert gs.SuccessiveHalving(1.5).rungs(6) == [1, 2, 3, 5]
     assert gs.SuccessiveHalving(2, 5).rungs(5) == []
     assert gs.MedianStopping(3).rungs(6) == [3, 4, 5]
+    assert gs.Hyperband(2, 3).rungs(100) == [3, 6, 12, 25, 50]
+    assert gs.Hyperband().rungs(1) == []
+    assert gs.Hyperband().rungs(100) == [1, 4, 11, 33]
     assert gs.SuccessiveHalving(1.01).rungs(10**6)[-1] < 10**6
     with pytest.raises(
         InvalidParameterError, match=r"`factor` of SuccessiveHalving must be >= 1.01, got 1.0"
@@ -145,7 +199,7 @@ def test_rungs():
         gs.SuccessiveHalving(1 + 1e-9)
 
 
-@pytest.mark.parametrize("kind", [gs.SuccessiveHalving, gs.MedianStopping])
+@pytest.mark.parametrize("kind", [gs.SuccessiveHalving, gs.Hyperband, gs.MedianStopping])
 @pytest.mark.parametrize(
     "values, message",
     [
@@ -160,9 +214,10 @@ def test_bad_rules(kind, values, message):
 
 
 @pytest.mark.parametrize("factor", [1, 0.5, "2", math.nan])
-def test_bad_factors(factor):
-    with pytest.raises(InvalidParameterError, match="`factor` of SuccessiveHalving must be "):
-        gs.SuccessiveHalving(factor)
+@pytest.mark.parametrize("kind", [gs.SuccessiveHalving, gs.Hyperband])
+def test_bad_factors(kind, factor):
+    with pytest.raises(InvalidParameterError, match=f"`factor` of {kind.__name__} must be "):
+        kind(factor)
 
 
 @pytest.mark.parametrize("metric", columns(gs.losses.Softmax.metrics))

@@ -12,8 +12,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.utils.names import near, raise_unknown_parameter
 
 if TYPE_CHECKING:
-    from gradstep import MedianStopping, SuccessiveHalving
-
+    from gradstep.search.pruners import Pruner
 
 #: Distributions by the word that they begin with, and the type of their ends; LOW and HIGH follow.
 DISTRIBUTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -24,8 +23,8 @@ DISTRIBUTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 #: How the values of a parameter are written.
 VALUES = ", ".join([*(f"{kind}:LOW:HIGH" for kind in DISTRIBUTIONS), "or values with commas between them"])
 
-#: Pruners by the word that they begin with.
-_PRUNERS = "halving[:FACTOR] or median"
+#: How pruners are written.
+PRUNERS = "halving[:FACTOR], hyperband[:FACTOR] or median"
 
 
 def parse_param(text: str) -> tuple[str, Any]:
@@ -98,22 +97,23 @@ def _flag(word: str) -> bool:
         raise argparse.ArgumentTypeError(f"must be {error}") from None
 
 
-def parse_pruner(text: str) -> SuccessiveHalving | MedianStopping:
-    """Read ``halving``, ``halving:FACTOR`` or ``median``."""
-    from gradstep.search.pruners import MedianStopping, SuccessiveHalving
+def parse_pruner(text: str) -> Pruner:
+    """Read ``halving``, ``hyperband``, each with ``:FACTOR`` or without, or ``median``."""
+    from gradstep.search.pruners import Hyperband, MedianStopping, SuccessiveHalving
 
+    by_factor: dict[str, Callable[..., Pruner]] = {"halving": SuccessiveHalving, "hyperband": Hyperband}
     kind, *words = text.split(":")
     if kind == "median" and not words:
         return MedianStopping()
     try:
-        if kind != "halving" or len(words) > 1:
+        if kind not in by_factor or len(words) > 1:
             raise ValueError
-        return SuccessiveHalving(float(words[0])) if words else SuccessiveHalving()
+        return by_factor[kind](*map(float, words))
     except InvalidParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     except ValueError:
-        hint = spelling.near(kind, ("halving", "median"))
-        raise argparse.ArgumentTypeError(f"must be {_PRUNERS}, got {text!r}{hint}") from None
+        hint = spelling.near(kind, (*by_factor, "median"))
+        raise argparse.ArgumentTypeError(f"must be {PRUNERS}, got {text!r}{hint}") from None
 
 
 def make_space(params: list[tuple[str, Any]], given: dict[str, Any], n_trials: int | None) -> dict[str, Any]:

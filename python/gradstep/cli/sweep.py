@@ -63,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--pruner",
         type=spaces.parse_pruner,
-        metavar="halving[:FACTOR]|median",
+        metavar="halving[:FACTOR]|hyperband[:FACTOR]|median",
         help="end weak models on the way (default: train all to the end)",
     )
     search.add_argument(

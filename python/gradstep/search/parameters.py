@@ -24,7 +24,7 @@ from gradstep.utils.constraints import (
 )
 
 _PRUNER = Constraint(
-    "a pruner, as SuccessiveHalving() or MedianStopping()",
+    "a pruner, as SuccessiveHalving(), Hyperband() or MedianStopping()",
     lambda value: isinstance(value, Pruner) and not isinstance(value, type),
     ("nonsense", 3, SuccessiveHalving, MedianStopping),
 )

@@ -203,7 +203,7 @@ class _Runner:
         for rung, epoch in enumerate(pruner.rungs(last)):
             if not self._advance_all(epoch, should_stop):
                 return False
-            self._compare(pruner, rung)
+            self._compare(pruner, rung, last)
         return True
 
     def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
@@ -273,11 +273,11 @@ class _Runner:
         numbers = dict.fromkeys(trial for trial, _ in group.models)
         return [self._trials[n] for n in numbers if self._trials[n].status is Status.DIVERGED]
 
-    def _compare(self, pruner: Pruner, rung: int) -> None:
+    def _compare(self, pruner: Pruner, rung: int, last: int) -> None:
         """Prune the trials that do not go on."""
         curves = [trial.curve(pruner.metric or "validation_loss") for trial in self._trials]
         pruned = np.array([trial.status is Status.PRUNED for trial in self._trials])
-        alive = pruner.survivors(rung, curves, pruned)
+        alive = pruner.survivors(rung, last, curves, pruned)
         self._prune([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
 
     def _prune(self, trials: Sequence[Trial]) -> None:

@@ -60,7 +60,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         Column of the history by which trials are ranked: a split and a metric, as
         "validation_accuracy". Every metric knows which way it improves. An `EarlyStopping` and a pruner go
         by it, too, unless they name a column of their own.
-    pruner : SuccessiveHalving, MedianStopping or other Pruner, optional
+    pruner : SuccessiveHalving, Hyperband, MedianStopping or other Pruner, optional
         Which trials leave on the way; the others go on from where they are. Memory then has to
         hold all models at once.
     folds : int, splitter of scikit-learn or iterable of pairs of row numbers, optional
