@@ -18,7 +18,8 @@ from gradstep.plan.targets import Labels, Targets
 
 Array = npt.NDArray[Any]
 
-# Of X so many elements, as float64, are part of a digest (a quarter of a millisecond), and no row less than whole.
+# Of X so many elements, as float64, are part of a digest (a quarter of a millisecond), and no row less than
+# whole.
 _SAMPLE = 1 << 15
 
 
