@@ -233,7 +233,7 @@ def _are_finite(parameters: Array) -> npt.NDArray[np.bool_]:
     """Return which rows of (m, P) parameters are finite."""
     # A finite sum has finite terms, and takes no room; a sum of finite terms may be too large all the same.
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(parameters.sum(axis=1))
+        finite: npt.NDArray[np.bool_] = np.isfinite(parameters.sum(axis=1))
     for place in np.flatnonzero(~finite):
         finite[place] = np.isfinite(parameters[place]).all()
     return finite
