@@ -44,6 +44,7 @@ MANY_PARAMETERS = {
     "gradstep.sklearn.mlp_regressor.MLPRegressor.__init__",
     "gradstep.search.fused_search.FusedSearchCV.__init__",
     "gradstep.search.sweep.Sweep.__init__",
+    "gradstep.search.optuna.search",
     "gradstep.datasets.arrays.load_npy",
     "gradstep.datasets.arrays.load_npz",
     "gradstep.datasets.tables.loaders.load_csv",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gradstep.nn.metrics import Metrics
     from gradstep.nn.scorers import Scorer
     from gradstep.reports import report
+    from gradstep.search import optuna
     from gradstep.search.coarse_to_fine import coarse_to_fine
     from gradstep.search.fused_search import FusedSearchCV
     from gradstep.search.pruners import Hyperband, MedianStopping, SuccessiveHalving
@@ -84,6 +85,7 @@ __all__ = [
     "machine",
     "metrics",
     "optimizers",
+    "optuna",
     "plots",
     "repeat",
     "report",
@@ -132,6 +134,7 @@ _HOMES = {
     "machine": ":diagnostics.machine",
     "metrics": ":nn.metrics",
     "optimizers": ":nn.optimizers",
+    "optuna": ":search.optuna",
     "plots": ":plots",
     "repeat": "diagnostics.repeats",
     "report": "reports",

@@ -19,7 +19,7 @@ from gradstep.search.groups import MOST_MODELS, Limits, Sizes, partition
 from gradstep.search.results import concatenate
 from gradstep.search.spaces import draw
 from gradstep.utils import memory
-from sweep_cases import X, Y, trainer
+from sweep_cases import HELD_OUT, X, Y, trainer
 
 SIZES = Sizes(67, 5, 3)
 FINITE = st.floats(-1e6, 1e6)
@@ -286,9 +286,19 @@ def test_grids_follow_each_other() -> None:
     assert [(t["l2"], t["batch_size"]) for t in draw(space, ["l2", "batch_size"], None, None)] == expected
 
 
-@pytest.mark.parametrize("space", [[{"l2": [1]}, {"batch_size": [1]}], [{"l2": [1]}, 3]])
-def test_grids_that_differ_are_refused(space: object) -> None:
-    with pytest.raises(
-        InvalidParameterError, match=r"^`space` of Sweep must have the same parameters in each"
-    ):
+def test_grids_may_have_different_parameters() -> None:
+    space = [{"hidden": [()]}, {"hidden": [(5,)], "dropout": [0.1, 0.5]}]
+    sweep = gs.Sweep(trainer(epochs=2), space, keep_trainers=True).fit(X, Y, eval_set=HELD_OUT)
+    assert [trial.params for trial in sweep.trials_] == [
+        {"hidden": ()},
+        {"hidden": (5,), "dropout": 0.1},
+        {"hidden": (5,), "dropout": 0.5},
+    ]
+    assert np.isnan(sweep.results_["dropout"][0])
+    assert [model.dropout for model in sweep.trainers_] == [0.0, 0.1, 0.5]
+
+
+@pytest.mark.parametrize("space", [[{"l2": [1]}, {"batch": [1]}], [{"l2": [1]}, {}], [{"l2": [1]}, 3]])
+def test_every_grid_is_checked(space: object) -> None:
+    with pytest.raises(InvalidParameterError, match=r"^`space` of Sweep"):
         draw(space, ["l2", "batch_size"], None, None)

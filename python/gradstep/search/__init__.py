@@ -4,7 +4,8 @@
 them share, `folds` which of those each is trained on, `transformed` what a pipeline's steps make of them.
 `groups` says which models train together, `tasks` what the training of such a group is as values, `pruners`
 which trials go on; `runner.run_trials` trains them. On it stand `sweep.Sweep`, which `coarse_to_fine` calls
-in rounds, and `fused_search.FusedSearchCV`, which has the face of scikit-learn's searches: `candidates`,
-`steps` and `pipelines`, `scorers`, `fold_scores`, `cv_results` and `best_estimator` are its parts. `results`
-is the table of what came out.
+in rounds and `optuna` in batches that a study proposes (`study_space`, `study_batch`), and
+`fused_search.FusedSearchCV`, which has the face of scikit-learn's searches: `candidates`, `steps` and
+`pipelines`, `scorers`, `fold_scores`, `cv_results` and `best_estimator` are its parts. `results` is the
+table of what came out.
 """

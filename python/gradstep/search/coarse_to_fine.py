@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep.errors import InvalidParameterError, NoModelError
+from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
-from gradstep.nn.metrics import sign
 from gradstep.search import trials
 from gradstep.search.parameters import SWEEP
-from gradstep.search.results import Results, concatenate
+from gradstep.search.several_sweeps import SeveralSweeps
 from gradstep.search.spaces import IntUniform, LogUniform, Uniform
 from gradstep.search.sweep import Sweep
 from gradstep.utils import interrupt
@@ -39,61 +37,18 @@ _OWNER = "coarse_to_fine"
 NARROWED = (Uniform, LogUniform, IntUniform)
 
 
-@dataclass(frozen=True)
-class Refinement:
+class Refinement(SeveralSweeps):
     """What `coarse_to_fine` found.
 
     Attributes
     ----------
     sweeps : list of Sweep
-        One for every round.
+        One for every round; the column `round` of `results_` counts them from 1.
     """
 
-    sweeps: list[Sweep]
-
-    @property
-    def results_(self) -> Results:
-        """The tables of all rounds, with a column `round` that counts from 1."""
-        return concatenate([sweep.results_ for sweep in self.sweeps], "round")
-
-    @property
-    def best_sweep_(self) -> Sweep:
-        """The round with the best trial.
-
-        Raises
-        ------
-        NoModelError
-            No trial of any round came to its end.
-        """
-        alive: list[tuple[float, int, Sweep]] = []
-        error: NoModelError | None = None
-        for sweep in self.sweeps:
-            try:
-                alive.append((sign(sweep.metric) * sweep.best_score_, len(alive), sweep))
-            except NoModelError as nothing:
-                error = error or nothing
-        if not alive:
-            raise NoModelError(
-                f"no trial of the {len(self.sweeps)} rounds of {_OWNER} so far came to its end; "
-                f"of the first: {error}",
-                self.results_,
-            ) from error
-        return min(alive)[-1]
-
-    @property
-    def best_params_(self) -> dict[str, Any]:
-        """Parameters of the best trial of all rounds."""
-        return self.best_sweep_.best_params_
-
-    @property
-    def best_score_(self) -> float:
-        """Score of the best trial of all rounds."""
-        return self.best_sweep_.best_score_
-
-    @property
-    def best_trainer_(self) -> BaseTrainer:
-        """Model of the best trial of all rounds."""
-        return self.best_sweep_.best_trainer_
+    owner = _OWNER
+    part = "round"
+    parts = "rounds"
 
 
 @in_words_of(_OWNER, "Sweep.fit", *FITS)

@@ -70,7 +70,7 @@ class Results(Table):
             for name in self
             if is_column(name) and parse_column(name)[0] == split and parse_column(name)[1] is not Cost
         ]
-        before = ("round", "trial", *self.parameters, "status", "score", "score_std", "best_epoch")
+        before = ("round", "batch", "trial", *self.parameters, "status", "score", "score_std", "best_epoch")
         return [name for name in (*before, *measured, "updates", "seconds") if name in self]
 
 

@@ -143,8 +143,7 @@ def draw(
 
     Without `n_trials` the space has lists alone, and every combination is a trial, the last
     parameter varying fastest. With it, so many values are drawn of every parameter, a list's
-    elements being equally likely. Of several spaces all have the same names, and their grids follow
-    each other.
+    elements being equally likely. Grids of several spaces follow each other.
 
     Parameters
     ----------
@@ -165,12 +164,8 @@ def draw(
         `n_trials`, or has too many trials.
     """
     spaces = list(space) if isinstance(space, (list, tuple)) and space else [space]
-    if len({frozenset(each) if isinstance(each, Mapping) else None for each in spaces}) > 1:
-        raise InvalidParameterError(
-            f"`space` of Sweep must have the same parameters in each of its dicts, got {given(space)}"
-        )
     for each in spaces:
-        _check_space(each, known, owner)
+        check_space(each, known, owner)
     check("Sweep", "n_trials", n_trials, (either(WHOLE, NONE), at_least(1)))
     check_count("Sweep", sum(_count(each, n_trials) for each in spaces), most)
     generator = check_random_state(random_state)
@@ -214,27 +209,31 @@ def _count(space: Any, n_trials: int | None) -> int:
     return math.prod(map(len, lists)) if n_trials is None else int(n_trials)
 
 
-def _check_space(space: Any, known: Collection[str], owner: str) -> None:
+def check_space(space: Any, known: Collection[str], owner: str, whose: str = "Sweep") -> None:
+    """Raise InvalidParameterError where `whose` space has unknown names or what values cannot be taken from.
+
+    Parameters as for `draw`.
+    """
     if not isinstance(space, Mapping) or not space:
         raise InvalidParameterError(
-            f"`space` of Sweep must be a dict of one parameter of {owner} or more, got {given(space)}"
+            f"`space` of {whose} must be a dict of one parameter of {owner} or more, got {given(space)}"
         )
     for name, values in space.items():
         if not isinstance(name, str) or name.partition("__")[0] not in known:
-            raise_unknown_parameter(f"`space` of Sweep: {owner}", str(name), known)
+            raise_unknown_parameter(f"`space` of {whose}: {owner}", str(name), known)
         if isinstance(values, Distribution) and (isinstance(values, type) or hasattr(values, "freeze")):
             raise InvalidParameterError(
-                f"`{name}` in the space of Sweep must be a distribution with its parameters, such as "
+                f"`{name}` in the space of {whose} must be a distribution with its parameters, such as "
                 f"loguniform(1e-5, 1e-1), got {given(values)}"
             )
         is_list = isinstance(values, (list, tuple, range)) or (isinstance(values, np.ndarray) and values.ndim)
         if not isinstance(values, Distribution) and not (is_list and len(values)):
             raise InvalidParameterError(
-                f"`{name}` in the space of Sweep must be a list of one value or more or a distribution, "
+                f"`{name}` in the space of {whose} must be a list of one value or more or a distribution, "
                 f"got {given(values)}"
             )
         if is_list:
-            warn_of_equal("Sweep", name, values)
+            warn_of_equal(whose, name, values)
 
 
 def warn_of_equal(owner: str, name: str, values: Collection[Any]) -> None:

@@ -48,8 +48,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
     space : dict of str to list or distribution, or list of them
         Parameters of the trainer, or parts of them as ``learning_rate__high`` or ``optimizer__beta1``,
         with the values to try: lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen
-        distribution of scipy.stats. Of a list of dicts with the same parameters the trials follow each
-        other.
+        distribution of scipy.stats. Of a list of dicts, which may have different parameters, the trials
+        follow each other.
     n_trials : int, optional
         How many settings to draw. None where the space has lists alone: each combination is a trial.
     random_state : int, RandomState or None, default=None
