@@ -17,20 +17,19 @@ from gradstep.search.groups import Limits
 from gradstep.search.runner import run_trials
 from gradstep.search.trials import best_of, make_trials, tabulate
 from gradstep.training.status import Status
-from sweep_cases import HELD_OUT, HELD_OUT_VALUES, HERE, VALUES, X, Y, alone, assert_same_model, trainer
+from sweep_cases import HELD_OUT, HELD_OUT_VALUES, VALUES, X, Y, alone, assert_same_model, trainer
 from sweep_cases import regressor as make_regressor
 
 pytestmark = pytest.mark.usefixtures("python_own_handler")
 
 ADAM = gs.optimizers.Adam()
 
-# What a worker of an engine does with a task: all that it needs came with the pickle.
+# What a worker of an engine does with a slice: all that it needs came with the pickle.
 WORKER = """
 import pickle, sys
-task, goal = pickle.load(sys.stdin.buffer)
-loop, recorders = task.begin()
-loop.advance(goal, lambda: False)
-sys.stdout.buffer.write(pickle.dumps([recorder.result() for recorder in recorders]))
+from gradstep.search.slices import advance
+given = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps(advance(*given, 1, lambda: False)))
 """
 
 
@@ -41,9 +40,10 @@ def tried(base, candidates, *given, folds=None, **more):
     return made, rows if folds is None else rows.split(folds, "`folds` of Sweep")
 
 
-def task_of(made, rows):
-    """Return the task of a group of all trials, in folds that of the first."""
-    return rows.task([trial.settings for trial in made])
+def group_of(made, rows):
+    """Return rows and settings of a group of all trials, in folds that of the first."""
+    settings = tuple(trial.settings for trial in made)
+    return rows.job_rows(settings[0]), settings
 
 
 CASES = {
@@ -54,44 +54,31 @@ CASES = {
 SETTINGS = [{"l2": 0.0}, {"l2": 0.1, "learning_rate": gs.schedules.Linear(0.2, 0.0)}, {"init__seed": 3}]
 
 
-def assert_same_results(found, expected):
-    for result, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(result.fitted.block, other.fitted.block)
-        assert result.status is other.status
-        for row, row_there in zip(result.history, other.history, strict=True):
+def assert_same_news(news, expected):
+    for found, other in zip(news.models, expected, strict=True):
+        np.testing.assert_array_equal(found.block, other.fitted.block)
+        assert found.status is other.status
+        for row, row_there in zip(found.rows, other.history, strict=True):
             assert {**row, "seconds": 0} == {**row_there, "seconds": 0}
 
 
-@pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("case", CASES)
-def test_a_task_trains_to_the_same_bits_after_a_pickle(name, case):
-    base, given, more = CASES[case]
-    base = clone(base).set_params(backend=name, init=gs.He())
-    made, rows = tried(base, SETTINGS, *given, **more)
-    run = run_trials(made, [rows], Limits())
-    assert len(run.groups) == rows.n_folds
-    loop, recorders = pickle.loads(pickle.dumps(task_of(made, rows))).begin()
-    loop.advance(loop.job.plan.updates, lambda: False)
-    expected = [made[trial].recorders[fold].result() for trial, fold in run.groups[0].models]
-    assert_same_results([recorder.result() for recorder in recorders], expected)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_task_trains_to_the_same_bits_in_another_process(case):
+def test_a_slice_trains_to_the_same_bits_in_another_process(case):
     base, given, more = CASES[case]
     made, rows = tried(clone(base).set_params(init=gs.He()), SETTINGS, *given, **more)
     run = run_trials(made, [rows], Limits())
-    sent = pickle.dumps((task_of(made, rows), 10**6))
+    assert len(run.groups) == rows.n_folds
+    sent = pickle.dumps((*group_of(made, rows), None, 10**6))
     done = subprocess.run([sys.executable, "-c", WORKER], input=sent, capture_output=True, check=True)
     expected = [made[trial].recorders[fold].result() for trial, fold in run.groups[0].models]
-    assert_same_results(pickle.loads(done.stdout), expected)
+    assert_same_news(pickle.loads(done.stdout)[1], expected)
 
 
-def test_a_task_holds_no_estimator():
+def test_a_slice_is_given_no_estimator():
     made, rows = tried(trainer(callbacks=(print,)), [{"l2": 0.0}], X, Y, eval_set=HELD_OUT)
-    task = task_of(made, rows)
-    assert b"gradstep.estimators" not in pickle.dumps(task)
-    assert len(pickle.dumps(task)) < X.nbytes + HELD_OUT[0].nbytes + 5000
+    given = pickle.dumps(group_of(made, rows))
+    assert b"gradstep.estimators" not in given
+    assert len(given) < X.nbytes + HELD_OUT[0].nbytes + 5000
 
 
 def test_trials_hold_values_and_estimators_are_made_of_them():
@@ -143,7 +130,7 @@ def test_what_is_watched_is_told_before_and_while_it_trains():
     assert seen[5] == ["completed", "running"]
     assert run.interrupted
     assert [trial.status for trial in made] == ["completed", "interrupted"]
-    assert [group.loop for group in run.groups] == [None, None]
+    assert [group.training for group in run.groups] == [None, None]
 
 
 def test_every_status_is_one_of_the_enum_and_its_text():

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,37 @@ class MinimizerLimits:
     evaluations: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class MinimizerState:
+    """What a minimisation has come to at the end of an iteration: all that it needs to go on.
+
+    Attributes
+    ----------
+    x, g : ndarray of shape (P,), float64
+        The point, and the gradient there.
+    pairs : ndarray of shape (p, 2, P), float64
+        Steps and changes of the gradient that are remembered, oldest first.
+    products : ndarray of shape (p,), float64
+        Of the two of every pair.
+    scale : float
+        Of the inverse Hessian before the pairs.
+    f : float
+        The function at `x`, NaN before it is known.
+    n_iter, n_fun : int
+    ending : Ending, or None
+    """
+
+    x: Array
+    g: Array
+    pairs: Array
+    products: Array
+    scale: float
+    f: float
+    n_iter: int
+    n_fun: int
+    ending: Ending | None
+
+
 class Minimizer:
     """One minimisation: it says where the function is wanted, and is told what it is there.
 
@@ -110,6 +142,24 @@ class Minimizer:
         self._memory = _Memory(memory)
         self._search: LineSearch | None = None
         self._slope, self._tries = 0.0, 0
+
+    @classmethod
+    def of(cls, state: MinimizerState, memory: int, limits: MinimizerLimits) -> Self:
+        """Go on from a state; a line search that was begun behind it is begun anew."""
+        own = cls(state.x, memory, limits)
+        own.f, own._g, own.n_iter, own.n_fun = state.f, state.g, state.n_iter, state.n_fun
+        own._memory.restore(state.pairs, state.products, state.scale)
+        own.ending = state.ending
+        if own.n_fun and own.ending is None:
+            own._set_out()
+        return own
+
+    def state(self) -> MinimizerState:
+        """Return what it has come to, as a value."""
+        pairs, products, scale = self._memory.state(self.x.size)
+        return MinimizerState(
+            self.x, self._g, pairs, products, scale, self.f, self.n_iter, self.n_fun, self.ending
+        )
 
     def tell(self, f: float, g: Array) -> bool:
         """Take the function and its gradient at `point`. Returns True where that ends an iteration.
@@ -217,6 +267,16 @@ class _Memory:
         if sy > _EPSILON * fall:
             self._pairs.append((s, y, sy))
             self._scale = sy / _dot(y, y)
+
+    def state(self, size: int) -> tuple[Array, Array, float]:
+        """Return the pairs (p, 2, P), their products (p,) and the scale."""
+        pairs = np.array([(s, y) for s, y, _ in self._pairs]).reshape(-1, 2, size)
+        return pairs, np.array([sy for *_, sy in self._pairs], dtype=np.float64), self._scale
+
+    def restore(self, pairs: Array, products: Array, scale: float) -> None:
+        """Take what `state` returned."""
+        self._pairs.extend((s, y, sy) for (s, y), sy in zip(pairs, products.tolist(), strict=True))
+        self._scale = scale
 
     def direction(self, g: Array) -> Array:
         """Return minus the inverse Hessian times g, by the two-loop recursion."""

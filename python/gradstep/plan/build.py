@@ -49,6 +49,8 @@ class Given:
         Of every update to come.
     first_update, first_epoch : int
         What was done before the first of them.
+    goes_on : bool
+        Whether it is a training that was begun before, and warned of then.
     """
 
     parameters: Array | None = None
@@ -57,6 +59,7 @@ class Given:
     rates: npt.NDArray[np.float64] | None = None
     first_update: int = 0
     first_epoch: int = 0
+    goes_on: bool = False
 
 
 def make_plan(
@@ -88,7 +91,8 @@ def make_plan(
     per_epoch = -(-n // batch_size)
     if given.rates is None:
         rates = _rates_of_models(settings, per_epoch, d)
-        _warn_of_fading(settings, rates, per_epoch)
+        if not given.goes_on:
+            _warn_of_fading(settings, rates, per_epoch)
     else:
         rates = given.rates
     plan = Plan(

@@ -17,7 +17,6 @@ from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.search.folds import Fold, folds_of, pairs_of
 from gradstep.search.groups import Sizes
-from gradstep.search.tasks import GroupTask
 from gradstep.search.transformed import Readings, Transformed
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
@@ -102,9 +101,8 @@ class SearchRows:
         """Return the same targets in the same folds, with features that transformers make."""
         return SearchRows(self._readings, self.folds, transformed)
 
-    def task(self, settings: Sequence[Settings], fold: int = 0) -> GroupTask:
-        """Return the training of a group of m models of a fold."""
-        first = settings[0]
+    def job_rows(self, first: Settings, fold: int = 0) -> JobRows:
+        """Return all that a group of a fold is trained and evaluated on; `first` are settings of a model."""
         drawn = first.validation_fraction and (first.validation_fraction, first.random_state)
         weighed = drawn, first.class_weight
         asked = (_encoding(first), bool(first.standardize), first.evaluate_every is None)
@@ -114,7 +112,7 @@ class SearchRows:
             self.release()
         if key not in self._made:
             self._made[key] = self._rows(first, self.folds[fold], (fold, weighed))
-        return GroupTask(self._made[key], tuple(settings))
+        return self._made[key]
 
     def _rows(self, settings: Settings, fold: Fold, numbered: tuple[Any, ...]) -> JobRows:
         """Return the rows of a fold as settings ask for them."""

@@ -12,9 +12,9 @@ from gradstep.search.data import SearchRows
 from gradstep.search.groups import Limits, Sizes, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
+from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import TransformError
 from gradstep.search.trials import Trial
-from gradstep.training.loop import TrainingLoop
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.warn import warn
@@ -32,15 +32,15 @@ class Group:
         Trial and fold of every model; all of them are of one fold.
     reason : str
         What they have in common that others have not, and why there are no more of them.
-    loop : TrainingLoop, or None
-        Their training, from its beginning to its end.
+    training : OpenGroup, or None
+        Their training in this process, from its beginning to its end.
     is_over : bool
         Whether nothing more will be trained.
     """
 
     models: tuple[tuple[int, int], ...]
     reason: str
-    loop: TrainingLoop | None = field(default=None, repr=False)
+    training: OpenGroup | None = field(default=None, repr=False)
     is_over: bool = field(default=False, repr=False)
 
 
@@ -76,8 +76,8 @@ def run_trials(
     """Train all models of all trials, all that can be in one pass over the rows.
 
     Every search stands on this. Within a rung its groups know nothing of each other, and what each is made
-    of are values (see `GroupTask`). Ctrl-C in the main thread stops at the boundary of an update and warns;
-    a second one raises KeyboardInterrupt at once. What then is still running is "interrupted".
+    of are values (see `search/slices.py`). Ctrl-C in the main thread stops at the boundary of an update and
+    warns; a second one raises KeyboardInterrupt at once. What then is still running is "interrupted".
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class _Runner:
             self._advance_all(last, should_stop)
         finally:
             for group in self._groups:
-                group.loop, group.is_over = None, True
+                group.training, group.is_over = None, True
             self._release()
             for trial in self._trials:
                 trial.end(Status.INTERRUPTED)
@@ -221,28 +221,28 @@ class _Runner:
         if group.is_over:
             return 1
         try:
-            loop = group.loop = group.loop or self._begin(group)
-            if loop is None:
+            training = group.training = group.training or self._begin(group)
+            if training is None:
                 group.is_over = True
                 return 1
-            goal = epoch * loop.job.plan.updates_per_epoch
-            while loop.done < goal and not (loop.is_over or should_stop() or self.is_ended):
-                loop.advance(loop.done + 1, should_stop)
+            goal = training.update_of(epoch)
+            while training.done < goal and not (training.is_over or should_stop() or self.is_ended):
+                training.advance(training.done + 1, should_stop)
                 if self._gives_up and self._rows[0].n_folds > 1:
                     self._prune(self._diverged(group))
-                group.is_over = loop.is_over
+                group.is_over = training.is_over
                 self.is_ended = bool(self._on_evaluation(group))
-            if loop.is_over:
-                group.loop, group.is_over = None, True
+            if training.is_over:
+                group.training, group.is_over = None, True
         except MemoryError as error:
-            begun = group.loop is not None and group.loop.done > 0
+            begun = group.training is not None and group.training.done > 0
             if begun or len(group.models) == 1:
                 raise
             self._groups[place : place + 1] = _halves(group, error)
             return 0
         return 1
 
-    def _begin(self, group: Group) -> TrainingLoop | None:
+    def _begin(self, group: Group) -> OpenGroup | None:
         """Begin to train what other folds have not ended already, if there are any and rows for them."""
         left = [model for model in group.models if not self._trials[model[0]].is_ended]
         if not left:
@@ -251,16 +251,16 @@ class _Runner:
         own = self._rows[self._trials[left[0][0]].source]
         self._release(own)
         try:
-            task = own.task(settings, left[0][1])
+            rows = own.job_rows(settings[0], left[0][1])
         except TransformError as failure:
             for trial, fold in left:
                 self._trials[trial].failures[fold] = failure.error
             return None
-        check_memory(settings, Sizes(task.rows.train.n, task.rows.train.d, task.rows.targets.k), self._limits)
-        loop, recorders = task.begin()
-        for (trial, fold), recorder in zip(left, recorders, strict=True):
+        check_memory(settings, Sizes(rows.train.n, rows.train.d, rows.targets.k), self._limits)
+        training = OpenGroup(rows, settings)
+        for (trial, fold), recorder in zip(left, training.recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
-        return loop
+        return training
 
     def _release(self, kept: SearchRows | None = None) -> None:
         """Let go what was made of rows, but of those that are trained on."""
@@ -284,8 +284,8 @@ class _Runner:
         """End what still runs of these trials: their other folds, where one has diverged."""
         leaving = [recorder for trial in trials for recorder in trial.end(Status.PRUNED)]
         for group in self._groups:
-            if leaving and group.loop is not None:
-                group.loop.drop(leaving)
+            if leaving and group.training is not None:
+                group.training.drop(leaving)
 
 
 def _halves(group: Group, error: MemoryError) -> list[Group]:

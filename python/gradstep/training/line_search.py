@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends.protocol import Backend, Evaluation, FullBatch, Running, Session, never, running
-from gradstep.nn.lbfgs import Ending, Minimizer, MinimizerLimits
+from gradstep.nn.lbfgs import Ending, Minimizer, MinimizerLimits, MinimizerState
 from gradstep.nn.optimizers import LBFGS, Optimizer
 from gradstep.plan.network import Objective
 from gradstep.plan.plan import Plan, State
@@ -115,11 +115,30 @@ class SearchState(State):
 def begin(plan: Plan, start: Array | State) -> State:
     """Return the state that training begins with, as the plan's optimizers need it.
 
-    `start` are initial parameters (m, P), or what an earlier training has come to. Line searches never take
-    that: what they remember is in no checkpoint.
+    `start` are initial parameters (m, P), or what an earlier training has come to.
     """
     state = start if isinstance(start, State) else State.start(start, plan.slots)
-    return SearchState.begin(state, plan.optimizers) if plan.takes_all_rows else state
+    if not plan.takes_all_rows or isinstance(state, SearchState):
+        return state
+    return SearchState.begin(state, plan.optimizers)
+
+
+def go_on(
+    state: State,
+    optimizers: Sequence[Optimizer],
+    minimizers: Sequence[MinimizerState],
+    at: Sequence[At | None],
+) -> State:
+    """Return a state of models that go on from where their minimisations were."""
+    found = [_minimizer(own, optimizer) for own, optimizer in zip(minimizers, optimizers, strict=True)]
+    return SearchState(
+        state.parameters, state.slots, state.updates, state.finite, minimizers=found, at=list(at)
+    )
+
+
+def _minimizer(state: MinimizerState, optimizer: Optimizer) -> Minimizer:
+    assert isinstance(optimizer, LBFGS)
+    return Minimizer.of(state, int(optimizer.history), optimizer.limits)
 
 
 def status_of(state: State, model: int) -> Status | None:

@@ -73,6 +73,8 @@ class TrainingLoop:
         Of the models that are left, in the same order.
     done : int
         Updates that they have done.
+    seconds : float
+        Spent so far.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class TrainingLoop:
         self.done = int(self.state.updates.max())
         self._is_settled = True
         self._session: Session | None = None
-        self._seconds = seconds
+        self.seconds = seconds
 
     def state_of(self, observer: ModelObserver) -> State | None:
         """Return a copy of the state of one model, None where it has left or is between two evaluations."""
@@ -112,7 +114,7 @@ class TrainingLoop:
         MemoryError
             A batch and what the layers make of it do not fit in memory.
         """
-        began = time.perf_counter() - self._seconds
+        began = time.perf_counter() - self.seconds
         if self.job.evaluates_untrained and not self._session:
             self._begin(time.perf_counter() - began)
         while not self.is_over and self.done < goal and not should_stop():
@@ -136,7 +138,7 @@ class TrainingLoop:
                     leaving.append(observer)
                     observer.end(status)
             self.drop(leaving)
-        self._seconds = time.perf_counter() - began
+        self.seconds = time.perf_counter() - began
 
     def _is_enough(self, place: int, row: dict[str, float], described: Array) -> bool:
         """Whether the observer of a model, who is shown its new row and what it describes, wants no more."""

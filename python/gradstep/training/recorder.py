@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,19 +14,14 @@ from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
 from gradstep.training.checkpoint import Checkpoint, Trajectory
 from gradstep.training.fitted import Fitted
+from gradstep.training.group_state import ModelState
 from gradstep.training.history import History
 from gradstep.training.observers import EarlyStoppingState, PlateauState
+from gradstep.training.outset import Outset
+from gradstep.training.record import KeptModel, ModelNews, ModelRecord, epochs_of
 from gradstep.training.result import TrainingResult
 from gradstep.training.setup import TrainingJob
 from gradstep.training.status import Status
-
-
-class _Kept(NamedTuple):
-    """The parameters, None once forgotten; the row that describes them; the rows of the history then."""
-
-    block: npt.NDArray[np.floating] | None
-    row: dict[str, float]
-    n_rows: int
 
 
 class Begun(NamedTuple):
@@ -37,7 +31,7 @@ class Begun(NamedTuple):
     checkpoint: Checkpoint
 
 
-class FitRecorder:
+class FitRecorder(ModelRecord):
     """Records the training of one model, and ends it under its own rules.
 
     The fitted model is always that of the last row of the history, until the training ends and the
@@ -59,19 +53,8 @@ class FitRecorder:
 
     Attributes
     ----------
-    fitted : Fitted, or None
-        None once the model is forgotten; the history stays.
-    history : History
-    row : dict
-        Of the history, the one that describes the model kept; empty before the first.
-    status : Status
-    error : DivergedError, or None
-    watch : callable, or None
-        Called with the history after every row of it, before anybody is asked.
     state_of : callable, or None
         Returns a copy of the state of this model, or None where there is none that a row describes.
-    batch_size, updates_per_epoch, n_threads : int
-    backend : str
     """
 
     def __init__(
@@ -83,19 +66,8 @@ class FitRecorder:
         run: Trajectory | None = None,
         begun: Begun | None = None,
     ) -> None:
-        self.settings = settings
-        self.history = History(settings.metrics, weighted=job.weighted)
-        self.status = Status.RUNNING
-        self.error: DivergedError | None = None
-        self.batch_size = job.plan.batch_size
-        self.updates_per_epoch = job.plan.updates_per_epoch
-        self.n_threads = job.n_threads
-        self.backend = job.backend.name
-        self.on_row = on_row
-        self.watch: Callable[[History], None] | None = None
-        # Made whole when it is asked for: models of a search are evaluated far more often.
-        self._without_block = fitted.with_block(np.empty(0, dtype=fitted.block.dtype))
-        self._kept, self._n_before = _Kept(fitted.block, {}, 0), 0
+        super().__init__(settings, Outset.of(job, fitted), fitted.block)
+        self.on_row, self._n_before = on_row, 0
         self._evaluated = dict(job.evaluated) if any(own.by_scorer for own in settings.metrics) else {}
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
@@ -114,43 +86,60 @@ class FitRecorder:
         self.history.rows = list(result.history.rows)
         # Several rows of an epoch that is begun are alike here: it is counted as one.
         last = self.history.rows[-1] if self.history.rows else {}
-        row = next((row for row in self.history.rows if _epochs(row) == result.n_iter), last)
-        self._kept = _Kept(result.fitted.block, row, len(self.history))
+        row = next((row for row in self.history.rows if epochs_of(row) == result.n_iter), last)
+        self._kept = KeptModel(result.fitted.block, row, len(self.history))
         self._n_before = len(self.history)
-        if self._early and checkpoint.best:
-            self._early.go_on(checkpoint.best)
-        if self._plateaus and checkpoint.plateau:
-            self._plateaus.go_on(checkpoint.plateau, job.plan.rates(checkpoint.update)[0])
+        state = ModelState(row, checkpoint.best, checkpoint.plateau)
+        self._follow(state, result.fitted.block, job.plan.rates(checkpoint.update)[0])
 
-    @property
-    def fitted(self) -> Fitted | None:
-        """The model that is kept."""
-        block = self._kept.block
-        return None if block is None else self._without_block.with_block(block)
+    def go_on(
+        self,
+        state: ModelState,
+        described: npt.NDArray[np.floating],
+        to_come: npt.NDArray[np.float64],
+        rows: Iterable[dict[str, float]] = (),
+    ) -> None:
+        """Take up a slice of a training from the state that the one before has left.
 
-    @property
-    def row(self) -> dict[str, float]:
-        """The row of the history that describes it."""
-        return self._kept.row
+        Parameters
+        ----------
+        state : ModelState
+        described : ndarray of shape (P,)
+            Parameters that its last row describes; the recorder's own from now on.
+        to_come : ndarray of shape (updates to come,), float64
+            Learning rates, changed in place where a plateau has lowered them.
+        rows : iterable of dict
+            Those of the history so far, where they are wanted.
+        """
+        self.history.rows = list(rows)
+        self._n_before = len(self.history)
+        self._kept = KeptModel(described, state.row, self._n_before)
+        self._follow(state, described, to_come)
 
-    def result(self) -> TrainingResult:
-        """Return what the training came to so far; the model must not be forgotten."""
-        kept, fitted = self._kept, self.fitted
-        if fitted is None:
-            raise ValueError("the model of this training was forgotten")
-        # A row whose model was not kept, since something was raised between the two, never was.
-        del self.history.rows[kept.n_rows :]
-        return TrainingResult(
-            fitted,
-            self.history,
-            self.status,
-            n_iter=_epochs(kept.row),
-            batch_size=self.batch_size,
-            updates_per_epoch=self.updates_per_epoch,
-            backend=self.backend,
-            n_threads=self.n_threads,
-            checkpoint=self.checkpoint(fitted.block),
+    def _follow(
+        self, state: ModelState, described: npt.NDArray[np.floating], to_come: npt.NDArray[np.float64]
+    ) -> None:
+        """Let the rules go on from what they went by."""
+        best = state.best_with(described)
+        if self._early and best:
+            self._early.go_on(best)
+        if self._plateaus and state.plateau:
+            self._plateaus.go_on(state.plateau, to_come)
+
+    def state(self) -> ModelState:
+        """Return what the training goes by, as a value."""
+        return ModelState(
+            self.row,
+            best=self._early.best() if self._early else None,
+            plateau=self._plateaus.plateau() if self._plateaus else None,
         )
+
+    def news(self) -> ModelNews:
+        """Return what became of the model since it was taken up."""
+        rows, status = tuple(self.history.rows[self._n_before :]), self.status
+        if not status.is_over:
+            return ModelNews(rows, status)
+        return ModelNews(rows, status, self.error, self.row, self._kept.block)
 
     def checkpoint(self, block: npt.NDArray[np.floating]) -> Checkpoint | None:
         """Return what the training can go on from; `block` is in the place of parameters that equal it."""
@@ -167,7 +156,7 @@ class FitRecorder:
             state.parameters[0],
             state.slots[0],
             update=int(state.updates[0]),
-            epoch=_epochs(self.history.rows[-1]) if self.history.rows else 0,
+            epoch=epochs_of(self.history.rows[-1]) if self.history.rows else 0,
             best=self._early.best() if self._early else None,
             plateau=self._plateaus.plateau() if self._plateaus else None,
         )
@@ -210,19 +199,15 @@ class FitRecorder:
         self._early, self._evaluated = None, {}
         self.on_row = self.watch = self.state_of = None
 
-    def forget(self) -> None:
-        """Forget the model; what was measured stays."""
-        self._kept = self._kept._replace(block=None)
-
     def _by_scorers(self, parameters: npt.NDArray[np.floating]) -> dict[str, float]:
         """Return the columns of metrics that are scores of the model with these parameters."""
         if self._kept.block is None or not self._evaluated:
             return {}
-        model = self._without_block.with_block(parameters)
+        model = self.outset.model.with_block(parameters)
         return {
             f"{split}_{name}": value
             for split, data in self._evaluated.items()
-            for name, value in model.by_scorers(data, self.backend, self.n_threads).items()
+            for name, value in model.by_scorers(data, self.outset.backend, self.outset.n_threads).items()
         }
 
     @property
@@ -232,9 +217,4 @@ class FitRecorder:
 
     def _keep(self, block: npt.NDArray[np.floating], row: dict[str, float]) -> None:
         """Keep a model in one assignment, so that nothing can come between it and its row."""
-        self._kept = _Kept(None if self._kept.block is None else block, row, len(self.history))
-
-
-def _epochs(row: Mapping[str, float]) -> int:
-    """Return the epochs of a row of the history, a begun one included."""
-    return math.ceil(row.get("epoch", 0))
+        self._kept = KeptModel(None if self._kept.block is None else block, row, len(self.history))
