@@ -148,8 +148,8 @@ class PressesWithin:
 
     def session(self, *arguments, **options):
         session = self.inner.session(*arguments, **options)
-        inner_train = session.train
-        session.train = lambda *arguments, should_stop: self.train(inner_train, arguments, should_stop)
+        inner_train = session.train_parts
+        session.train_parts = lambda *arguments, should_stop: self.train(inner_train, arguments, should_stop)
         return session
 
     def train(self, inner_train, arguments, should_stop):

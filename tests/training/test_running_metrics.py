@@ -276,7 +276,7 @@ class Spy:
     def session(self, plan, data, evaluated, *, n_threads):
         self.trained, self.evaluated = data, list(evaluated)
         session = self.inner.session(plan, data, evaluated, n_threads=n_threads)
-        train, evaluate = session.train, session.evaluate
+        train, evaluate = session.train_parts, session.evaluate
 
         def counted_train(*arguments: Any, **options: Any) -> Running:
             self.calls["train"] += 1
@@ -291,7 +291,7 @@ class Spy:
             self.calls["evaluate"] += 1
             return evaluate(parameters, **options)
 
-        session.train, session.evaluate = counted_train, counted_evaluate
+        session.train_parts, session.evaluate = counted_train, counted_evaluate
         return session
 
     def _profile(self, frame: Any, event: str, argument: Any) -> None:

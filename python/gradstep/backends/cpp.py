@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 import gradstep._core as _core
-from gradstep.backends.protocol import Evaluation, Running, never, running
+from gradstep.backends.protocol import Evaluation, Running, Session, never, running
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.mapped import MappedRows
 from gradstep.plan.network import Objective
-from gradstep.plan.plan import Plan, State
+from gradstep.plan.plan import Plan, State, UpdateRange
 from gradstep.plan.rows import TrainingData, as_rows, readable, readable_pieces
 from gradstep.plan.sparse import is_sparse
 
@@ -127,7 +127,7 @@ class CppBackend:
         )
 
 
-class CppSession:
+class CppSession(Session):
     """One plan being executed. The core's own session is opened by the first call, which tells the type."""
 
     def __init__(
@@ -147,31 +147,23 @@ class CppSession:
 
     def train(self, state: State, t0: int, t1: int, *, should_stop: Callable[[], bool] = never) -> Running:
         """Do the updates ``t0 <= t < t1`` on `state`, in place."""
-        session, sums = self._session(state.parameters.dtype), np.zeros((3, len(state.finite)))
-        mapped = self._data.mapped
+        loss, hits = self.train_parts(state, (t0, t1), should_stop=should_stop)
+        return Running(loss[0], hits[0])
+
+    def train_parts(
+        self, state: State, cuts: Sequence[int], *, should_stop: Callable[[], bool] = never
+    ) -> Running:
+        """Do what `train` does from every cut to the next; return the means of each part, (e, m)."""
+        session, mapped = self._session(state.parameters.dtype), self._data.mapped
+        sums = np.zeros((3, len(cuts) - 1, len(state.finite)))
         with _reading(mapped):
-            for updates in self._plan.ranges(t0, t1, _core.sort):
+            for part, updates in self._plan.parts(cuts, _core.sort):
                 # The core asks now and then within a range, and never in one that is short.
                 if should_stop():
                     break
                 if mapped is not None:
                     mapped.require_whole()
-                sums += session.train(
-                    updates.row_indices,
-                    updates.starts,
-                    updates.numbers,
-                    state.parameters,
-                    state.slots,
-                    state.updates,
-                    state.finite,
-                    updates.draws,
-                    updates.divisors,
-                    updates.penalties,
-                    updates.decays,
-                    updates.shares,
-                    should_stop=should_stop,
-                    drop_keys=updates.drop_keys,
-                )
+                sums[:, part] += _train(session, updates, state, should_stop)
                 if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
                     break
         return running(sums)
@@ -246,6 +238,28 @@ def _of_training(plan: Plan) -> dict[str, Any]:
         "limits": None if limits is None else np.ascontiguousarray(limits),
         "averages": plan.averages is not None,
     }
+
+
+def _train(
+    session: _core.Session, updates: UpdateRange, state: State, should_stop: Callable[[], bool]
+) -> npt.NDArray[np.float64]:
+    """Do the updates of a range; return sums (3, m) of losses, of the weights of hits and of rows."""
+    return session.train(
+        updates.row_indices,
+        updates.starts,
+        updates.numbers,
+        state.parameters,
+        state.slots,
+        state.updates,
+        state.finite,
+        updates.draws,
+        updates.divisors,
+        updates.penalties,
+        updates.decays,
+        updates.shares,
+        should_stop=should_stop,
+        drop_keys=updates.drop_keys,
+    )
 
 
 def _rows(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.backends.numpy_steps import average, clipped, stepped, with_decay
-from gradstep.backends.protocol import Evaluation, Running, never, running
+from gradstep.backends.protocol import Evaluation, Running, Session, never, running
 from gradstep.nn.losses import Loss
 from gradstep.nn.rules import Rule
 from gradstep.plan import dropout
@@ -96,7 +96,7 @@ class NumpyBackend:
         return sums_of_bytes(X, n_threads)
 
 
-class NumpySession:
+class NumpySession(Session):
     """One plan being executed; nothing is kept between calls."""
 
     def __init__(self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData]) -> None:

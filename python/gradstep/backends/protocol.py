@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -37,7 +38,7 @@ def never() -> bool:
 class Running(NamedTuple):
     """Means over the rows that m models were trained on, each row seen before its batch's update.
 
-    Of shape (m,), float64; NaN where no update was done.
+    Of shape (m,), or (e, m) of e parts of a training, float64; NaN where no update was done.
     """
 
     loss: Vector
@@ -45,7 +46,7 @@ class Running(NamedTuple):
 
 
 def running(sums: Vector) -> Running:
-    """Make means of the sums (3, m) of losses, of the weights of hits and of rows."""
+    """Make means of the sums (3, m) or (3, e, m) of losses, of the weights of hits and of rows."""
     loss, hits, rows = sums
     with np.errstate(divide="ignore", invalid="ignore"):
         return Running(loss / rows, hits / rows)
@@ -66,6 +67,20 @@ class Session(Protocol):
         boundary of an update, which ``state.updates`` names.
         """
         ...
+
+    def train_parts(
+        self, state: State, cuts: Sequence[int], *, should_stop: Callable[[], bool] = never
+    ) -> Running:
+        """Do what `train` does from every cut to the next; return the means of each part, (e, m).
+
+        They are NaN of parts that were not come to.
+        """
+        means = np.full((2, len(cuts) - 1, len(state.finite)), np.nan)
+        for part, (t0, t1) in enumerate(pairwise(cuts)):
+            means[:, part] = self.train(state, t0, t1, should_stop=should_stop)
+            if (state.updates[state.finite] < t1).any() or not state.finite.any():
+                break
+        return Running(*means)
 
     def evaluate(self, parameters: npt.NDArray[Any], *, with_scores: bool = False) -> list[Evaluation]:
         """Return what every model comes to on each of the data sets to be evaluated."""

@@ -137,6 +137,8 @@ def learning_rate_range_test(
 class _Points:
     """Collects rate and loss until the loss says that the rate is too high."""
 
+    evaluations_at_once = 1
+
     def __init__(self) -> None:
         self.seen: list[tuple[float, float]] = []
         self._lowest = np.inf

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,11 @@ class Plan:
         """Mini-batch steps of one epoch."""
         return -(-self.order.n // self.batch_size)
 
+    @property
+    def epochs_at_once(self) -> int:
+        """Short epochs that are one range, for a call of a kernel costs what some updates may."""
+        return max(1, min(_UPDATES_AT_ONCE // self.updates_per_epoch, _ROWS_AT_ONCE // self.order.n))
+
     def rates(self, t0: int, t1: int | None = None) -> npt.NDArray[np.float64]:
         """View the rates of the updates ``t0 <= t < t1``, or of all from t0 on, (m, t1 - t0)."""
         first = self.first_update
@@ -191,18 +197,41 @@ class Plan:
         begins = np.array([own.begins_after(self.updates, self.updates_per_epoch) for own in self.averages])
         return np.where((state.updates >= begins)[:, None], state.slots[:, -1], state.parameters)
 
+    def parts(self, cuts: Sequence[int], sort: Sort = np.ndarray.sort) -> Iterator[tuple[int, UpdateRange]]:
+        """Cut the updates at some of their numbers and at ends of epochs; tell the number of the part, too.
+
+        Rows are put in order as they are asked for: a stream of random numbers is left where training ends.
+        """
+        numbers = self._numbers_of_epochs(cuts)
+        for part, (t0, t1) in enumerate(pairwise(cuts)):
+            own = None if numbers is None else numbers[:, t0 - cuts[0] : t1 - cuts[0]]
+            for updates in self.ranges(t0, t1, sort) if own is None else [self._range(t0, t1, sort, own)]:
+                yield part, updates
+
+    def _numbers_of_epochs(self, cuts: Sequence[int]) -> npt.NDArray[np.float64] | None:
+        """Return the numbers of several epochs, whose ends are the cuts, if no row has a say in them."""
+        per_epoch = self.updates_per_epoch
+        are_epochs = all(t1 - t0 == per_epoch for t0, t1 in pairwise(cuts))
+        if len(cuts) == 2 or not are_epochs or (cuts[0] - self.first_update) % per_epoch:
+            return None
+        if self.batch_cost.divisor is not None:
+            return None
+        l2 = self.objective.l2[:, None] if self.batch_cost.is_plain else self._costs_of_epoch[0]
+        whole = np.broadcast_to(l2, (len(l2), per_epoch))
+        return self.numbers(cuts[0], cuts[-1], np.tile(whole, len(cuts) - 1))
+
     def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
         """Cut the updates ``t0 <= t < t1`` at ends of epochs; `sort` as for `RowOrder.epoch`."""
         per_epoch, first = self.updates_per_epoch, self.first_update
-        # Many short epochs together: a call of a kernel costs what some updates of a small network do.
-        epochs = max(1, min(_UPDATES_AT_ONCE // per_epoch, _ROWS_AT_ONCE // self.order.n))
         while t0 < t1:
-            end = min(t1, first + ((t0 - first) // per_epoch + epochs) * per_epoch)
+            end = min(t1, first + ((t0 - first) // per_epoch + self.epochs_at_once) * per_epoch)
             yield self._range(t0, end, sort)
             t0 = end
 
-    def _range(self, t0: int, t1: int, sort: Sort) -> UpdateRange:
-        """Return the updates ``t0 <= t < t1``, of one epoch or several."""
+    def _range(
+        self, t0: int, t1: int, sort: Sort, numbers: npt.NDArray[np.float64] | None = None
+    ) -> UpdateRange:
+        """Return the updates ``t0 <= t < t1``, of one epoch or several; `numbers` if they are known."""
         per_epoch, first = self.updates_per_epoch, self.first_update
         epochs = range((t0 - first) // per_epoch, (t1 - 1 - first) // per_epoch + 1)
         is_epoch = t1 - t0 == per_epoch and len(epochs) == 1
@@ -223,7 +252,7 @@ class Plan:
             t1,
             rows,
             starts,
-            self.numbers(t0, t1, l2),
+            self.numbers(t0, t1, l2) if numbers is None else np.ascontiguousarray(numbers),
             draws,
             divisors,
             penalties,

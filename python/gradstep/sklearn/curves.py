@@ -129,6 +129,15 @@ class EpochRule:
         """Epochs that there may still be."""
         return self.epochs - self.curves.n_iter
 
+    @property
+    def epochs_at_once(self) -> int:
+        """The fewest epochs after which the rule may end the training, change its rate or say something."""
+        settings = self.settings
+        if settings.verbose or (settings.solver == "sgd" and settings.learning_rate == "invscaling"):
+            return 1
+        patience = settings.n_iter_no_change + 1 - self.curves.no_improvement_count
+        return int(max(1, min(self.epochs_to_come, patience)))
+
     def on_epoch(self, loss: float, score: float | None) -> bool:
         """Handle the end of an epoch. Returns True when training should stop.
 

@@ -64,6 +64,11 @@ class EpochObserver:
         self._score_of_nothing = rows.score_of_nothing
         self._column = f"validation_{rows.targets.metric.name}"
 
+    @property
+    def evaluations_at_once(self) -> int:
+        """Epochs after which nobody asks for anything, and the one after which somebody may."""
+        return 1 if self.on_epoch or self._has_score else self.rule.epochs_at_once
+
     def on_evaluation(
         self, row: dict[str, float], parameters: Array, to_come: npt.NDArray[np.float64]
     ) -> bool:

@@ -149,7 +149,7 @@ def status_of(state: State, model: int) -> Status | None:
     return Status.EARLY_STOPPED if ending.is_limit else Status.CONVERGED
 
 
-class LineSearchSession:
+class LineSearchSession(Session):
     """A plan whose updates are iterations over all rows.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -25,6 +26,14 @@ Vectors = dict[str, npt.NDArray[np.float64]]
 
 class ModelObserver(Protocol):
     """Observes the training of one model."""
+
+    @property
+    def evaluations_at_once(self) -> int:
+        """The next evaluation and those after it, of which only the last may change the training.
+
+        The parameters that the others are shown are those of the last.
+        """
+        ...
 
     def on_evaluation(
         self, row: dict[str, float], parameters: Array, to_come: npt.NDArray[np.float64]
@@ -119,20 +128,24 @@ class TrainingLoop:
             self._begin(time.perf_counter() - began)
         while not self.is_over and self.done < goal and not should_stop():
             before, self._is_settled = self.done, False
-            running = self._train(should_stop)
+            cuts = self._cuts()
+            running = self._train(cuts, should_stop)
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
             described = self.job.plan.described(self.state)
             evaluated = self._evaluate(described) if self.done > before else {}
             seconds = time.perf_counter() - began
-            finite = self._finite(running, evaluated)
-            rows = self._rows(running, evaluated, seconds)
+            finite = self._finite(cuts, running, evaluated)
+            rows = self._rows(cuts, running, evaluated, seconds)
             leaving, self._is_settled = [], True
             for place, observer in enumerate(self.observers):
-                done = int(self.state.updates[place])
-                if not finite[place] and (done > before or not self.state.finite[place]):
+                new = rows[place]
+                if not finite[place] and (new or not self.state.finite[place]):
                     leaving.append(observer)
+                    # Its last row is of what is not finite. Where a batch was not, whole epochs before are.
+                    whole = bisect_right(cuts, self.state.updates[place]) - 1
+                    self._show(place, new[: whole if not self.state.finite[place] else -1], described)
                     observer.on_divergence(self._error(place))
-                elif done > before and self._is_enough(place, rows[place], described):
+                elif self._show(place, new, described):
                     leaving.append(observer)
                 elif status := line_search.status_of(self.state, place):
                     leaving.append(observer)
@@ -140,10 +153,25 @@ class TrainingLoop:
             self.drop(leaving)
         self.seconds = time.perf_counter() - began
 
-    def _is_enough(self, place: int, row: dict[str, float], described: Array) -> bool:
-        """Whether the observer of a model, who is shown its new row and what it describes, wants no more."""
+    def _cuts(self) -> list[int]:
+        """Return where the next updates begin, and the updates of the evaluations that they come to."""
+        job, first = self.job, self.job.plan.first_update
+        together = min(observer.evaluations_at_once for observer in self.observers)
+        if job.evaluated or job.plan.takes_all_rows:
+            together = 1
+        else:
+            together = max(1, min(together, job.plan.epochs_at_once))
+        passed = (self.done - first) // job.every
+        goals = [first + (passed + number) * job.every for number in range(1, together + 1)]
+        return [self.done, *dict.fromkeys(min(goal, job.plan.updates) for goal in goals)]
+
+    def _show(self, place: int, rows: Sequence[dict[str, float]], described: Array) -> bool:
+        """Show the observer of a model its new rows. Returns True when it wants no more."""
+        if not rows:
+            return False
+        observer, parameters = self.observers[place], described[place].copy()
         to_come = self.job.plan.rates(int(self.state.updates[place]))[place]
-        return self.observers[place].on_evaluation(row, described[place].copy(), to_come)
+        return [observer.on_evaluation(row, parameters, to_come) for row in rows][-1]
 
     def _begin(self, seconds: float) -> None:
         """Tell the observers what the models come to before their first update, where they are evaluated."""
@@ -151,11 +179,12 @@ class TrainingLoop:
         described = self.job.plan.described(self.state)
         evaluated = self._evaluate(described)
         self.job = replace(self.job, evaluates_untrained=False)
-        nothing = np.full(len(self.observers), np.nan)
+        nothing = np.full((1, len(self.observers)), np.nan)
+        rows = self._table(self.state.updates[None], Running(nothing, nothing), evaluated, seconds)
         leaving = []
-        for place, row in enumerate(self._rows(Running(nothing, nothing), evaluated, seconds)):
+        for place, row in enumerate(rows):
             row["learning_rate"] = 0.0  # no step was made
-            if self._is_enough(place, row, described):
+            if self._show(place, [row], described):
                 leaving.append(self.observers[place])
         self.drop(leaving)
 
@@ -169,13 +198,12 @@ class TrainingLoop:
         self.state = self.state.select(left)
         self._session = None
 
-    def _train(self, should_stop: Callable[[], bool]) -> Running:
-        """Do the updates up to the next evaluation."""
-        job, first = self.job, self.job.plan.first_update
-        goal = min(job.plan.updates, first + ((self.done - first) // job.every + 1) * job.every)
+    def _train(self, cuts: Sequence[int], should_stop: Callable[[], bool]) -> Running:
+        """Do the updates from the first cut to the last; return the means of every part, (e, m)."""
+        job = self.job
         try:
             self._session = self._session or job.session()
-            return self._session.train(self.state, self.done, goal, should_stop=should_stop)
+            return self._session.train_parts(self.state, cuts, should_stop=should_stop)
         except MemoryError as error:
             sizes = "-".join(map(str, job.plan.objective.layers.sizes))
             models = "" if len(self.observers) == 1 else f"{len(self.observers)} times "
@@ -197,10 +225,13 @@ class TrainingLoop:
             for (split, data), evaluation in zip(job.evaluated.items(), evaluations, strict=True)
         }
 
-    def _finite(self, running: Running, evaluated: Mapping[str, Vectors]) -> npt.NDArray[np.bool_]:
+    def _finite(
+        self, cuts: Sequence[int], running: Running, evaluated: Mapping[str, Vectors]
+    ) -> npt.NDArray[np.bool_]:
         """Say of which models the parameters and the losses of what was trained on are finite."""
-        finite = _are_finite(self.state.parameters)
-        finite &= self.state.finite & np.isfinite(running.loss)
+        came_to = self.state.updates > np.array(cuts[:-1])[:, None]
+        finite = self.state.finite & _are_finite(self.state.parameters)
+        finite &= (np.isfinite(running.loss) | ~came_to).all(axis=0)
         if "train" in evaluated:
             finite &= np.isfinite(evaluated["train"]["cost"])
         return finite
@@ -211,24 +242,35 @@ class TrainingLoop:
         return DivergedError(done, float(self.job.plan.rates(last)[place, 0]))
 
     def _rows(
-        self, running: Running, evaluated: Mapping[str, Vectors], seconds: float
+        self, cuts: Sequence[int], running: Running, evaluated: Mapping[str, Vectors], seconds: float
+    ) -> list[list[dict[str, float]]]:
+        """Return the new rows of the history of every model, those of evaluations that it came to."""
+        done, ends = self.state.updates, np.array(cuts[1:])
+        table, m = self._table(np.minimum(done, ends[:, None]), running, evaluated, seconds), len(done)
+        return [table[place::m][: bisect_left(cuts, own)] for place, own in enumerate(done)]
+
+    def _table(
+        self,
+        updates: npt.NDArray[np.int64],
+        running: Running,
+        evaluated: Mapping[str, Vectors],
+        seconds: float,
     ) -> list[dict[str, float]]:
-        """Return the next row of the history of every model."""
-        plan, updates = self.job.plan, self.state.updates
-        m = len(updates)
+        """Return a row for every number of updates (e, m), one evaluation after the other."""
+        plan, models = self.job.plan, np.arange(updates.shape[1])
         values: Vectors = {
             "update": updates.astype(np.float64),
             "epoch": plan.epochs_after(updates),
-            "learning_rate": plan.learning_rate[np.arange(m), updates - plan.first_update - 1],
-            "seconds": np.full(m, seconds),
+            "learning_rate": plan.learning_rate[models, updates - plan.first_update - 1],
+            "seconds": np.full(updates.shape, seconds),
             "running_loss": running.loss,
         }
         values |= {f"running_{metric.name}": running.hits for metric in self.job.metrics if metric.from_hits}
         for split, of_split in evaluated.items():
             values |= {f"{split}_{name}": of_models for name, of_models in of_split.items()}
-        names, nothing = column_names(self.job.metrics), np.full(m, np.nan)
-        of_models = zip(*(values.get(name, nothing).tolist() for name in names), strict=True)
-        return [dict(zip(names, row, strict=True)) for row in of_models]
+        names, nothing = column_names(self.job.metrics), np.full(updates.shape, np.nan)
+        columns = [values.get(name, nothing).ravel().tolist() for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _are_finite(parameters: Array) -> npt.NDArray[np.bool_]:

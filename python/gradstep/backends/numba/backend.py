@@ -16,7 +16,7 @@ from gradstep.backends.numba.kernels.formulas import Concept, can_compile
 from gradstep.backends.numba.packing import Packing, aligned, chunks_of, portion_of, rows_of
 from gradstep.backends.numba.team import Team
 from gradstep.backends.numpy import penalty, penalty_gradient
-from gradstep.backends.protocol import Evaluation, Running, never, running
+from gradstep.backends.protocol import Evaluation, Running, Session, never, running
 from gradstep.nn.rules import DescentRule, Rule
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
@@ -84,7 +84,7 @@ class NumbaBackend:
         return sums_of_bytes(X, n_threads)
 
 
-class NumbaSession:
+class NumbaSession(Session):
     """One plan being executed; it keeps its threads and all arrays that the kernels need."""
 
     def __init__(
