@@ -61,6 +61,21 @@ def test_a_face_in_a_group_is_the_face_alone(backend: str, dtype: str, early_sto
     assert len({face.n_iter_ for face in made}) > 1
 
 
+@pytest.mark.parametrize("updates", [1 << 16, 12])
+def test_solvers_of_a_group_go_on_from_where_they_are(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 4 updates an epoch: plans of 3 epochs, in the first of which a model leaves.
+    X, y = classes()
+    base = {"hidden_layer_sizes": (6,), "random_state": 3, "batch_size": 50}
+    made = [MLPClassifier(**base, max_iter=epochs) for epochs in (2, 8, 5)]
+    alone = [MLPClassifier(**face.get_params()).fit(X, y) for face in made]
+    monkeypatch.setattr("gradstep.sklearn.training._UPDATES_OF_PLAN", updates)
+    assert fit_together(made, X, y, None, lambda: False) == [None] * 3
+    for face, expected in zip(made, alone, strict=True):
+        assert_equal(face, expected)
+        assert face._optimizer.updates == 4 * face.max_iter
+        np.testing.assert_array_equal(face._optimizer.slots, expected._optimizer.slots)
+
+
 def test_sgd_with_and_without_momentum_are_two_rules() -> None:
     faces = [MLPClassifier(solver="sgd", momentum=own, random_state=0) for own in (0.9, 0.0, 0.5)]
     together = groups_of(faces)

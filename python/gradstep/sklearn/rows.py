@@ -25,13 +25,15 @@ class FaceRows:
     ----------
     train : TrainingData
     held_out : TrainingData, or None
-        Rows for validation.
+        Rows whose score decides when training stops.
     weight_sum : float
         Of the rows to train on, as they were given; their number where they have no weights.
     targets : FaceTargets
         What y was encoded by.
     score_of_nothing : float, or None
-        Of the validation rows, if there are some, where all scores are NaN.
+        Of the rows held out, if there are some, where all scores are NaN.
+    others : TrainingData, or None
+        Rows that decide nothing, which are evaluated where none are held out.
     """
 
     train: TrainingData
@@ -39,6 +41,12 @@ class FaceRows:
     weight_sum: float
     targets: FaceTargets
     score_of_nothing: float | None = None
+    others: TrainingData | None = None
+
+    @property
+    def validation(self) -> TrainingData | None:
+        """Rows that are evaluated after every epoch, if there are some."""
+        return self.others if self.held_out is None else self.held_out
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from gradstep.sklearn.base import BaseFace
+from gradstep.plan.order import Order
+from gradstep.sklearn.base import BaseFace, Beginning
 from gradstep.sklearn.curves import Curves, EpochRule
+from gradstep.sklearn.rows import FaceRows
 from gradstep.sklearn.training import EpochObserver, train_in_batches
 
-# Parameters that may differ between the faces of a group: numbers of the solver and of its rule of stopping.
-_OWN = {
+Array = npt.NDArray[Any]
+Observer = TypeVar("Observer", bound=EpochObserver)
+
+#: Parameters that may differ between the faces of a group: numbers of the solver and of its rule of stopping.
+OWN = {
     *("alpha", "learning_rate", "learning_rate_init", "power_t", "max_iter", "tol", "n_iter_no_change"),
     *("momentum", "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "max_fun"),
 }
@@ -66,7 +72,9 @@ def fit_together(
         if len(faces) == 1:
             faces[0].fit(X, y, sample_weight=sample_weight)
             return [None]
-        observers = _train(faces, X, y, sample_weight, should_stop)
+        begun = faces[0].begin(X, y, sample_weight)
+        observers, order = begin_together(faces, begun, EpochObserver)
+        train_in_batches(observers, order, should_stop)
     except MemoryError:
         raise
     except Exception as error:
@@ -93,23 +101,32 @@ def _shared(face: BaseFace) -> Any:
         or settings.callbacks
     ):
         return None
-    shared = {name: value for name, value in face.get_params(deep=False).items() if name not in _OWN}
+    shared = {name: value for name, value in face.get_params(deep=False).items() if name not in OWN}
     return type(face), settings.optimizer.rule, repr(sorted(shared.items()))
 
 
-def _train(
-    faces: Sequence[BaseFace], X: Any, y: Any, sample_weight: Any, should_stop: Callable[[], bool]
-) -> list[EpochObserver]:
-    """Train on rows that the first face reads; with its seed all draw the same."""
-    first = faces[0]
-    begun = first.begin(X, y, sample_weight)
-    _, rows, block, _ = begun
-    state = first.first_state(begun)
+def begin_together(
+    faces: Sequence[BaseFace],
+    begun: Beginning,
+    observe: Callable[[EpochRule, FaceRows, Array], Observer],
+) -> tuple[list[Observer], Order]:
+    """Return what observes every model of a group before its first update, and the order of its rows.
+
+    Parameters
+    ----------
+    faces : sequence of MLPClassifier or MLPRegressor
+        As `groups_of` puts them together.
+    begun : Beginning
+        What the first of them begins with; with its seed all draw the same.
+    observe : callable
+        Makes an observer of a rule, rows and initial parameters (P,).
+    """
+    state = faces[0].first_state(begun)
     observers = []
     for face in faces:
         own = face.settings()
         of_face = replace(state, learning_rate=float(own.learning_rate_init))
-        rule = EpochRule(own, Curves.start(own.early_stopping), of_face, rows.train.n, int(own.max_iter))
-        observers.append(EpochObserver(rule, rows, block))
-    train_in_batches(observers, first.order(begun), should_stop)
-    return observers
+        curves = Curves.start(own.early_stopping)
+        rule = EpochRule(own, curves, of_face, begun.rows.train.n, int(own.max_iter))
+        observers.append(observe(rule, begun.rows, begun.block))
+    return observers, faces[0].order(begun)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ class EpochObserver:
     Attributes
     ----------
     rule : EpochRule
+        Its state is that of the parameters where training is over, or has stopped.
     rows : FaceRows
     block : ndarray of shape (P,)
         The latest parameters; NaN where the training diverged.
@@ -50,6 +53,8 @@ class EpochObserver:
         Those of the best validation score, or those before the first update.
     is_over : bool
         Whether nothing more is to be trained.
+    state_of : callable, or None
+        Returns a copy of the state of this model, or None between two evaluations.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class EpochObserver:
         self.block = self.best = block
         self.is_over = False
         self.on_epoch = on_epoch
+        self.state_of: Callable[[], State | None] | None = None
         self._has_score = rows.held_out is not None
         self._score_of_nothing = rows.score_of_nothing
         self._column = f"validation_{rows.targets.metric.name}"
@@ -84,7 +90,15 @@ class EpochObserver:
             self.is_over = True
         if self.rule.state.learning_rate != before:
             to_come[:] = self.rule.state.learning_rate
+        if self.is_over and self.state_of:
+            self.keep(self.state_of())
         return self.is_over
+
+    def keep(self, state: State | None) -> None:
+        """Keep what the solver would go on from, if it is known."""
+        if state is not None:
+            self.rule.state.slots = state.slots[0]
+            self.rule.state.updates = int(state.updates[0])
 
     def on_divergence(self, error: DivergedError) -> None:
         """Fill the curves as further epochs would: NaN stays NaN."""
@@ -104,25 +118,86 @@ class EpochObserver:
         return row[self._column] if np.isfinite(row["validation_loss"]) else self._score_of_nothing
 
 
+class FaceTraining:
+    """m models that share all but numbers, trained from epoch to epoch until the rule of each ends it.
+
+    Parameters
+    ----------
+    observers : sequence of m EpochObserver
+        Models go on from where their state is.
+    order : Order
+
+    Attributes
+    ----------
+    observers : list of EpochObserver
+        Of the models that are left.
+    done : int
+        Updates that they have done.
+    updates_per_epoch : int
+    """
+
+    def __init__(self, observers: Sequence[EpochObserver], order: Order) -> None:
+        self.observers = list(observers)
+        first, n = observers[0].rule, observers[0].rows.train.n
+        self.updates_per_epoch = -(-n // first.settings.rows_of_batch(n))
+        self.done = first.state.updates
+        self._order = order
+        self._loop: TrainingLoop | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no model is left."""
+        return not self.observers
+
+    def advance(self, goal: int, should_stop: Callable[[], bool]) -> None:
+        """Train until the end of the first epoch at or after update `goal`.
+
+        Ends earlier when no model is left, or when `should_stop` says so.
+        """
+        while not self.is_over and self.done < goal and not should_stop():
+            loop = self._loop = self._loop or self._begin()
+            loop.advance(goal, should_stop)
+            self.done = loop.done
+            self.observers = [observer for observer in self.observers if not observer.is_over]
+            if loop.is_over:
+                self.keep_states()
+                self._loop = None
+
+    def keep_states(self) -> None:
+        """Let the models that are left keep what their solvers would go on from."""
+        loop = self._loop
+        if loop is None:
+            return
+        for observer in self.observers:
+            if observer in loop.observers:
+                observer.keep(loop.state.select([loop.observers.index(observer)]))
+
+    def drop(self, leaving: Collection[EpochObserver]) -> None:
+        """Let models go, whose trainings somebody else has ended."""
+        self.observers = [observer for observer in self.observers if observer not in leaving]
+        if self._loop is not None:
+            self._loop.drop(leaving)
+
+    def _begin(self) -> TrainingLoop:
+        """Begin a plan of as many epochs as may come, or as a plan may have."""
+        to_come = max(observer.rule.epochs_to_come for observer in self.observers)
+        epochs = min(to_come, max(1, _UPDATES_OF_PLAN // self.updates_per_epoch))
+        job = _job(self.observers, self._order, self.updates_per_epoch * epochs)
+        loop = TrainingLoop(job, _state(self.observers, job.plan), self.observers)
+        for observer in self.observers:
+            observer.state_of = partial(loop.state_of, observer)
+        return loop
+
+
 def train_in_batches(
     observers: Sequence[EpochObserver], order: Order, should_stop: Callable[[], bool]
 ) -> None:
     """Train models that share all but numbers, each until its own rule ends it, from where its state is."""
-    n = observers[0].rows.train.n
-    per_epoch = -(-n // observers[0].rule.settings.rows_of_batch(n))
-    while not should_stop():
-        left = [observer for observer in observers if not observer.is_over]
-        if not left:
-            return
-        to_come = max(observer.rule.epochs_to_come for observer in left)
-        job = _job(left, order, per_epoch * min(to_come, max(1, _UPDATES_OF_PLAN // per_epoch)))
-        state = _state(left, job.plan)
-        try:
-            TrainingLoop(job, state, left).advance(job.plan.updates, should_stop)
-        finally:
-            for place, observer in enumerate(left):
-                observer.rule.state.slots = state.slots[place]
-                observer.rule.state.updates = int(state.updates[place])
+    training = FaceTraining(observers, order)
+    try:
+        training.advance(sys.maxsize, should_stop)
+    finally:
+        training.keep_states()
 
 
 def _state(observers: Sequence[EpochObserver], plan: Plan) -> State:
@@ -164,7 +239,7 @@ def _job(observers: Sequence[EpochObserver], order: Order, updates: int) -> Trai
         backends.choose(first.backend, objective, plan.rule),
         plan,
         rows.train,
-        {} if rows.held_out is None else {"validation": rows.held_out},
+        {} if rows.validation is None else {"validation": rows.validation},
         plan.updates_per_epoch,
         (targets.metric,),
         targets.vocabulary,
