@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
 from gradstep.estimators.base import BaseTrainer
+from gradstep.estimators.linear import LinearScores
 from gradstep.estimators.reading import check_lengths, check_weight
 from gradstep.estimators.streaming import StreamingClasses
 from gradstep.estimators.validation import ValidationRows
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gradstep.nn.schedules import Schedule
 
 
-class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[misc]
+class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # type: ignore[misc]
     """Softmax regression or a small neural network, trained by mini-batch gradient descent.
 
     A scikit-learn classifier: it works in pipelines, searches, `clone` and `pickle`. What a schedule
@@ -157,6 +158,10 @@ class Trainer(ClassifierMixin, StreamingClasses, BaseTrainer):  # type: ignore[m
         Weights of every layer.
     intercepts_ : list of ndarray of shape (out,)
         Biases of every layer.
+    coef_ : ndarray of shape (k, d), of two classes (1, d)
+        Without hidden layers: ``decision_function(X) = X @ coef_.T + intercept_``, of X as it is given.
+    intercept_ : ndarray of shape (k,), of two classes (1,)
+        Likewise.
     standardization_ : Standardization
         Mean and scale of every feature.
     history_ : History

@@ -84,6 +84,23 @@ class Fitted:
         """Biases of every layer, (out,)."""
         return [self.layers.biases(self.block, layer) for layer in range(self.layers.count)]
 
+    def linear(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return what the decisions of a model without hidden layers multiply rows by, and what they add.
+
+        Of rows X in their own units, (n, d), they are ``X @ coefficients.T + intercepts``: the mean and the
+        scale that features are standardised by are in both. Of two classes there is one decision.
+
+        Returns
+        -------
+        tuple (coefficients of shape (k, d), intercepts of shape (k,))
+        """
+        (W,), (b,) = self.coefs, self.intercepts
+        per_unit = W.astype(np.float64) / self.standardization.scale[:, None]
+        at_zero = b - self.standardization.mean @ per_unit
+        decisions = self.loss.decision(np.vstack([per_unit, at_zero]))
+        decisions = decisions[:, None] if decisions.ndim == 1 else decisions
+        return np.ascontiguousarray(decisions[:-1].T), decisions[-1].copy()
+
     @cached_property
     def objective(self) -> Objective:
         """The model as backends take it, a group of one."""
