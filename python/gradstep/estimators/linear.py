@@ -17,7 +17,7 @@ class LinearScores:
 
     @property
     def coef_(self) -> npt.NDArray[np.float64]:
-        """What `decision_function` multiplies the features by, as they are given: (k, d), of two classes (1, d).
+        """What `decision_function` multiplies features as given by: (k, d), of two classes (1, d).
 
         Raises
         ------

@@ -24,7 +24,7 @@ _NAMED = Constraint(
     ("nonsense", 3),
     hint=lambda value: _hint(value, scorer_names()),
 )
-_FUNCTION = Constraint("a callable (estimator, X, y)", _is_function, (3, dict))
+_FUNCTION = Constraint("a callable (estimator, X, y) or (estimator)", _is_function, (3, dict))
 
 
 def _hint(value: object, known: list[str]) -> str:
@@ -40,6 +40,19 @@ def _name_of(scorer: Any) -> str:
     return sign + getattr(made_of or scorer, "__name__", "")
 
 
+def _refuses(function: Any, count: int) -> str:
+    """Return why a function cannot be called with so many values, "" where it can or nobody knows."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of a builtin, which has none
+        return ""
+    try:
+        signature.bind(*[None] * count)
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
 @dataclass(frozen=True)
 class Scorer(_Score):
     """A score of a model on rows, of which more is better.
@@ -51,7 +64,8 @@ class Scorer(_Score):
     scorer : str, scorer of scikit-learn or callable
         A name of `sklearn.metrics.get_scorer_names`, as "roc_auc"; what `sklearn.metrics.make_scorer` makes;
         or a function ``(estimator, X, y)`` that returns a number; if it takes `sample_weight`, too, rows may
-        have weights. None stands for one that a model file did not keep.
+        have weights. A function ``(estimator)`` looks at rows of its own: its column is that of the
+        validation rows, whether there are some or not. None stands for one that a model file did not keep.
     name : str, optional
         What columns are called after; by default the name itself, or that of the function.
 
@@ -83,20 +97,16 @@ class Scorer(_Score):
 
     def _check_parameters(self) -> None:
         """Raise InvalidParameterError for a function that cannot be called with (estimator, X, y)."""
-        if not _is_function(self.scorer) or self.looks_at_answers_alone:
+        if not _is_function(self.scorer) or self.looks_at_answers_alone or self.has_own_rows:
             return
-        try:
-            signature = inspect.signature(self.scorer)  # type: ignore[arg-type]
-        except (TypeError, ValueError):  # of a builtin, which has none
-            return
-        try:
-            signature.bind(None, None, None)
-        except TypeError as error:
+        error = _refuses(self.scorer, 3)
+        if error:
+            parameters = inspect.signature(self.scorer)  # type: ignore[arg-type]
             raise InvalidParameterError(
-                f"`scorer` of Scorer must be a callable (estimator, X, y), got {given(self.scorer)} with the "
-                f"parameters {signature}: {error}; sklearn.metrics.make_scorer makes one of a function "
+                f"`scorer` of Scorer must be {_FUNCTION.text}, got {given(self.scorer)} with the "
+                f"parameters {parameters}: {error}; sklearn.metrics.make_scorer makes one of a function "
                 f"(y_true, y_pred)"
-            ) from None
+            )
 
     @property
     def looks_at_answers_alone(self) -> bool:
@@ -106,6 +116,16 @@ class Scorer(_Score):
         return isinstance(self._callable(), type(get_scorer("accuracy")))
 
     @property
+    def has_own_rows(self) -> bool:
+        """Whether it is a function of the estimator alone, which is told no rows."""
+        return (
+            _is_function(self.scorer)
+            and not self.looks_at_answers_alone
+            and bool(_refuses(self.scorer, 3))
+            and not _refuses(self.scorer, 1)
+        )
+
+    @property
     def takes_weight(self) -> bool:
         """Whether rows may have weights."""
         scorer = self._callable()
@@ -113,9 +133,11 @@ class Scorer(_Score):
             return "sample_weight" in scorer.get_metadata_routing().score.requests
         return "sample_weight" in inspect.signature(scorer).parameters
 
-    def __call__(self, estimator: Any, X: Any, y: Any, weight: Any = None) -> Any:
-        """Return the score of an estimator on rows, weighted if they are."""
+    def __call__(self, estimator: Any, X: Any = None, y: Any = None, weight: Any = None) -> Any:
+        """Return the score of an estimator on rows, weighted if they are; or on rows of its own."""
         scorer = self._callable()
+        if self.has_own_rows:
+            return scorer(estimator)
         if weight is None:
             return scorer(estimator, X, y)
         if not self.takes_weight:
@@ -144,6 +166,13 @@ def metric_for(value: Any) -> Metric:
     if isinstance(value, Metric) or (isinstance(value, str) and value in Metric.short_names()):
         return Metric.resolve(value)
     return Scorer(value)
+
+
+def monitor_for(value: Any) -> Metric:
+    """Return what a rule watches that names no column; a function without a name is called "monitored"."""
+    if _is_function(value) and not _name_of(value).isidentifier():
+        return Scorer(value, name="monitored")
+    return metric_for(value)
 
 
 def can_be_kept(value: Any) -> bool:

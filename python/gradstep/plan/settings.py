@@ -20,7 +20,7 @@ from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import ALWAYS, Metric, parse_column
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
-from gradstep.nn.scorers import METRIC, metric_for
+from gradstep.nn.scorers import METRIC, Scorer, metric_for
 from gradstep.plan.class_weights import CLASS_WEIGHT, ClassWeights, frozen
 from gradstep.plan.order import rows_per_update
 from gradstep.utils import names
@@ -210,7 +210,7 @@ class Settings:
             "dropout": _dropout(owner, parameters["dropout"], len(parameters["hidden"])),
             "average": Averaging.resolve(parameters["average"]),
             "init": Initializer.resolve(parameters["init"]),
-            "metrics": _metrics(owner, loss, parameters["metrics"]),
+            "metrics": _metrics(owner, loss, parameters["metrics"], parameters["early_stopping"]),
             "callbacks": tuple(parameters["callbacks"]),
             "class_weight": frozen(parameters.get("class_weight")),
         }
@@ -259,7 +259,9 @@ class Settings:
         """
         if has_validation or self.validation_fraction is not None:
             return self
-        if not (self.early_stopping and parse_column(self.early_stopping.column)[0] == "validation"):
+        if not self.early_stopping or self._has_own_rows(self.early_stopping.column):
+            return self
+        if parse_column(self.early_stopping.column)[0] != "validation":
             return self
         return replace(self, validation_fraction=USUAL_FRACTION)
 
@@ -308,10 +310,18 @@ class Settings:
             needs = "metrics while training, got evaluate_every=None"
         elif split == "train" and self.evaluate_every == "running":
             needs = "the train rows evaluated, got evaluate_every='running'"
+        elif self._has_own_rows(f"validation_{name}"):
+            if split != "validation":
+                needs = f"rows that the metric is told of, got one with rows of its own: validation_{name}"
         elif split == "validation" and not has_validation and self.validation_fraction is None:
             needs = f"validation rows, by `validation_fraction` of {self.owner} or an eval_set, got none"
         if needs:
             raise InvalidParameterError(f"{whose} {column}, which needs {needs}")
+
+    def _has_own_rows(self, column: str) -> bool:
+        """Whether a column is what a function of the estimator alone says."""
+        own = [metric for metric in self.metrics if isinstance(metric, Scorer) and metric.has_own_rows]
+        return column in {f"validation_{metric.name}" for metric in own}
 
     def rows_per_update(self, n: int) -> int:
         """Return the batch size for n rows to be trained on."""
@@ -362,14 +372,18 @@ def _dropout(owner: str, given: Any, layers: int) -> tuple[float, ...]:
     return tuple(map(float, given))
 
 
-def _metrics(owner: str, loss: Loss, given: Any) -> tuple[Metric, ...]:
-    """Return the metrics of the loss, then the further ones."""
+def _metrics(owner: str, loss: Loss, given: Any, stopping: EarlyStopping | None) -> tuple[Metric, ...]:
+    """Return the metrics of the loss, then the further ones, then what early stopping alone watches."""
     # Loss and cost are told of every model, first.
     further = [metric for metric in map(metric_for, given) if metric not in ALWAYS]
+    watched = stopping and stopping.metric
+    if watched and watched not in ALWAYS:
+        further.append(watched)
     for metric in further:
         if metric.takes and loss.takes not in metric.takes:
+            whose = "`monitor` of EarlyStopping" if metric is watched else f"`metrics` of {owner}"
             raise InvalidParameterError(
-                f"`metrics` of {owner} must be for {loss.takes}, which {loss.name} takes, got "
+                f"{whose} must be for {loss.takes}, which {loss.name} takes, got "
                 f"{metric.name!r}, which is for {' and '.join(metric.takes)}"
             )
     found: dict[str, Metric] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from gradstep.plan.rows import TrainingData, is_readable, prepare, readable_piec
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Targets
 from gradstep.training.evaluation import metrics_of_models
-from gradstep.training.scoring import score
+from gradstep.training.scoring import score, score_by_own_rows
 from gradstep.utils import threads
 from gradstep.utils.pieces import pieces
 
@@ -230,17 +230,31 @@ class Fitted:
         InvalidParameterError
             One of them cannot be told of this model and these rows.
         """
-        scorers = [own for own in self.metrics if isinstance(own, Scorer) and own.scorer is not None]
+        scorers = [own for own in self._scorers() if not own.has_own_rows]
         if not scorers:
             return {}
-
         executes = backends.choose(backend, self.objective)
         scores = self._scores_of_all(executes, data, n_threads).astype(np.float64, copy=False)
-
-        def others(X: Array) -> Array:
-            return self.scores(X, backend, n_threads)
-
+        others = partial(self.scores, backend=backend, n_threads=n_threads)
         return score(scorers, (self.loss, self.targets), data, scores, others)
+
+    def by_own_rows(self, backend: str = "auto", n_threads: int | None = None) -> dict[str, float]:
+        """Return the metrics that are functions of the model alone, whose rows are their own.
+
+        Raises
+        ------
+        InvalidParameterError
+            One of them cannot be told of this model.
+        """
+        scorers = [own for own in self._scorers() if own.has_own_rows]
+        if not scorers:
+            return {}
+        others = partial(self.scores, backend=backend, n_threads=n_threads)
+        return score_by_own_rows(scorers, (self.loss, self.targets), others)
+
+    def _scorers(self) -> list[Scorer]:
+        """Return the metrics that are scores of the model; what a file did not keep is none."""
+        return [own for own in self.metrics if isinstance(own, Scorer) and own.scorer is not None]
 
     def _scores_of_all(self, executes: Backend, data: TrainingData, n_threads: int | None) -> Array:
         """Return the scores of rows (n, k), whether finite or not; rows that are copied are so in pieces."""

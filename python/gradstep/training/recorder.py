@@ -71,7 +71,8 @@ class FitRecorder(ModelRecord):
     ) -> None:
         super().__init__(settings, Outset.of(job, fitted), fitted.block)
         self.on_row, self._n_before = on_row, 0
-        self._evaluated = dict(job.evaluated) if any(own.by_scorer for own in settings.metrics) else {}
+        tells = settings.evaluate_every is not None and any(own.by_scorer for own in settings.metrics)
+        self._evaluated = dict(job.evaluated) if tells else None
         self._updates = job.plan.updates
         rule, rate = settings.early_stopping, settings.learning_rate
         self._early = EarlyStoppingState(rule) if rule else None
@@ -187,7 +188,7 @@ class FitRecorder(ModelRecord):
         """Handle that a loss or a parameter is no longer finite: the model stays that of the last row."""
         self.status = Status.DIVERGED
         self.error = error
-        self._early, self._evaluated = None, {}
+        self._early, self._evaluated = None, None
         self.on_row = self.watch = self.state_of = None
 
     def end(self, status: Status) -> None:
@@ -199,19 +200,21 @@ class FitRecorder(ModelRecord):
             self._keep(early.parameters, early.row)
         self.status = status
         # Nothing is asked any more: what has ended is values, and can be pickled.
-        self._early, self._evaluated = None, {}
+        self._early, self._evaluated = None, None
         self.on_row = self.watch = self.state_of = None
 
     def _by_scorers(self, parameters: npt.NDArray[np.floating]) -> dict[str, float]:
         """Return the columns of metrics that are scores of the model with these parameters."""
-        if self._kept.block is None or not self._evaluated:
+        if self._kept.block is None or self._evaluated is None:
             return {}
         model = self.outset.model.with_block(parameters)
-        return {
+        of_rows = {
             f"{split}_{name}": value
             for split, data in self._evaluated.items()
             for name, value in model.by_scorers(data, self.outset.backend, self.outset.n_threads).items()
         }
+        own = model.by_own_rows(self.outset.backend, self.outset.n_threads)
+        return of_rows | {f"validation_{name}": value for name, value in own.items()}
 
     @property
     def is_new(self) -> bool:

@@ -107,18 +107,41 @@ def score(
     """
     if not np.isfinite(scores).all():
         return {scorer.name: np.nan for scorer in scorers}
-    loss, targets = model
-    kind = _ScoredRegressor if loss.takes == "values" else _ScoredClassifier
-    y, found = targets.decode(data.targets), {}
     rows: Any = data
     if not all(scorer.looks_at_answers_alone for scorer in scorers):
         rows = data.X if data.index is None else data.X[data.index]
-    view = kind(loss, targets, [(rows, scores)], others)
-    for scorer in scorers:
-        try:
-            found[scorer.name] = float(scorer(view, rows, y, data.weight))
-        except (AttributeError, TypeError, ValueError) as error:
-            raise InvalidParameterError(
-                f"the metric {scorer.name!r} cannot be told of this model and these rows: {error}"
-            ) from error
-    return found
+    view = _view(model, [(rows, scores)], others)
+    y = model[1].decode(data.targets)
+    return {scorer.name: _told(scorer, view, "and these rows", rows, y, data.weight) for scorer in scorers}
+
+
+def score_by_own_rows(
+    scorers: list[Scorer], model: tuple[Loss, Targets], others: Callable[[Array], Array]
+) -> dict[str, float]:
+    """Return what functions of the estimator alone say of a model, by their names.
+
+    Raises
+    ------
+    InvalidParameterError
+        A scorer cannot be used for this model; the message has what it said.
+    """
+    view = _view(model, [], others)
+    return {scorer.name: _told(scorer, view, "by rows of its own") for scorer in scorers}
+
+
+def _view(
+    model: tuple[Loss, Targets], known: list[tuple[Any, Array]], others: Callable[[Array], Array]
+) -> _ScoredModel:
+    """Return an estimator of a model."""
+    kind = _ScoredRegressor if model[0].takes == "values" else _ScoredClassifier
+    return kind(*model, known, others)
+
+
+def _told(scorer: Scorer, view: _ScoredModel, by: str, *rows: Any) -> float:
+    """Return what a scorer says; what it raises is told as what the user gave."""
+    try:
+        return float(scorer(view, *rows))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidParameterError(
+            f"the metric {scorer.name!r} cannot be told of this model {by}: {error}"
+        ) from error
