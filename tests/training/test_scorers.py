@@ -175,7 +175,7 @@ def test_a_fitted_model_with_scorers_can_be_pickled() -> None:
         ([lambda estimator, X, y: 1.0], "`name` of Scorer must be an identifier .*'<lambda>'"),
         (
             [fbeta_score],
-            r"\(estimator, X, y\) or \(estimator\), got <function fbeta_score> with .*\(y_true, y_pred.*make_scorer",
+            r"\(estimator\), got <function fbeta_score> with .*\(y_true, y_pred.*make_scorer",
         ),
     ],
 )

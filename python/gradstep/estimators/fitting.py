@@ -122,7 +122,7 @@ class Fitting:
         if self.status_ is not Status.COMPLETED:
             return
         rates = job.plan.learning_rate[0]
-        usual = usual_schedule(settings.optimizer, settings.loss, self.n_features_in_)
+        usual = usual_schedule(settings.optimizer, settings.loss, job.train.squared_norm)
         fall = promised_fall(self.history_, rates, usual.high)
         if fall is not None:
             warn(

@@ -17,6 +17,7 @@ from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.build import Given, usual_schedule
 from gradstep.plan.class_weights import weights_of_rows
 from gradstep.plan.order import rows_per_update
+from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Labels, Targets
 from gradstep.training.checkpoint import Checkpoint
@@ -77,7 +78,7 @@ class Streaming(Fitting):
             per_epoch = checkpoint.run.updates_per_epoch
         given = Given(
             parameters=None if model is None else model.block[None],
-            rates=_rates(settings, rows.train.d, (first, count), per_epoch)[None],
+            rates=_rates(settings, rows.train, (first, count), per_epoch)[None],
             first_update=first,
             first_epoch=epoch,
         )
@@ -117,8 +118,8 @@ class StreamingClasses(Streaming):
         go on from call to call. Mean and scale are those of the rows of the first call: take enough of them,
         or ``standardize=False`` and rows that are standardised already. Every call is an epoch: the history
         gets a row with the running metrics; nothing else is evaluated. An epoch of a schedule has as many
-        updates as the first call; "auto" is the constant rate that it begins with, for the end is not known.
-        `epochs` is not looked at. After a `fit` it goes on from its model.
+        updates as the first call; "auto" is the constant rate that it begins with, for the end is not known;
+        of sparse rows that of each call. `epochs` is not looked at. After a `fit` it goes on from its model.
 
         Parameters
         ----------
@@ -164,7 +165,8 @@ class StreamingValues(Streaming):
         enough of them, or ``standardize=False`` and rows that are standardised already. Every call is an
         epoch: the history gets a row with the running metrics; nothing else is evaluated. An epoch of a
         schedule has as many updates as the first call; "auto" is the constant rate that it begins with, for
-        the end is not known. `epochs` is not looked at. After a `fit` it goes on from its model.
+        the end is not known; of sparse rows that of each call. `epochs` is not looked at. After a `fit` it
+        goes on from its model.
 
         Parameters
         ----------
@@ -224,11 +226,13 @@ def _of_stream(settings: Settings, whose: str) -> Settings:
     return replace(seeded, evaluate_every=None, evaluate_untrained=False, class_weight=None)
 
 
-def _rates(settings: Settings, d: int, updates: tuple[int, int], per_epoch: int) -> npt.NDArray[np.float64]:
+def _rates(
+    settings: Settings, train: TrainingData, updates: tuple[int, int], per_epoch: int
+) -> npt.NDArray[np.float64]:
     """Return the rates of so many updates from the first on."""
     rule: Any = settings.learning_rate
     if isinstance(rule, str):
-        rule = usual_schedule(settings.optimizer, settings.loss, d).high
+        rule = usual_schedule(settings.optimizer, settings.loss, train.squared_norm).high
     try:
         return schedules.evaluate_on(rule, *updates, per_epoch, settings.owner)
     except InvalidParameterError as error:

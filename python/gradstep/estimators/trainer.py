@@ -67,9 +67,10 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         every iteration, of which `epochs` are the most, and finds its steps by itself.
     learning_rate : {"auto"}, float, schedule or callable, default="auto"
         "auto" is a `Cosine` from 0.1, or 30 / d for more than 300 inputs, down to 0; for adaptive optimizers
-        from 0.01, or 2 / d for more than 200. Or a rate > 0, a schedule of `gradstep.schedules`, or a pure
-        function of the number of the update, from 0, that returns a rate >= 0; of the epoch, from 0, where
-        its parameter is called `epoch` or where it is wrapped in `gradstep.schedules.PerEpoch`.
+        from 0.01, or 2 / d for more than 200; of sparse rows d is their mean squared norm. Or a rate > 0, a
+        schedule of `gradstep.schedules`, or a pure function of the number of the update, from 0, that returns
+        a rate >= 0; of the epoch, from 0, where its parameter is called `epoch` or where it is wrapped in
+        `gradstep.schedules.PerEpoch`.
     dropout : float or tuple of float, default=0.0
         Share of every hidden layer's units that an update drops, in [0, 1), others for every row; a tuple has
         one for each hidden layer. What is kept is divided by 1 minus the share, as in PyTorch and Keras, so

@@ -74,17 +74,18 @@ class Optimizer(Concept):
         """Numbers of float64 for every parameter, beside the rule's slots."""
         return 0
 
-    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+    def usual_rate(self, squared_norm: float, *, is_bounded: bool) -> float:
         """Return the largest rate that ``learning_rate="auto"`` takes; steps of a normed size by default.
 
         Parameters
         ----------
-        d : int
-            Inputs: one step of every weight changes a score by the sum of so many products.
+        squared_norm : float
+            Mean over the rows of their squared norm, >= 1, for standardised inputs their number d: one step
+            of every weight changes a score by the sum of about so many products.
         is_bounded : bool
             Whether the gradient of a row is bounded, however wrong its scores are.
         """
-        return min(0.01, 2 / d)
+        return min(0.01, 2 / squared_norm)
 
 
 def table(optimizer: Optimizer, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> Array:
@@ -149,13 +150,13 @@ class SGD(Optimizer):
         """Descent alone has a rule of its own: it needs no memory."""
         return MomentumRule if self.momentum else DescentRule
 
-    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+    def usual_rate(self, squared_norm: float, *, is_bounded: bool) -> float:
         """Return the largest rate that ``learning_rate="auto"`` takes.
 
-        Descent is stable below 2 over the largest curvature, which for standardised inputs is d at most, and
-        far less where the probabilities of classes are sure; momentum adds up to 1 / (1 - momentum) steps.
+        Descent is stable below 2 over the largest curvature, which is the squared norm at most, and far less
+        where the probabilities of classes are sure; momentum adds up to 1 / (1 - momentum) steps.
         """
-        return min(0.1, (30 if is_bounded else 1) / d) * (1 - self.momentum)
+        return min(0.1, (30 if is_bounded else 1) / squared_norm) * (1 - self.momentum)
 
     def numbers(self, updates: npt.NDArray[np.int64], rates: Array, l2: Array) -> dict[str, Array | float]:
         """Return the numbers of the rule by name."""
@@ -390,6 +391,6 @@ class LBFGS(Optimizer):
         """When a minimisation ends; how many iterations there are at most is not said here."""
         return MinimizerLimits(float(self.gtol), float(self.ftol), evaluations=int(self.max_fun))
 
-    def usual_rate(self, d: int, *, is_bounded: bool) -> float:
+    def usual_rate(self, squared_norm: float, *, is_bounded: bool) -> float:
         """Return 1: what a line search tries first is the step of a quadratic function."""
         return 1.0

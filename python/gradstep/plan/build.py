@@ -63,11 +63,17 @@ class Given:
 
 
 def make_plan(
-    settings: Sequence[Settings], n: int, d: int, k: int, given: Given | None = None
+    settings: Sequence[Settings],
+    n: int,
+    d: int,
+    k: int,
+    given: Given | None = None,
+    squared_norm: float | None = None,
 ) -> tuple[Plan, Array]:
     """Return the plan of m models on n rows of d inputs for k outputs, and their initial parameters (m, P).
 
-    The settings may differ in what each model has for itself; see `Settings.shared`.
+    The settings may differ in what each model has for itself; see `Settings.shared`. The usual learning rate
+    goes by the mean squared norm of the rows, by default d.
 
     Raises
     ------
@@ -90,7 +96,7 @@ def make_plan(
     )
     per_epoch = -(-n // batch_size)
     if given.rates is None:
-        rates = _rates_of_models(settings, per_epoch, d)
+        rates = _rates_of_models(settings, per_epoch, d if squared_norm is None else squared_norm)
         if not given.goes_on:
             _warn_of_fading(settings, rates, per_epoch)
     else:
@@ -212,19 +218,22 @@ def _initial_parameters(settings: Sequence[Settings], layers: Layers, seed: int)
     return parameters
 
 
-def usual_schedule(optimizer: Optimizer, loss: Loss, d: int) -> schedules.Cosine:
-    """Return what ``learning_rate="auto"`` stands for, for d inputs."""
-    rate = optimizer.usual_rate(d, is_bounded=loss.takes != "values")
+def usual_schedule(optimizer: Optimizer, loss: Loss, squared_norm: float) -> schedules.Cosine:
+    """Return what ``learning_rate="auto"`` stands for, for rows of a mean squared norm."""
+    # Rows of less than one element, as it were, are no reason for larger steps.
+    rate = optimizer.usual_rate(max(squared_norm, 1.0), is_bounded=loss.takes != "values")
     # A line search begins with the same step in every iteration.
     return schedules.Cosine(rate, rate) if optimizer.takes_all_rows else schedules.Cosine(rate)
 
 
-def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> npt.NDArray[np.float64]:
+def _rates_of_models(
+    settings: Sequence[Settings], per_epoch: int, squared_norm: float
+) -> npt.NDArray[np.float64]:
     """Return the rates of all updates of every model; equal schedules are asked once."""
     found: dict[Hashable, npt.NDArray[np.float64]] = {}
     keys: list[Hashable] = []
     for place, own in enumerate(settings):
-        rule = _rule(own, d)
+        rule = _rule(own, squared_norm)
         key = (rule, own.epochs) if isinstance(rule, schedules.Schedule) and can_be_key(rule) else place
         if key not in found:
             found[key] = _rates(own, rule, per_epoch)
@@ -232,11 +241,11 @@ def _rates_of_models(settings: Sequence[Settings], per_epoch: int, d: int) -> np
     return np.stack([found[key] for key in keys])
 
 
-def _rule(settings: Settings, d: int) -> Any:
+def _rule(settings: Settings, squared_norm: float) -> Any:
     """Return what `learning_rate` says, or stands for."""
     rule = settings.learning_rate
     if isinstance(rule, str) or settings.optimizer.takes_all_rows:
-        return usual_schedule(settings.optimizer, settings.loss, d)
+        return usual_schedule(settings.optimizer, settings.loss, squared_norm)
     return rule
 
 

@@ -59,6 +59,22 @@ class TrainingData:
         """Number of inputs."""
         return int(self.X.shape[1])
 
+    @property
+    def squared_norm(self) -> float:
+        """What the squared norm of a row is on average, as it is trained on; of dense rows d stands for it.
+
+        That is what it is where they are standardised. Sparse rows are not centred, and a column with few
+        elements adds little.
+        """
+        if not sparse.is_sparse(self.X) or self.n == 0:
+            return float(self.d)
+        of_X = sparse.squared_norms(self.X, self.standardization.scale)
+        norms = of_X if self.index is None else of_X[self.index]
+        weight = self.weight if self.weight is not None and self.weight.ndim == 1 else None
+        # By the largest, so that a sum of such numbers is finite.
+        most = max(float(norms.max()), 1.0)
+        return most * float(np.average(norms / most, weights=weight))
+
     def select(self, models: Sequence[int]) -> TrainingData:
         """Return the data of some of m models that train together, in the order given."""
         if self.weight is None or self.weight.ndim == 1:

@@ -87,6 +87,18 @@ def largest(
     return np.where(most > 0, most, 1.0)
 
 
+def squared_norms(X: Any, scale: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the squared norm of every row of CSR whose columns are divided by a scale (d,); finite."""
+    norms, most = np.zeros(X.shape[0]), np.finfo(np.float64).max
+    for part in pieces(len(norms), 24 * (1 + X.nnz // max(len(norms), 1))):
+        some = X if part.stop - part.start == len(norms) else X[part]
+        numbers = np.repeat(np.arange(some.shape[0]), np.diff(some.indptr))
+        with np.errstate(over="ignore"):
+            squares = np.square(some.data / scale[some.indices])
+            norms[part] = np.bincount(numbers, squares, minlength=some.shape[0])
+    return np.minimum(norms, most)
+
+
 def first_not_finite(X: Any) -> tuple[int, int, Array] | None:
     """Return row, column and value (1,) of an element of CSR that is not finite; None where all are."""
     if X.dtype.kind != "f":

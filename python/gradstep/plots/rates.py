@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from gradstep.errors import InvalidParameterError
 from gradstep.nn import schedules
 from gradstep.nn.optimizers import Optimizer
-from gradstep.nn.schedules import ReduceOnPlateau, Schedule
+from gradstep.nn.schedules import Cosine, ReduceOnPlateau, Schedule
 from gradstep.plan.build import usual_schedule
 from gradstep.plots.figure import Figure
 from gradstep.plots.histories import line_colours
@@ -151,7 +151,18 @@ def _rule(trainer: BaseTrainer, what: str) -> Any:
         raise InvalidParameterError(
             f"{what} must be fitted where its `learning_rate` is 'auto', got {trainer!r}"
         )
-    return usual_schedule(optimizer, trainer.result().fitted.loss, trainer.n_features_in_)
+    if optimizer.takes_all_rows:
+        return usual_schedule(optimizer, trainer.result().fitted.loss, trainer.n_features_in_)
+    return _of_history(trainer)
+
+
+def _of_history(trainer: BaseTrainer) -> Cosine:
+    """Return what "auto" was: half a cosine, of which every row of the history tells the beginning."""
+    history, per_epoch = trainer.history_, trainer.updates_per_epoch_
+    made = history["update"] > 0
+    update, rate = history["update"][made][0], history["learning_rate"][made][0]
+    share = Cosine(1.0).whole_run(max(trainer.epochs * per_epoch, int(update)))[update - 1]
+    return Cosine(float(rate / share))
 
 
 def _known(name: str, value: int | None, what: str) -> int:

@@ -119,7 +119,10 @@ def make_job(
         between.
     """
     first = settings[0]
-    plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k, given)
+    # What is asked of the rows takes a walk through those that are sparse.
+    is_usual = any(own.learning_rate == "auto" for own in settings)
+    norm = rows.train.squared_norm if is_usual else None
+    plan, parameters = make_plan(settings, rows.train.n, rows.train.d, rows.targets.k, given, norm)
     if plan.augmentation is not None:
         if is_sparse(rows.train.X):
             raise InvalidDataError(
