@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -78,6 +79,16 @@ std::optional<Images> images_of(const std::optional<ImageTuple>& given, const Py
     return Images{channels, height, width, edge};
 }
 
+// Copies of where parts end, of so many updates in all.
+std::vector<Index> ends_of(const Array<Index>& given, Index updates) {
+    require(given.ndim() == 1 && given.size() > 0, "`part_ends` must have one dimension and an element");
+    const std::vector<Index> ends(given.data(), given.data() + given.size());
+    require(ends.front() >= 1 && ends.back() == updates &&
+                std::adjacent_find(ends.begin(), ends.end(), std::greater_equal<>()) == ends.end(),
+            "`part_ends` must ascend from 1 on to the number of updates, " + std::to_string(updates));
+    return ends;
+}
+
 // A session of either type, with the Python objects that its pointers lead into.
 class PySession {
 public:
@@ -95,16 +106,14 @@ public:
             open<float>(n_threads);
     }
 
-    // Loss, hits and rows of the batches that were trained on, (3, m).
-    Array<double> train(const Array<std::int32_t>& row_indices, const Array<Index>& starts,
-                        const Array<double>& numbers, py::array parameters, py::array slots,
-                        Array<Index> updates, Array<bool> finite,
-                        const std::optional<Array<std::int16_t>>& draws,
-                        const std::optional<Array<double>>& divisors,
-                        const std::optional<Array<double>>& penalties,
-                        const std::optional<Array<double>>& decays,
-                        const std::optional<Array<double>>& shares, py::object should_stop,
-                        const std::optional<Array<std::uint64_t>>& drop_keys) {
+    // Loss, hits and rows of the batches that were trained on, (3, m, parts).
+    Array<double> train(
+        const Array<std::int32_t>& row_indices, const Array<Index>& starts, const Array<double>& numbers,
+        py::array parameters, py::array slots, Array<Index> updates, Array<bool> finite,
+        const std::optional<Array<std::int16_t>>& draws, const std::optional<Array<double>>& divisors,
+        const std::optional<Array<double>>& penalties, const std::optional<Array<double>>& decays,
+        const std::optional<Array<double>>& shares, py::object should_stop,
+        const std::optional<Array<std::uint64_t>>& drop_keys, const std::optional<Array<Index>>& part_ends) {
         const ExclusiveUse use(taken_);
         batches_.take(*rows_, most_rows_, row_indices, starts);
         require(draws.has_value() == images_.has_value(), "`draws` go with `images`");
@@ -124,6 +133,8 @@ public:
             require(updates.data()[model] >= 0 && updates.data()[model] <= kMostUpdates - count,
                     "`updates` must be from 0 to 2**62, got " + std::to_string(updates.data()[model]));
         require_shape(finite, "finite", m);
+        const std::vector<Index> ends = part_ends ? ends_of(*part_ends, count) : std::vector<Index>{count};
+        const Index parts = static_cast<Index>(ends.size()), sums_of_each = m * parts;
         const UpdateRange range{
             .updates = count,
             .row_indices = batches_.row_indices.data(),
@@ -135,10 +146,12 @@ public:
             .drop_keys = drop_keys ? drop_keys->data() : nullptr,
             .decays = decays ? decays->data() : nullptr,
             .shares = shares ? shares->data() : nullptr,
+            .part_ends = ends.data(),
+            .parts = parts,
         };
-        Array<double> sums({Index{3}, m});
+        Array<double> sums({Index{3}, m, parts});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0);
-        std::vector<Index> rows(static_cast<std::size_t>(m));
+        std::vector<Index> rows(static_cast<std::size_t>(sums_of_each));
         const MappedRead reading = rows_->reading();
         StopQuery query{.should_stop = std::move(should_stop), .raised = nullptr};
         std::visit(
@@ -149,7 +162,7 @@ public:
                     .updates = updates.mutable_data(),
                     .finite = reinterpret_cast<std::uint8_t*>(finite.mutable_data()),
                     .loss = sums.mutable_data(),
-                    .hits = sums.mutable_data() + m,
+                    .hits = sums.mutable_data() + sums_of_each,
                     .rows = rows.data(),
                 };
                 WithoutGil no_gil;
@@ -157,7 +170,7 @@ public:
                 session->train(range, state, StopCallback{StopQuery::ask, &query});
             },
             session_);
-        std::copy(rows.begin(), rows.end(), sums.mutable_data() + 2 * m);
+        std::copy(rows.begin(), rows.end(), sums.mutable_data() + 2 * sums_of_each);
         if (query.raised) std::rethrow_exception(query.raised);
         require_read(reading);
         return sums;
@@ -247,7 +260,7 @@ void register_session(py::module_& module) {
              py::arg("updates").noconvert(), py::arg("finite").noconvert(), py::arg("draws").noconvert(),
              py::arg("divisors").noconvert(), py::arg("penalties").noconvert(), py::arg("decays").noconvert(),
              py::arg("shares").noconvert(), py::arg("should_stop"),
-             py::arg("drop_keys").noconvert() = py::none())
+             py::arg("drop_keys").noconvert() = py::none(), py::arg("part_ends").noconvert() = py::none())
         .def("evaluate", of_made(&PySession::evaluate),
              "Loss, cost and hits on every set, (sets, 3, m), and the scores of each or none.",
              py::arg("parameters"), py::arg("with_scores"));

@@ -146,6 +146,36 @@ double squares_of(const Net& net) {
     return sum;
 }
 
+// The sums of every update as a part of its own: those that `losses` (m, T) says, and the bits of one part.
+template <class T, class Element>
+void test_parts(Fixture<T, Element>& f, const std::string& isa, UpdateRange range, const Vector& losses,
+                const Outcome<T>& whole) {
+    const Index updates = f.updates();
+    const std::size_t sums = losses.size();
+    std::vector<Index> ends;
+    for (Index t = 1; t <= updates; ++t) ends.push_back(t);
+    range.part_ends = ends.data();
+    range.parts = updates;
+    for (const int n_threads : {1, 2, 3}) {
+        Outcome<T> parted(f);
+        parted.rows.assign(sums, 0);
+        for (Vector* each : {&parted.loss, &parted.hits}) each->assign(sums, 0.0);
+        Session<T>(f.models(isa), f.rows(), f.c.b, nullptr, 0, n_threads)
+            .train(range, parted.state(), {never, nullptr});
+        CHECK(parted.parameters == whole.parameters && parted.updates == whole.updates);
+        CHECK(largest_difference(losses, parted.loss.data()) < kTolerance<T> * 10 * f.c.n);
+        for (std::size_t model = 0; model < whole.rows.size(); ++model) {
+            Index rows = 0;
+            double hits = 0;
+            for (Index t = 0; t < updates; ++t) {
+                rows += parted.rows[model * static_cast<std::size_t>(updates) + static_cast<std::size_t>(t)];
+                hits += parted.hits[model * static_cast<std::size_t>(updates) + static_cast<std::size_t>(t)];
+            }
+            CHECK(rows == whole.rows[model] && hits == whole.hits[model]);
+        }
+    }
+}
+
 // Every batch divided by a number of its own, the second one passed over by the first model, and the penalty
 // in the loss.
 template <class T, class Element>
@@ -162,6 +192,7 @@ void test_batch_costs(const Case& c, const std::string& isa) {
     range.divisors = divisors.data();
     range.penalties = penalties.data();
     const Outcome<T> alone = outcome(f, isa, range, 1);
+    Vector losses(divisors.size());
     for (int model = 0; model < c.m; ++model) {
         const std::size_t place = static_cast<std::size_t>(model);
         Net net = f.net(model);
@@ -174,7 +205,8 @@ void test_batch_costs(const Case& c, const std::string& isa) {
             const std::size_t at = static_cast<std::size_t>(model * updates + t);
             if (divisors[at] == 0) continue;
             const double count = static_cast<double>(X.size()), scale = count / divisors[at];
-            loss += count * (scale * mean_loss(net, X, targets) + penalties[at] * squares_of(net));
+            losses[at] = count * (scale * mean_loss(net, X, targets) + penalties[at] * squares_of(net));
+            loss += losses[at];
             rows += count;
             Net g = loss_gradient(net, X, targets);
             for (Matrix* parts : {&g.W, &g.b})
@@ -188,6 +220,7 @@ void test_batch_costs(const Case& c, const std::string& isa) {
         CHECK(std::abs(alone.loss[place] - loss) < kTolerance<T> * (10 * c.n + std::abs(loss)));
     }
     for (const int n_threads : {2, 3, 7}) CHECK(outcome(f, isa, range, n_threads) == alone);
+    test_parts(f, isa, range, losses, alone);
     range.divisors = range.penalties = nullptr;
     CHECK(outcome(f, isa, range, 1) == outcome(f, isa, f.range(), 2));
 }

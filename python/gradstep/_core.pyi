@@ -70,6 +70,7 @@ class Session:
         shares: npt.NDArray[np.float64] | None,
         should_stop: Callable[[], bool],
         drop_keys: npt.NDArray[np.uint64] | None = None,
+        part_ends: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.float64]: ...
     def evaluate(
         self, parameters: npt.NDArray[Any], with_scores: bool

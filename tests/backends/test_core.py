@@ -301,6 +301,14 @@ def test_keys_go_with_dropout() -> None:
     assert (train(opened, drop_keys=keys) != train(session(rows()))).any()
 
 
+@pytest.mark.parametrize(
+    "ends", [[], [[1, 2]], [0, N // 10], [2, 2, N // 10], [3, 1, N // 10], [1], [N // 10, 99]]
+)
+def test_parts_end_in_order_at_the_last_update(ends: list[int]) -> None:
+    with pytest.raises(ValueError, match="`part_ends` must"):
+        train(session(rows()), part_ends=np.array(ends, dtype=np.int64))
+
+
 STARTS = np.arange(0, 2 * N + 1, 2, dtype=np.int64)
 INPUTS = np.tile([1, 4], N).astype(np.int32)
 VALUES = np.random.default_rng(0).random(2 * N, dtype=np.float32)

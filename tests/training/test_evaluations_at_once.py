@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gradstep import backends
 from gradstep.backends.protocol import Running
+from gradstep.plan.order import StreamOrder
 from gradstep.sklearn import MLPClassifier, MLPRegressor
+from gradstep.sklearn.training import FaceTraining
 from makers import HERE
 
 RNG = np.random.default_rng(3)
@@ -46,6 +48,28 @@ class Cutting:
 
     def _stops(self) -> bool:
         return bool(self._stops_at) and next(self._asked) % self._stops_at == 0
+
+
+class Interrupting(Cutting):
+    """A backend in which Ctrl-C is pressed after so many epochs, when others are drawn already."""
+
+    def __init__(self, name: str, epochs: int) -> None:
+        super().__init__(name)
+        self._epochs = epochs
+
+    def session(self, plan: Any, *rows: Any, **options: Any) -> Any:
+        session = self.inner.session(plan, *rows, **options)
+        train_parts = session.train_parts
+
+        def pressed(state: Any, cuts: Sequence[int], *, should_stop: Callable[[], bool]) -> Running:
+            done = train_parts(state, cuts[: self._epochs + 1], should_stop=should_stop)
+            plan.order.rows(range(self._epochs, self._epochs + 9))
+            signal.raise_signal(signal.SIGINT)
+            missing = np.full((len(cuts) - 1 - self._epochs, len(state.finite)), np.nan)
+            return Running(*(np.concatenate([means, missing]) for means in done))
+
+        session.train_parts = pressed
+        return session
 
 
 def fit(monkeypatch: pytest.MonkeyPatch, spy: Cutting, model: Any, y: Any, **more: Any) -> Any:
@@ -91,7 +115,8 @@ def test_training_ends_where_it_does_epoch_by_epoch(
     assert together.cuts[-1][-1] == alone.cuts[-1][-1] == 4 * expected.n_iter_
     # A call that ends early, for somebody else wants the machine, is taken up again.
     assert_same(fit(monkeypatch, halting, MLPClassifier(**made), Y), expected)
-    assert len(halting.cuts) > len(together.cuts)
+    # The core asks once, for it is back within milliseconds.
+    assert len(halting.cuts) > len(together.cuts) or name == "cpp"
 
 
 @pytest.mark.parametrize("parameters", [{"verbose": True}, {"solver": "sgd", "learning_rate": "invscaling"}])
@@ -121,22 +146,48 @@ def test_what_diverges_amid_a_call_has_the_curve_of_its_epochs(
     assert (together.n_iter_, together.t_) == (alone.n_iter_, alone.t_) == (80, 80 * 60)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.5}, {"sample_weight": RNG.random(60)}])
-def test_parts_of_a_plan_are_its_ranges(parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    plans: list[Any] = []
-    spy = Cutting("numpy")
-    session = spy.session
-    monkeypatch.setattr(
-        spy, "session", lambda plan, *rows, **more: plans.append(plan) or session(plan, *rows, **more)
+@pytest.mark.parametrize("name", HERE)
+def test_a_stream_is_left_where_training_was_stopped(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"hidden_layer_sizes": (4,), "batch_size": 16, "max_iter": 40, "n_iter_no_change": 20}
+    generators = [np.random.RandomState(5) for _ in range(2)]
+    asking = MLPClassifier(
+        **made, random_state=generators[0], callbacks=[lambda model, row: row["epoch"] == 6]
     )
-    weight = parameters.pop("sample_weight", None)
-    model = MLPClassifier((4,), batch_size=16, max_iter=3, shuffle=False, **parameters)
-    fit(monkeypatch, spy, model, Y, sample_weight=weight)
-    (plan,) = plans
-    found = list(plan.parts([0, 4, 8, 12]))
-    assert [part for part, _ in found] == [0, 1, 2]
-    for (_, part), (t0, t1) in zip(found, [(0, 4), (4, 8), (8, 12)], strict=True):
-        (expected,) = plan.ranges(t0, t1)
-        for own in fields(part):
-            np.testing.assert_array_equal(getattr(part, own.name), getattr(expected, own.name))
-        assert part.numbers.flags.c_contiguous
+    expected = fit(monkeypatch, Cutting(name), asking, Y)
+    pressed = MLPClassifier(**made, random_state=generators[1])
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model = fit(monkeypatch, Interrupting(name, epochs=6), pressed, Y)
+    assert_same(model, expected)
+    assert expected.n_iter_ == 6
+    first, second = (generator.randint(2**31 - 1, size=4).tolist() for generator in generators)
+    assert first == second
+
+
+def test_a_stream_goes_back_among_epochs_that_were_drawn_together() -> None:
+    ahead, alone = (StreamOrder(9, np.random.RandomState(1)) for _ in range(2))
+    epochs = [alone.epoch(number) for number in range(5)]
+    np.testing.assert_array_equal(ahead.epoch(0), epochs[0])
+    np.testing.assert_array_equal(ahead.rows(range(1, 5)), np.concatenate(epochs[1:]))
+    for number in (2, 1, 4, 3, 0):
+        np.testing.assert_array_equal(ahead.epoch(number), epochs[number])
+    np.testing.assert_array_equal(ahead.rows(range(1, 3)), np.concatenate(epochs[1:3]))
+    ahead.rows(range(3, 5))
+    with pytest.raises(ValueError, match="epoch 1 of a stream is gone"):
+        ahead.epoch(1)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_nobody_trains_beyond_a_goal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[FaceTraining] = []
+
+    def train(observers: Any, order: Any, should_stop: Any) -> None:
+        training = FaceTraining(observers, order)
+        for goal in (9, 12, 13, 99):
+            training.advance(goal, should_stop)
+        begun.append(training)
+
+    monkeypatch.setattr("gradstep.sklearn.base.train_in_batches", train)
+    spy = Cutting(name)
+    fit(monkeypatch, spy, MLPClassifier((4,), batch_size=16, max_iter=9, n_iter_no_change=9), Y)
+    assert spy.cuts == [[0, 4, 8, 12], [12, 16], [16, 20, 24, 28, 32, 36]]
+    assert begun[0].is_over

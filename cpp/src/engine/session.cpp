@@ -115,7 +115,7 @@ private:
         const int wanted = crew_.size();
         if (timer_.is_at_start()) {
             each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
-                if (part.leads) group.begin(state, packed);
+                if (part.leads) group.begin(state, packed, range.parts);
             });
             meeting_.wait(crew);
         }

@@ -35,8 +35,10 @@ template <class T>
 struct ThreadState {
     Buffer<std::uint8_t> active;  // (m,)
     Buffer<std::uint8_t> steps;   // (m,) those that do this update's step
-    Buffer<Index> updates, rows;  // (m,)
-    Buffer<double> loss, hits;    // (m,)
+    Buffer<Index> updates;        // (m,)
+    Index parts = 1, part = 0;    // of the range; the one of this update
+    std::vector<Index> rows;      // (m, parts)
+    std::vector<double> loss, hits;
     Buffer<double> divisors;      // (m,) of this update, and penalties times rows
     Buffer<double> penalties;     // (m,)
     Index numbers_of_model;       // 2 r
@@ -47,15 +49,19 @@ struct ThreadState {
     Buffer<std::uint8_t> passes;  // (m,) those that pass this update over
 
     ThreadState(Index m, Index r)
-        : active(m), steps(m), updates(m), rows(m), loss(m), hits(m), divisors(m), penalties(m),
-          numbers_of_model(2 * r), numbers(2 * r * m), shares(m), decays(m), factors(m), passes(m) {}
+        : active(m), steps(m), updates(m), divisors(m), penalties(m), numbers_of_model(2 * r),
+          numbers(2 * r * m), shares(m), decays(m), factors(m), passes(m) {}
 
-    void begin(const std::uint8_t* finite) {
+    void begin(const std::uint8_t* finite, Index parts_of_range) {
+        parts = parts_of_range;
+        part = 0;
         std::copy(finite, finite + active.size(), active.data());
         for (Buffer<std::uint8_t>* some : {&steps, &passes})
             std::fill_n(some->data(), some->size(), std::uint8_t{0});
-        for (Buffer<Index>* counts : {&updates, &rows}) std::fill_n(counts->data(), counts->size(), Index{0});
-        for (Buffer<double>* sums : {&loss, &hits}) std::fill_n(sums->data(), sums->size(), 0.0);
+        std::fill_n(updates.data(), updates.size(), Index{0});
+        const std::size_t sums = static_cast<std::size_t>(checked_product(active.size(), parts));
+        rows.assign(sums, 0);
+        for (std::vector<double>* each : {&loss, &hits}) each->assign(sums, 0.0);
     }
 
     bool any_active() const {
@@ -63,8 +69,9 @@ struct ThreadState {
                            [](std::uint8_t a) { return a != 0; });
     }
 
-    // What the batch of an update is to be divided by, of models from `first` on.
+    // Which part an update is of, and what its batch is to be divided by, of models from `first` on.
     void look_at(const LocatedRange& range, Index t, Index first) {
+        while (range.part_ends && range.part_ends[part] <= t) ++part;
         const double rows_of_batch = static_cast<double>(range.starts[t + 1] - range.starts[t]);
         for (Index model = 0; model < active.size(); ++model) {
             const Index place = (first + model) * range.updates + t;
@@ -85,9 +92,10 @@ struct ThreadState {
         passes[model] = 0;
         if (!active[model]) return;
         ++updates[model];
-        rows[model] += count;
-        loss[model] += sums.loss * (static_cast<double>(count) / divisors[model]);
-        hits[model] += sums.hits;
+        const std::size_t own = static_cast<std::size_t>(model * parts + part);
+        rows[own] += count;
+        loss[own] += sums.loss * (static_cast<double>(count) / divisors[model]);
+        hits[own] += sums.hits;
     }
 
     // What model `place` of all goes by at an update.
@@ -129,11 +137,11 @@ public:
     void reserve(Index elements) { step_.reserve(elements); }
 
     // By one thread, before all the others begin. The network may have parameters and slots already.
-    void begin(const TrainingState<T>& state, Packed packed) {
+    void begin(const TrainingState<T>& state, Packed packed, Index parts) {
         if (!packed.parameters) network_.pack(state.parameters + first_ * models_.layers.parameters);
         if (!packed.slots) network_.pack_slots(slots_of(state));
-        step_.begin();
-        for (ThreadState<T>& each : thread_states_) each.begin(state.finite + first_);
+        step_.begin(parts);
+        for (ThreadState<T>& each : thread_states_) each.begin(state.finite + first_, parts);
     }
 
     // Some updates, by each of `crew` threads, which stands for some members of the team.
@@ -187,9 +195,13 @@ public:
             const Index place = first_ + model;
             state.updates[place] += known.updates[model];
             state.finite[place] = known.active[model];
-            state.loss[place] += known.loss[model] + step_.noted(model);
-            state.hits[place] += known.hits[model];
-            state.rows[place] += known.rows[model];
+            for (Index part = 0; part < known.parts; ++part) {
+                const std::size_t own = static_cast<std::size_t>(model * known.parts + part);
+                const Index sum = place * known.parts + part;
+                state.loss[sum] += known.loss[own] + step_.noted(model, part);
+                state.hits[sum] += known.hits[own];
+                state.rows[sum] += known.rows[own];
+            }
         }
     }
 
@@ -212,7 +224,7 @@ private:
 
     RuleUpdate<T> by_rule(const LocatedRange& range, const ThreadState<T>& known, int member) const {
         return step_.by_rule(known.numbers.data(), range.shares ? known.shares.data() : nullptr,
-                             range.penalties ? known.penalties.data() : nullptr, member);
+                             range.penalties ? known.penalties.data() : nullptr, known.part, member);
     }
 
     void shorten(ThreadState<T>& known) const {

@@ -21,27 +21,34 @@ public:
             starts_.push_back(places_);
             places_ += 1 + checked_product(slices[layer], groups[layer]);
         }
-        sums_ = Buffer<double>(checked_product(m, places_));
+        m_ = m;
+        clear();
     }
 
     double& of_bias(Index layer, Index model) const { return sums_[model * places_ + start(layer)]; }
-    double& of(Index layer, Index model, Index slice, Index group) const {
+    double& of(Index layer, Index model, Index slice, Index group, Index part = 0) const {
         const Index own = 1 + slice * groups_[static_cast<std::size_t>(layer)] + group;
-        return sums_[model * places_ + start(layer) + own];
+        return sums_[(part * m_ + model) * places_ + start(layer) + own];
     }
-    double total(Index model) const {
+    double total(Index model, Index part = 0) const {
+        const double* own = sums_.data() + (part * m_ + model) * places_;
         double sum = 0;
-        for (Index place = 0; place < places_; ++place) sum += sums_[model * places_ + place];
+        for (Index place = 0; place < places_; ++place) sum += own[place];
         return sum;
     }
-    void clear() const { std::fill_n(sums_.data(), sums_.size(), 0.0); }
+    // Makes all of them 0, of a training in so many parts.
+    void clear(Index parts = 1) {
+        const Index wanted = checked_product(checked_product(m_, places_), parts);
+        if (sums_.size() < wanted) sums_ = Buffer<double>(wanted);
+        std::fill_n(sums_.data(), wanted, 0.0);
+    }
 
 private:
     Index start(Index layer) const { return starts_[static_cast<std::size_t>(layer)]; }
 
     std::vector<Index> groups_, starts_;
-    Index places_ = 0;
-    Buffer<double> sums_;  // (m, places)
+    Index m_ = 0, places_ = 0;
+    Buffer<double> sums_;  // (parts, m, places)
 };
 
 }  // namespace gradstep

@@ -69,8 +69,8 @@ public:
     }
 
     // To be called once the network has its parameters and slots.
-    void begin() {
-        squares_.clear();
+    void begin(Index parts) {
+        squares_.clear(parts);
         for (Index model = 0; model < m_; ++model) {
             for (Index l = 1; l < network_.depth(); ++l) transpose(l, model, {0, network_.shape(l).in});
             for (Pass& pass : passes_)
@@ -144,16 +144,17 @@ public:
 
     // What `update` is to do with gradients: a step by these numbers (m, 2, r), after which averages take
     // their shares (m,), unless that is null. The weights' squares before it, times `penalties` (m,), are
-    // noted unless that is null.
-    RuleUpdate<T> by_rule(const T* numbers, const T* shares, const double* penalties, int thread) const {
+    // noted for `part` unless that is null.
+    RuleUpdate<T> by_rule(const T* numbers, const T* shares, const double* penalties, Index part,
+                          int thread) const {
         std::optional<SquaresNote> note;
-        if (penalties) note.emplace(SquaresNote{penalties, squares_});
+        if (penalties) note.emplace(SquaresNote{penalties, squares_, part});
         T* g = gradients_[static_cast<std::size_t>(thread)].data();
         return {k_, *models_.rule, network_, numbers, shares, g, note};
     }
 
-    // The sum of what was noted since `begin`.
-    double noted(Index model) const { return squares_.total(model); }
+    // The sum of what was noted of a part since `begin`.
+    double noted(Index model, Index part) const { return squares_.total(model, part); }
 
     // Room for the squares of all that `update` gives away.
     SquareSums square_sums() const {

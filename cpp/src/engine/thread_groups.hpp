@@ -72,8 +72,8 @@ public:
     }
 
     // By one thread, before all the others begin, and after all of them ended.
-    void begin(const TrainingState<T>& state, Packed packed) {
-        for (ModelShard<T>& shard : shards_) shard.begin(state, packed);
+    void begin(const TrainingState<T>& state, Packed packed, Index parts) {
+        for (ModelShard<T>& shard : shards_) shard.begin(state, packed, parts);
     }
     void end(const TrainingState<T>& state) const {
         for (const ModelShard<T>& shard : shards_) shard.end(state);

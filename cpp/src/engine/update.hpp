@@ -40,10 +40,11 @@ struct Bias {
     Groups groups(const Kernels<T>& kernels) const { return {0, kernels.column_groups(1, out)}; }
 };
 
-// Of every model: its weights' squares before a step times `factors`, added up.
+// Of every model: its weights' squares before a step times `factors`, added up to the sums of a part.
 struct SquaresNote {
     const double* factors;  // (m,)
     const SquareSums& sums;
+    Index part;
 };
 
 // f(inputs, number of the slice, column group, its run), slice by slice of a piece, whatever the piece: sums
@@ -153,7 +154,7 @@ struct RuleUpdate {
         if (!note) return;
         const T* W = network.panel(piece.layer, piece.model);
         each_run(kernels, piece, network.shape(piece.layer), [&](Span, Index slice, Index group, Run run) {
-            note->sums.of(piece.layer, piece.model, slice, group) +=
+            note->sums.of(piece.layer, piece.model, slice, group, note->part) +=
                 note->factors[piece.model] * kernels.sum_of_squares(W + run.start, run.count);
         });
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -157,13 +158,15 @@ class CppSession(Session):
         session, mapped = self._session(state.parameters.dtype), self._data.mapped
         sums = np.zeros((3, len(cuts) - 1, len(state.finite)))
         with _reading(mapped):
-            for part, updates in self._plan.parts(cuts, _core.sort):
+            for updates in self._plan.ranges(cuts[0], cuts[-1], _core.sort):
                 # The core asks now and then within a range, and never in one that is short.
                 if should_stop():
                     break
                 if mapped is not None:
                     mapped.require_whole()
-                sums[:, part] += _train(session, updates, state, should_stop)
+                first, last = bisect_right(cuts, updates.t0) - 1, bisect_left(cuts, updates.t1)
+                ends = np.minimum(cuts[first + 1 : last + 1], updates.t1) - updates.t0
+                sums[:, first:last] += _train(session, updates, ends, state, should_stop)
                 if (state.updates[state.finite] < updates.t1).any() or not state.finite.any():
                     break
         return running(sums)
@@ -241,9 +244,13 @@ def _of_training(plan: Plan) -> dict[str, Any]:
 
 
 def _train(
-    session: _core.Session, updates: UpdateRange, state: State, should_stop: Callable[[], bool]
+    session: _core.Session,
+    updates: UpdateRange,
+    ends: npt.NDArray[np.int64],
+    state: State,
+    should_stop: Callable[[], bool],
 ) -> npt.NDArray[np.float64]:
-    """Do the updates of a range; return sums (3, m) of losses, of the weights of hits and of rows."""
+    """Do the updates of a range; return the sums (3, e, m) of its parts, which end at `ends`."""
     return session.train(
         updates.row_indices,
         updates.starts,
@@ -259,7 +266,8 @@ def _train(
         updates.shares,
         should_stop=should_stop,
         drop_keys=updates.drop_keys,
-    )
+        part_ends=ends,
+    ).swapaxes(1, 2)
 
 
 def _rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ class Order(Protocol):
 
     def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
         """Return the rows of epoch `number` in order, shape (n,); `sort` may be what sorts words fastest."""
+        ...
+
+    def rows(self, epochs: range, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of consecutive epochs, one after the other."""
         ...
 
 
@@ -57,6 +61,10 @@ class RowOrder:
             return np.arange(self.n, dtype=np.int32)
         return _shuffled(self.n, self.seed, number, sort)
 
+    def rows(self, epochs: range, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of consecutive epochs, one after the other."""
+        return joined([self.epoch(number, sort) for number in epochs])
+
 
 class StreamOrder:
     """Order of rows from one stream of random numbers: every epoch shuffles the order of the one before.
@@ -68,7 +76,8 @@ class StreamOrder:
     n : int
         Rows of the data set.
     generator : RandomState
-        Every new epoch takes from it what it needs: afterwards it is as scikit-learn leaves it.
+        Every new epoch takes from it what it needs. Once the last epoch that was trained on is asked for, it
+        is as scikit-learn leaves it.
 
     Attributes
     ----------
@@ -85,6 +94,7 @@ class StreamOrder:
         self._stream = np.arange(n, dtype=np.intp)
         self._order = self._stream.astype(np.int32)
         self._last = -1
+        self._mark: tuple[int, Any, npt.NDArray[np.intp]] | None = None
 
     def epoch(self, number: int, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
         """Return the rows of epoch `number` in order, shape (n,); nothing is sorted.
@@ -92,16 +102,36 @@ class StreamOrder:
         Raises
         ------
         ValueError
-            The epoch came before the last one that was asked for: streams do not go back.
+            The epoch came before those that were asked for last.
         """
         if number < self._last:
-            raise ValueError(f"epoch {number} of a stream is gone, the last one asked for was {self._last}")
+            self._go_back(number)
         for _ in range(self._last, number):
             self._generator.shuffle(self._stream)
         if number > self._last:
             # A new array: whoever asked before may still have the last one.
             self._order, self._last = self._stream.astype(np.int32), number
         return self._order
+
+    def rows(self, epochs: range, sort: Sort = np.ndarray.sort) -> npt.NDArray[np.int32]:
+        """Return the rows of consecutive epochs, one after the other; their stream can go back among them."""
+        if len(epochs) > 1 and epochs.start > self._last:
+            self._mark = (self._last, self._generator.get_state(legacy=False), self._stream.copy())
+        return joined([self.epoch(number, sort) for number in epochs])
+
+    def _go_back(self, number: int) -> None:
+        """Make the stream what it was before the epochs that were asked for together."""
+        if self._mark is None or number < self._mark[0]:
+            raise ValueError(f"epoch {number} of a stream is gone, the last one asked for was {self._last}")
+        self._last, state, stream = self._mark
+        self._generator.set_state(state)
+        self._stream = stream.copy()
+        self._order = stream.astype(np.int32)
+
+
+def joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return arrays one after the other; a single one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 # The last one is kept: an epoch with several evaluations asks for its order several times.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from gradstep.nn.rules import Rule
 from gradstep.plan.batch_cost import MEAN, BatchCost
 from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Objective
-from gradstep.plan.order import Augmentation, Order, Sort
+from gradstep.plan.order import Augmentation, Order, Sort, joined
 
 # The most of a range, unless one epoch has more.
 _UPDATES_AT_ONCE = 1024
@@ -197,29 +196,6 @@ class Plan:
         begins = np.array([own.begins_after(self.updates, self.updates_per_epoch) for own in self.averages])
         return np.where((state.updates >= begins)[:, None], state.slots[:, -1], state.parameters)
 
-    def parts(self, cuts: Sequence[int], sort: Sort = np.ndarray.sort) -> Iterator[tuple[int, UpdateRange]]:
-        """Cut the updates at some of their numbers and at ends of epochs; tell the number of the part, too.
-
-        Rows are put in order as they are asked for: a stream of random numbers is left where training ends.
-        """
-        numbers = self._numbers_of_epochs(cuts)
-        for part, (t0, t1) in enumerate(pairwise(cuts)):
-            own = None if numbers is None else numbers[:, t0 - cuts[0] : t1 - cuts[0]]
-            for updates in self.ranges(t0, t1, sort) if own is None else [self._range(t0, t1, sort, own)]:
-                yield part, updates
-
-    def _numbers_of_epochs(self, cuts: Sequence[int]) -> npt.NDArray[np.float64] | None:
-        """Return the numbers of several epochs, whose ends are the cuts, if no row has a say in them."""
-        per_epoch = self.updates_per_epoch
-        are_epochs = all(t1 - t0 == per_epoch for t0, t1 in pairwise(cuts))
-        if len(cuts) == 2 or not are_epochs or (cuts[0] - self.first_update) % per_epoch:
-            return None
-        if self.batch_cost.divisor is not None:
-            return None
-        l2 = self.objective.l2[:, None] if self.batch_cost.is_plain else self._costs_of_epoch[0]
-        whole = np.broadcast_to(l2, (len(l2), per_epoch))
-        return self.numbers(cuts[0], cuts[-1], np.tile(whole, len(cuts) - 1))
-
     def ranges(self, t0: int, t1: int, sort: Sort = np.ndarray.sort) -> Iterator[UpdateRange]:
         """Cut the updates ``t0 <= t < t1`` at ends of epochs; `sort` as for `RowOrder.epoch`."""
         per_epoch, first = self.updates_per_epoch, self.first_update
@@ -228,18 +204,16 @@ class Plan:
             yield self._range(t0, end, sort)
             t0 = end
 
-    def _range(
-        self, t0: int, t1: int, sort: Sort, numbers: npt.NDArray[np.float64] | None = None
-    ) -> UpdateRange:
-        """Return the updates ``t0 <= t < t1``, of one epoch or several; `numbers` if they are known."""
+    def _range(self, t0: int, t1: int, sort: Sort) -> UpdateRange:
+        """Return the updates ``t0 <= t < t1``, of one epoch or several."""
         per_epoch, first = self.updates_per_epoch, self.first_update
         epochs = range((t0 - first) // per_epoch, (t1 - 1 - first) // per_epoch + 1)
         is_epoch = t1 - t0 == per_epoch and len(epochs) == 1
         starts = self._starts_of_epoch if is_epoch else self._starts(t0 - first, t1 - first)
         own = slice(starts[0], starts[-1])
         changes, before = self.augmentation, self.first_epoch
-        rows = _joined([self.order.epoch(before + number, sort) for number in epochs])[own]
-        draws = _joined([changes.epoch(before + number) for number in epochs])[own] if changes else None
+        rows = self.order.rows(range(before + epochs.start, before + epochs.stop), sort)[own]
+        draws = joined([changes.epoch(before + number) for number in epochs])[own] if changes else None
         starts, keys = starts - starts[0], self.dropout.keys(t0, t1) if self.dropout else None
         cost, divisors, penalties = self.batch_cost, None, None
         l2 = np.repeat(self.objective.l2[:, None], t1 - t0, axis=1)
@@ -252,7 +226,7 @@ class Plan:
             t1,
             rows,
             starts,
-            self.numbers(t0, t1, l2) if numbers is None else np.ascontiguousarray(numbers),
+            self.numbers(t0, t1, l2),
             draws,
             divisors,
             penalties,
@@ -285,11 +259,6 @@ class Plan:
     def _costs_of_epoch(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """What `_costs` is of every whole epoch, where rows have no weights."""
         return self._costs(np.arange(0, dtype=np.int32), self._starts_of_epoch)
-
-
-def _joined(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return the arrays one after the other; a single one as it is."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 @dataclass

@@ -168,6 +168,11 @@ class FaceTraining:
         loop = self._loop
         if loop is None:
             return
+        plan = loop.job.plan
+        begun = -(-(loop.done - plan.first_update) // plan.updates_per_epoch)
+        if begun and self.observers:
+            # Epochs that were drawn ahead, and that nobody was trained on, go back to the stream.
+            self._order.epoch(plan.first_epoch + begun - 1)
         for observer in self.observers:
             if observer in loop.observers:
                 observer.keep(loop.state.select([loop.observers.index(observer)]))

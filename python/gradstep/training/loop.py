@@ -128,7 +128,7 @@ class TrainingLoop:
             self._begin(time.perf_counter() - began)
         while not self.is_over and self.done < goal and not should_stop():
             before, self._is_settled = self.done, False
-            cuts = self._cuts()
+            cuts = self._cuts(goal)
             running = self._train(cuts, should_stop)
             self.done = int(self.state.updates[self.state.finite].max(initial=before))
             described = self.job.plan.described(self.state)
@@ -153,17 +153,22 @@ class TrainingLoop:
             self.drop(leaving)
         self.seconds = time.perf_counter() - began
 
-    def _cuts(self) -> list[int]:
-        """Return where the next updates begin, and the updates of the evaluations that they come to."""
+    def _cuts(self, goal: int) -> list[int]:
+        """Return where the next updates begin, and the updates of the evaluations that they come to.
+
+        The last of them is the first at or after `goal`, unless somebody asks for something before.
+        """
         job, first = self.job, self.job.plan.first_update
         together = min(observer.evaluations_at_once for observer in self.observers)
         if job.evaluated or job.plan.takes_all_rows:
             together = 1
         else:
             together = max(1, min(together, job.plan.epochs_at_once))
-        passed = (self.done - first) // job.every
-        goals = [first + (passed + number) * job.every for number in range(1, together + 1)]
-        return [self.done, *dict.fromkeys(min(goal, job.plan.updates) for goal in goals)]
+        passed, last = (self.done - first) // job.every, min(goal, job.plan.updates)
+        cuts = [self.done]
+        while len(cuts) <= together and cuts[-1] < last:
+            cuts.append(min(first + (passed + len(cuts)) * job.every, job.plan.updates))
+        return cuts
 
     def _show(self, place: int, rows: Sequence[dict[str, float]], described: Array) -> bool:
         """Show the observer of a model its new rows. Returns True when it wants no more."""
