@@ -56,6 +56,8 @@ class CppBackend:
 
     def lacks(self, objective: Objective, rule: type[Rule] | None = None) -> list[str]:
         """Return the losses, activations and rules among these that are not compiled."""
+        if rule is None and self._scored is not None and self._scored[0] is objective:
+            return []
         wanted = [("losses", objective.loss.name)]
         wanted += [("activations", activation.name) for activation in objective.activations[0]]
         wanted += [] if rule is None else [("rules", rule.name)]
@@ -98,6 +100,8 @@ class CppBackend:
         if last is None or last[0] is not objective:
             # A model that is asked row by row is described to the core once.
             last = self._scored = (objective, self._models(objective))
+        if data.mapped is None:
+            return _core.scores(last[1], _rows(data, parameters.dtype), parameters, n_threads)
         with _reading(data.mapped):
             return _core.scores(last[1], _rows(data, parameters.dtype), parameters, n_threads)
 

@@ -75,7 +75,9 @@ class FaceModel:
             executes.scores(self.objective, piece, self.block[None], n_threads=used)[0] for piece in pieces
         ]
         scores = found[0] if len(found) == 1 else np.concatenate(found)
-        return scores.astype(np.result_type(X.dtype, self.block.dtype), copy=False)
+        if X.dtype != self.block.dtype:
+            scores = scores.astype(np.result_type(X.dtype, self.block.dtype), copy=False)
+        return scores
 
 
 def joined(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
