@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradstep.search.data import SearchRows
-from gradstep.search.groups import Limits, Sizes, check_memory, partition
+from gradstep.search.groups import Limits, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.slices import OpenGroup
@@ -256,8 +256,8 @@ class _Runner:
             for trial, fold in left:
                 self._trials[trial].failures[fold] = failure.error
             return None
-        check_memory(settings, Sizes(rows.train.n, rows.train.d, rows.targets.k), self._limits)
-        training = OpenGroup(rows, settings)
+        check_memory(settings, own.sizes_of(rows), self._limits)
+        training = own.open(rows, settings)
         for (trial, fold), recorder in zip(left, training.recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
         return training

@@ -44,9 +44,9 @@ class Trial:
         From 0.
     params : dict
         Of the space.
-    estimator : Trainer or Regressor
+    estimator : Trainer, Regressor, or a face of scikit-learn's networks
         With these parameters.
-    settings : Settings
+    settings : Settings or FaceSettings
         Its parameters, checked.
     source : int
         Which of the rows of its search it is trained on, where there are several.
@@ -220,7 +220,7 @@ def make_trials(
     trials = []
     seed = trainer_of(estimator).get_params(deep=False)["random_state"]
     for number, params in enumerate(candidates):
-        with _named(number, params, whose):
+        with named(number, params, whose):
             own = trainer_of(configured(estimator, params, whose))
             replaced = any(isinstance(value, BaseTrainer) for value in params.values())
             own = seeded(own, seed) if replaced else _with_int(own)
@@ -238,8 +238,8 @@ def kinds_of(trials: Sequence[Trial]) -> set[str]:
     return {trial.settings.loss.takes for trial in trials}
 
 
-def hold_out(trials: Sequence[Trial], others: str) -> bool:
-    """Return whether trials hold out rows of their own, by their `validation_fraction`.
+def hold_out(trials: Sequence[Trial], others: str, by: str = "validation_fraction") -> bool:
+    """Return whether trials hold out rows of their own, which the parameter `by` makes them do.
 
     Raises
     ------
@@ -251,8 +251,8 @@ def hold_out(trials: Sequence[Trial], others: str) -> bool:
         settings.check_held_out(others)
     if 0 < len(drawing) < len(trials):
         raise InvalidParameterError(
-            f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
-            f"rows cannot be compared, got it in {len(drawing)} of {len(trials)}"
+            f"`{by}` must be set in every trial of Sweep or in none, for scores of other rows cannot be "
+            f"compared, got it in {len(drawing)} of {len(trials)}"
         )
     return bool(drawing)
 
@@ -261,7 +261,7 @@ def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -
     """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
     for trial in trials if d is not None else ():
         if trial.settings.augment is not None:
-            with _named(trial.number, trial.params, whose):
+            with named(trial.number, trial.params, whose):
                 make_augmentation(trial.settings.augment, 1, int(d or 0), 0)
 
 
@@ -336,7 +336,7 @@ def _with_int(estimator: BaseTrainer) -> BaseTrainer:
 
 
 @contextmanager
-def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
+def named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
     """Say which trial has what is refused."""
     try:
         yield
