@@ -29,6 +29,10 @@ class BackendUnavailableError(GradstepError, RuntimeError):
     """A backend or instruction set was asked for by name and is not there."""
 
 
+class ExecutorError(GradstepError, RuntimeError):
+    """The workers of an `executor` are not there, or cannot train what they are sent."""
+
+
 class NoModelError(GradstepError, AttributeError):
     """A search has no model to offer; the message says why.
 

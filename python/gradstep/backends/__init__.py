@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 from gradstep.backends.protocol import Backend, Evaluation, FullBatch, Running, Session
 from gradstep.errors import BackendUnavailableError, InvalidParameterError
@@ -22,6 +24,8 @@ __all__ = [
     "availability",
     "choose",
     "get",
+    "instruction_sets",
+    "pinned",
 ]
 
 #: Best first; "auto" takes the first that is there.
@@ -30,6 +34,9 @@ NAMES = ("cpp", "numba", "numpy")
 _CLASSES = {"cpp": "CppBackend", "numba": "NumbaBackend", "numpy": "NumpyBackend"}
 _loaded: dict[str, Backend] = {}
 _warned = False
+
+# The instruction set that the compiled core is to use in this context, whatever would be the best one.
+_PINNED: ContextVar[str | None] = ContextVar("gradstep_pinned", default=None)
 
 
 def get(name: str = "auto") -> Backend:
@@ -95,16 +102,40 @@ def availability() -> dict[str, str | None]:
     return reasons
 
 
+def instruction_sets() -> tuple[str, ...]:
+    """Return those that the compiled core can use here, that which it does use first; none without it."""
+    try:
+        return tuple(getattr(_load("cpp", "cpp"), "isas", ()))
+    except BackendUnavailableError:
+        return ()
+
+
+@contextlib.contextmanager
+def pinned(isa: str | None) -> Iterator[None]:
+    """Let the compiled core use one instruction set inside the block, in this thread: bits are those of it.
+
+    None leaves what would be used.
+    """
+    token = _PINNED.set(isa)
+    try:
+        yield
+    finally:
+        _PINNED.reset(token)
+
+
 def _load(name: str, source: str) -> Backend:
-    if name not in _loaded:
+    isa = _PINNED.get() if name == "cpp" else None
+    key = name if isa is None else f"{name} {isa}"
+    if key not in _loaded:
         try:
             module = importlib.import_module(f"gradstep.backends.{name}")
         except ImportError as error:
             raise BackendUnavailableError(
                 f"{source} is {name!r}, which cannot be used here: {error}"
             ) from error
-        _loaded[name] = getattr(module, _CLASSES[name])()
-    return _loaded[name]
+        made = getattr(module, _CLASSES[name])
+        _loaded[key] = made() if isa is None else made(isa)
+    return _loaded[key]
 
 
 def _warn_once(name: str) -> None:

@@ -31,6 +31,13 @@ class CppBackend:
         Instruction set: "avx512vnni", "avx512", "avx2" or "baseline". By default what ``GRADSTEP_ISA``
         names, else the best that this machine runs.
 
+    Attributes
+    ----------
+    isa : str
+        The one that it uses.
+    isas : tuple of str
+        That and the lesser ones, which this machine runs, too.
+
     Raises
     ------
     InvalidParameterError
@@ -51,6 +58,7 @@ class CppBackend:
                 f"({', '.join(usable)}), got {isa!r}"
             )
         self.isa = isa or usable[0]
+        self.isas = tuple(usable[usable.index(self.isa) :])
         self._known = _core.names()
         self._scored: tuple[Objective, _core.Models] | None = None
 

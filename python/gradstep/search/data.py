@@ -17,7 +17,6 @@ from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.search.folds import Fold, folds_of, pairs_of
 from gradstep.search.groups import Sizes
-from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import Readings, Transformed
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
@@ -102,6 +101,10 @@ class SearchRows:
         """Return the same targets in the same folds, with features that transformers make."""
         return SearchRows(self._readings, self.folds, transformed)
 
+    def apart(self) -> SearchRows:
+        """Return the same rows, of which something else can be made at the same time."""
+        return SearchRows(self._readings, self.folds, self.transformed)
+
     def job_rows(self, first: Settings, fold: int = 0) -> JobRows:
         """Return all that a group of a fold is trained and evaluated on; `first` are settings of a model."""
         drawn = first.validation_fraction and (first.validation_fraction, first.random_state)
@@ -114,14 +117,6 @@ class SearchRows:
         if key not in self._made:
             self._made[key] = self._rows(first, self.folds[fold], (fold, weighed))
         return self._made[key]
-
-    def sizes_of(self, rows: JobRows) -> Sizes:
-        """Return what the bytes of a model of a group follow from."""
-        return Sizes(rows.train.n, rows.train.d, rows.targets.k)
-
-    def open(self, rows: JobRows, settings: Sequence[Settings]) -> OpenGroup:
-        """Return a group before its first update."""
-        return OpenGroup(rows, settings)
 
     def _rows(self, settings: Settings, fold: Fold, numbered: tuple[Any, ...]) -> JobRows:
         """Return the rows of a fold as settings ask for them."""

@@ -27,7 +27,7 @@ from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.rehearsal import rehearse
-from gradstep.search.runner import Group, SearchRun, run_trials
+from gradstep.search.runner import Group, LocalRunner, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
@@ -253,8 +253,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             sources,
             Limits.of(self.max_memory),
             on_start=self._on_start,
-            gives_up=False,
             progress=of_verbose(self.verbose, None),
+            runner=partial(LocalRunner, gives_up=False),
         )
         self.interrupted_ = run.interrupted
         failures.tell(made, self.error_score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import COLUMN
 from gradstep.plan.settings import RANDOM_STATE
+from gradstep.search.engines import EXECUTOR
 from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
 from gradstep.search.steps import ESTIMATOR
 from gradstep.sklearn.base import BaseFace
@@ -30,9 +31,10 @@ _PRUNER = Constraint(
 )
 
 _TRAINER = Constraint(
-    "a Trainer or Regressor, or an MLPClassifier or MLPRegressor of this package",
-    lambda value: isinstance(value, BaseTrainer | BaseFace),
+    "a Trainer or Regressor",
+    lambda value: isinstance(value, BaseTrainer),
     ("nonsense", 3, None, BaseTrainer),
+    lambda value: "FusedSearchCV searches over it" if isinstance(value, BaseFace) else "",
 )
 
 #: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.
@@ -45,6 +47,7 @@ SWEEP: dict[str, tuple[Constraint, ...]] = {
     "keep_trainers": (FLAG,),
     "max_trials": (WHOLE, at_least(1)),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
+    "executor": EXECUTOR,
     "callbacks": (sequence_of(CALLABLE),),
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradstep.search.data import SearchRows
-from gradstep.search.groups import Limits, check_memory, partition
+from gradstep.search.engines.scheduler import SliceRecord
+from gradstep.search.groups import Limits, Sizes, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import TransformError
 from gradstep.search.trials import Trial
+from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.warn import warn
@@ -55,11 +58,14 @@ class SearchRun:
         A group that memory does not hold is replaced by its halves.
     interrupted : bool
         Whether Ctrl-C or `on_evaluation` ended it.
+    slices : list of SliceRecord
+        What the workers of an engine did; none where there are none.
     """
 
     trials: list[Trial]
     groups: list[Group]
     interrupted: bool = False
+    slices: list[SliceRecord] = field(default_factory=list)
 
 
 def run_trials(
@@ -70,8 +76,8 @@ def run_trials(
     *,
     on_start: Callable[[SearchRun], None] | None = None,
     on_evaluation: Callable[[Group], bool] | None = None,
-    gives_up: bool = True,
     progress: SearchProgress | None = None,
+    runner: RunnerMaker | None = None,
 ) -> SearchRun:
     """Train all models of all trials, all that can be in one pass over the rows.
 
@@ -93,10 +99,10 @@ def run_trials(
         Called with the SearchRun when the groups are made, before anything is trained.
     on_evaluation : callable, optional
         Called with a group after every evaluation of it. A True ends the search.
-    gives_up : bool, default=True
-        Whether the other folds of a trial end when one has diverged.
     progress : SearchProgress, optional
         Who watches.
+    runner : callable, optional
+        Makes what trains the groups, LocalRunner by default.
 
     Returns
     -------
@@ -119,13 +125,13 @@ def run_trials(
         progress.show(trials, n)
         return bool(on_evaluation and on_evaluation(group))
 
-    runner = _Runner(run, rows, limits, call, gives_up)
+    trainer = (runner or LocalRunner)(run, rows, limits, call)
     with progress, interrupt.deferred() as stop:
         try:
-            runner.train(pruner, stop)
+            trainer.train(pruner, stop)
         finally:
             cut = any(not trial.status.is_over or trial.status is Status.INTERRUPTED for trial in trials)
-            run.interrupted = runner.is_ended or (stop.requested and cut)
+            run.interrupted = trainer.is_ended or (stop.requested and cut)
     if stop.requested and cut:
         done = sum(trial.status.is_complete for trial in trials)
         warn(f"search interrupted after {done} of {len(trials)} trials; their table is kept")
@@ -158,8 +164,22 @@ def _groups(
     return groups
 
 
-class _Runner:
-    """Trains the groups of a search in this process.
+#: Makes a runner of a run, its rows, limits, and what to call after evaluations.
+RunnerMaker = Callable[[SearchRun, Sequence[SearchRows], Limits, Callable[[Group], bool]], "GroupRunner"]
+
+
+class GroupRunner(ABC):
+    """Trains the groups of a search from rung to rung, wherever that is.
+
+    Parameters
+    ----------
+    run : SearchRun
+    rows : sequence of SearchRows
+    limits : Limits
+    on_evaluation : callable
+        Called with a group after every evaluation of it. A True ends the search.
+    gives_up : bool, default=True
+        Whether the other folds of a trial end when one has diverged.
 
     Attributes
     ----------
@@ -173,7 +193,7 @@ class _Runner:
         rows: Sequence[SearchRows],
         limits: Limits,
         on_evaluation: Callable[[Group], bool],
-        gives_up: bool,
+        gives_up: bool = True,
     ) -> None:
         self._trials = run.trials
         self._groups = run.groups
@@ -191,12 +211,7 @@ class _Runner:
                 return
             self._advance_all(last, should_stop)
         finally:
-            for group in self._groups:
-                group.training, group.is_over = None, True
-            self._release()
-            for trial in self._trials:
-                trial.end(Status.INTERRUPTED)
-                trial.settle()
+            self._close()
 
     def _climb(self, pruner: Pruner, last: int, should_stop: Callable[[], bool]) -> bool:
         """Train from rung to rung. Returns False when the search ends before the last of them."""
@@ -205,6 +220,40 @@ class _Runner:
                 return False
             self._compare(pruner, rung, last)
         return True
+
+    def _compare(self, pruner: Pruner, rung: int, last: int) -> None:
+        """Prune the trials that do not go on."""
+        curves = [trial.curve(pruner.metric or "validation_loss") for trial in self._trials]
+        pruned = np.array([trial.status is Status.PRUNED for trial in self._trials])
+        alive = pruner.survivors(rung, last, curves, pruned)
+        self._prune([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
+
+    @abstractmethod
+    def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
+        """Train all groups up to the end of an epoch. Returns False when the search ends before."""
+
+    @abstractmethod
+    def _prune(self, trials: Sequence[Trial]) -> None:
+        """End what still runs of these trials: their other folds, where one has diverged."""
+
+    def _close(self) -> None:
+        """End what still runs."""
+        for group in self._groups:
+            group.training, group.is_over = None, True
+        self._release()
+        for trial in self._trials:
+            trial.end(Status.INTERRUPTED)
+            trial.settle()
+
+    def _release(self, kept: SearchRows | None = None) -> None:
+        """Let go what was made of rows, but of those that are trained on."""
+        for rows in self._rows:
+            if rows is not kept:
+                rows.release()
+
+
+class LocalRunner(GroupRunner):
+    """Trains the groups of a search in this process, one after the other."""
 
     def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
         """Train all groups up to the end of an epoch. Returns False when the search ends before."""
@@ -256,33 +305,21 @@ class _Runner:
             for trial, fold in left:
                 self._trials[trial].failures[fold] = failure.error
             return None
-        check_memory(settings, own.sizes_of(rows), self._limits)
-        training = own.open(rows, settings)
+        check_memory(settings, Sizes(rows.train.n, rows.train.d, rows.targets.k), self._limits)
+        training = OpenGroup(rows, settings)
         for (trial, fold), recorder in zip(left, training.recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
         return training
-
-    def _release(self, kept: SearchRows | None = None) -> None:
-        """Let go what was made of rows, but of those that are trained on."""
-        for rows in self._rows:
-            if rows is not kept:
-                rows.release()
 
     def _diverged(self, group: Group) -> list[Trial]:
         """Return the trials of a group that have diverged in one fold."""
         numbers = dict.fromkeys(trial for trial, _ in group.models)
         return [self._trials[n] for n in numbers if self._trials[n].status is Status.DIVERGED]
 
-    def _compare(self, pruner: Pruner, rung: int, last: int) -> None:
-        """Prune the trials that do not go on."""
-        curves = [trial.curve(pruner.metric or "validation_loss") for trial in self._trials]
-        pruned = np.array([trial.status is Status.PRUNED for trial in self._trials])
-        alive = pruner.survivors(rung, last, curves, pruned)
-        self._prune([trial for trial, lives in zip(self._trials, alive, strict=True) if not lives])
-
     def _prune(self, trials: Sequence[Trial]) -> None:
         """End what still runs of these trials: their other folds, where one has diverged."""
-        leaving = [recorder for trial in trials for recorder in trial.end(Status.PRUNED)]
+        ended = [record for trial in trials for record in trial.end(Status.PRUNED)]
+        leaving = [record for record in ended if isinstance(record, FitRecorder)]
         for group in self._groups:
             if leaving and group.training is not None:
                 group.training.drop(leaving)

@@ -16,19 +16,17 @@ from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.ensemble import VotingEnsemble
 from gradstep.estimators.trainer import Trainer
 from gradstep.search import spaces, trials
-from gradstep.search.data import Given
+from gradstep.search.data import Given, read, rows_of
+from gradstep.search.elsewhere import hired
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import SWEEP
-from gradstep.search.preparation import hold_out, prepare
 from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.trials import Trial
-from gradstep.sklearn.base import BaseFace
 from gradstep.training.history import History
 from gradstep.training.status import Status
-from gradstep.utils import interrupt
 from gradstep.utils.busy import alone, wants_stop
 from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import KnownParameters, known_parameters
@@ -36,7 +34,7 @@ from gradstep.utils.retell import FITS, in_words_of
 
 
 class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
-    """Train an estimator with many settings, all that can be in one pass over the rows.
+    """Train a Trainer or Regressor with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
     ``verbose`` and the numbers in their loss, activations and optimizer (as ``optimizer__beta1``) train
@@ -46,12 +44,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    trainer : Trainer, Regressor, MLPClassifier or MLPRegressor
-        What the trials have in common. It is cloned, never changed. Of scikit-learn's networks those of
-        `gradstep.sklearn`, by "adam" or "sgd"; a group shares all but numbers of the solver and of its rule
-        of stopping. Their histories have `running_loss`, which is `loss_curve_`, and `validation_loss` and
-        the accuracy or R2 of the validation rows, which decide nothing; with `early_stopping` these are
-        the rows that each holds out alone.
+    trainer : Trainer or Regressor
+        What the trials have in common. It is cloned, never changed.
     space : dict of str to list or distribution, or list of them
         Parameters of the trainer, or parts of them as ``learning_rate__high`` or ``optimizer__beta1``,
         with the values to try: lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen
@@ -87,9 +81,13 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
     max_memory : int, optional
         Bytes that the models of a group may take; by default half of what is available. More models
         make several groups.
+    executor : int, Executor or None, default=None
+        Who trains: None is this process, an int so many processes of this machine, any
+        `concurrent.futures.Executor` the workers that it knows. Models are the same to the bit. See
+        docs/executors.md.
     callbacks : sequence of callables, default=()
-        Called as ``callback(sweep)`` after every evaluation of a group; `trials_`, `groups_` and
-        `results_` are those of that moment. A True ends the search.
+        Called as ``callback(sweep)`` after every evaluation of a group, with an `executor` after some epochs
+        of one; `trials_`, `groups_` and `results_` are those of that moment. A True ends the search.
     verbose : int, default=0
         1 shows how the search goes on, live in terminals and notebooks and else in about ten lines, before
         that the groups and after it the results.
@@ -109,9 +107,9 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         Its parameters of the space.
     best_score_ : float
         Its score.
-    best_trainer_ : estimator
+    best_trainer_ : Trainer or Regressor
         Its model, fitted, with its own history.
-    trainers_ : list of estimators
+    trainers_ : list of Trainer or Regressor
         Those of all trials, with `keep_trainers`; with folds a list for every trial.
     histories_ : list of History
         Those of all trials; with folds a list for every trial.
@@ -140,7 +138,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        trainer: BaseTrainer | BaseFace,
+        trainer: BaseTrainer,
         space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         n_trials: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -152,6 +150,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         keep_trainers: bool = False,
         max_trials: int = spaces.MOST_TRIALS,
         max_memory: int | None = None,
+        executor: Any = None,
         callbacks: Sequence[Callable[[Sweep], bool | None]] = (),
         verbose: int = 0,
     ) -> None:
@@ -166,6 +165,7 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         self.keep_trainers = keep_trainers
         self.max_trials = max_trials
         self.max_memory = max_memory
+        self.executor = executor
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -311,25 +311,30 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         candidates, base, seed = self._draw(eval_set)
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
-        made, rows = prepare(base, candidates, given, has_validation, self.metric)
+        made = trials.make_trials(base, candidates, has_validation, monitor=self.metric)
         others = "eval_set" if eval_set is not None else "`folds` of Sweep" if self.folds is not None else ""
-        share = None if hold_out(base, made, others) or is_split else self.validation_share
+        share = None if trials.hold_out(made, others) or is_split else self.validation_share
         self._check_watched(made, has_validation)
+        X, y = rows_of(X, y, "Sweep.fit", trials.kinds_of(made))
+        rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
+        trials.check_images(made, rows.d)
         if self.folds is not None:
             rows = rows.split(self.folds, "`folds` of Sweep")
         elif share is not None:
             rows = rows.hold_out(share, seed if split_seed is None else split_seed)
         progress = of_verbose(self.verbose, self.metric, stops_early=self.pruner is not None)
         try:
-            run_trials(
-                made,
-                [rows],
-                Limits.of(self.max_memory),
-                by_metric(self.pruner, self.metric),
-                on_start=self._on_start,
-                on_evaluation=self._on_evaluation,
-                progress=progress,
-            )
+            with hired(self.executor, "Sweep", made, [rows], keeps_models=self.keep_trainers) as runner:
+                run_trials(
+                    made,
+                    [rows],
+                    Limits.of(self.max_memory),
+                    by_metric(self.pruner, self.metric),
+                    on_start=self._on_start,
+                    on_evaluation=self._on_evaluation,
+                    progress=progress,
+                    runner=runner,
+                )
         finally:
             self._release(made)
         if self.folds is not None and not self.interrupted_:
@@ -398,10 +403,9 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
             best.settings.check_watched(has_validation=False)
         except InvalidParameterError:
             return
-        with interrupt.deferred() as stop:
-            model = clone(best.estimator).fit(X, y, sample_weight)
-        self._run.interrupted = stop.requested
-        self._refitted = None if stop.requested else model
+        model = clone(best.estimator).fit(X, y, sample_weight)
+        self._run.interrupted = model.interrupted_
+        self._refitted = None if model.interrupted_ else model
 
     def _best(self) -> Trial:
         check_is_fitted(self, "trials_")

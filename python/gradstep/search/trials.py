@@ -22,6 +22,7 @@ from gradstep.search.results import Results
 from gradstep.search.steps import configured, trainer_of, with_trainer
 from gradstep.training.history import History
 from gradstep.training.progress import FitLines
+from gradstep.training.record import ModelRecord
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
 from gradstep.utils.progress import make_console
@@ -44,15 +45,15 @@ class Trial:
         From 0.
     params : dict
         Of the space.
-    estimator : Trainer, Regressor, or a face of scikit-learn's networks
+    estimator : Trainer or Regressor
         With these parameters.
-    settings : Settings or FaceSettings
+    settings : Settings
         Its parameters, checked.
     source : int
         Which of the rows of its search it is trained on, where there are several.
     folds : int
         Models of the trial; one where there are no folds.
-    recorders : dict of int to FitRecorder
+    recorders : dict of int to ModelRecord
         What the trainings of its models came to, by the fold; those that have begun.
     failures : dict of int to Exception
         What transformers raised, by the fold: it has no model.
@@ -64,7 +65,7 @@ class Trial:
     settings: Settings = field(repr=False)
     source: int = 0
     folds: int = 1
-    recorders: dict[int, FitRecorder] = field(default_factory=dict, repr=False)
+    recorders: dict[int, ModelRecord] = field(default_factory=dict, repr=False)
     failures: dict[int, Exception] = field(default_factory=dict, repr=False)
     _trainers: dict[int, BaseTrainer] = field(default_factory=dict, repr=False)
     _final: set[int] = field(default_factory=set, repr=False)
@@ -95,7 +96,7 @@ class Trial:
         found = [self.recorders.get(fold) for fold in range(self.folds)]
         return [recorder.history if recorder else empty.copy() for recorder in found]
 
-    def begin(self, fold: int, recorder: FitRecorder) -> None:
+    def begin(self, fold: int, recorder: ModelRecord) -> None:
         """Take the recorder of a fold; where callbacks watch, an estimator of its own follows it."""
         self.recorders[fold] = recorder
         if self.settings.verbose:
@@ -103,7 +104,7 @@ class Trial:
             all_rows = self.settings.verbose > 1
             lines = FitLines(make_console(), name, int(self.settings.epochs), all_rows=all_rows)
             recorder.watch = lines.on_row
-        if self.settings.callbacks:
+        if self.settings.callbacks and isinstance(recorder, FitRecorder):
             estimator = self._own(fold)
             estimator.publish(recorder.result())
             recorder.on_row = estimator.on_row(recorder)
@@ -147,7 +148,7 @@ class Trial:
         curve: npt.NDArray[np.float64] = np.mean(padded, axis=0)
         return np.where(np.isnan(curve), np.inf, curve)
 
-    def end(self, status: Status) -> list[FitRecorder]:
+    def end(self, status: Status) -> list[ModelRecord]:
         """End what still runs, and return it; folds that have not begun by then never do."""
         if self.recorders and not self.is_ended:
             self._others = status
@@ -220,7 +221,7 @@ def make_trials(
     trials = []
     seed = trainer_of(estimator).get_params(deep=False)["random_state"]
     for number, params in enumerate(candidates):
-        with named(number, params, whose):
+        with _named(number, params, whose):
             own = trainer_of(configured(estimator, params, whose))
             replaced = any(isinstance(value, BaseTrainer) for value in params.values())
             own = seeded(own, seed) if replaced else _with_int(own)
@@ -238,8 +239,8 @@ def kinds_of(trials: Sequence[Trial]) -> set[str]:
     return {trial.settings.loss.takes for trial in trials}
 
 
-def hold_out(trials: Sequence[Trial], others: str, by: str = "validation_fraction") -> bool:
-    """Return whether trials hold out rows of their own, which the parameter `by` makes them do.
+def hold_out(trials: Sequence[Trial], others: str) -> bool:
+    """Return whether trials hold out rows of their own, by their `validation_fraction`.
 
     Raises
     ------
@@ -251,8 +252,8 @@ def hold_out(trials: Sequence[Trial], others: str, by: str = "validation_fractio
         settings.check_held_out(others)
     if 0 < len(drawing) < len(trials):
         raise InvalidParameterError(
-            f"`{by}` must be set in every trial of Sweep or in none, for scores of other rows cannot be "
-            f"compared, got it in {len(drawing)} of {len(trials)}"
+            f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
+            f"rows cannot be compared, got it in {len(drawing)} of {len(trials)}"
         )
     return bool(drawing)
 
@@ -261,7 +262,7 @@ def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -
     """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
     for trial in trials if d is not None else ():
         if trial.settings.augment is not None:
-            with named(trial.number, trial.params, whose):
+            with _named(trial.number, trial.params, whose):
                 make_augmentation(trial.settings.augment, 1, int(d or 0), 0)
 
 
@@ -309,7 +310,7 @@ def tabulate(trials: Sequence[Trial], metric: str) -> Results:
     return Results(table, names, larger_is_better=sign(metric) < 0)
 
 
-def _summary(recorder: FitRecorder | None, metric: str, metrics: Sequence[Metric]) -> dict[str, float]:
+def _summary(recorder: ModelRecord | None, metric: str, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return a model's metrics at its best evaluation and of the model kept, and where it ended."""
     turn, rows = sign(metric), recorder.history.rows if recorder else []
     kept = recorder.row if recorder else {}
@@ -336,7 +337,7 @@ def _with_int(estimator: BaseTrainer) -> BaseTrainer:
 
 
 @contextmanager
-def named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
+def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
     """Say which trial has what is refused."""
     try:
         yield

@@ -1,0 +1,277 @@
+"""How a search trains on the workers of an engine: the same models, to the bit, in whatever order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from gradstep.errors import InvalidParameterError
+from gradstep.search.data import SearchRows
+from gradstep.search.engines import opened
+from gradstep.search.engines.scheduler import Scheduler
+from gradstep.search.engines.workforce import Workforce
+from gradstep.search.groups import Limits, model_bytes
+from gradstep.search.load import GroupLoad, LoadContext, Model, regroup
+from gradstep.search.payload import Payload, Scoring, SliceOrder, train_slice
+from gradstep.search.runner import Group, GroupRunner, LocalRunner, RunnerMaker, SearchRun
+from gradstep.search.slices import OpenGroup, require_picklable
+from gradstep.search.trials import Trial
+from gradstep.training.record import ModelNews, ModelRecord
+from gradstep.training.status import Status
+from gradstep.utils.warn import warn
+
+#: Most models of a load: more are not faster, and to cut them for who is idle takes longer.
+MOST_MODELS = 16
+
+# Seconds between two looks of who watches: to look at thousands of trials takes longer than a slice's news.
+_LOOK = 0.25
+
+
+@contextmanager
+def hired(
+    executor: Any,
+    whose: str,
+    trials: Sequence[Trial],
+    rows: Sequence[SearchRows],
+    scoring: Scoring | None = None,
+    *,
+    gives_up: bool = True,
+    keeps_models: bool = False,
+    on_score: Callable[[int, int, Any], None] | None = None,
+) -> Iterator[RunnerMaker]:
+    """Give what makes the runner of a search: on the workers of an executor, or without one in this process.
+
+    Raises
+    ------
+    InvalidParameterError
+        A trial has what cannot be sent to another process.
+    ExecutorError
+        The workers are not there, or cannot work together.
+    """
+    if executor is None:
+        yield partial(LocalRunner, gives_up=gives_up)
+        return
+    name = f"`executor` of {whose}"
+    _check_sendable(trials, name)
+    with opened(executor) as engine, Workforce(engine, Payload(rows, scoring), name) as workforce:
+        yield partial(
+            EngineRunner,
+            workforce=workforce,
+            gives_up=gives_up,
+            keeps_models=keeps_models,
+            on_score=on_score,
+        )
+
+
+def _check_sendable(trials: Sequence[Trial], whose: str) -> None:
+    """Raise InvalidParameterError where a trial has what cannot be sent to another process."""
+    for trial in trials:
+        if trial.settings.callbacks:
+            raise InvalidParameterError(
+                f"`callbacks` of trial {trial.number} must be none for {whose}: they are shown an estimator "
+                f"that is here, and the model trains elsewhere. Those of the search are called now and then"
+            )
+    require_picklable(trials, whose)
+
+
+class EngineRunner(GroupRunner):
+    """Trains the groups of a search on the workers of an engine.
+
+    What is found is what `LocalRunner` would find: within a rung the folds of a trial are trained side by
+    side, and where one diverges, those behind it go back to where they were at the last rung.
+
+    Parameters
+    ----------
+    run, rows, limits, on_evaluation, gives_up
+        As for every runner.
+    workforce : Workforce
+        Of a Payload.
+    keeps_models : bool, default=False
+        Whether models are wanted that a comparison has pruned.
+    on_score : callable, optional
+        Takes trial, fold and judgements of every model that came to its end.
+    """
+
+    def __init__(
+        self,
+        run: SearchRun,
+        rows: Sequence[SearchRows],
+        limits: Limits,
+        on_evaluation: Callable[[Group], bool],
+        *,
+        workforce: Workforce,
+        gives_up: bool = True,
+        keeps_models: bool = False,
+        on_score: Callable[[int, int, Any], None] | None = None,
+    ) -> None:
+        super().__init__(run, rows, limits, on_evaluation, gives_up)
+        self._run, self._workforce, self._keeps_models = run, workforce, keeps_models
+        self._scheduler = Scheduler(workforce.engine, self._on_slice)
+        self._context = LoadContext(run.trials, self._call, self._is_dropped, on_score)
+        kinds = _kinds(run.groups, run.trials, rows)
+        self._loads = [
+            GroupLoad(self._context, list(group.models), kind)
+            for group, kind in zip(run.groups, kinds, strict=True)
+        ]
+        # Where models of several folds were when the last rung began: a load of each, rows of its history.
+        self._starts: dict[Model, tuple[GroupLoad, int]] = {}
+        self._looked_at = -_LOOK
+
+    def _call(self, order: SliceOrder) -> Any:
+        return self._workforce.call(train_slice, order)
+
+    def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
+        """Train all loads up to the end of an epoch. Returns False when the search ends before."""
+        loads = regroup(self._loads, self._most)
+        if self._ends_siblings:
+            self._starts = {
+                model: (load.part([place]), len(load.records[place].history))
+                for load in loads
+                if load.kept is not None
+                for place, model in enumerate(load.models)
+            }
+        self._loads = loads
+        self._loads = [
+            load for load in self._scheduler.run(loads, epoch, should_stop) if isinstance(load, GroupLoad)
+        ]
+        if self._ends_siblings:
+            self._end_siblings()
+        trouble = self._scheduler.trouble
+        if trouble is not None and not self._scheduler.records:
+            raise trouble
+        self.is_ended |= self._scheduler.is_ended or trouble is not None
+        return not (self.is_ended or should_stop())
+
+    def _most(self, load: GroupLoad, models: int) -> int:
+        """Return the models that a load like this may have, of so many in all."""
+        own = self._trials[load.models[0][0]]
+        fitting, slots = MOST_MODELS, max(1, self._workforce.engine.slots)
+        if self._limits.memory is not None:
+            each = model_bytes(own.settings, self._rows[own.source].sizes(load.models[0][1]))
+            fitting = min(fitting, self._limits.memory // each)
+        return max(1, min(fitting, models // slots))
+
+    @property
+    def _ends_siblings(self) -> bool:
+        """Whether other folds of a trial end when one has diverged."""
+        return self._gives_up and self._rows[0].n_folds > 1
+
+    def _on_slice(self) -> bool:
+        """Tell who watches how far the search is."""
+        self._run.slices = self._scheduler.records
+        now = time.monotonic()
+        is_time = now - self._looked_at >= _LOOK
+        self._looked_at = now if is_time else self._looked_at
+        return bool(self._on_evaluation(Group((), "", is_over=is_time)))
+
+    def _is_dropped(self, model: Model) -> bool:
+        """Whether a model needs no more training."""
+        trial, fold = self._trials[model[0]], model[1]
+        record = trial.recorders.get(fold)
+        if fold in trial.failures or (trial.is_ended if record is None else record.status.is_over):
+            return True
+        before = (other for number, other in trial.recorders.items() if number < fold)
+        return self._ends_siblings and any(other.status is Status.DIVERGED for other in before)
+
+    def _end_siblings(self) -> None:
+        """End the other folds of trials of which one has diverged, as if they trained one after the other."""
+        for trial in self._trials:
+            diverged = [fold for fold, own in trial.recorders.items() if own.status is Status.DIVERGED]
+            if not diverged or trial.is_ended:
+                continue
+            for fold in [fold for fold in trial.recorders if fold > min(diverged)]:
+                self._undo(trial, fold)
+            self._prune([trial])
+
+    def _undo(self, trial: Trial, fold: int) -> None:
+        """Put a model back to where it was when the rung began; it has never begun if it had not then."""
+        began = self._starts.get((trial.number, fold))
+        record = trial.recorders[fold]
+        for load in self._loads:
+            load.models, load.kept = _without(load, (trial.number, fold))
+        if began is None:
+            if fold not in trial.failures:
+                del trial.recorders[fold]
+            return
+        load, n_rows = began
+        again = ModelRecord(record.settings, record.outset)
+        again.history.rows = record.history.rows[:n_rows]
+        trial.recorders[fold] = again
+        again.take(ModelNews((), Status.RUNNING))
+        self._loads.append(load)
+
+    def _prune(self, trials: Sequence[Trial]) -> None:
+        """End what still runs of these trials."""
+        numbers = {trial.number for trial in trials}
+        for load in self._loads:
+            places = [place for place, model in enumerate(load.models) if model[0] in numbers]
+            if places:
+                self._end(load.part(places), Status.PRUNED)
+        for trial in trials:
+            trial.end(Status.PRUNED)
+        self._loads = [load for load in self._loads if load.trim()]
+
+    def _end(self, load: GroupLoad, status: Status) -> None:
+        """End models where they are; what is kept of each is what its own rules say."""
+        if load.kept is None:
+            return
+        records = load.records
+        if self._keeps_models or status is Status.INTERRUPTED:
+            own = self._trials[load.models[0][0]]
+            rows = self._rows[own.source].job_rows(own.settings, load.models[0][1])
+            settings = [self._trials[trial].settings for trial, _ in load.models]
+            for record, recorder in zip(records, OpenGroup(rows, settings, load.kept).recorders, strict=True):
+                recorder.end(status)
+                record.take(recorder.news())
+            return
+        for record, state in zip(records, load.kept.models, strict=True):
+            rule, row = record.settings.early_stopping, state.row
+            if rule and rule.restore_best and state.best is not None and state.best.row:
+                row = state.best.row
+            record.take(ModelNews((), status, row=row))
+
+    def _close(self) -> None:
+        """End what still runs, and say what went wrong on the way."""
+        try:
+            for load in self._loads:
+                if load.trim():
+                    self._end(load, Status.INTERRUPTED)
+        finally:
+            super()._close()
+            self._run.slices = self._scheduler.records
+        self._tell()
+
+    def _tell(self) -> None:
+        """Warn of workers that were lost, and of models that there are none of."""
+        if self._scheduler.trouble is not None and self._scheduler.records:
+            warn(f"the search was interrupted: {self._scheduler.trouble}; its table is kept")
+        lost = self._scheduler.lost
+        if lost:
+            what = "slice was lost with its worker" if lost == 1 else "slices were lost with their workers"
+            warn(f"{lost} {what}, and trained again")
+        if self._context.failed and self._context.on_score is None:
+            (trial, _), reason = self._context.failed[0]
+            count = len(self._context.failed)
+            warn(f"{count} of the search's models cannot be trained; the first, of trial {trial}: {reason}")
+
+
+def _without(load: GroupLoad, model: Model) -> tuple[list[Model], Any]:
+    places = [place for place, own in enumerate(load.models) if own != model]
+    kept = load.kept if load.kept is None or len(places) == load.size else load.kept.select(places)
+    return [load.models[place] for place in places], kept
+
+
+def _kinds(groups: Sequence[Group], trials: Sequence[Trial], rows: Sequence[SearchRows]) -> list[Any]:
+    """Return of every group what its models may be joined with: the same source, and settings that fit."""
+    known: list[tuple[int, Any]] = []
+    kinds = []
+    for group in groups:
+        trial, fold = trials[group.models[0][0]], group.models[0][1]
+        found = trial.source, trial.settings.shared(rows[trial.source].sizes(fold).n)
+        if found not in known:
+            known.append(found)
+        kinds.append(known.index(found))
+    return kinds

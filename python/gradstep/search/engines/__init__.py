@@ -1,0 +1,70 @@
+"""What decides where the groups of a search run: processes of this machine, or an Executor's workers.
+
+No engine is imported here before somebody gives an object of it: the object's module tells which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+from gradstep.search.engines.workforce import SharingEngine
+from gradstep.utils.constraints import NONE, WHOLE, Constraint, at_least, either
+
+_METHODS = ("agree", "share", "submit", "completed", "cancel", "halt", "release", "close")
+
+
+def _is_engine(value: object) -> bool:
+    return all(callable(getattr(value, method, None)) for method in _METHODS)
+
+
+def _is_executor(value: object) -> bool:
+    return isinstance(value, Executor) or _is_engine(value)
+
+
+#: What `executor` of a search may be.
+EXECUTOR: tuple[Constraint, ...] = (
+    either(
+        Constraint(
+            "a concurrent.futures.Executor",
+            _is_executor,
+            ("nonsense", 0, 1.5, True, Executor),
+        ),
+        WHOLE,
+        NONE,
+    ),
+    at_least(1),
+)
+
+
+@contextmanager
+def opened(executor: Any) -> Iterator[SharingEngine]:
+    """Give the engine that an `executor` stands for; at the end of the block what is its own is closed.
+
+    Raises
+    ------
+    ExecutorError
+        It has no workers.
+    InvalidParameterError
+        It cannot be used.
+    """
+    if _is_engine(executor):
+        yield executor
+        return
+    engine = _engine_of(executor)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _engine_of(executor: Any) -> SharingEngine:
+    if isinstance(executor, Executor):
+        from gradstep.search.engines.futures import FuturesEngine
+
+        return FuturesEngine(executor)
+    from gradstep.search.engines.processes import ProcessEngine
+
+    return ProcessEngine(int(executor))

@@ -1,0 +1,188 @@
+"""What workers of a search do: slices of trainings, and scores of models that came to their ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradstep.estimators.base import BaseTrainer
+from gradstep.plan.settings import Settings
+from gradstep.search.data import SearchRows
+from gradstep.search.slices import Judge, SliceNews, advance
+from gradstep.search.steps import with_trainer
+from gradstep.search.transformed import TransformError
+from gradstep.training.group_state import GroupState
+from gradstep.training.result import TrainingResult
+from gradstep.training.setup import JobRows
+
+# Folds whose rows a process keeps: what transformers make of them is a copy.
+_MOST_FOLDS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a scorer says of a model on some rows.
+
+    Attributes
+    ----------
+    found : object
+        What it returned.
+    error : Exception, or None
+        What it raised.
+    seconds : float
+    """
+
+    found: Any
+    error: Exception | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """How the models of folds are scored.
+
+    Attributes
+    ----------
+    estimator : Trainer, Regressor or Pipeline
+        Of the search.
+    scorer : callable
+        Of a model, X and y.
+    rows : sequence of callables
+        Each returns X and y of a fold, by its number: those held out, and perhaps those trained on.
+    """
+
+    estimator: Any
+    scorer: Callable[..., Any]
+    rows: Sequence[Callable[[int], tuple[Any, Any]]]
+
+    def judge(self, model: Any, fold: int) -> tuple[Judgement, ...]:
+        """Return the judgements of a model on each of the rows of its fold.
+
+        Raises
+        ------
+        MemoryError
+            There is not enough memory for a scorer.
+        """
+        judgements = []
+        for rows in self.rows:
+            X, y = rows(fold)
+            began = time.perf_counter()
+            found: Any = None
+            error: Exception | None = None
+            try:
+                found = self.scorer(model, X, y)
+            except MemoryError:
+                raise
+            except Exception as raised:  # whatever a scorer of the user's raises
+                error = raised
+            judgements.append(Judgement(found, error, time.perf_counter() - began))
+        return tuple(judgements)
+
+
+@dataclass(frozen=True, eq=False)
+class SliceOrder:
+    """A slice as values.
+
+    Attributes
+    ----------
+    source, fold : int
+        Which rows.
+    settings : tuple of m Settings
+    kept : GroupState, or None
+        None begins.
+    goal : float
+        Epochs.
+    n_threads : int
+    estimators : tuple of m estimators
+        Where models are scored: what they are models of; else empty.
+    """
+
+    source: int
+    fold: int
+    settings: tuple[Settings, ...]
+    kept: GroupState | None
+    goal: float
+    n_threads: int
+    estimators: tuple[BaseTrainer, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SliceAnswer:
+    """What became of a slice.
+
+    Attributes
+    ----------
+    kept : GroupState, or None
+    news : SliceNews, or None
+    failure : Exception, or None
+        What transformers raised: then there is nothing else.
+    """
+
+    kept: GroupState | None = None
+    news: SliceNews | None = None
+    failure: Exception | None = None
+
+
+class Payload:
+    """What the workers of a search need, and what they make of it: one in every process.
+
+    Parameters
+    ----------
+    rows : sequence of SearchRows
+    scoring : Scoring, optional
+        Where models are scored when they have come to their ends.
+    """
+
+    def __init__(self, rows: Sequence[SearchRows], scoring: Scoring | None = None) -> None:
+        self.rows = tuple(rows)
+        self.scoring = scoring
+        self._made: OrderedDict[tuple[int, int], SearchRows] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"rows": self.rows, "scoring": self.scoring}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def train(self, should_stop: Callable[[], bool], order: SliceOrder) -> SliceAnswer:
+        """Do a slice."""
+        try:
+            rows = self._job_rows(order)
+        except TransformError as failure:
+            return SliceAnswer(failure=failure.error)
+        judge = self._judge(order) if self.scoring else None
+        found = advance(rows, order.settings, order.kept, order.goal, order.n_threads, should_stop, judge)
+        return SliceAnswer(*found)
+
+    def _job_rows(self, order: SliceOrder) -> JobRows:
+        """Return the rows of a slice; several threads of a process share them."""
+        place = order.source, order.fold
+        with self._lock:
+            if place not in self._made:
+                self._made[place] = self.rows[order.source].apart()
+            self._made.move_to_end(place)
+            while len(self._made) > _MOST_FOLDS:
+                self._made.popitem(last=False)
+            return self._made[place].job_rows(order.settings[0], order.fold)
+
+    def _judge(self, order: SliceOrder) -> Judge:
+        scoring, transformed = self.scoring, self.rows[order.source].transformed
+        assert scoring is not None
+
+        def judge(place: int, result: TrainingResult) -> tuple[Judgement, ...]:
+            trainer = order.estimators[place]
+            trainer.publish(result)
+            before = None if transformed is None else transformed.fitted[order.fold]
+            return scoring.judge(with_trainer(scoring.estimator, trainer, before), order.fold)
+
+        return judge
+
+
+def train_slice(payload: Payload, should_stop: Callable[[], bool], order: SliceOrder) -> SliceAnswer:
+    """Do a slice of a search with what all its slices need."""
+    return payload.train(should_stop, order)

@@ -1,0 +1,46 @@
+"""Learning rates that do something to the process that asks for them, unless it is a test's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Deadly:
+    """A rate of 0.1 that from the first time it is asked is the end of its process, or of its patience.
+
+    Parameters
+    ----------
+    folder : str
+        Every death leaves a file there.
+    most : int
+        Deaths, after which nothing happens any more.
+    how : {"dies", "hangs", "memory"}
+    """
+
+    folder: str
+    most: int
+    how: str = "dies"
+    home: int = 0
+
+    def __post_init__(self) -> None:
+        self.home = self.home or os.getpid()
+
+    @property
+    def deaths(self) -> int:
+        return len(list(Path(self.folder).iterdir()))
+
+    def __call__(self, update: int) -> float:
+        if os.getpid() != self.home and self.deaths < self.most:
+            Path(self.folder, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+            if self.how == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.how == "memory":
+                raise MemoryError("no more")
+            threading.Event().wait(1000)
+        return 0.1
