@@ -70,7 +70,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--folds",
         type=options.integer,
         metavar="K",
-        help="cross-validate with so many folds of the train rows; no validation rows are held out then",
+        help="cross-validate with so many folds of the train rows, each with medians and categories of its "
+        "own; no validation rows are held out then",
     )
     search.add_argument(
         "--metric",
@@ -180,7 +181,7 @@ def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: 
         }
     )
     with watch, data_options.plain_errors():
-        sweep.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data))
+        sweep.fit_table(data)
     return sweep
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.datasets.schema import Schema
+from gradstep.datasets.schema import Cells, Schema
 from gradstep.errors import DatasetNotFoundError, InvalidDataError, InvalidParameterError
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, at_least, check, either, instance, one_of
 from gradstep.utils.files import expanded
@@ -97,6 +97,9 @@ class DataSet:
         backticks.
     schema : Schema or None
         Where the data was a table: how its columns became those of X.
+    cells : Cells or None
+        Where the columns of that table have gaps or categories: its train rows before they became X, for who
+        is to learn medians and categories of a part of them.
     """
 
     name: str
@@ -107,6 +110,7 @@ class DataSet:
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     schema: Schema | None = field(default=None, repr=False)
+    cells: Cells | None = field(default=None, repr=False)
 
 
 def note_of_classes(y: npt.NDArray[Any]) -> str:

@@ -52,7 +52,7 @@ class SearchRows:
         self._readings = readings
         self.folds = tuple(folds)
         self.transformed = transformed
-        self._of_fold: tuple[int, Readings] | None = None
+        self._of_fold: tuple[int, Readings, Fold] | None = None
         self._made: dict[tuple[Any, ...], JobRows] = {}
         self._scales: dict[tuple[Any, ...], Standardization] = {}
 
@@ -133,8 +133,9 @@ class SearchRows:
         if self.transformed is None:
             return self._readings[_kind(settings)], fold
         if self._of_fold is None:
-            self._of_fold = number, self.transformed.read(number, fold, self._readings)
-        return self._of_fold[1][_kind(settings)], Fold()
+            self._of_fold = number, *self.transformed.read(number, fold, self._readings)
+        _, readings, part = self._of_fold
+        return readings[_kind(settings)], part
 
     def release(self) -> None:
         """Let go what was made for a fold."""

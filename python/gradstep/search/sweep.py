@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from gradstep.datasets.schema import Cells
 from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.ensemble import VotingEnsemble
@@ -24,6 +25,7 @@ from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
+from gradstep.search.tables import FitsTables, of_cells
 from gradstep.search.trials import Trial
 from gradstep.training.history import History
 from gradstep.training.status import Status
@@ -33,7 +35,7 @@ from gradstep.utils.names import KnownParameters, known_parameters
 from gradstep.utils.retell import FITS, in_words_of
 
 
-class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
+class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
     """Train a Trainer or Regressor with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
@@ -305,8 +307,11 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
         return VotingEnsemble(members, voting, weights)
 
-    def _fit(self, given: Given, split_seed: int | None = None) -> Self:
-        """Train all trials on (X, y, sample_weight, eval_set), perhaps with the split of another search."""
+    def _fit(self, given: Given, split_seed: int | None = None, cells: Cells | None = None) -> Self:
+        """Train all trials on (X, y, sample_weight, eval_set).
+
+        Perhaps with the split of another search, or in folds on what becomes of the cells of a table.
+        """
         X, y, sample_weight, eval_set = given
         candidates, base, seed = self._draw(eval_set)
         is_split = eval_set is not None or self.folds is not None
@@ -320,6 +325,8 @@ class Sweep(KnownParameters, BaseEstimator):  # type: ignore[misc]
         trials.check_images(made, rows.d)
         if self.folds is not None:
             rows = rows.split(self.folds, "`folds` of Sweep")
+            if cells is not None:
+                rows = rows.through(of_cells(cells, base, made[0].settings, y))
         elif share is not None:
             rows = rows.hold_out(share, seed if split_seed is None else split_seed)
         progress = of_verbose(self.verbose, self.metric, stops_early=self.pruner is not None)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.reading import read_rows
 from gradstep.plan.settings import Settings
-from gradstep.search.folds import Fold
+from gradstep.search.folds import Fold, Index
 from gradstep.training.rows import ReadRows
 
 Readings = Mapping[tuple[Any, ...], ReadRows]
@@ -30,11 +30,11 @@ class TransformError(Exception):
 class Transformed:
     """Features that transformers make, fitted on the rows of a fold that are trained on.
 
-    Rows that a fold holds out are left out: they are for the score of whole pipelines alone.
+    Rows that a fold holds out are left out where they are for the score of whole pipelines alone.
 
     Parameters
     ----------
-    transformers : Pipeline
+    transformers : Pipeline, or another transformer
         Cloned for every fold.
     trainer : Trainer or Regressor
         Reads what they make.
@@ -45,6 +45,8 @@ class Transformed:
         The parameters of the transformers that a search sets.
     raises : bool
         Whether what they raise is raised as it is, which ends the search, or as a TransformError.
+    validates : bool, default=False
+        Whether rows that a fold holds out are transformed, too, for models to be validated on.
 
     Attributes
     ----------
@@ -54,23 +56,25 @@ class Transformed:
 
     def __init__(
         self,
-        transformers: Pipeline,
+        transformers: Any,
         trainer: BaseTrainer,
         settings: Settings,
         given: tuple[Any, Any],
         name: str,
         raises: bool,
+        validates: bool = False,
     ) -> None:
         self.name = name
         self._raises = raises
-        self.fitted: dict[int, Pipeline] = {}
+        self._validates = validates
+        self.fitted: dict[int, Any] = {}
         self._transformers = transformers
         self._trainer = trainer
         self._settings = settings
         self._given = given
 
-    def read(self, number: int, fold: Fold, readings: Readings) -> Readings:
-        """Fit the transformers of a fold; return its rows with what they make, by the kind of targets.
+    def read(self, number: int, fold: Fold, readings: Readings) -> tuple[Readings, Fold]:
+        """Fit the transformers of a fold; return what they make, by the kind of targets, and the fold in it.
 
         Raises
         ------
@@ -78,9 +82,14 @@ class Transformed:
             They cannot be fitted, or no model can be trained on what they make.
         """
         X, y = (_safe_indexing(values, fold.train) for values in self._given)
-        before = clone(self._transformers)
+        before, numbers, part = clone(self._transformers), fold.train, Fold()
         try:
             made = before.fit_transform(X, y)
+            if self._validates and fold.train is not None and fold.held_out is not None:
+                beside = before.transform(_safe_indexing(self._given[0], fold.held_out))
+                made, part = np.concatenate([made, beside]), _in_a_row(fold.train, fold.held_out)
+                numbers = np.concatenate([fold.train, fold.held_out])
+                y = _safe_indexing(self._given[1], numbers)
             rows = read_rows(self._trainer, self._settings, made, y)
         except MemoryError:
             raise
@@ -90,13 +99,20 @@ class Transformed:
                 raise
             raise TransformError(error) from error
         self.fitted[number] = before
-        return {
+        found = {
             kind: replace(
                 own,
                 X=rows.X,
-                targets=own.targets[fold.train],
-                weight=None if own.weight is None else own.weight[fold.train],
+                targets=own.targets[numbers],
+                weight=None if own.weight is None else own.weight[numbers],
                 feature_names=rows.feature_names,
             )
             for kind, own in readings.items()
         }
+        return found, part
+
+
+def _in_a_row(train: Index, held_out: Index) -> Fold:
+    """Return a fold of rows that stand in the order in which it names them."""
+    numbers = np.arange(len(train) + len(held_out), dtype=np.int32)
+    return Fold(numbers[: len(train)], numbers[len(train) :])

@@ -120,7 +120,8 @@ def load_csv(
     rows = Rows(cells.values, _read_targets(reading, frame, task))
     train, *held_out = split(rows, _drawn(validation), _drawn(test), random_state, "load_csv")
     names = class_names(rows.y)
-    schema = Schema.learn(replace(cells, values=train.X), frame.names[frame.target or 0], names)
+    trained_on = replace(cells, values=train.X)
+    schema = Schema.learn(trained_on, frame.names[frame.target or 0], names)
     _check_size(len(rows), schema)
 
     def encoded(part: Rows) -> Rows:
@@ -146,6 +147,7 @@ def load_csv(
         feature_names=schema.inputs,
         notes=tuple(notes),
         schema=schema,
+        cells=None if schema.encode(trained_on) is train.X else trained_on,
     )
 
 
