@@ -308,10 +308,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         return VotingEnsemble(members, voting, weights)
 
     def _fit(self, given: Given, split_seed: int | None = None, cells: Cells | None = None) -> Self:
-        """Train all trials on (X, y, sample_weight, eval_set).
-
-        Perhaps with the split of another search, or in folds on what becomes of the cells of a table.
-        """
+        """Train all trials on (X, y, sample_weight, eval_set), perhaps by another's split or from cells."""
         X, y, sample_weight, eval_set = given
         candidates, base, seed = self._draw(eval_set)
         is_split = eval_set is not None or self.folds is not None
