@@ -194,3 +194,16 @@ def test_an_interrupted_search_keeps_its_table() -> None:
     assert np.isfinite(search.cv_results_["split0_test_score"]).all()
     assert np.isnan(search.cv_results_["split2_test_score"]).all()
     assert not hasattr(search, "best_estimator_")
+
+
+def test_each_face_of_a_group_warns_of_a_clipped_batch_as_scikit_learns_does() -> None:
+    X, y = classes()
+    face = MLPClassifier((4,), max_iter=2, random_state=0, batch_size=150, backend="numpy")
+    said = []
+    for search in (GridSearchCV, gs.FusedSearchCV):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            search(face, {"alpha": [1e-4, 1.0]}, cv=3, refit=False).fit(X, y)
+        said.append([str(one.message) for one in caught if "clipped" in str(one.message)])
+    assert said[0] == said[1]
+    assert len(said[0]) == 6

@@ -180,12 +180,8 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, observer: EpochObserver, order: Order) -> None:
         """Train and publish what it came to; Ctrl-C keeps that, too."""
-        settings, n = observer.rule.settings, observer.rows.train.n
-        if not isinstance(settings.batch_size, str) and settings.batch_size > n:
-            warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                UserWarning,
-            )
+        settings = observer.rule.settings
+        settings.warn_of_clipping(observer.rows.train.n)
         was_interrupted = False
         with interrupt.deferred() as stop:
             try:

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOpt
 from gradstep.nn.activations import Activation
 from gradstep.nn.optimizers import SGD, Adam, Optimizer
 from gradstep.plan.settings import MOST_THREADS
+from gradstep.utils.warn import warn
 
 _SHARE = Interval(Real, 0, 1, closed="left")
 
@@ -116,6 +117,14 @@ class MLPSettings:
     def rows_of_batch(self, n: int) -> int:
         """Return the rows of an update of n rows."""
         return min(_USUAL_BATCH if isinstance(self.batch_size, str) else int(self.batch_size), n)
+
+    def warn_of_clipping(self, n: int) -> None:
+        """Warn, as scikit-learn does, where the batch that was asked for is more than all n rows."""
+        if not isinstance(self.batch_size, str) and self.batch_size > n:
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                UserWarning,
+            )
 
     def dtype_for(self, X: Any) -> np.dtype[Any]:
         """Return the type of the parameters for rows X: float32 for float32, else float64."""

@@ -125,6 +125,7 @@ def begin_together(
     observers = []
     for face in faces:
         own = face.settings()
+        own.warn_of_clipping(begun.rows.train.n)
         of_face = replace(state, learning_rate=float(own.learning_rate_init))
         curves = Curves.start(own.early_stopping)
         rule = EpochRule(own, curves, of_face, begun.rows.train.n, int(own.max_iter))
