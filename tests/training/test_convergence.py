@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import gradstep as gs
-from gradstep.training.convergence import promised_fall
+from gradstep.training.convergence import fall_of_last_cycle, promised_fall
 from gradstep.training.history import History
 
 
@@ -46,6 +46,26 @@ def test_rates_that_go_no_way_are_measured_by_the_usual_one() -> None:
 def test_what_has_settled_promises_nothing(losses) -> None:
     history = _history(losses, 10 * np.arange(1, len(losses) + 1))
     assert promised_fall(history, np.full(10 * len(losses), 0.1), 0.1) is None
+
+
+def test_cycles_are_compared_by_their_ends() -> None:
+    # Within a cycle the loss falls from 2 to less than 1; from one cycle to the next it hardly does.
+    history = _history([2.0, 0.8, 2.0, 0.78], [10, 20, 30, 40])
+    assert promised_fall(history, np.full(40, 0.1), 0.1) == 1.0
+    assert fall_of_last_cycle(history, [20, 40]) is None
+    falls = _history([2.0, 0.8, 2.0, 0.6], [10, 20, 30, 40])
+    assert fall_of_last_cycle(falls, [20, 40]) == pytest.approx(0.25)
+    # An end that was not evaluated tells nothing.
+    assert fall_of_last_cycle(falls, [20, 45]) is None
+
+
+def test_a_cyclic_fit_tells_of_its_last_cycle_and_promises_nothing() -> None:
+    digits = gs.datasets.load_digits()
+    rate = gs.schedules.Cosine(0.01, period=1)
+    (said,) = _said(digits, learning_rate=rate, epochs=3)
+    assert "the last cycle of its rates lowered the loss by " in said
+    settled = gs.schedules.CyclicTriangular(1e-3, 0.5, step_size=55)
+    assert _said(digits, learning_rate=settled, epochs=30, batch_size=22) == []
 
 
 def _said(digits, **parameters) -> list[str]:

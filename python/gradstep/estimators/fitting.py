@@ -15,13 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
+from gradstep.nn.schedules import Schedule
 from gradstep.plan.build import Given, usual_schedule
 from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Labels, Targets
 from gradstep.training import progress
 from gradstep.training.checkpoint import Trajectory, digest
-from gradstep.training.convergence import promised_fall
+from gradstep.training.convergence import fall_of_last_cycle, promised_fall
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.loop import TrainingLoop
@@ -121,13 +122,21 @@ class Fitting:
         """Warn where all epochs are done and the loss would still fall much."""
         if self.status_ is not Status.COMPLETED:
             return
-        rates = job.plan.learning_rate[0]
-        usual = usual_schedule(settings.optimizer, settings.loss, job.train.squared_norm)
-        fall = promised_fall(self.history_, rates, usual.high)
+        rates, rule = job.plan.learning_rate[0], settings.learning_rate
+        ends = rule.cycle_ends(job.plan.updates_per_epoch, len(rates)) if isinstance(rule, Schedule) else []
+        if len(ends) > 1:
+            fall, told = (
+                fall_of_last_cycle(self.history_, ends),
+                "the last cycle of its rates lowered the loss",
+            )
+        else:
+            usual = usual_schedule(settings.optimizer, settings.loss, job.train.squared_norm)
+            fall = promised_fall(self.history_, rates, usual.high)
+            told = "at its last pace, as many again would lower the loss"
         if fall is not None:
             warn(
-                f"{self._owner()} has not converged after {settings.epochs} epochs: at its last pace, as "
-                f"many again would lower the loss by {fall:.0%} or so. More `epochs` "
+                f"{self._owner()} has not converged after {settings.epochs} epochs: {told} by {fall:.0%} or "
+                f"so. More `epochs` "
                 f"{'' if settings.optimizer.takes_all_rows else 'or another `learning_rate` '}may help",
                 ConvergenceWarning,
             )

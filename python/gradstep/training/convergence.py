@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,13 +31,10 @@ def promised_fall(history: History, rates: npt.NDArray[np.float64], usual: float
     usual : float
         What ``learning_rate="auto"`` would have begun with.
     """
-    done = history["update"]
-    loss = history["train_loss"][done > 0]
-    if not np.isfinite(loss).any():
-        loss = history["running_loss"][done > 0]
+    done, loss = _losses(history)
     if len(loss) < 2 or not np.isfinite(loss).all() or loss[-1] <= 0:
         return None
-    way = np.cumsum(rates)[done[done > 0] - 1]
+    way = np.cumsum(rates)[done - 1]
     before = np.flatnonzero(way <= (1 - _LAST_PART) * way[-1])
     last = before[-1] if before.size else len(loss) - 2
     if way[last] >= way[-1]:
@@ -44,3 +43,35 @@ def promised_fall(history: History, rates: npt.NDArray[np.float64], usual: float
     fall = pace * max(way[-1], usual * len(rates) / 2)
     promised = min(float(fall / loss[-1]), 1.0)
     return promised if promised > _SHARE and fall > _AMOUNT else None
+
+
+def fall_of_last_cycle(history: History, ends: Sequence[int]) -> float | None:
+    """Return the share of its loss that a model lost in its last whole cycle; None where that is little.
+
+    Within a cycle the loss rises and falls with the rate, which says nothing of what more updates would do:
+    cycles are compared by their ends. It is little where even as much in as many cycles again would be, and
+    nothing is known where two ends were not evaluated.
+
+    Parameters
+    ----------
+    history : History
+        Of the train rows, or without them of the running loss.
+    ends : sequence of int, two or more
+        After how many updates each whole cycle ended.
+    """
+    done, loss = _losses(history)
+    at_ends = loss[np.isin(done, ends)]
+    if len(at_ends) < 2 or not np.isfinite(at_ends).all() or at_ends[-1] <= 0:
+        return None
+    before, last = at_ends[-2:]
+    fall = (before - last) * len(ends)
+    return float((before - last) / before) if fall > max(_SHARE * last, _AMOUNT) else None
+
+
+def _losses(history: History) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the updates done and the loss after them, of the train rows where these were evaluated."""
+    done = history["update"]
+    loss = history["train_loss"][done > 0]
+    if not np.isfinite(loss).any():
+        loss = history["running_loss"][done > 0]
+    return done[done > 0], loss

@@ -19,6 +19,10 @@ class Schedule(Concept):
         """Return the learning rate of update number `update` in a run of `updates`."""
         raise NotImplementedError
 
+    def cycle_ends(self, updates_per_epoch: int, updates: int) -> list[int]:
+        """Return after how many updates each whole cycle ends, in a run of so many; none without cycles."""
+        return []
+
 
 def require(holds: bool, what: str, given: object) -> None:
     """Raise InvalidParameterError with ``what`` and what was given, unless it holds."""
