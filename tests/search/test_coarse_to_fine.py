@@ -85,7 +85,10 @@ def test_ctrl_c_ends_the_rounds():
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"trainer": None}, "`trainer` of coarse_to_fine must be a Trainer or Regressor, got None"),
+        (
+            {"trainer": None},
+            "`trainer` of coarse_to_fine must be a Trainer or Regressor, or an MLPClassifier",
+        ),
         ({"space": {"l2": [0, 1]}}, "`space` of coarse_to_fine must be a dict with a Uniform, LogUniform or"),
         ({"rounds": [(0, 1.0)]}, "`rounds` of coarse_to_fine must be a tuple or list, each element a pair"),
         ({"rounds": [(5, 2.0)]}, "each element a pair of an int >= 1 and a share in .0, 1., got"),

@@ -168,12 +168,6 @@ def test_a_setting_that_breaks_a_constraint_is_told_before_the_work() -> None:
         gs.FusedSearchCV(MLPClassifier(), {"l2": [1.0]}).fit(X, y)
 
 
-def test_sweep_names_the_search_that_takes_faces() -> None:
-    X, y = classes()
-    with pytest.raises(InvalidParameterError, match=r"Trainer or Regressor, got .*FusedSearchCV"):
-        gs.Sweep(MLPClassifier(), {"alpha": [1.0]}).fit(X, y)
-
-
 def test_an_interrupted_search_keeps_its_table() -> None:
     X, y = classes()
     calls = []

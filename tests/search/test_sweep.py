@@ -198,10 +198,10 @@ def test_a_group_that_memory_does_not_hold_is_halved(monkeypatch, caplog):
     whole = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)
     train = loop.TrainingLoop._train
 
-    def narrow(group, should_stop):
+    def narrow(group, *given):
         if len(group.observers) > 2:
             raise MemoryError("3 pages")
-        return train(group, should_stop)
+        return train(group, *given)
 
     monkeypatch.setattr(loop.TrainingLoop, "_train", narrow)
     cut = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)

@@ -223,7 +223,7 @@ def _columns(sweep: Sweep) -> list[str]:
     from gradstep.nn.metrics import parse_column
 
     split = parse_column(sweep.metric)[0]
-    names = [f"{split}_{metric.name}" for metric in sweep.trainer.settings().metrics[:1]]
+    names = [f"{split}_{metric.name}" for metric in sweep.trials_[0].settings.metrics[:1]]
     return list(dict.fromkeys([sweep.metric, *(name for name in names if name in sweep.results_)]))
 
 

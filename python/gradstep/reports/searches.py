@@ -15,6 +15,8 @@ import numpy as np
 from gradstep import plots
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
+from gradstep.estimators.regressor import Regressor
+from gradstep.estimators.trainer import Trainer
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_column, value_text
 from gradstep.plots import results
@@ -47,11 +49,14 @@ def content(
     """Return the sections of the page, and its foot."""
     found, best = sweep.results_, getattr(sweep, "best_index_", None)
     trainer = getattr(sweep, "best_trainer_", None)
-    runs = [] if trainer is None else collect({_name(best): trainer}, tests, test_rows)
+    # Of scikit-learn's networks the page has the search alone.
+    runs = (
+        collect({_name(best): trainer}, tests, test_rows) if isinstance(trainer, Trainer | Regressor) else []
+    )
     for name, given in (("tests", tests), ("test_set", test_rows)):
         if given is not None and not runs:
             raise InvalidParameterError(
-                f"`{name}` of report must be None where a search has no model, got {given}"
+                f"`{name}` of report must be None where a search has no Trainer or Regressor, got {given}"
             )
     sections = [
         _cards(sweep, found, best),

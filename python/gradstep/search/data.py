@@ -17,6 +17,7 @@ from gradstep.plan.settings import Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.search.folds import Fold, folds_of, pairs_of
 from gradstep.search.groups import Sizes
+from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import Readings, Transformed
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
@@ -117,6 +118,14 @@ class SearchRows:
         if key not in self._made:
             self._made[key] = self._rows(first, self.folds[fold], (fold, weighed))
         return self._made[key]
+
+    def sizes_of(self, rows: JobRows) -> Sizes:
+        """Return what the bytes of a model of a group follow from."""
+        return Sizes(rows.train.n, rows.train.d, rows.targets.k)
+
+    def open(self, rows: JobRows, settings: Sequence[Settings]) -> OpenGroup:
+        """Return a group before its first update."""
+        return OpenGroup(rows, settings)
 
     def _rows(self, settings: Settings, fold: Fold, numbered: tuple[Any, ...]) -> JobRows:
         """Return the rows of a fold as settings ask for them."""

@@ -19,6 +19,7 @@ from gradstep.search.payload import Payload, Scoring, SliceOrder, train_slice
 from gradstep.search.runner import Group, GroupRunner, LocalRunner, RunnerMaker, SearchRun
 from gradstep.search.slices import OpenGroup, require_picklable
 from gradstep.search.trials import Trial
+from gradstep.sklearn.base import BaseFace
 from gradstep.training.record import ModelNews, ModelRecord
 from gradstep.training.status import Status
 from gradstep.utils.warn import warn
@@ -69,6 +70,11 @@ def hired(
 def _check_sendable(trials: Sequence[Trial], whose: str) -> None:
     """Raise InvalidParameterError where a trial has what cannot be sent to another process."""
     for trial in trials:
+        if isinstance(trial.estimator, BaseFace):
+            raise InvalidParameterError(
+                f"{whose} must be None for {type(trial.estimator).__name__}, whose epochs draw from a "
+                f"stream of random numbers that is in this process"
+            )
         if trial.settings.callbacks:
             raise InvalidParameterError(
                 f"`callbacks` of trial {trial.number} must be none for {whose}: they are shown an estimator "

@@ -31,10 +31,9 @@ _PRUNER = Constraint(
 )
 
 _TRAINER = Constraint(
-    "a Trainer or Regressor",
-    lambda value: isinstance(value, BaseTrainer),
+    "a Trainer or Regressor, or an MLPClassifier or MLPRegressor of this package",
+    lambda value: isinstance(value, BaseTrainer | BaseFace),
     ("nonsense", 3, None, BaseTrainer),
-    lambda value: "FusedSearchCV searches over it" if isinstance(value, BaseFace) else "",
 )
 
 #: Constraints of the parameters of Sweep; `spaces` has those of `space` and `n_trials`.

@@ -11,7 +11,8 @@ import numpy as np
 
 from gradstep.search.data import SearchRows
 from gradstep.search.engines.scheduler import SliceRecord
-from gradstep.search.groups import Limits, Sizes, check_memory, partition
+from gradstep.search.face_recorder import FaceRecorder
+from gradstep.search.groups import Limits, check_memory, partition
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.slices import OpenGroup
@@ -305,8 +306,8 @@ class LocalRunner(GroupRunner):
             for trial, fold in left:
                 self._trials[trial].failures[fold] = failure.error
             return None
-        check_memory(settings, Sizes(rows.train.n, rows.train.d, rows.targets.k), self._limits)
-        training = OpenGroup(rows, settings)
+        check_memory(settings, own.sizes_of(rows), self._limits)
+        training = own.open(rows, settings)
         for (trial, fold), recorder in zip(left, training.recorders, strict=True):
             self._trials[trial].begin(fold, recorder)
         return training
@@ -319,7 +320,7 @@ class LocalRunner(GroupRunner):
     def _prune(self, trials: Sequence[Trial]) -> None:
         """End what still runs of these trials: their other folds, where one has diverged."""
         ended = [record for trial in trials for record in trial.end(Status.PRUNED)]
-        leaving = [record for record in ended if isinstance(record, FitRecorder)]
+        leaving = [record for record in ended if isinstance(record, FitRecorder | FaceRecorder)]
         for group in self._groups:
             if leaving and group.training is not None:
                 group.training.drop(leaving)

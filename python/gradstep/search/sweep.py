@@ -17,18 +17,21 @@ from gradstep.estimators.base import BaseTrainer
 from gradstep.estimators.ensemble import VotingEnsemble
 from gradstep.estimators.trainer import Trainer
 from gradstep.search import spaces, trials
-from gradstep.search.data import Given, read, rows_of
+from gradstep.search.data import Given
 from gradstep.search.elsewhere import hired
 from gradstep.search.groups import Limits
 from gradstep.search.parameters import SWEEP
+from gradstep.search.preparation import check_watched, hold_out, prepare
 from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
 from gradstep.search.runner import Group, SearchRun, run_trials
 from gradstep.search.tables import FitsTables, of_cells
 from gradstep.search.trials import Trial
+from gradstep.sklearn.base import BaseFace
 from gradstep.training.history import History
 from gradstep.training.status import Status
+from gradstep.utils import interrupt
 from gradstep.utils.busy import alone, wants_stop
 from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import KnownParameters, known_parameters
@@ -36,7 +39,7 @@ from gradstep.utils.retell import FITS, in_words_of
 
 
 class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
-    """Train a Trainer or Regressor with many settings, all that can be in one pass over the rows.
+    """Train an estimator with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
     ``verbose`` and the numbers in their loss, activations and optimizer (as ``optimizer__beta1``) train
@@ -46,8 +49,12 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    trainer : Trainer or Regressor
-        What the trials have in common. It is cloned, never changed.
+    trainer : Trainer, Regressor, MLPClassifier or MLPRegressor
+        What the trials have in common. It is cloned, never changed. Of scikit-learn's networks those of
+        `gradstep.sklearn`, by "adam" or "sgd"; a group shares all but numbers of the solver and of its rule
+        of stopping. Their histories have `running_loss`, which is `loss_curve_`, and `validation_loss` and
+        the accuracy or R2 of the validation rows, which decide nothing; with `early_stopping` these are
+        the rows that each holds out alone.
     space : dict of str to list or distribution, or list of them
         Parameters of the trainer, or parts of them as ``learning_rate__high`` or ``optimizer__beta1``,
         with the values to try: lists, or `Uniform`, `LogUniform`, `IntUniform`, `Choice` or a frozen
@@ -109,9 +116,9 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         Its parameters of the space.
     best_score_ : float
         Its score.
-    best_trainer_ : Trainer or Regressor
+    best_trainer_ : estimator
         Its model, fitted, with its own history.
-    trainers_ : list of Trainer or Regressor
+    trainers_ : list of estimators
         Those of all trials, with `keep_trainers`; with folds a list for every trial.
     histories_ : list of History
         Those of all trials; with folds a list for every trial.
@@ -140,7 +147,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        trainer: BaseTrainer,
+        trainer: BaseTrainer | BaseFace,
         space: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         n_trials: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -313,13 +320,10 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         candidates, base, seed = self._draw(eval_set)
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
-        made = trials.make_trials(base, candidates, has_validation, monitor=self.metric)
+        made, rows = prepare(base, candidates, given, has_validation, self.metric)
         others = "eval_set" if eval_set is not None else "`folds` of Sweep" if self.folds is not None else ""
-        share = None if trials.hold_out(made, others) or is_split else self.validation_share
-        self._check_watched(made, has_validation)
-        X, y = rows_of(X, y, "Sweep.fit", trials.kinds_of(made))
-        rows = read(base, [trial.settings for trial in made], (X, y, sample_weight, eval_set))
-        trials.check_images(made, rows.d)
+        share = None if hold_out(base, made, others) or is_split else self.validation_share
+        check_watched(made, self.metric, self.pruner, has_validation)
         if self.folds is not None:
             rows = rows.split(self.folds, "`folds` of Sweep")
             if cells is not None:
@@ -365,15 +369,6 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         candidates = spaces.draw(self.space, known, self.n_trials, generator, owner, int(self.max_trials))
         return candidates, base, int(split_seed)
 
-    def _check_watched(self, made: Sequence[Trial], has_validation: bool) -> None:
-        """Raise InvalidParameterError when the columns by which trials are compared would be empty."""
-        watched = {"metric": self.metric}
-        if self.pruner and self.pruner.metric:
-            watched["pruner"] = self.pruner.metric
-        for name, column in watched.items():
-            for trial in made:
-                trial.settings.check_column(f"`{name}` of Sweep is by", column, has_validation)
-
     def _on_start(self, run: SearchRun) -> None:
         self._run = run
         self._refitted: BaseTrainer | None = None
@@ -407,9 +402,10 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
             best.settings.check_watched(has_validation=False)
         except InvalidParameterError:
             return
-        model = clone(best.estimator).fit(X, y, sample_weight)
-        self._run.interrupted = model.interrupted_
-        self._refitted = None if model.interrupted_ else model
+        with interrupt.deferred() as stop:
+            model = clone(best.estimator).fit(X, y, sample_weight)
+        self._run.interrupted = stop.requested
+        self._refitted = None if stop.requested else model
 
     def _best(self) -> Trial:
         check_is_fitted(self, "trials_")

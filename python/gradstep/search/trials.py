@@ -18,6 +18,7 @@ from gradstep.nn.early_stopping import EarlyStopping
 from gradstep.nn.metrics import ALWAYS, Metric, columns, sign
 from gradstep.plan.build import make_augmentation
 from gradstep.plan.settings import Settings
+from gradstep.search.face_recorder import FaceRecorder
 from gradstep.search.results import Results
 from gradstep.search.steps import configured, trainer_of, with_trainer
 from gradstep.training.history import History
@@ -45,9 +46,9 @@ class Trial:
         From 0.
     params : dict
         Of the space.
-    estimator : Trainer or Regressor
+    estimator : Trainer, Regressor, or a face of scikit-learn's networks
         With these parameters.
-    settings : Settings
+    settings : Settings or FaceSettings
         Its parameters, checked.
     source : int
         Which of the rows of its search it is trained on, where there are several.
@@ -104,8 +105,8 @@ class Trial:
             all_rows = self.settings.verbose > 1
             lines = FitLines(make_console(), name, int(self.settings.epochs), all_rows=all_rows)
             recorder.watch = lines.on_row
-        if self.settings.callbacks and isinstance(recorder, FitRecorder):
-            estimator = self._own(fold)
+        if self.settings.callbacks and isinstance(recorder, FitRecorder | FaceRecorder):
+            estimator: Any = self._own(fold)
             estimator.publish(recorder.result())
             recorder.on_row = estimator.on_row(recorder)
 
@@ -221,7 +222,7 @@ def make_trials(
     trials = []
     seed = trainer_of(estimator).get_params(deep=False)["random_state"]
     for number, params in enumerate(candidates):
-        with _named(number, params, whose):
+        with named(number, params, whose):
             own = trainer_of(configured(estimator, params, whose))
             replaced = any(isinstance(value, BaseTrainer) for value in params.values())
             own = seeded(own, seed) if replaced else _with_int(own)
@@ -239,8 +240,8 @@ def kinds_of(trials: Sequence[Trial]) -> set[str]:
     return {trial.settings.loss.takes for trial in trials}
 
 
-def hold_out(trials: Sequence[Trial], others: str) -> bool:
-    """Return whether trials hold out rows of their own, by their `validation_fraction`.
+def hold_out(trials: Sequence[Trial], others: str, by: str = "validation_fraction") -> bool:
+    """Return whether trials hold out rows of their own, which the parameter `by` makes them do.
 
     Raises
     ------
@@ -252,8 +253,8 @@ def hold_out(trials: Sequence[Trial], others: str) -> bool:
         settings.check_held_out(others)
     if 0 < len(drawing) < len(trials):
         raise InvalidParameterError(
-            f"`validation_fraction` must be set in every trial of Sweep or in none, for scores of other "
-            f"rows cannot be compared, got it in {len(drawing)} of {len(trials)}"
+            f"`{by}` must be set in every trial of Sweep or in none, for scores of other rows cannot be "
+            f"compared, got it in {len(drawing)} of {len(trials)}"
         )
     return bool(drawing)
 
@@ -262,7 +263,7 @@ def check_images(trials: Sequence[Trial], d: int | None, whose: str = "Sweep") -
     """Raise InvalidParameterError where a trial augments images that rows of d inputs, if known, are not."""
     for trial in trials if d is not None else ():
         if trial.settings.augment is not None:
-            with _named(trial.number, trial.params, whose):
+            with named(trial.number, trial.params, whose):
                 make_augmentation(trial.settings.augment, 1, int(d or 0), 0)
 
 
@@ -337,7 +338,7 @@ def _with_int(estimator: BaseTrainer) -> BaseTrainer:
 
 
 @contextmanager
-def _named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
+def named(number: int, params: Mapping[str, Any], whose: str) -> Iterator[None]:
     """Say which trial has what is refused."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gradstep.plan.network import Layers
 from gradstep.plan.order import Order, RowOrder, StreamOrder
-from gradstep.plan.rows import ROW_TYPES, as_rows
+from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows
 from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
+from gradstep.sklearn.beginning import Beginning, FaceResult
 from gradstep.sklearn.curves import Curves, EpochRule, SolverState
 from gradstep.sklearn.labels import FaceTargets
 from gradstep.sklearn.lbfgs import FullCost, minimise
@@ -50,24 +51,6 @@ def is_stochastic(estimator: Any) -> bool:
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
     return True
-
-
-class Beginning(NamedTuple):
-    """What a training begins with.
-
-    Attributes
-    ----------
-    settings : MLPSettings
-    rows : FaceRows
-    block : ndarray of shape (P,)
-        The parameters before the first update.
-    curves : Curves
-    """
-
-    settings: MLPSettings
-    rows: FaceRows
-    block: Array
-    curves: Curves
 
 
 class BaseFace(BaseEstimator):  # type: ignore[misc]
@@ -161,7 +144,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         epochs = 1 if incremental else int(settings.max_iter)
         observer = EpochObserver(EpochRule(settings, curves, state, rows.train.n, epochs), rows, block)
         if self.callbacks:
-            observer.on_epoch = self._on_epoch(observer)
+            observer.on_epoch = self.on_row(observer)
         self._train(observer, self.order(begun))
         if not incremental:
             self._warn_of_no_end(observer.rule)
@@ -233,7 +216,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
             **self._learned_of_targets(targets),
         }
 
-    def _on_epoch(self, observer: EpochObserver) -> Callable[[], bool]:
+    def on_row(self, observer: EpochObserver) -> Callable[[], bool]:
         """Return what is to be called after every epoch: it publishes, then asks the callbacks."""
 
         def call() -> bool:
@@ -326,13 +309,36 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         """Return what the solver begins with, after all else was drawn."""
         return self._solver_state(begun.settings, begun.block, incremental=False)
 
+    def read_beside(self, begun: Beginning, X: Any, y: Any, sample_weight: Any) -> TrainingData:
+        """Return rows to evaluate on, read as those of a beginning are.
+
+        Raises
+        ------
+        ValueError
+            They cannot be read so.
+        KeyError
+            A label is none of those.
+        """
+        X, y = self._checked(X, y, is_new=False)
+        targets, scale = begun.rows.targets, begun.rows.train.standardization
+        read = ReadFaceRows(as_rows(X), targets.encode(y), targets, read_weights(sample_weight, X))
+        return read.as_trained_on(begun.block.dtype, scale, None, None).train
+
+    def known_of_rows(self) -> dict[str, Any]:
+        """Return the attributes that tell of rows, once they are read."""
+        known = ("n_features_in_", "feature_names_in_", "_random_state")
+        return {name: vars(self)[name] for name in known if name in vars(self)}
+
+    def publish(self, result: FaceResult) -> None:
+        """Make what a training among others came to the learned attributes."""
+        self.__dict__ = vars(self) | result.known
+        self._publish(result.observer)
+
     def finish(self, observer: EpochObserver, first: BaseFace) -> None:
         """Publish a training on rows that `first` has read; warn and raise as `fit` does."""
-        known = ("n_features_in_", "feature_names_in_", "_random_state")
-        self.__dict__ = vars(self) | {name: vars(first)[name] for name in known if name in vars(first)}
         if observer.rule.settings.early_stopping:
             observer.block = observer.best
-        self._publish(observer)
+        self.publish(FaceResult(observer, first.known_of_rows()))
         self._warn_of_no_end(observer.rule)
         self._check_finite()
 

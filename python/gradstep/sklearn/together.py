@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gradstep.plan.order import Order
-from gradstep.sklearn.base import BaseFace, Beginning
+from gradstep.sklearn.base import BaseFace
+from gradstep.sklearn.beginning import Beginning
 from gradstep.sklearn.curves import Curves, EpochRule
 from gradstep.sklearn.rows import FaceRows
 from gradstep.sklearn.training import EpochObserver, train_in_batches
