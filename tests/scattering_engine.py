@@ -28,12 +28,13 @@ class ScatteringEngine:
     """
 
     threads = 2
+    lost = 0
 
     def __init__(
         self, seed: int = 0, slots: int = 3, losses: float = 0.0, kills: Callable[..., Any] | None = None
     ) -> None:
         self.slots = slots
-        self.lost = 0
+        self.deaths = 0
         self.sizes: list[tuple[int, int]] = []
         self.opened: list[str] = []
         self.halted = False
@@ -73,7 +74,7 @@ class ScatteringEngine:
             return [TaskOutcome(ticket, error=doom)]
         is_accident = task not in self._accidents and self._random.random() < self._losses
         if doom or is_accident:
-            self.lost += 1
+            self.deaths += 1
             self._accidents.add(task)
             forget(self.parcel.key)
             return [TaskOutcome(ticket, error=OSError("the worker is gone"), deaths=1)]

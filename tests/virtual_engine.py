@@ -27,13 +27,15 @@ class VirtualLoad:
     failed: list[int] = field(default_factory=list)
     taken: list[tuple[int, int]] = field(default_factory=list)
     starts: float = 0.0
+    last: float = 1e9
 
     @property
     def size(self) -> int:
         return len(self.models)
 
-    def call(self, goal: int, n_threads: int) -> Call:
-        return train, (self, tuple(self.models), self.done, goal, n_threads)
+    def call(self, goal: float, n_threads: int) -> Call:
+        assert goal == round(goal)
+        return train, (self, tuple(self.models), self.done, round(goal), n_threads)
 
     def take(self, value: Any) -> bool:
         models, before, goal = value
@@ -49,7 +51,7 @@ class VirtualLoad:
     def halves(self) -> tuple[Self, Self]:
         middle = self.size // 2
         parts = self.models[:middle], self.models[middle:]
-        one, other = (replace(self, models=part, deaths=0) for part in parts)
+        one, other = (replace(self, models=part) for part in parts)
         return one, other
 
     def fail(self, error: BaseException) -> None:
@@ -77,6 +79,7 @@ class VirtualEngine:
         self, speeds: Sequence[float], overhead: float = 0.0, fate: Fate | None = None, threads: int = 1
     ) -> None:
         self.threads = threads
+        self.lost = 0
         self.speeds = list(speeds)
         self.overhead = overhead
         self.fate = fate or (lambda *_: None)

@@ -254,10 +254,10 @@ class EngineRunner(GroupRunner):
         """Warn of workers that were lost, and of models that there are none of."""
         if self._scheduler.trouble is not None and self._scheduler.records:
             warn(f"the search was interrupted: {self._scheduler.trouble}; its table is kept")
-        lost = self._scheduler.lost
+        lost = max(self._scheduler.lost, self._workforce.engine.lost)
         if lost:
-            what = "slice was lost with its worker" if lost == 1 else "slices were lost with their workers"
-            warn(f"{lost} {what}, and trained again")
+            what = "worker was lost; what it" if lost == 1 else "workers were lost; what they"
+            warn(f"{lost} {what} trained was trained again")
         if self._context.failed and self._context.on_score is None:
             (trial, _), reason = self._context.failed[0]
             count = len(self._context.failed)

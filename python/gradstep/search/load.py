@@ -137,7 +137,7 @@ class GroupLoad:
         """Return some of the models as a load of its own."""
         models = [self.models[place] for place in places]
         kept = None if self.kept is None else self.kept.select(places)
-        return GroupLoad(self.context, models, self.kind, kept, self.done)
+        return GroupLoad(self.context, models, self.kind, kept, self.done, self.deaths)
 
     def fail(self, error: BaseException) -> None:
         """Note that there is no model: to train it kills workers, or memory does not hold it."""

@@ -61,8 +61,7 @@ def compare(
     assert not found.interrupted_
 
 
-@pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize("slots", [1, 3, 40])
+@pytest.mark.parametrize("name, slots", [*((name, 3) for name in HERE), ("numpy", 1), ("numpy", 40)])
 def test_models_have_the_bits_that_they_have_here(name: str, slots: int) -> None:
     base = trainer(backend=name, hidden=(5,), epochs=6)
     compare(base, BATCHES, X, Y, eval_set=HELD_OUT, engine=ScatteringEngine(slots, slots))
@@ -85,7 +84,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_settings_of_every_kind(name: str, seed: int) -> None:
     base, space = trainer(**{"epochs": 6} | SETTINGS[name]), SPACES.get(name, RATES)
     compare(base, space, X, Y, eval_set=HELD_OUT, engine=ScatteringEngine(seed))
@@ -99,7 +98,7 @@ PRUNERS = {
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 @pytest.mark.parametrize("folds", [None, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_rungs_are_barriers_and_diverged_folds_end_the_others(pruner: str, folds: Any, seed: int) -> None:
     options = {"pruner": PRUNERS[pruner], "folds": folds}
     base = trainer(epochs=7, early_stopping=gs.EarlyStopping(patience=3, restore_best=True))
@@ -125,7 +124,7 @@ def test_losses_change_nothing(losses: float) -> None:
     base, engine = trainer(hidden=(4,), epochs=6), ScatteringEngine(3, losses=losses)
     # More than once is no accident: a load is cut, but no model of it is the one that kills.
     expected = gs.Sweep(base, RATES, random_state=0, keep_trainers=True).fit(X, Y)
-    with pytest.warns(RuntimeWarning, match="slices were lost with their workers"):
+    with pytest.warns(RuntimeWarning, match="workers were lost; what they trained was trained again"):
         found = gs.Sweep(base, RATES, random_state=0, keep_trainers=True, executor=engine).fit(X, Y)
-    assert engine.lost > 0
+    assert engine.deaths > 0
     assert_same_search(found, expected)

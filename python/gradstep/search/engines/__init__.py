@@ -1,4 +1,4 @@
-"""What decides where the groups of a search run: processes of this machine, or an Executor's workers.
+"""What decides where the groups of a search run: processes of this machine, an Executor, or Dask.
 
 No engine is imported here before somebody gives an object of it: the object's module tells which it is.
 """
@@ -16,19 +16,24 @@ from gradstep.utils.constraints import NONE, WHOLE, Constraint, at_least, either
 _METHODS = ("agree", "share", "submit", "completed", "cancel", "halt", "release", "close")
 
 
+def _is_client(value: object) -> bool:
+    found = (f"{kind.__module__}.{kind.__name__}" for kind in type(value).__mro__)
+    return any(name.startswith("distributed.") and name.endswith(".Client") for name in found)
+
+
 def _is_engine(value: object) -> bool:
     return all(callable(getattr(value, method, None)) for method in _METHODS)
 
 
 def _is_executor(value: object) -> bool:
-    return isinstance(value, Executor) or _is_engine(value)
+    return isinstance(value, Executor) or _is_client(value) or _is_engine(value)
 
 
 #: What `executor` of a search may be.
 EXECUTOR: tuple[Constraint, ...] = (
     either(
         Constraint(
-            "a concurrent.futures.Executor",
+            "a concurrent.futures.Executor or a Client of dask.distributed",
             _is_executor,
             ("nonsense", 0, 1.5, True, Executor),
         ),
@@ -61,6 +66,10 @@ def opened(executor: Any) -> Iterator[SharingEngine]:
 
 
 def _engine_of(executor: Any) -> SharingEngine:
+    if _is_client(executor):
+        from gradstep.search.engines.dask import DaskEngine
+
+        return DaskEngine(executor)
     if isinstance(executor, Executor):
         from gradstep.search.engines.futures import FuturesEngine
 

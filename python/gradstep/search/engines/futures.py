@@ -50,6 +50,11 @@ class FuturesEngine:
         """What the workers share is not known."""
         return 1
 
+    @property
+    def lost(self) -> int:
+        """None: of each it is told what it had."""
+        return 0
+
     def now(self) -> float:
         """Return the time in seconds."""
         return time.monotonic()

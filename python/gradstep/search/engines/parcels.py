@@ -121,6 +121,11 @@ def receive(key: str, content: Any) -> None:
             _OPEN.popitem(last=False)
 
 
+def can_open(parcel: Parcel) -> bool:
+    """Return whether this process can read the file of a parcel."""
+    return parcel.key in _OPEN or Path(parcel.path).is_file()
+
+
 def stop(key: str) -> None:
     """Ask all tasks of a parcel in this process to stop."""
     _STOPPED.add(key)

@@ -59,6 +59,11 @@ class ProcessEngine:
         """All slots are cores of one machine."""
         return len(self._workers)
 
+    @property
+    def lost(self) -> int:
+        """None: of each it is told what it had."""
+        return 0
+
     def now(self) -> float:
         """Return the time in seconds."""
         return time.monotonic()

@@ -64,6 +64,11 @@ class Engine(Protocol):
         """Most threads of one task, where there are more slots than tasks."""
         ...
 
+    @property
+    def lost(self) -> int:
+        """Workers that were lost so far, of whose tasks the engine itself has begun others."""
+        ...
+
     def now(self) -> float:
         """Return the time in seconds, since whenever."""
         ...

@@ -20,12 +20,12 @@ from gradstep.search.engines.protocol import Call, Engine, TaskOutcome, TaskRepo
 #: comes near the end of all is shorter than a second, so that all workers end at nearly the same time.
 SHORTEST, LONGEST = 0.5, 5.0
 
-#: A slice gets a second copy when it takes so many times as long as expected, but not before so many seconds.
+#: A slice gets a second copy when it takes so many times as long as expected, not before so many seconds.
 #: Of the first slice of its kind nothing is expected; it may have code to compile.
 SLOW, SLOW_SECONDS, FIRST_SECONDS = 10.0, 30.0, 300.0
 
-#: Deaths of workers in a row, each with the same slice, after which it is no accident any more: models are
-#: parted then. Of one alone it is to be sure.
+#: Deaths of workers in a row, each with the same slice, that make a load suspected of being at fault. Others
+#: may have been on the same worker, so suspects train one at a time: who kills again is at fault.
 MOST_DEATHS = 2
 
 # Slices that each worker is to have at least, of what is left: nobody begins a long one when others are done.
@@ -123,6 +123,7 @@ class _Slice:
     n_threads: int
     began: float
     limit: float
+    is_suspect: bool = False
     tickets: list[Hashable] = field(default_factory=list)
     is_over: bool = False
 
@@ -217,7 +218,9 @@ class Scheduler:
         seconds = min(max(seconds, SHORTEST), LONGEST)
         while free > 0 and self._waiting and not self.trouble:
             self._cut_for(free)
-            load = self._waiting.popleft()
+            load = self._next()
+            if load is None:
+                return
             if not load.trim():
                 continue
             if self._epochs_of(load) <= 0:
@@ -227,6 +230,15 @@ class Scheduler:
             n_threads = min(max(1, self._engine.slots // groups), self._engine.threads)
             self._begin(load, n_threads, seconds)
             free -= 1
+
+    def _next(self) -> Load | None:
+        """Take what is to train next from what waits; None where only suspects wait for one that trains."""
+        is_watched = any(one.is_suspect for one in self._running.values())
+        for place, load in enumerate(self._waiting):
+            if not (is_watched and load.deaths >= MOST_DEATHS):
+                del self._waiting[place]
+                return load
+        return None
 
     def _cut_for(self, free: int) -> None:
         """Cut what waits in two until there is enough for all who are idle, where it is worth it."""
@@ -263,7 +275,8 @@ class Scheduler:
             epochs = left if (left - epochs) * each < SHORTEST / 2 else epochs
             limit = max(SLOW * epochs * each, SLOW_SECONDS)
         now = self._engine.now()
-        one = _Slice(load, load.done + min(epochs, left), n_threads, now, now + limit)
+        goal, is_suspect = load.done + min(epochs, left), load.deaths >= MOST_DEATHS
+        one = _Slice(load, goal, n_threads, now, now + limit, is_suspect)
         try:
             self._submit(one)
         except ExecutorError as error:
@@ -315,16 +328,15 @@ class Scheduler:
         self.is_ended |= bool(self._on_slice and self._on_slice())
 
     def _again(self, one: _Slice, error: BaseException | None) -> None:
-        """Do a slice again from where it began: as a whole, or where that was no accident in halves."""
+        """Do a slice again from where it began: as a whole, or where it is at fault in halves."""
         one.is_over = True
         load = one.load
-        most = MOST_DEATHS + (load.size == 1)
-        if load.deaths < most and not isinstance(error, MemoryError):
+        if not (one.is_suspect or isinstance(error, MemoryError)):
             self._waiting.appendleft(load)
         elif load.size > 1:
             for half in load.halves():
-                # Whichever of them kills a worker has done so before.
-                half.deaths = min(load.deaths, MOST_DEATHS - 1)
+                # One of them is at fault, and both may be.
+                half.deaths = load.deaths
                 self._waiting.appendleft(half)
         else:
             load.fail(error or ExecutorError("its worker was lost"))
