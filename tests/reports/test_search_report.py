@@ -137,6 +137,7 @@ def test_the_heading(halved, tmp_path):
 def test_what_is_no_search_yet_is_told_what_a_report_is_about(halved, tmp_path):
     space = {"learning_rate": gs.LogUniform(0.01, 0.1)}
     rounds = gs.coarse_to_fine(trainer(), space, X, Y, eval_set=HELD_OUT, rounds=[(2, 1.0)], random_state=0)
+    folds = gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, cv=2).fit(X, Y)
     kinds = (
         "`trainers` of report must be a fitted Trainer or Regressor, a mapping of names to these, or a fitted"
     )
@@ -145,6 +146,7 @@ def test_what_is_no_search_yet_is_told_what_a_report_is_about(halved, tmp_path):
         (halved.best_trainer_.history_, r"Sweep, got .*History"),
         (trainer(), r"Sweep, got Trainer\("),
         (rounds, r"Sweep \(its `best_sweep_` is one\), got Refinement\("),
+        (folds, r"Sweep; its `best_estimator_` may be one, .*, got FusedSearchCV\("),
     ]:
         with pytest.raises(InvalidParameterError, match=f"^{kinds} {end}"):
             gs.report(given, tmp_path / "none.html")

@@ -39,18 +39,20 @@ class Handle:
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """A kernel, by the names that gradstep asks for; the texts that it shows in one place."""
+    """A kernel, by the names that gradstep asks for; the texts that it shows in one place, and tables."""
     shown = []
 
-    def display(bundle, raw, display_id):
-        assert raw
+    def display(value, raw=False, display_id=False):
+        if not raw:
+            module.tables.append(value)
+            return None
         assert display_id
-        shown.append(bundle["text/plain"])
+        shown.append(value["text/plain"])
         return Handle(shown)
 
     ipython, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
     ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())
-    module.display = display
+    module.display, module.tables = display, []
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return shown
@@ -126,6 +128,24 @@ def test_a_notebook_shows_it_in_one_place(name, notebook, capsys):
     assert last in notebook[-1]
     assert all("\x1b" not in text for text in notebook)
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_notebook_that_calls_itself_a_terminal_is_none(name, notebook, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    RUNS[name](1)
+    assert len(notebook) > 1
+    assert "\x1b" not in screen.getvalue()
+
+
+def test_a_notebook_shows_the_results_of_a_sweep_as_a_table(notebook, capsys):
+    found = sweep(verbose=1).fit(X, Y)
+    (table,) = sys.modules["IPython.display"].tables
+    assert table.to_csv() == found.results_.to_csv()
+    assert "validation_loss" not in capsys.readouterr().out
+    sweep(verbose=0).fit(X, Y)
+    assert len(sys.modules["IPython.display"].tables) == 1
 
 
 def test_lines_of_a_fit_are_about_ten_or_all(capsys):

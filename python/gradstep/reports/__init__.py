@@ -108,7 +108,7 @@ def report(
     subject: Any = trainers
     shown = Images(image_shape, class_names)
     # A search is told by what it has learned: its class lies further up.
-    is_search = hasattr(subject, "trials_")
+    is_search = hasattr(subject, "trials_") and hasattr(subject, "results_")
     if is_search:
         shown.check(getattr(subject, "best_trainer_", None))
         sections, foot = searches.content(subject, tests, rows, shown, gallery)

@@ -172,8 +172,12 @@ def collect(
 
 def _wanted(given: object) -> str:
     """Return what `report` takes, where it was given one thing alone."""
-    # A search in rounds is told by the property: its class lies further up.
+    # Other searches are told by their properties: their classes lie further up.
     hint = " (its `best_sweep_` is one)" if hasattr(type(given), "best_sweep_") else ""
+    if hasattr(given, "cv_results_"):
+        hint = (
+            "; its `best_estimator_` may be one, and its `cv_results_` is a table that prints and has to_csv"
+        )
     kinds = "a fitted Trainer or Regressor, a mapping of names to these, or a fitted Sweep"
     return f"`trainers` of report must be {kinds}{hint}"
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 from gradstep.nn.metrics import sign, value_text
 from gradstep.search.trials import Trial
 from gradstep.training.status import Status
-from gradstep.utils import text
+from gradstep.utils import notebook, text
 from gradstep.utils.progress import PLAIN_LINES, Display, is_live, make_console
+from gradstep.utils.table import Tabular
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,6 +103,13 @@ class SearchProgress(AbstractContextManager["SearchProgress"]):
 
     def say(self, line: str) -> None:
         """Print a line, above what is drawn."""
+
+    def conclude(self, table: Tabular) -> None:
+        """Show what came out, in a notebook as the table that it is."""
+        if notebook.is_running():
+            notebook.show(table)
+        else:
+            self.say(f"\n{table}")
 
     def show(self, trials: Sequence[Trial], rows: int) -> None:
         """Take in how far the search is, which trains on so many rows."""

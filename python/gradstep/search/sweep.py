@@ -348,7 +348,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         if self.folds is not None and not self.interrupted_:
             self._refit(X, y, sample_weight)
         if progress.is_shown:
-            progress.say(f"\n{self.results_}")
+            progress.conclude(self.results_)
         return self
 
     def _of_folds(self, values: list[Any]) -> Any:

@@ -36,9 +36,10 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
             super().print(*(printable(o, "\n") if isinstance(o, str) else o for o in objects), **settings)
 
     stream = sys.stderr if stderr else sys.stdout
-    # Python has None for a stream that was closed before it began; a file has no width.
-    is_closed = stream is None
-    width = None if not is_closed and stream.isatty() else _WIDEST
+    # Python has None for a stream that was closed before it began; a file has no width. What a notebook has
+    # calls itself a terminal, but does not obey what moves the cursor of one.
+    is_closed, is_notebook = stream is None, notebook.is_running()
+    width = None if not is_closed and stream.isatty() and not is_notebook else _WIDEST
     return PlainConsole(
         file=io.StringIO() if is_closed else stream,
         quiet=quiet or is_closed,
@@ -46,6 +47,7 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
         markup=False,
         soft_wrap=True,
         width=width,
+        force_terminal=False if is_notebook else None,
         force_jupyter=False,
     )
 
