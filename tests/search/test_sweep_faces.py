@@ -296,7 +296,8 @@ def test_bad_settings(parameters: dict[str, Any], space: dict[str, Any], message
 
 
 def test_folds_of_a_table_are_read_for_trainers_alone(tmp_path: Any) -> None:
-    pd.DataFrame(X, columns=list("abcdefgh")).assign(label=Y).to_csv(tmp_path / "table.csv", index=False)
+    table = pd.DataFrame(np.where(X > 2, np.nan, X), columns=list("abcdefgh")).assign(label=Y)
+    table.to_csv(tmp_path / "table.csv", index=False)
     data = gs.datasets.load_csv(tmp_path / "table.csv", target="label", validation=None, test=None)
     assert gs.Sweep(face(), {"alpha": [0.1]}).fit_table(data).best_trainer_.n_features_in_ == 8
     with pytest.raises(InvalidParameterError, match="must be a Trainer or Regressor where a table is read"):

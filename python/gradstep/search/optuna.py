@@ -27,6 +27,7 @@ from gradstep.search.several_sweeps import SeveralSweeps
 from gradstep.search.study_batch import StudyBatch, end_what_is_dead
 from gradstep.search.study_space import OWNER, StudySpace
 from gradstep.search.sweep import Sweep
+from gradstep.sklearn.base import BaseFace
 from gradstep.utils import interrupt
 from gradstep.utils.constraints import WHOLE, at_least, check
 from gradstep.utils.names import module_getattr, raise_unknown_parameter
@@ -44,8 +45,8 @@ __getattr__ = module_getattr("gradstep.optuna", __all__)
 # Attribute of a study: seeds of the trainer and of the rows held out, by which a later run goes on.
 _SEEDS = "gradstep_seeds"
 
-# Parameters of Sweep that the study or `search` itself decides.
-_DECIDED = {"trainer", "space", "n_trials", "random_state"}
+# Parameters of Sweep that the study or `search` itself decides; what was done is kept by the study alone.
+_DECIDED = {"trainer", "space", "n_trials", "random_state", "checkpoint"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class StudySearch(SeveralSweeps):
 @in_words_of(OWNER, "Sweep.fit", *FITS)
 def search(
     study: Study,
-    trainer: BaseTrainer,
+    trainer: BaseTrainer | BaseFace,
     space: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]],
     X: npt.ArrayLike,
     y: npt.ArrayLike,
@@ -113,7 +114,7 @@ def search(
     ----------
     study : optuna.Study
         Of one objective, whose direction is that of `metric`.
-    trainer : Trainer or Regressor
+    trainer : Trainer, Regressor, MLPClassifier or MLPRegressor
         What the trials have in common. It is cloned, never changed.
     space : dict of str to list or distribution, or callable
         Parameters as for `Sweep`. `Uniform`, `LogUniform`, `IntUniform`, and lists or `Choice` become
@@ -131,7 +132,8 @@ def search(
         same in every batch, and with None in every later search of the same study. What is tried is
         the sampler's.
     **options
-        Further parameters of `Sweep`: `metric`, `pruner`, `folds`, `validation_share`, `keep_trainers`, ...
+        Further parameters of `Sweep`: `metric`, `pruner`, `folds`, `executor`, `keep_trainers`, ... All but
+        `checkpoint`: what is done is in the study.
 
     Returns
     -------

@@ -47,6 +47,7 @@ class StudyBatch:
 
     def __init__(self, study: optuna.Study, metric: str, pruner: Pruner | None) -> None:
         self._study, self._metric, self._pruner = study, metric, pruner
+        self._run = this_process()
         self.settings: list[dict[str, Any]] = []
         self.numbers: list[int] = []
         self.is_exhausted = False
@@ -79,7 +80,7 @@ class StudyBatch:
                 return
             trial, setting = space.ask(self._study)
             self._untold[trial.number] = trial
-            trial.set_user_attr(_RUN, this_process())
+            trial.set_user_attr(_RUN, self._run)
             try:
                 self.settings.append(setting())
             except TrialPruned:
