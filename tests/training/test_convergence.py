@@ -20,17 +20,20 @@ def _history(losses, updates) -> History:
     return History(columns=columns | {"train_loss": losses, "update": updates})
 
 
-def test_a_straight_fall_promises_as_much_again() -> None:
-    # 0.1 in every 10 of 40 updates: on as long a way again 0.4, which is more than is left.
-    history = _history([0.9, 0.8, 0.7, 0.6], [10, 20, 30, 40])
-    assert promised_fall(history, np.full(40, 0.1), 0.1) == pytest.approx(0.4 / 0.6)
+def test_what_a_way_that_doubled_has_brought_it_brings_again() -> None:
+    # The loss is 1 / way: twice as long a way halves it.
+    history = _history([1.0, 1 / 2, 1 / 3, 1 / 4], [10, 20, 30, 40])
+    assert promised_fall(history, np.full(40, 0.1), 0.1) == pytest.approx(0.5)
+    # Somewhat more than one over its root: a third less.
+    root = _history([1.0, 2**-0.6, 3**-0.6, 4**-0.6], [10, 20, 30, 40])
+    assert promised_fall(root, np.full(40, 0.1), 0.1) == pytest.approx(1 - 2**-0.6)
 
 
 def test_the_way_counts_and_not_the_updates() -> None:
-    # The last 20 of 40 updates go a fifth of the way: the fall in them is a fifth of what is promised.
+    # The last 20 of 40 updates go a fifth of the way, from 0.8 to 1: 1 / way falls by a fifth.
     rates = np.repeat([0.4, 0.1], 20)
-    history = _history([1.0, 0.9], [20, 40])
-    assert promised_fall(history, rates, 0.1) == pytest.approx(0.1 * 5 / 0.9)
+    history = _history([1 / 0.8, 1.0], [20, 40])
+    assert promised_fall(history, rates, 0.1) == pytest.approx(0.5)
 
 
 def test_rates_that_go_no_way_are_measured_by_the_usual_one() -> None:
@@ -51,7 +54,7 @@ def test_what_has_settled_promises_nothing(losses) -> None:
 def test_cycles_are_compared_by_their_ends() -> None:
     # Within a cycle the loss falls from 2 to less than 1; from one cycle to the next it hardly does.
     history = _history([2.0, 0.8, 2.0, 0.78], [10, 20, 30, 40])
-    assert promised_fall(history, np.full(40, 0.1), 0.1) == 1.0
+    assert promised_fall(history, np.full(40, 0.1), 0.1) > 0.8
     assert fall_of_last_cycle(history, [20, 40]) is None
     falls = _history([2.0, 0.8, 2.0, 0.6], [10, 20, 30, 40])
     assert fall_of_last_cycle(falls, [20, 40]) == pytest.approx(0.25)
@@ -87,3 +90,18 @@ def test_fit_says_that_it_ended_early(few) -> None:
 )
 def test_fit_is_silent_where_it_settled_or_a_rule_ended_it(settled) -> None:
     assert _said(gs.datasets.load_digits(), **settled) == []
+
+
+def test_what_is_promised_comes_true() -> None:
+    digits = gs.datasets.load_digits()
+    (said,) = _said(digits, epochs=5, hidden=(20,))
+    promised = float(said.split("by ")[1].split("%")[0]) / 100
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        losses = [
+            gs.Trainer(random_state=0, epochs=epochs, hidden=(20,))
+            .fit(digits.train.X, digits.train.y)
+            .history_["train_loss"][-1]
+            for epochs in (5, 10)
+        ]
+    assert promised == pytest.approx(1 - losses[1] / losses[0], abs=0.15)

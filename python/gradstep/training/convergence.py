@@ -12,15 +12,17 @@ from gradstep.training.history import History
 # Of the way that a training went, in the sum of its rates: the last part of it tells how fast the loss fell.
 _LAST_PART = 0.2
 # What as long a way again must promise before it is worth a word: a share of the loss, and an amount.
-_SHARE, _AMOUNT = 0.4, 0.05
+_SHARE, _AMOUNT = 0.3, 0.05
 
 
 def promised_fall(history: History, rates: npt.NDArray[np.float64], usual: float) -> float | None:
     """Return the share of its loss that a model would lose on as long a way again; None where that is little.
 
     The way of a training is measured by the sum of its rates, for a gradient step lowers the loss in
-    proportion to its rate; so schedules that end at 0 do not hide how far a training has come. Rates that
-    are far below the usual one go no way at all: what the usual one would have gone is taken then.
+    proportion to its rate; so schedules that end at 0 do not hide how far a training has come. The loss is
+    taken for a power of the way, which it is nearly: it falls by the same share whenever the way doubles.
+    Rates that are far below the usual one go hardly any way, on a straight line: what the usual one would
+    have gone is taken then.
 
     Parameters
     ----------
@@ -39,10 +41,14 @@ def promised_fall(history: History, rates: npt.NDArray[np.float64], usual: float
     last = before[-1] if before.size else len(loss) - 2
     if way[last] >= way[-1]:
         return None
-    pace = (loss[last] - loss[-1]) / (way[-1] - way[last])
-    fall = pace * max(way[-1], usual * len(rates) / 2)
-    promised = min(float(fall / loss[-1]), 1.0)
-    return promised if promised > _SHARE and fall > _AMOUNT else None
+    usual_way = usual * len(rates) / 2
+    if usual_way > 2 * way[-1]:
+        pace = (loss[last] - loss[-1]) / (way[-1] - way[last])
+        promised = min(float(pace * usual_way / loss[-1]), 1.0)
+    else:
+        power = np.log(loss[-1] / loss[last]) / np.log(way[-1] / way[last])
+        promised = 1 - 2.0 ** float(power)
+    return promised if promised > _SHARE and promised * loss[-1] > _AMOUNT else None
 
 
 def fall_of_last_cycle(history: History, ends: Sequence[int]) -> float | None:
