@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gradstep.nn.initializers import He, Normal, Xavier
     from gradstep.nn.metrics import Metrics
     from gradstep.nn.scorers import Scorer
+    from gradstep.plan.checkpoint import Checkpoint
     from gradstep.reports import report
     from gradstep.search import optuna
     from gradstep.search.coarse_to_fine import coarse_to_fine
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from gradstep.training.status import Status
 
 __all__ = [
+    "Checkpoint",
     "Choice",
     "EarlyStopping",
     "FusedSearchCV",
@@ -95,6 +97,7 @@ __all__ = [
 # Where each public name lives; behind a colon, the module that is the name itself. Loaded on first use, so
 # that `import gradstep` stays light.
 _HOMES = {
+    "Checkpoint": "plan.checkpoint",
     "Choice": "search.spaces",
     "EarlyStopping": "nn.early_stopping",
     "FusedSearchCV": "search.fused_search",

@@ -51,6 +51,10 @@ class CorruptFileError(GradstepError, ValueError):
     """A file is damaged, truncated, altered or not of the expected kind."""
 
 
+class CheckpointError(GradstepError, ValueError):
+    """The folder of a checkpoint holds another training than the one that is to go on, or one already."""
+
+
 class DatasetNotFoundError(GradstepError, FileNotFoundError):
     """The files of a data set are not on this machine; the message says how to get them."""
 

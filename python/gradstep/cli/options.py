@@ -30,7 +30,7 @@ TASKS = {"classification": "Trainer", "regression": "Regressor"}
 #: Parameters that are no option: functions have no spelling on a command line, the progress display stands in
 #: for `verbose` (`--quiet` turns it off), the data's `--validation` for `validation_fraction`, and a command
 #: trains once.
-NOT_OPTIONS = ("callbacks", "validation_fraction", "verbose", "warm_start")
+NOT_OPTIONS = ("callbacks", "checkpoint", "validation_fraction", "verbose", "warm_start")
 
 _SEVERAL = ", several with commas between"
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.estimators.keeping import FitKeeper, left_by, parameters_of, take_up
 from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.schedules import Schedule
@@ -26,6 +27,8 @@ from gradstep.training.convergence import fall_of_last_cycle, promised_fall
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.loop import TrainingLoop
+from gradstep.training.outset import Outset
+from gradstep.training.record import ModelRecord
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.result import TrainingResult
 from gradstep.training.rows import ReadRows
@@ -44,6 +47,7 @@ class Fitting:
     publish: Callable[[TrainingResult], None]
     on_row: Callable[[FitRecorder], Callable[[], bool] | None]
     get_params: Callable[..., dict[str, Any]]
+    random_state: Any
     _owner: Callable[[], str]
     _model: Callable[[], Fitted]
 
@@ -52,22 +56,47 @@ class Fitting:
     interrupted_: bool
     n_features_in_: int
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: ValidationRows | None) -> None:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: ValidationRows | None,
+        resume: bool = False,
+    ) -> None:
         """Train a group of one, and publish what it came to. Until there is a new model the old one stays.
 
         Before the training begins, Ctrl-C finds nothing changed and raises at once.
         """
         began = time.perf_counter()
         settings = self._settings_for(validation)
+        keeper = FitKeeper.open(settings, resume, f"{settings.owner}.fit")
+        if keeper:
+            settings = keeper.seeded(settings, self.random_state)
         with progress.of_verbose(settings.verbose, settings.epochs) as watch:
             rows = read_rows(self, settings, X, y, sample_weight, validation)
             given, chosen = self._beginning(settings, rows)
+            if keeper:
+                keeper.begin(settings, chosen)
+            saved = keeper.saved if keeper else None
+            if saved is not None:
+                given = Given(parameters=parameters_of(saved), goes_on=True)
             job, (fitted,) = make_job([settings], chosen, given)
             # What a minimiser of all rows remembers of its way is no part of a state.
             run = None if settings.optimizer.takes_all_rows else run_of(settings, job, chosen)
             recorder = FitRecorder(settings, job, fitted, run=run)
+            if keeper and saved is not None and keeper.is_over:
+                record = saved.models[0].record(settings, Outset.of(job, fitted))
+                result = record.result()
+                self.publish(replace(result, checkpoint=left_by(saved, run, result.history)))
+                self._tell(settings, record, job)
+                return
+            start: npt.NDArray[Any] | State = fitted.block[None].copy()
+            if saved is not None and saved.state is not None:
+                job, start = replace(job, evaluates_untrained=False), saved.state.state(job.plan)
+                take_up(recorder, saved, job, start)
             recorder.watch = watch.on_row if settings.verbose else None
-            self._train(job, recorder, fitted.block[None].copy(), began)
+            self._train(job, recorder, start, began, keeper)
         self._tell(settings, recorder, job)
 
     def _settings_for(self, validation: ValidationRows | None) -> Settings:
@@ -89,7 +118,12 @@ class Fitting:
         return Given(parameters=model.block[None]), chosen
 
     def _train(
-        self, job: TrainingJob, recorder: FitRecorder, start: npt.NDArray[Any] | State, began: float
+        self,
+        job: TrainingJob,
+        recorder: FitRecorder,
+        start: npt.NDArray[Any] | State,
+        began: float,
+        keeper: FitKeeper | None = None,
     ) -> None:
         """Train to the end, to a stop or to an error, and publish what the training came to."""
         recorder.on_row = self.on_row(recorder)
@@ -98,7 +132,10 @@ class Fitting:
         recorder.state_of = lambda: loop.state_of(recorder)
         with interrupt.deferred() as stop:
             try:
-                loop.advance(job.plan.updates, stop)
+                if keeper:
+                    keeper.train(loop, recorder, stop)
+                else:
+                    loop.advance(job.plan.updates, stop)
             except BaseException:
                 if not recorder.is_new:
                     recorder.end(Status.INTERRUPTED)
@@ -109,8 +146,10 @@ class Fitting:
             if not recorder.status.is_over:
                 recorder.end(Status.INTERRUPTED)
             self.publish(recorder.result())
+            if keeper:
+                keeper.finish()
 
-    def _tell(self, settings: Settings, recorder: FitRecorder, job: TrainingJob) -> None:
+    def _tell(self, settings: Settings, recorder: ModelRecord, job: TrainingJob) -> None:
         """Raise or warn of how a training ended."""
         if recorder.error:
             raise recorder.error

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gradstep.nn.metrics import Metric
     from gradstep.nn.optimizers import Optimizer
     from gradstep.nn.schedules import Schedule
+    from gradstep.plan.checkpoint import Checkpoint
 
 
 class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[misc]
@@ -129,6 +130,8 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         Called as ``callback(trainer, row)`` with every new row of the history; the learned
         attributes are those of that moment. A True stops training, None or False does not; what else
         counts as true is refused.
+    checkpoint : Checkpoint, optional
+        Folder in which the training is kept while it runs: `fit` with ``resume=True`` goes on from there.
     precision : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic on them.
     backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
@@ -212,6 +215,7 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
+        checkpoint: Checkpoint | None = None,
         precision: str = "float32",
         backend: str = "auto",
         n_threads: int | None = None,
@@ -243,6 +247,7 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.precision = precision
         self.backend = backend
         self.n_threads = n_threads
@@ -262,6 +267,7 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         X_val: npt.ArrayLike | None = None,
         y_val: npt.ArrayLike | None = None,
         sample_weight_val: npt.ArrayLike | None = None,
+        resume: bool = False,
     ) -> Self:
         """Train on the rows of X.
 
@@ -289,6 +295,8 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         X_val, y_val, sample_weight_val : array-like, optional
             The same rows one by one, as scikit-learn's metadata routing takes them:
             ``Pipeline(steps, transform_input=["X_val"])`` passes them through the steps before.
+        resume : bool, default=False
+            As for `Trainer.fit`.
 
         Returns
         -------
@@ -312,7 +320,7 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         """
         whose = f"{self._owner()}.fit"
         given = ValidationRows.named(eval_set, X_val, y_val, sample_weight_val, whose)
-        self._fit(X, y, sample_weight, given)
+        self._fit(X, y, sample_weight, given, resume)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:

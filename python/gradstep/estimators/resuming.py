@@ -14,7 +14,7 @@ from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan.build import Given
 from gradstep.training import progress
-from gradstep.training.checkpoint import Checkpoint, digest
+from gradstep.training.checkpoint import FitState, digest
 from gradstep.training.fitted import Fitted
 from gradstep.training.recorder import Begun, FitRecorder
 from gradstep.training.setup import make_job
@@ -26,7 +26,7 @@ from gradstep.utils.names import known_parameters
 class Resuming(Fitting):
     """What goes over the rows of `fit` again."""
 
-    _checkpoint: Checkpoint | None
+    _checkpoint: FitState | None
     _fitted: Fitted
 
     @known_parameters
@@ -115,7 +115,7 @@ class Resuming(Fitting):
         self._tell(settings, recorder, job)
         return self
 
-    def _left(self, whose: str) -> Checkpoint:
+    def _left(self, whose: str) -> FitState:
         """Return the state in which a training was left; a stream's may be over other rows."""
         model, checkpoint = self._model(), self._checkpoint
         reason = ""

@@ -20,7 +20,7 @@ from gradstep.plan.order import rows_per_update
 from gradstep.plan.rows import TrainingData
 from gradstep.plan.settings import Settings
 from gradstep.plan.targets import Labels, Targets
-from gradstep.training.checkpoint import Checkpoint
+from gradstep.training.checkpoint import FitState
 from gradstep.training.fitted import Fitted
 from gradstep.training.recorder import Begun, FitRecorder
 from gradstep.training.setup import JobRows, make_job
@@ -35,7 +35,7 @@ _OF_STREAM = ("hidden", "activation", "loss", "optimizer", "precision")
 class Streaming(Fitting):
     """What does a pass over some rows, from where the one before has ended."""
 
-    _checkpoint: Checkpoint | None
+    _checkpoint: FitState | None
     _fitted: Fitted
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> None:
@@ -66,7 +66,7 @@ class Streaming(Fitting):
         settings: Settings,
         rows: JobRows,
         model: Fitted | None,
-        checkpoint: Checkpoint | None,
+        checkpoint: FitState | None,
         began: float,
     ) -> None:
         """Train one epoch of some rows, and publish."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gradstep.nn.metrics import Metric
     from gradstep.nn.optimizers import Optimizer
     from gradstep.nn.schedules import Schedule
+    from gradstep.plan.checkpoint import Checkpoint
 
 
 class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # type: ignore[misc]
@@ -135,6 +136,8 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         Called as ``callback(trainer, row)`` with every new row of the history; the learned
         attributes are those of that moment. A True stops training, None or False does not; what else
         counts as true is refused.
+    checkpoint : Checkpoint, optional
+        Folder in which the training is kept while it runs: `fit` with ``resume=True`` goes on from there.
     precision : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic on them.
     backend : {"auto", "cpp", "numba", "numpy"}, default="auto"
@@ -231,6 +234,7 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
+        checkpoint: Checkpoint | None = None,
         precision: str = "float32",
         backend: str = "auto",
         n_threads: int | None = None,
@@ -262,6 +266,7 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.precision = precision
         self.backend = backend
         self.n_threads = n_threads
@@ -281,6 +286,7 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         X_val: npt.ArrayLike | None = None,
         y_val: npt.ArrayLike | None = None,
         sample_weight_val: npt.ArrayLike | None = None,
+        resume: bool = False,
     ) -> Self:
         """Train on the rows of X.
 
@@ -309,6 +315,9 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         X_val, y_val, sample_weight_val : array-like, optional
             The same rows one by one, as scikit-learn's metadata routing takes them:
             ``Pipeline(steps, transform_input=["X_val"])`` passes them through the steps before.
+        resume : bool, default=False
+            Go on with the training that the folder of `checkpoint` holds, if it holds one, to the bit as if
+            it had never been interrupted; one that is over is returned at once.
 
         Returns
         -------
@@ -332,7 +341,7 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         """
         whose = f"{self._owner()}.fit"
         given = ValidationRows.named(eval_set, X_val, y_val, sample_weight_val, whose)
-        self._fit(X, y, sample_weight, given)
+        self._fit(X, y, sample_weight, given, resume)
         return self
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:

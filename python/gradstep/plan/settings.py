@@ -21,6 +21,7 @@ from gradstep.nn.metrics import ALWAYS, Metric, parse_column
 from gradstep.nn.optimizers import Optimizer
 from gradstep.nn.schedules import ReduceOnPlateau, Schedule
 from gradstep.nn.scorers import METRIC, Scorer, metric_for
+from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.plan.class_weights import CLASS_WEIGHT, ClassWeights, frozen
 from gradstep.plan.order import rows_per_update
 from gradstep.utils import names
@@ -68,6 +69,8 @@ FAMILIES: dict[str, type[Concept]] = {
 
 _ACTIVATION = Activation.constraint()
 
+CHECKPOINT = (either(instance(Checkpoint, "a Checkpoint"), NONE),)
+
 RANDOM_STATE = (
     either(WHOLE, NONE, instance(np.random.RandomState, "a numpy RandomState")),
     at_least(0),
@@ -98,6 +101,7 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "validation_fraction": (either(NUMBER, NONE), above(0), below(1)),
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
+    "checkpoint": CHECKPOINT,
     "precision": (one_of("float32", "float64"),),
     "backend": (one_of("auto", "cpp", "numba", "numpy"),),
     "n_threads": (either(WHOLE, NONE), at_least(1), at_most(MOST_THREADS)),
@@ -136,8 +140,11 @@ OWN = (
 #: Parameters that a training may go on with others of; what else there is its trajectory follows from.
 _FREE = (
     *("owner", "learning_rate", "epochs", "init", "evaluate_every", "evaluate_untrained", "early_stopping"),
-    *("callbacks", "backend", "n_threads", "random_state", "warm_start", "verbose"),
+    *("callbacks", "checkpoint", "backend", "n_threads", "random_state", "warm_start", "verbose"),
 )
+
+#: Parameters of which no bit of a training depends.
+_NO_BITS = ("callbacks", "checkpoint", "backend", "n_threads", "warm_start", "verbose")
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,7 @@ class Settings:
     validation_fraction: float | None
     early_stopping: EarlyStopping | None
     callbacks: tuple[Callable[..., Any], ...]
+    checkpoint: Checkpoint | None
     precision: str
     backend: str
     n_threads: int | None
@@ -277,6 +285,12 @@ class Settings:
         own = {name.name: getattr(self, name.name) for name in fields(self) if name.name not in _FREE}
         own["metrics"] = [metric.name for metric in self.metrics]
         return {name: json.dumps(plain(value), sort_keys=True) for name, value in own.items()}
+
+    def identity(self) -> dict[str, str]:
+        """Return as text what a training must have as it was, to be the same one; the backend apart."""
+        own = {name.name: getattr(self, name.name) for name in fields(self) if name.name not in _NO_BITS}
+        own["metrics"] = [metric.name for metric in self.metrics]
+        return {name: as_text(value) for name, value in own.items()}
 
     def check_watched(self, has_validation: bool) -> None:
         """Raise InvalidParameterError when a rule watches a column that would be empty, or come too late."""

@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from gradstep.errors import NoModelError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan import forms
+from gradstep.plan.checkpoint import Checkpoint
 from gradstep.search import steps
 from gradstep.search.cv_results import CVResults
+from gradstep.search.keeping import refitted
 from gradstep.search.scorers import check_refit, index_by
 from gradstep.search.trials import Trial, kinds_of, tabulate
 
@@ -36,6 +38,7 @@ class BestEstimatorMixin:
 
     estimator: BaseTrainer
     refit: bool | str | Callable[[dict[str, Any]], int]
+    checkpoint: Checkpoint | None
     multimetric_: bool
     scorer_: Any
     interrupted_: bool
@@ -150,7 +153,7 @@ class BestEstimatorMixin:
     def _refit(self, best: Any, X: Any, y: Any, sample_weight: Any) -> None:
         """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
         began = time.perf_counter()
-        steps.fit(best, X, y, sample_weight)
+        refitted(best, (X, y, sample_weight), self.checkpoint)
         if getattr(steps.trainer_of(best), "interrupted_", False):
             self.interrupted_ = True
             return

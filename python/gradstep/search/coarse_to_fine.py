@@ -133,6 +133,11 @@ def _check(trainer: Any, space: Any, rounds: Any, options: Mapping[str, Any]) ->
             f"`n_trials` of {_OWNER} must be left out, since `rounds` says how many, "
             f"got {options['n_trials']!r}"
         )
+    if options.get("checkpoint") is not None:
+        raise InvalidParameterError(
+            f"`checkpoint` of {_OWNER} must be left out, since a folder is for one search and there is one "
+            f"for every round, got {options['checkpoint']!r}"
+        )
     known = inspect.signature(Sweep).parameters
     for name in options:
         if name not in known:

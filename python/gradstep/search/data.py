@@ -19,6 +19,7 @@ from gradstep.search.folds import Fold, folds_of, pairs_of
 from gradstep.search.groups import Sizes
 from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import Readings, Transformed
+from gradstep.training.checkpoint import digest, digest_of, sampled
 from gradstep.training.rows import ReadRows
 from gradstep.training.setup import JobRows
 from gradstep.utils import text
@@ -145,6 +146,15 @@ class SearchRows:
             self._of_fold = number, *self.transformed.read(number, fold, self._readings)
         _, readings, part = self._of_fold
         return readings[_kind(settings)], part
+
+    def digest(self) -> str:
+        """Return what tells these rows, and their folds, from others."""
+        parts: list[Any] = [array for fold in self.folds for array in (fold.train, fold.held_out)]
+        for reading in self._readings.values():
+            parts += [*sampled(reading.X), reading.targets, reading.weight]
+        sets = [reading.held_out for reading in self._readings.values()]
+        own = digest(sets, self._whole().vocabulary) + digest_of(parts)
+        return own if self.transformed is None else own + self.transformed.digest()
 
     def release(self) -> None:
         """Let go what was made for a fold."""

@@ -13,10 +13,11 @@ from gradstep.search.data import SearchRows
 from gradstep.search.engines import opened
 from gradstep.search.engines.scheduler import Scheduler
 from gradstep.search.engines.workforce import Workforce
+from gradstep.search.group import Group
 from gradstep.search.groups import Limits, model_bytes
 from gradstep.search.load import GroupLoad, LoadContext, Model, regroup
 from gradstep.search.payload import Payload, Scoring, SliceOrder, train_slice
-from gradstep.search.runner import Group, GroupRunner, LocalRunner, RunnerMaker, SearchRun
+from gradstep.search.runner import GroupRunner, LocalRunner, RunnerMaker, SearchRun
 from gradstep.search.slices import OpenGroup, require_picklable
 from gradstep.search.trials import Trial
 from gradstep.sklearn.base import BaseFace

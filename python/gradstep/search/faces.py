@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from gradstep.errors import InvalidParameterError
 from gradstep.search import steps
 from gradstep.search.fold_scores import FoldScores, Scores
-from gradstep.search.runner import Group
+from gradstep.search.group import Group
 from gradstep.sklearn.base import BaseFace
 from gradstep.sklearn.together import fit_together, groups_of
 from gradstep.utils.text import given

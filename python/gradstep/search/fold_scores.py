@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import _safe_indexing
 
-from gradstep.search.runner import Group
+from gradstep.search.group import Group
 from gradstep.search.trials import Trial
 from gradstep.training.status import Status
 
@@ -90,6 +90,25 @@ class FoldScores:
                 value = self.error_score
             self._given.setdefault(name, {})[cell] = value
 
+    def saved(self) -> list[Any]:
+        """Return what was taken so far, as JSON has it: trial, fold, seconds and scores of every model."""
+        found: dict[tuple[int, int], dict[str, float]] = {}
+        for name, cells in self._given.items():
+            for cell, value in cells.items():
+                found.setdefault(cell, {})[name] = float(value)
+        return [[*cell, float(self.seconds[cell]), scores] for cell, scores in found.items()]
+
+    def restore(self, saved: Sequence[Any]) -> None:
+        """Take what `saved` returned."""
+        for place, fold, seconds, scores in saved:
+            cell = int(place), int(fold)
+            self.take(cell, scores)
+            self.seconds[cell] = seconds
+
+    def has(self, cell: tuple[int, int]) -> bool:
+        """Whether the model of a trial and a fold was scored."""
+        return any(cell in cells for cells in self._given.values())
+
     def lack(self, cell: tuple[int, int]) -> None:
         """Take that there is no model to score."""
         self._missing[cell] = self.error_score
@@ -123,6 +142,7 @@ def measure(
     rows: Sequence[npt.NDArray[Any]],
     given: tuple[Any, Any],
     should_stop: Callable[[], bool],
+    on_score: Callable[[], None] | None = None,
 ) -> None:
     """Score the model of every fold that came to its end, until `should_stop` says so.
 
@@ -140,6 +160,9 @@ def measure(
         Those of every fold.
     given : tuple (X, y)
         All rows.
+    should_stop : callable
+    on_score : callable, optional
+        Called after every score.
 
     Raises
     ------
@@ -151,11 +174,13 @@ def measure(
         chosen = _safe_indexing(X, of_fold), _safe_indexing(y, of_fold)
         for place, trial in enumerate(trials):
             recorder = trial.recorders.get(fold)
-            if recorder is None or not recorder.status.is_complete:
+            if recorder is None or not recorder.status.is_complete or scores.has((place, fold)):
                 continue
             if should_stop():
                 return
             scores.score((place, fold), scorer, model_of(trial, fold), chosen)
+            if on_score:
+                on_score()
 
 
 def fit_times(trials: Sequence[Trial], groups: Sequence[Group], folds: int) -> Scores:

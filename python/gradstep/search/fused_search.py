@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.schedules import ReduceOnPlateau
+from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.plan.settings import Settings
 from gradstep.search import cv_results, faces, failures, fold_scores, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
@@ -22,12 +23,14 @@ from gradstep.search.candidates import candidates
 from gradstep.search.data import rows_of
 from gradstep.search.fold_scores import FoldScores, measure
 from gradstep.search.folds import pairs_of
+from gradstep.search.group import Group
 from gradstep.search.groups import Limits
+from gradstep.search.keeping import SearchFolder, SearchKeeper, check_can_be_kept
 from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.rehearsal import rehearse
-from gradstep.search.runner import Group, LocalRunner, SearchRun, run_trials
+from gradstep.search.runner import LocalRunner, SearchRun, run_trials
 from gradstep.search.scorers import Scorers, check_refit
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
@@ -93,6 +96,9 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         Determines what is drawn and, where that of `estimator` is None, its `random_state`.
     max_trials, max_memory : int
         As for `Sweep`.
+    checkpoint : Checkpoint, optional
+        Folder in which models, their scores and the refit are kept while the search runs: `fit` with
+        ``resume=True`` goes on from there. Histories then have running metrics.
 
     Attributes
     ----------
@@ -160,6 +166,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         random_state: int | np.random.RandomState | None = None,
         max_trials: int = MOST_TRIALS,
         max_memory: int | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
@@ -176,6 +183,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.random_state = random_state
         self.max_trials = max_trials
         self.max_memory = max_memory
+        self.checkpoint = checkpoint
 
     @known_parameters
     @alone
@@ -187,6 +195,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         *,
         groups: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        resume: bool = False,
     ) -> Self:
         """Train every setting on every fold, and the best one on all rows.
 
@@ -204,6 +213,9 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         sample_weight : array-like of shape (n,), optional
             For the training of models, not of transformers before them; scores count all rows alike, while
             newer versions of scikit-learn weigh them where a scorer can.
+        resume : bool, default=False
+            Go on with the search that the folder of `checkpoint` holds, if it holds one, to the bit as if it
+            had never been interrupted; one that is over is returned at once.
 
         Returns
         -------
@@ -225,10 +237,13 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         """
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
+        check_can_be_kept(self.estimator, self.checkpoint, None, _OWNER)
+        folder = SearchFolder.open(self.checkpoint, resume, self.random_state, f"{_OWNER}.fit")
+        random_state = folder.generator if folder else self.random_state
         self._set_scorers()
         space = self.param_grid, self.param_distributions
-        tried = candidates(*space, self.n_iter, self.random_state, int(self.max_trials))
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        tried = candidates(*space, self.n_iter, random_state, int(self.max_trials))
+        seed = check_random_state(random_state).randint(2**31 - 1)
         if faces.is_face(self.estimator):
             return self._fit_faces(tried, int(seed), (X, y, sample_weight), groups)
         base = trials.seeded(self.estimator, int(seed))
@@ -240,7 +255,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         for trial in made:
             if not _is_watched(trial.settings):
                 # Running metrics cost nothing, and tell who watches how far the models are.
-                every = "running" if self.verbose else None
+                every = "running" if self.verbose or folder else None
                 trial.settings = replace(trial.settings, evaluate_every=every)
         raises = isinstance(self.error_score, str)
         sources = read_sources(base, made, (X, y, sample_weight), pairs, whose, raises)
@@ -248,17 +263,22 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             trials.check_images(made, rows.d, _OWNER)
         rehearse(self._scorers.measure, steps.configured(base, tried[0], _OWNER), pairs, (X, y))
         self.n_splits_ = len(pairs)
+        own = {
+            name: as_text(getattr(self, name)) for name in ("scoring", "error_score", "return_train_score")
+        }
+        keeper = folder.keeper(made, sources, own) if folder else None
         run = run_trials(
             made,
             sources,
             Limits.of(self.max_memory),
             on_start=self._on_start,
             progress=of_verbose(self.verbose, None),
-            runner=partial(LocalRunner, gives_up=False),
+            runner=partial(LocalRunner, gives_up=False, keeper=keeper),
         )
         self.interrupted_ = run.interrupted
         failures.tell(made, self.error_score)
-        self._score(made, partial(whole_model, base, sources), pairs, (X, y))
+        model_of = partial(whole_model, base, sources)
+        self._score(made, model_of, pairs, (X, y), None if run.interrupted else keeper)
         if self._choose(made) and self.refit and not self.interrupted_:
             self._refit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
         return self
@@ -320,19 +340,29 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         model_of: Callable[[Trial, int], Any],
         pairs: Sequence[tuple[Any, Any]],
         given: tuple[Any, Any],
+        keeper: SearchKeeper | None,
     ) -> None:
         """Score the models of all folds and forget them; the table is made however scoring ends."""
         train_rows, held_out = zip(*pairs, strict=True)
         test, train = (FoldScores.of(made, self.error_score) for _ in range(2))
         wanted = [(test, held_out), (train, train_rows)] if self.return_train_score else [(test, held_out)]
+        is_done = False
+        if keeper:
+            keeper.follow({"test": test, "train": train})
         with interrupt.deferred() as stop:
             try:
                 for scores, rows in wanted:
-                    measure(scores, self._scorers.measure, made, model_of, rows, given, stop)
+                    on_score = keeper.write_if_due if keeper else None
+                    measure(scores, self._scorers.measure, made, model_of, rows, given, stop, on_score)
+                is_done = not stop.requested
             finally:
                 self.interrupted_ |= stop.requested
+                if keeper and not is_done:
+                    keeper.write()
                 for trial in made:
                     trial.forget()
+                if keeper and is_done:
+                    keeper.write(is_over=True)
                 fit_times = fold_scores.fit_times(made, self.groups_, self.n_splits_)
                 params = [trial.params for trial in made]
                 self._tabulate(params, fit_times, test, train if self.return_train_score else None)

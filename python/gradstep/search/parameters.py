@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import COLUMN
-from gradstep.plan.settings import RANDOM_STATE
+from gradstep.plan.settings import CHECKPOINT, RANDOM_STATE
 from gradstep.search.engines import EXECUTOR
 from gradstep.search.pruners import MedianStopping, Pruner, SuccessiveHalving
 from gradstep.search.steps import ESTIMATOR
@@ -48,6 +48,7 @@ SWEEP: dict[str, tuple[Constraint, ...]] = {
     "max_memory": (either(WHOLE, NONE), at_least(1)),
     "executor": EXECUTOR,
     "callbacks": (sequence_of(CALLABLE),),
+    "checkpoint": CHECKPOINT,
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }
 
@@ -65,6 +66,7 @@ FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
     "refit": (either(FLAG, CALLABLE, _NAME),),
     "error_score": (either(Constraint("a number", _is_score, ("1", None, 10**400)), one_of("raise")),),
     "return_train_score": (FLAG,),
+    "checkpoint": CHECKPOINT,
     "max_trials": (WHOLE, at_least(1)),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
     "random_state": RANDOM_STATE,

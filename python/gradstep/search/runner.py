@@ -12,7 +12,9 @@ import numpy as np
 from gradstep.search.data import SearchRows
 from gradstep.search.engines.scheduler import SliceRecord
 from gradstep.search.face_recorder import FaceRecorder
+from gradstep.search.group import Group
 from gradstep.search.groups import Limits, check_memory, partition
+from gradstep.search.keeping import SearchKeeper
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.slices import OpenGroup
@@ -24,28 +26,6 @@ from gradstep.utils import interrupt
 from gradstep.utils.warn import warn
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Group:
-    """Models of a search that one pass trains.
-
-    Attributes
-    ----------
-    models : tuple of pairs of int
-        Trial and fold of every model; all of them are of one fold.
-    reason : str
-        What they have in common that others have not, and why there are no more of them.
-    training : OpenGroup, or None
-        Their training in this process, from its beginning to its end.
-    is_over : bool
-        Whether nothing more will be trained.
-    """
-
-    models: tuple[tuple[int, int], ...]
-    reason: str
-    training: OpenGroup | None = field(default=None, repr=False)
-    is_over: bool = field(default=False, repr=False)
 
 
 @dataclass(eq=False)
@@ -181,6 +161,8 @@ class GroupRunner(ABC):
         Called with a group after every evaluation of it. A True ends the search.
     gives_up : bool, default=True
         Whether the other folds of a trial end when one has diverged.
+    keeper : SearchKeeper, optional
+        What keeps the search while it runs, or has it go on.
 
     Attributes
     ----------
@@ -195,7 +177,9 @@ class GroupRunner(ABC):
         limits: Limits,
         on_evaluation: Callable[[Group], bool],
         gives_up: bool = True,
+        keeper: SearchKeeper | None = None,
     ) -> None:
+        self._keeper = keeper
         self._trials = run.trials
         self._groups = run.groups
         self._rows = rows
@@ -208,18 +192,24 @@ class GroupRunner(ABC):
         """Train all models to their ends, or until `should_stop` says so."""
         last = max(int(trial.settings.epochs) for trial in self._trials)
         try:
-            if pruner and not self._climb(pruner, last, should_stop):
-                return
-            self._advance_all(last, should_stop)
+            if self._keeper:
+                self._keeper.begin(self._trials, self._groups, self._rows)
+            is_over = not pruner or self._climb(pruner, last, should_stop)
+            is_over = is_over and self._advance_all(last, should_stop)
+            if self._keeper:
+                self._keeper.write(is_over)
         finally:
             self._close()
 
     def _climb(self, pruner: Pruner, last: int, should_stop: Callable[[], bool]) -> bool:
         """Train from rung to rung. Returns False when the search ends before the last of them."""
-        for rung, epoch in enumerate(pruner.rungs(last)):
+        done = self._keeper.rungs if self._keeper else 0
+        for rung, epoch in list(enumerate(pruner.rungs(last)))[done:]:
             if not self._advance_all(epoch, should_stop):
                 return False
             self._compare(pruner, rung, last)
+            if self._keeper:
+                self._keeper.rungs = rung + 1
         return True
 
     def _compare(self, pruner: Pruner, rung: int, last: int) -> None:
@@ -282,6 +272,8 @@ class LocalRunner(GroupRunner):
                     self._prune(self._diverged(group))
                 group.is_over = training.is_over
                 self.is_ended = bool(self._on_evaluation(group))
+                if self._keeper:
+                    self._keeper.on_evaluation(group, is_cut=should_stop())
             if training.is_over:
                 group.training, group.is_over = None, True
         except MemoryError as error:

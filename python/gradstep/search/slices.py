@@ -129,15 +129,19 @@ class OpenGroup:
         """Train until the first evaluation at or after update `goal`, as `TrainingLoop.advance`."""
         self._loop.advance(goal, should_stop)
 
-    def drop(self, leaving: Collection[FitRecorder]) -> None:
+    @property
+    def left(self) -> list[FitRecorder]:
+        """Those of the models whose training goes on."""
+        return [own for own in self.recorders if own in self._loop.observers]
+
+    def drop(self, leaving: Collection[object]) -> None:
         """Let models go, whose trainings somebody else has ended."""
         self._loop.drop(leaving)
 
     def kept(self) -> GroupState:
         """Return a copy of all that the models that are left need to go on; between two evaluations."""
         loop = self._loop
-        recorders = [own for own in self.recorders if own in loop.observers]
-        return GroupState.of(loop.state, [own.state() for own in recorders], loop.seconds)
+        return GroupState.of(loop.state, [own.state() for own in self.left], loop.seconds)
 
     def news(self) -> SliceNews:
         """Return what became of all models since the group was opened."""

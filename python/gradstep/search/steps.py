@@ -83,13 +83,13 @@ def _own(value: Any) -> Any:
     return clone(value) if is_estimator else value
 
 
-def fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
-    """Fit an estimator, of a pipeline the last step with the weights."""
+def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, **more: Any) -> Any:
+    """Fit an estimator, of a pipeline the last step with the weights, and whatever else it takes."""
     if not isinstance(estimator, Pipeline):
-        return estimator.fit(X, y, sample_weight=sample_weight)
+        return estimator.fit(X, y, sample_weight=sample_weight, **more)
     last = estimator.steps[-1][0]
-    weights = {} if sample_weight is None else {f"{last}__sample_weight": sample_weight}
-    return estimator.fit(X, y, **weights)
+    own = more if sample_weight is None else {"sample_weight": sample_weight} | more
+    return estimator.fit(X, y, **{f"{last}__{name}": value for name, value in own.items()})
 
 
 def ways(estimator: Any, candidates: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -14,31 +15,33 @@ from sklearn.utils.validation import check_is_fitted
 from gradstep.datasets.schema import Cells
 from gradstep.errors import InvalidParameterError, NoModelError
 from gradstep.estimators.base import BaseTrainer
-from gradstep.estimators.ensemble import VotingEnsemble
-from gradstep.estimators.trainer import Trainer
+from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.search import spaces, trials
 from gradstep.search.data import Given
 from gradstep.search.elsewhere import hired
+from gradstep.search.group import Group
 from gradstep.search.groups import Limits
+from gradstep.search.keeping import SearchFolder, check_can_be_kept, refitted
 from gradstep.search.parameters import SWEEP
 from gradstep.search.preparation import check_watched, hold_out, prepare
 from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
-from gradstep.search.runner import Group, SearchRun, run_trials
+from gradstep.search.runner import LocalRunner, SearchRun, run_trials
 from gradstep.search.tables import FitsTables, of_cells
 from gradstep.search.trials import Trial
+from gradstep.search.voting import Voting
 from gradstep.sklearn.base import BaseFace
 from gradstep.training.history import History
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.busy import alone, wants_stop
-from gradstep.utils.constraints import WHOLE, at_least, check
+from gradstep.utils.constraints import check
 from gradstep.utils.names import KnownParameters, known_parameters
 from gradstep.utils.retell import FITS, in_words_of
 
 
-class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
+class Sweep(Voting, FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
     """Train an estimator with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
@@ -97,6 +100,8 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
     callbacks : sequence of callables, default=()
         Called as ``callback(sweep)`` after every evaluation of a group, with an `executor` after some epochs
         of one; `trials_`, `groups_` and `results_` are those of that moment. A True ends the search.
+    checkpoint : Checkpoint, optional
+        Folder in which the search is kept while it runs: `fit` with ``resume=True`` goes on from there.
     verbose : int, default=0
         1 shows how the search goes on, live in terminals and notebooks and else in about ten lines, before
         that the groups and after it the results.
@@ -161,6 +166,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         max_memory: int | None = None,
         executor: Any = None,
         callbacks: Sequence[Callable[[Sweep], bool | None]] = (),
+        checkpoint: Checkpoint | None = None,
         verbose: int = 0,
     ) -> None:
         self.trainer = trainer
@@ -176,6 +182,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         self.max_memory = max_memory
         self.executor = executor
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @known_parameters
@@ -187,6 +194,8 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         eval_set: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        *,
+        resume: bool = False,
     ) -> Self:
         """Train all trials.
 
@@ -197,6 +206,9 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         ----------
         X, y, sample_weight, eval_set
             As for the trainer's `fit`.
+        resume : bool, default=False
+            Go on with the search that the folder of `checkpoint` holds, if it holds one, to the bit as if it
+            had never been interrupted; one that is over is returned at once.
 
         Returns
         -------
@@ -211,10 +223,12 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
             The rows cannot be used.
         BackendUnavailableError
             The backend asked for is not there.
+        CheckpointError
+            The folder of `checkpoint` holds another training, or one that is not to be gone on with.
         MemoryError
             A single model does not fit in memory.
         """
-        return self._fit((X, y, sample_weight, eval_set))
+        return self._fit((X, y, sample_weight, eval_set), resume=resume)
 
     @property
     def results_(self) -> Results:
@@ -273,51 +287,18 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "trials_")
         return self._run.interrupted
 
-    def ensemble(
-        self, best: int = 5, voting: str = "soft", weights: Sequence[float] | None = None
-    ) -> VotingEnsemble:
-        """Return the ensemble of the best trials, best first, of a search with `keep_trainers`.
-
-        Only trials that came to their end count; with folds, the models of all folds of each.
-
-        Parameters
-        ----------
-        best : int, default=5
-            How many trials.
-        voting, weights
-            As for `VotingEnsemble`.
-
-        Raises
-        ------
-        NoModelError
-            The search has not kept its models.
-        InvalidParameterError
-            `best` is not in 1 to the number of trials that came to their end, or the models are
-            Regressors, which have no votes.
-        """
-        check("Sweep.ensemble", "best", best, (WHOLE, at_least(1)))
-        if not isinstance(self.trainer, Trainer):
-            kind = type(self.trainer).__name__
-            raise InvalidParameterError(
-                f"`trainer` of Sweep must be a Trainer for an ensemble that votes on classes, got a {kind}"
-            )
-        trainers = self.trainers_
-        complete = [
-            trial for trial in self.results_.ranking().tolist() if self.trials_[trial].status.is_complete
-        ]
-        if best > len(complete):
-            raise InvalidParameterError(
-                f"`best` of Sweep.ensemble must be <= {len(complete)}, the trials that came to their end, "
-                f"got {best}"
-            )
-        chosen = [trainers[trial] for trial in complete[:best]]
-        members = [model for models in chosen for model in (models if isinstance(models, list) else [models])]
-        return VotingEnsemble(members, voting, weights)
-
-    def _fit(self, given: Given, split_seed: int | None = None, cells: Cells | None = None) -> Self:
+    def _fit(
+        self,
+        given: Given,
+        split_seed: int | None = None,
+        cells: Cells | None = None,
+        resume: bool = False,
+    ) -> Self:
         """Train all trials on (X, y, sample_weight, eval_set), perhaps by another's split or from cells."""
         X, y, sample_weight, eval_set = given
-        candidates, base, seed = self._draw(eval_set)
+        self._check(eval_set)
+        folder = SearchFolder.open(self.checkpoint, resume, self.random_state, "Sweep.fit")
+        candidates, base, seed = self._draw(folder.generator if folder else self.random_state)
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
         made, rows = prepare(base, candidates, given, has_validation, self.metric)
@@ -330,6 +311,8 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
                 rows = rows.through(of_cells(cells, base, made[0].settings, y))
         elif share is not None:
             rows = rows.hold_out(share, seed if split_seed is None else split_seed)
+        own = {name: as_text(getattr(self, name)) for name in ("metric", "pruner", "keep_trainers")}
+        keeper = folder.keeper(made, [rows], own) if folder else None
         progress = of_verbose(self.verbose, self.metric, stops_early=self.pruner is not None)
         try:
             with hired(self.executor, "Sweep", made, [rows], keeps_models=self.keep_trainers) as runner:
@@ -341,7 +324,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
                     on_start=self._on_start,
                     on_evaluation=self._on_evaluation,
                     progress=progress,
-                    runner=runner,
+                    runner=partial(LocalRunner, keeper=keeper) if keeper else runner,
                 )
         finally:
             self._release(made)
@@ -354,15 +337,19 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
     def _of_folds(self, values: list[Any]) -> Any:
         return values[0] if self.folds is None else values
 
-    def _draw(self, eval_set: Any) -> tuple[list[dict[str, Any]], BaseTrainer, int]:
-        """Return the settings of all trials, a trainer with a seed, and that of the rows held out."""
+    def _check(self, eval_set: Any) -> None:
+        """Raise InvalidParameterError where a parameter breaks its constraint."""
         for name, constraints in SWEEP.items():
             check("Sweep", name, getattr(self, name), constraints)
+        check_can_be_kept(self.trainer, self.checkpoint, self.executor, "Sweep")
         if eval_set is not None and self.folds is not None:
             raise InvalidParameterError(
                 f"`folds` of Sweep must be None where an eval_set is given, got {self.folds!r}"
             )
-        generator = check_random_state(self.random_state)
+
+    def _draw(self, random_state: Any) -> tuple[list[dict[str, Any]], BaseTrainer, int]:
+        """Return the settings of all trials, a trainer with a seed, and that of the rows held out."""
+        generator = check_random_state(random_state)
         split_seed, trainer_seed = generator.randint(2**31 - 1, size=2)
         base = trials.seeded(self.trainer, int(trainer_seed))
         known, owner = base.get_params(deep=False), type(base).__name__
@@ -403,7 +390,7 @@ class Sweep(FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
         except InvalidParameterError:
             return
         with interrupt.deferred() as stop:
-            model = clone(best.estimator).fit(X, y, sample_weight)
+            model = refitted(clone(best.estimator), (X, y, sample_weight), self.checkpoint)
         self._run.interrupted = stop.requested
         self._refitted = None if stop.requested else model
 

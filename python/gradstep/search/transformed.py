@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
@@ -72,6 +73,10 @@ class Transformed:
         self._trainer = trainer
         self._settings = settings
         self._given = given
+
+    def digest(self) -> str:
+        """Return what tells what the transformers are given from anything else."""
+        return str(joblib.hash(self._given[0]))
 
     def read(self, number: int, fold: Fold, readings: Readings) -> tuple[Readings, Fold]:
         """Fit the transformers of a fold; return what they make, by the kind of targets, and the fold in it.

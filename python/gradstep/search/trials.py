@@ -149,6 +149,15 @@ class Trial:
         curve: npt.NDArray[np.float64] = np.mean(padded, axis=0)
         return np.where(np.isnan(curve), np.inf, curve)
 
+    @property
+    def others(self) -> Status:
+        """What is true of the folds that have not begun."""
+        return self._others
+
+    def close(self, status: Status) -> None:
+        """Say that folds that have not begun never will."""
+        self._others = status
+
     def end(self, status: Status) -> list[ModelRecord]:
         """End what still runs, and return it; folds that have not begun by then never do."""
         if self.recorders and not self.is_ended:
@@ -231,6 +240,11 @@ def make_trials(
                 own.set_params(early_stopping=stopping.watching(monitor))
             settings = own.settings().for_rows(has_validation)
             settings.check_watched(has_validation)
+            if settings.checkpoint is not None:
+                raise InvalidParameterError(
+                    f"`checkpoint` of {settings.owner} must be None in a search, which is kept as a whole by "
+                    f"`checkpoint` of {whose}, got {given(settings.checkpoint)}"
+                )
         trials.append(Trial(number, params, own, settings))
     return trials
 

@@ -17,7 +17,7 @@ from gradstep.nn.metrics import COLUMN, BestTracker
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.storage.container import Arrays
 from gradstep.storage.entries import count, typed
-from gradstep.training.checkpoint import Best, Checkpoint, Plateau, Trajectory
+from gradstep.training.checkpoint import Best, FitState, Plateau, Trajectory
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.result import TrainingResult
@@ -58,9 +58,7 @@ def entries_of(result: TrainingResult) -> dict[str, Any] | None:
         "slots": len(checkpoint.slots),
         "has_parameters": checkpoint.parameters is not block,
         "best": None if best is None else _best_entries(best, result),
-        "plateau": None
-        if plateau is None
-        else {"rule": plain(plateau.rule), "rate": plateau.rate, **_tracker_entries(plateau.tracker)},
+        "plateau": plateau_entries(plateau),
     }
 
 
@@ -70,11 +68,19 @@ def _best_entries(best: Best, result: TrainingResult) -> dict[str, Any]:
     return {
         "row": updates.index(best.row["update"]) if best.row else None,
         "parameters": None if parameters is None else "model" if parameters is result.fitted.block else "own",
-        **_tracker_entries(best.tracker),
+        **tracker_entries(best.tracker),
     }
 
 
-def _tracker_entries(tracker: BestTracker) -> dict[str, Any]:
+def plateau_entries(plateau: Plateau | None) -> dict[str, Any] | None:
+    """Return what `ReduceOnPlateau` goes by as JSON has it."""
+    if plateau is None:
+        return None
+    return {"rule": plain(plateau.rule), "rate": plateau.rate, **tracker_entries(plateau.tracker)}
+
+
+def tracker_entries(tracker: BestTracker) -> dict[str, Any]:
+    """Return the best value so far, and how long ago it was, as JSON has it."""
     # As text, for JSON has no NaN.
     value = None if tracker.value is None else repr(float(tracker.value))
     return {
@@ -87,7 +93,7 @@ def _tracker_entries(tracker: BestTracker) -> dict[str, Any]:
 
 def checkpoint_of(
     entries: dict[str, Any] | None, fitted: Fitted, history: History, take: Take
-) -> Checkpoint | None:
+) -> FitState | None:
     """Return the state of a training that a file has, None where it has none.
 
     Raises
@@ -113,14 +119,14 @@ def checkpoint_of(
     if count(entries, "slots", 0):
         slots = take("state/slots", dtype, (count(entries, "slots", 1), block.size))
     own = typed(entries, "has_parameters", bool)
-    return Checkpoint(
+    return FitState(
         run,
         take("state/parameters", dtype, block.shape) if own else block,
         slots,
         update=count(entries, "update", 1),
         epoch=count(entries, "epoch", 1),
         best=_best(entries["best"], fitted, history, take),
-        plateau=_plateau(entries["plateau"]),
+        plateau=plateau_of(entries["plateau"]),
     )
 
 
@@ -138,22 +144,24 @@ def _best(entries: dict[str, Any] | None, fitted: Fitted, history: History, take
         raise CorruptFileError(f"its entry 'parameters' must be None, 'model' or 'own', got {kept!r}")
     block = fitted.block
     own = take("state/best", block.dtype.name, block.shape) if kept == "own" else None
-    tracker = _tracker(entries)
+    tracker = tracker_of(entries)
     if tracker.column not in history:
         raise CorruptFileError(f"its history has no column {tracker.column!r}")
     return Best(tracker, row, block if kept == "model" else own)
 
 
-def _plateau(entries: dict[str, Any] | None) -> Plateau | None:
+def plateau_of(entries: dict[str, Any] | None) -> Plateau | None:
+    """Return what `plateau_entries` was made of."""
     if entries is None:
         return None
     rule, rate = restored(entries["rule"]), typed(entries, "rate", float)
     if not isinstance(rule, ReduceOnPlateau) or not 0 <= rate < np.inf:
         raise CorruptFileError(f"its plateau must have a rule and a rate >= 0, got {rule!r} and {rate}")
-    return Plateau(rule, _tracker(entries), rate)
+    return Plateau(rule, tracker_of(entries), rate)
 
 
-def _tracker(entries: Mapping[str, Any]) -> BestTracker:
+def tracker_of(entries: Mapping[str, Any]) -> BestTracker:
+    """Return what `tracker_entries` was made of."""
     column, value = typed(entries, "column", str), entries["value"]
     if not COLUMN.holds(column):
         raise CorruptFileError(f"its entry 'column' must be {COLUMN.text}, got {column!r}")

@@ -52,6 +52,9 @@ VERSION = 7
 _UNREADABLE = (GradstepError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _LABEL_TYPES = re.compile(r"[<>]?([biu][1248]|f[248])|U|O")
 
+# Parameters that a file has not, and what they are in a model that was read.
+_NOT_KEPT = {"callbacks": (), "checkpoint": None}
+
 # Letters that an array of labels may have whatever is in it.
 _LABEL_ROOM = 1_000_000
 
@@ -177,7 +180,7 @@ def _header(owner: str, parameters: Parameters, result: TrainingResult) -> dict[
 
 
 def _encode_params(parameters: Parameters) -> dict[str, Any]:
-    encoded = {name: plain(value) for name, value in parameters.items() if name != "callbacks"}
+    encoded = {name: plain(value) for name, value in parameters.items() if name not in _NOT_KEPT}
     encoded["metrics"] = [plain(metric) for metric in parameters["metrics"] if can_be_kept(metric)]
     rate = parameters["learning_rate"]
     if isinstance(rate, Recorded) or _is_function(rate):
@@ -332,7 +335,7 @@ class _Taker:
 
 def _decode_params(owner: str, encoded: Any, take: _Taker) -> dict[str, Any]:
     params = dict(encoded)
-    if set(params) != set(OWNERS[owner][0]) - {"callbacks"}:
+    if set(params) != set(OWNERS[owner][0]) - set(_NOT_KEPT):
         raise CorruptFileError(f"its parameters are not those of {owner}: {', '.join(params)}")
     rate = params["learning_rate"]
     if isinstance(rate, dict) and rate.get("schedule") == "Recorded":
@@ -341,7 +344,7 @@ def _decode_params(owner: str, encoded: Any, take: _Taker) -> dict[str, Any]:
             raise CorruptFileError("its tensor 'learning_rates' must be >= 0")
         params["learning_rate"] = {"schedule": "Recorded", "rates": rates.tolist()}
     weights = {"class_weight": from_plain(params.pop("class_weight"))} if "class_weight" in params else {}
-    params = {name: restored(value) for name, value in params.items()} | {"callbacks": ()} | weights
+    params = {name: restored(value) for name, value in params.items()} | _NOT_KEPT | weights
     Settings.of(owner, params)
     return params
 

@@ -89,7 +89,7 @@ class Plateau:
 
 
 @dataclass(frozen=True, eq=False)
-class Checkpoint:
+class FitState:
     """The state of one training at the boundary of an update.
 
     Attributes
@@ -124,7 +124,7 @@ class Checkpoint:
             np.ones(1, dtype=np.bool_),
         )
 
-    def sharing(self, block: Array) -> Checkpoint:
+    def sharing(self, block: Array) -> FitState:
         """Return the same with `block`, where it has these numbers, in the place of parameters."""
         own = block if np.array_equal(self.parameters, block) else self.parameters
         best = self.best
@@ -151,12 +151,20 @@ def digest(sets: Iterable[TrainingData | None], targets: Targets) -> str:
             found.update(b"none")
             continue
         scale = data.standardization
-        for array in (*_sample(data.X), data.index, data.targets, data.weight, scale.mean, scale.scale):
+        for array in (*sampled(data.X), data.index, data.targets, data.weight, scale.mean, scale.scale):
             _add(found, array)
     return found.hexdigest()
 
 
-def _sample(X: Any) -> list[Array]:
+def digest_of(arrays: Iterable[Array | None]) -> str:
+    """Return what tells arrays from others, by all of their elements."""
+    found = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        _add(found, array)
+    return found.hexdigest()
+
+
+def sampled(X: Any) -> list[Array]:
     """Return rows of X, evenly spread, the last among them, and what else X is."""
     if not isinstance(X, np.ndarray):
         # Of sparse rows, where they start and end, and elements evenly spread.

@@ -193,7 +193,7 @@ class TrainingLoop:
                 leaving.append(self.observers[place])
         self.drop(leaving)
 
-    def drop(self, leaving: Collection[ModelObserver]) -> None:
+    def drop(self, leaving: Collection[object]) -> None:
         """Let models go; the others keep their state."""
         if not leaving:
             return

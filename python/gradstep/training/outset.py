@@ -17,15 +17,15 @@ class Outset:
 
     Attributes
     ----------
-    model : Fitted
-        Without parameters: its block is empty.
+    model : Fitted, or None
+        Without parameters: its block is empty. None where nobody asks for the model.
     weighted : tuple of str
         Splits of the history whose rows have weights.
     batch_size, updates_per_epoch, n_threads : int
     backend : str
     """
 
-    model: Fitted
+    model: Fitted | None
     weighted: tuple[str, ...]
     batch_size: int
     updates_per_epoch: int

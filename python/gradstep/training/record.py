@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gradstep.errors import DivergedError
 from gradstep.plan.settings import Settings
-from gradstep.training.checkpoint import Checkpoint
+from gradstep.training.checkpoint import FitState
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.outset import Outset
@@ -91,9 +91,9 @@ class ModelRecord:
     @property
     def fitted(self) -> Fitted | None:
         """The model that is kept."""
-        block = self._kept.block
+        block, model = self._kept.block, self.outset.model
         # Made whole when it is asked for: models of a search are evaluated far more often.
-        return None if block is None else self.outset.model.with_block(block)
+        return None if block is None or model is None else model.with_block(block)
 
     @property
     def row(self) -> dict[str, float]:
@@ -119,7 +119,7 @@ class ModelRecord:
             checkpoint=self.checkpoint(fitted.block),
         )
 
-    def checkpoint(self, block: npt.NDArray[np.floating]) -> Checkpoint | None:
+    def checkpoint(self, block: npt.NDArray[np.floating]) -> FitState | None:
         """Return what an estimator can go on from; of a training elsewhere there is nothing."""
         return None
 

@@ -12,7 +12,7 @@ from gradstep.errors import DivergedError
 from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
-from gradstep.training.checkpoint import Checkpoint, Trajectory
+from gradstep.training.checkpoint import FitState, Trajectory
 from gradstep.training.fitted import Fitted
 from gradstep.training.group_state import ModelState
 from gradstep.training.history import History
@@ -28,7 +28,7 @@ class Begun(NamedTuple):
     """What a training that goes on has come to before."""
 
     result: TrainingResult
-    checkpoint: Checkpoint
+    checkpoint: FitState
 
 
 class FitRecorder(ModelRecord):
@@ -145,7 +145,7 @@ class FitRecorder(ModelRecord):
             return ModelNews(rows, status)
         return ModelNews(rows, status, self.error, self.row, self._kept.block)
 
-    def checkpoint(self, block: npt.NDArray[np.floating]) -> Checkpoint | None:
+    def checkpoint(self, block: npt.NDArray[np.floating]) -> FitState | None:
         """Return what the training can go on from; `block` is in the place of parameters that equal it."""
         if self._run is None or self.status is Status.DIVERGED:
             return None
@@ -154,8 +154,8 @@ class FitRecorder(ModelRecord):
             self._checkpoint = None if state is None else self._made(self._run, state)
         return self._checkpoint and self._checkpoint.sharing(block)
 
-    def _made(self, run: Trajectory, state: State) -> Checkpoint:
-        return Checkpoint(
+    def _made(self, run: Trajectory, state: State) -> FitState:
+        return FitState(
             run,
             state.parameters[0],
             state.slots[0],
@@ -205,7 +205,7 @@ class FitRecorder(ModelRecord):
 
     def _by_scorers(self, parameters: npt.NDArray[np.floating]) -> dict[str, float]:
         """Return the columns of metrics that are scores of the model with these parameters."""
-        if self._kept.block is None or self._evaluated is None:
+        if self._kept.block is None or self.outset.model is None or self._evaluated is None:
             return {}
         model = self.outset.model.with_block(parameters)
         of_rows = {

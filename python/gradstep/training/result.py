@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradstep.training.checkpoint import Checkpoint
+from gradstep.training.checkpoint import FitState
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.status import Status
@@ -28,7 +28,7 @@ class TrainingResult:
         The backend that trained.
     n_threads : int
         Threads that it used.
-    checkpoint : Checkpoint, or None
+    checkpoint : FitState, or None
         What the training can go on from.
     """
 
@@ -40,4 +40,4 @@ class TrainingResult:
     updates_per_epoch: int
     backend: str
     n_threads: int
-    checkpoint: Checkpoint | None = None
+    checkpoint: FitState | None = None

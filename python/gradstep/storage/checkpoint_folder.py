@@ -1,0 +1,244 @@
+"""The folder in which a training is kept: an index, and a file for every group that it names.
+
+``training.safetensors`` is the index. What it names is whole: the files of groups are written before it and
+never again under the same name, it takes the place of the older index in one step, and only then are files
+removed that it does not name. Whoever is killed on this way leaves the older index and its files. All are
+files of `gradstep.storage.container`; nothing in them is run when they are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from gradstep._version import __version__
+from gradstep.errors import CheckpointError, CorruptFileError, GradstepError
+from gradstep.plan.checkpoint import Checkpoint
+from gradstep.storage import group_file
+from gradstep.storage.container import Arrays, pack, unpack
+from gradstep.storage.saved import Key, SavedGroup, SavedIndex
+from gradstep.utils.files import expanded, open_regular, write_atomically
+from gradstep.utils.text import given
+from gradstep.utils.warn import warn
+
+#: Version of the format that this module writes, and the only one that it reads.
+VERSION = 1
+
+_INDEX = "training.safetensors"
+_GROUP = re.compile(r"group-(\d+)\.safetensors")
+_UNREADABLE = (ArithmeticError, GradstepError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class CheckpointFolder:
+    """A folder that one training is kept in.
+
+    Attributes
+    ----------
+    path : Path
+    begun : SavedIndex, or None
+        What the folder holds, where it goes on.
+    seconds : float
+        Spent on writing.
+    writes : int
+    """
+
+    def __init__(self, path: Path, every: float, whose: str) -> None:
+        self.path = path
+        self.begun: SavedIndex | None = None
+        self.seconds, self.writes = 0.0, 0
+        self._every, self._whose = every, whose
+        self._last = time.monotonic()
+        # By the models of a group: its file, and the mark of what is in that.
+        self._files: dict[tuple[Key, ...], tuple[str, Any]] = {}
+        self._next = 0
+        self._is_broken = False
+
+    @classmethod
+    def open(cls, checkpoint: Checkpoint, resume: bool, whose: str) -> Self:
+        """Open a folder, or make it.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+        resume : bool
+            Whether a training that is in it goes on.
+        whose : str
+            What trains, as "Trainer.fit", in messages.
+
+        Raises
+        ------
+        CheckpointError
+            There is a training in it, and none is to go on, or one of another kind.
+        CorruptFileError
+            What is in it was damaged.
+        OSError
+            It cannot be made or read.
+        """
+        path = expanded(checkpoint.folder, "`folder` of Checkpoint")
+        path.mkdir(parents=True, exist_ok=True)
+        own = cls(path, float(checkpoint.every), whose)
+        if (path / _INDEX).exists():
+            if not resume:
+                raise CheckpointError(
+                    f"the folder of `checkpoint` of {whose.partition('.')[0]} holds a training already: "
+                    f"{whose}(..., resume=True) goes on with it; for another one give an empty folder, got "
+                    f"{str(path)!r}"
+                )
+            own._read_index()
+            own._check_kind()
+        return own
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the training is to be written again."""
+        return time.monotonic() - self._last >= self._every
+
+    def _check_kind(self) -> None:
+        found = self.begun.more.get("kind") if self.begun else None
+        if found != self._whose:
+            raise CheckpointError(
+                f"the folder {str(self.path)!r} holds a training of {found}, which {self._whose} cannot "
+                f"go on with; give an empty folder"
+            )
+
+    def check(self, identity: Mapping[str, str]) -> None:
+        """Raise CheckpointError where the folder holds another training than the one with this identity."""
+        if self.begun is None:
+            return
+        before = self.begun.identity
+        for name in dict.fromkeys((*before, *identity)):
+            was, now = before.get(name), identity.get(name)
+            if was != now:
+                raise CheckpointError(
+                    f"the folder {str(self.path)!r} holds another training than {self._whose}: "
+                    f"{_named(name)} was {_shown(was)}, got {_shown(now)}; give that, or an empty folder"
+                )
+
+    def group(self, models: tuple[Key, ...]) -> SavedGroup | None:
+        """Return what is kept of a group, None where it has not begun.
+
+        Raises
+        ------
+        CorruptFileError
+            Its file was damaged, or is not there.
+        """
+        if models not in self._files:
+            return None
+        name, _ = self._files[models]
+        group: SavedGroup = self._decoded(name, group_file.decode)
+        self._files[models] = name, group.mark
+        return group
+
+    def write(
+        self,
+        index: SavedIndex,
+        groups: Sequence[tuple[tuple[Key, ...], SavedGroup | None]],
+        must: bool = False,
+    ) -> None:
+        """Write a training in one step; what of it was not changed stays as it is.
+
+        Parameters
+        ----------
+        index : SavedIndex
+            Its groups are those that are given beside it.
+        groups : sequence of pairs
+            The models of every group, and what it has come to, None where it has not begun.
+        must : bool, default=False
+            Whether an error is raised. By default a warning tells it, once: the training is worth more.
+        """
+        began = time.monotonic()
+        try:
+            self._write(index, groups)
+            self.writes += 1
+            self._is_broken = False
+        except OSError as error:
+            if must:
+                raise
+            if not self._is_broken:
+                warn(
+                    f"the training could not be kept in {str(self.path)!r}, and goes on; what was kept "
+                    f"before is whole: {error}"
+                )
+            self._is_broken = True
+        self._last = time.monotonic()
+        self.seconds += self._last - began
+
+    def _write(self, index: SavedIndex, groups: Sequence[tuple[tuple[Key, ...], SavedGroup | None]]) -> None:
+        files: dict[tuple[Key, ...], tuple[str, Any]] = {}
+        for models, group in groups:
+            if group is None:
+                continue
+            before = self._files.get(models)
+            if before is not None and before[1] == group.mark:
+                files[models] = before
+                continue
+            header, arrays = group_file.encode(group)
+            name = f"group-{self._next}.safetensors"
+            self._next += 1
+            write_atomically(self.path / name, pack({"version": VERSION, **header}, arrays))
+            files[models] = name, group.mark
+        reasons = dict(index.groups)
+        header = {
+            "version": VERSION,
+            "identity": dict(index.identity),
+            "is_over": index.is_over,
+            "groups": [
+                [[list(key) for key in models], reasons[models], files.get(models, (None,))[0]]
+                for models, _ in groups
+            ],
+            "more": {"kind": self._whose, **index.more},
+        }
+        write_atomically(self.path / _INDEX, pack(header, dict(index.arrays)))
+        self._files = files
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        named = {name for name, _ in self._files.values()}
+        for path in self.path.iterdir():
+            if _GROUP.fullmatch(path.name) and path.name not in named:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _read_index(self) -> None:
+        def decode(header: Mapping[str, Any], arrays: Arrays) -> SavedIndex:
+            groups = []
+            for models, reason, name in header["groups"]:
+                keys = tuple((int(trial), int(fold)) for trial, fold in models)
+                groups.append((keys, str(reason)))
+                if name is not None:
+                    self._files[keys] = str(name), None
+            identity = {str(key): str(value) for key, value in header["identity"].items()}
+            return SavedIndex(identity, tuple(groups), bool(header["is_over"]), dict(header["more"]), arrays)
+
+        self.begun = self._decoded(_INDEX, decode)
+        numbers = [_GROUP.fullmatch(path.name) for path in self.path.iterdir()]
+        self._next = max((int(found[1]) for found in numbers if found), default=-1) + 1
+
+    def _decoded(self, name: str, decode: Callable[[Mapping[str, Any], Arrays], Any]) -> Any:
+        """Return what a file of the folder says."""
+        path = self.path / Path(name).name
+        try:
+            with open_regular(path) as file:
+                header, arrays = unpack(file)
+            if header["version"] != VERSION:
+                raise CorruptFileError(
+                    f"its format is version {header['version']!r}, gradstep {__version__} reads {VERSION}"
+                )
+            return decode(header, arrays)
+        except (*_UNREADABLE, FileNotFoundError) as error:
+            reason = str(error) or type(error).__name__
+            raise CorruptFileError(f"{path} is not a whole part of a training: {reason}") from error
+
+
+def _named(name: str) -> str:
+    """Return the name of a parameter, perhaps of a trial, as messages have it; of anything else as it is."""
+    own, of, whose = name.partition(" of ")
+    return f"`{own}`{of}{whose}" if own.isidentifier() else name
+
+
+def _shown(value: str | None) -> str:
+    return "not there" if value is None else given(value) if len(value) > 200 else value
