@@ -1,7 +1,7 @@
 """Optuna's trials in batches against one at a time: `python benchmarks/optuna_batches.py [TRIALS [ROUNDS]]`.
 
 The same sampler proposes settings of a small network on the digits to both; a batch trains in shared passes.
-Prints the seconds of both, least and median, the two taking turns, and their ratio.
+Prints the seconds of both, least and median, the two taking turns, and the median of their ratios.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def one_by_one(trials: int) -> None:
     new_study().optimize(objective, n_trials=trials)
 
 
-def seconds(job: Callable[[int], None], trials: int) -> float:
-    """Return how long a job takes."""
-    began = time.perf_counter()
+def seconds(job: Callable[[int], None], trials: int) -> tuple[float, float]:
+    """Return how long a job takes, and how long processors work for it."""
+    began, worked = time.perf_counter(), time.process_time()
     job(trials)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - worked
 
 
 def main(trials: int = 96, rounds: int = 7) -> None:
@@ -61,11 +61,13 @@ def main(trials: int = 96, rounds: int = 7) -> None:
     jobs = (in_batches, one_by_one)
     for job in jobs:
         seconds(job, BATCH)
-    taken = list(zip(*[[seconds(job, trials) for job in jobs] for _ in range(rounds)], strict=True))
-    for job, own in zip(jobs, taken, strict=True):
-        print(f"{job.__name__}: {min(own):.3f} s ({statistics.median(own):.3f})")
-    ratios = [batched / single for batched, single in zip(*taken, strict=True)]
-    print(f"ratio: {min(taken[0]) / min(taken[1]):.2f} ({statistics.median(ratios):.2f})")
+    taken = [[seconds(job, trials) for job in jobs] for _ in range(rounds)]
+    for place, kind in enumerate(("seconds", "seconds of processors")):
+        own = [[times[place] for times in of_round] for of_round in taken]
+        for job, found in zip(jobs, zip(*own, strict=True), strict=True):
+            print(f"{job.__name__}: {min(found):.3f} {kind} ({statistics.median(found):.3f})")
+        ratio = statistics.median(batched / single for batched, single in own)
+        print(f"ratio: {ratio:.2f}")
 
 
 if __name__ == "__main__":
