@@ -172,7 +172,7 @@ class Option:
 def _in_words(constraint: Constraint) -> str:
     """Return the text of a constraint for one word: objects and functions have no spelling."""
     text = constraint.text.rpartition("each element ")[2]
-    return re.sub(r" or (?:an? \w+ of gradstep\.\w+|a callable \(.*?\))", "", text)
+    return re.sub(r" or (?:an? \w+ of gradstep\.\w+|a callable \(.*?\)(?: or \(.*?\))?)", "", text)
 
 
 def _shown(word: object) -> str:
