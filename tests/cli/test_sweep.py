@@ -56,6 +56,9 @@ MISTAKES = {
     "--param l2=1 --pruner halvin": "got 'halvin'; did you mean halving?",
     "--param l2=1 --pruner hyperban:3": "got 'hyperban:3'; did you mean hyperband?",
     "--param l2=1 --pruner hyperband:1": "`factor` of Hyperband must be > 1",
+    "--param l2=1 --executor 0": "argument --executor: must be >= 1, got '0'",
+    "--param l2=1 --executor 2 --scheduler tcp://here:1": "--scheduler: not allowed with argument --executor",
+    "--param l2=1 --scheduler nowhere": "no scheduler of Dask answers at 'nowhere' of --scheduler",
     "--param l2=1 --pruner halving:1": "`factor` of SuccessiveHalving must be > 1",
     "--param l2=1 --pruner median:3": "hyperband[:FACTOR] or median, got 'median:3'",
     "--param l2=1 --folds 1": "--folds must be >= 2, got 1",
@@ -145,6 +148,15 @@ def test_search_is_that_of_python_and_its_files_are_written(capsys, tmp_path):
     assert [row["status"] for row in rows] == sweep.results_["status"].tolist()
     np.testing.assert_array_equal(gs.Trainer.load(files["model"]).coefs_[0], sweep.best_trainer_.coefs_[0])
     assert "Search on digits" in (tmp_path / "search.html").read_text()
+
+
+def test_processes_train_the_same(capsys):
+    given = [*SWEEP, "--param", "l2=0.0,0.1", "--json", "--quiet"]
+    assert cli.main(given) == 0
+    plain = json.loads(capsys.readouterr().out)["trials"]
+    assert cli.main([*given, "--executor", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)["trials"]
+    assert [trial["score"] for trial in found] == [trial["score"] for trial in plain]
 
 
 def test_best_trials_and_metrics_are_shown(capsys):

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from gradstep._version import __version__
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, spaces, terminal, train
 from gradstep.cli.loader_options import DATA_OPTIONS
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import ExecutorError, InvalidParameterError
+from gradstep.utils import text
 from gradstep.utils.progress import make_console
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 # Where argparse puts what --validation says.
 _VALIDATION = next(option.destination for option in DATA_OPTIONS if option.flag == "--validation")
 
+# Seconds to wait for a scheduler.
+_SCHEDULER_SECONDS = 10
+
 # Trials of the table that the terminal shows.
 _SHOWN = 10
 
@@ -35,6 +40,7 @@ _EXAMPLES = """examples:
   gradstep sweep --data cifar10 --hidden 50 --learning-rate cyclic:1e-5:1e-1:500 --trials 30 \\
       --param l2=loguniform:1e-5:1e-1 --param learning_rate__high=0.05,0.1,0.2 --pruner halving
   gradstep sweep --data table.csv --param hidden=none,32,64-32 --folds 5 --report search.html
+  gradstep sweep --data digits --param l2=loguniform:1e-5:1e-1 --trials 100 --executor 4
 """
 
 
@@ -80,6 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what trials are ranked by: validation_, train_ or running_ and loss, cost or a metric of the "
         "model (default: %(default)s)",
     )
+    _add_workers(search)
     options.add_estimator_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
@@ -94,6 +101,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quiet", action="store_true", help="show no progress")
 
 
+def _add_workers(group: argparse._ArgumentGroup) -> None:
+    """Add the options that say who trains."""
+    where = group.add_mutually_exclusive_group()
+    where.add_argument(
+        "--executor",
+        type=options.at_least_one,
+        metavar="N",
+        help="train on so many processes of this machine (default: in this one, by threads)",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="train on the workers of a scheduler of Dask, as tcp://host:8786",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Search, show what was found, write what was asked for; return the exit status."""
     files = {"--report": arguments.report, "--csv": arguments.csv, "--save": arguments.save}
@@ -104,7 +127,9 @@ def run(arguments: argparse.Namespace) -> int:
     data = _load(arguments)
     data_options.tell(data, console)
     began = time.perf_counter()
-    sweep = _fit(parameters, data, console, quiet=arguments.quiet)
+    with _client(arguments.scheduler) as client:
+        parameters["executor"] = arguments.executor if client is None else client
+        sweep = _fit(parameters, data, console, quiet=arguments.quiet)
     seconds = time.perf_counter() - began
     model: BaseTrainer | None = getattr(sweep, "best_trainer_", None)
     best = model and train.TrainingOutcome(
@@ -120,6 +145,34 @@ def run(arguments: argparse.Namespace) -> int:
     # Where nothing came to its end, this says why.
     _ = sweep.best_index_
     return 0
+
+
+def _client(address: str | None) -> AbstractContextManager[Any]:
+    """Return a client of Dask's scheduler at an address, None without one.
+
+    Raises
+    ------
+    InvalidParameterError
+        Dask is not there.
+    ExecutorError
+        Nobody answers at the address.
+    """
+    if address is None:
+        return nullcontext()
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InvalidParameterError(
+            f"--scheduler needs Dask, `pip install 'gradstep[dask]'`: {error}"
+        ) from error
+    try:
+        make: Any = Client
+        client: AbstractContextManager[Any] = make(address, timeout=_SCHEDULER_SECONDS)
+    except (OSError, ValueError, TypeError) as error:
+        raise ExecutorError(
+            f"no scheduler of Dask answers at {text.given(address)} of --scheduler: {error}"
+        ) from error
+    return client
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils import check_random_state
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.search import trials
+from gradstep.search.engines import opened
 from gradstep.search.parameters import SWEEP
 from gradstep.search.several_sweeps import SeveralSweeps
 from gradstep.search.spaces import IntUniform, LogUniform, Uniform
@@ -83,7 +85,7 @@ def coarse_to_fine(
     random_state : int, RandomState or None, default=None
         As for `Sweep`.
     **options
-        Further parameters of `Sweep`, such as `metric`, `pruner` and `folds`.
+        Further parameters of `Sweep`, such as `metric`, `pruner`, `folds` and `executor`.
 
     Returns
     -------
@@ -114,13 +116,16 @@ def coarse_to_fine(
     seeds = generator.randint(2**31 - 1, size=2)
     first = Sweep(trials.seeded(trainer, int(seeds[0])), space, random_state=generator, **options)
     found = Refinement([])
-    with interrupt.deferred() as stop:
+    with interrupt.deferred() as stop, ExitStack() as stack:
+        # The same workers train all rounds.
+        engine = None if first.executor is None else stack.enter_context(opened(first.executor))
         for n_trials, share in rounds:
             if found.sweeps and stop():
                 break
             parameters = first.get_params(deep=False)
-            parameters |= {"space": _around(space, found, share), "n_trials": n_trials}
-            found.sweeps.append(Sweep(**parameters)._fit((X, y, sample_weight, eval_set), int(seeds[1])))
+            parameters |= {"space": _around(space, found, share), "n_trials": n_trials, "executor": engine}
+            sweep = Sweep(**parameters)._fit((X, y, sample_weight, eval_set), int(seeds[1]))
+            found.sweeps.append(sweep.set_params(executor=first.executor))
             if found.sweeps[-1].interrupted_:
                 break
             _ = found.best_sweep_
@@ -147,6 +152,7 @@ def _check(trainer: Any, space: Any, rounds: Any, options: Mapping[str, Any]) ->
         raise InvalidParameterError(
             f"`space` of {_OWNER} must be a dict with a Uniform, LogUniform or IntUniform, got {space!r}"
         )
+    check(_OWNER, "executor", options.get("executor"), SWEEP["executor"])
     check(_OWNER, "rounds", rounds, (sequence_of(_ROUND),))
     if not rounds:
         raise InvalidParameterError(f"`rounds` of {_OWNER} must be one or more, got {rounds!r}")

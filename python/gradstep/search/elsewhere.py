@@ -23,6 +23,7 @@ from gradstep.search.trials import Trial
 from gradstep.sklearn.base import BaseFace
 from gradstep.training.record import ModelNews, ModelRecord
 from gradstep.training.status import Status
+from gradstep.utils.text import given
 from gradstep.utils.warn import warn
 
 #: Most models of a load: more are not faster, and to cut them for who is idle takes longer.
@@ -57,6 +58,7 @@ def hired(
         yield partial(LocalRunner, gives_up=gives_up)
         return
     name = f"`executor` of {whose}"
+    check_not_face(executor, trials[0].estimator, name)
     _check_sendable(trials, name)
     with opened(executor) as engine, Workforce(engine, Payload(rows, scoring), name) as workforce:
         yield partial(
@@ -65,6 +67,15 @@ def hired(
             gives_up=gives_up,
             keeps_models=keeps_models,
             on_score=on_score,
+        )
+
+
+def check_not_face(executor: Any, estimator: Any, whose: str) -> None:
+    """Raise InvalidParameterError where one of scikit-learn's networks is to train on an executor."""
+    if executor is not None and isinstance(estimator, BaseFace):
+        raise InvalidParameterError(
+            f"{whose} must be None for {type(estimator).__name__}, got {given(executor)}: "
+            f"Trainers and Regressors alone train elsewhere"
         )
 
 
@@ -123,6 +134,9 @@ class EngineRunner(GroupRunner):
             GroupLoad(self._context, list(group.models), kind)
             for group, kind in zip(run.groups, kinds, strict=True)
         ]
+        reasons = {model: group.reason for group in run.groups for model in group.models}
+        self._loads = regroup(self._loads, self._most)
+        run.groups[:] = [Group(tuple(load.models), reasons[load.models[0]]) for load in self._loads]
         # Where models of several folds were when the last rung began: a load of each, rows of its history.
         self._starts: dict[Model, tuple[GroupLoad, int]] = {}
         self._looked_at = -_LOOK

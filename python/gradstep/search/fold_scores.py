@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from sklearn.utils import _safe_indexing
 
 from gradstep.search.group import Group
+from gradstep.search.judgement import Judgement
 from gradstep.search.trials import Trial
 from gradstep.training.status import Status
 
@@ -121,17 +121,24 @@ class FoldScores:
         MemoryError
             There is not enough memory for a scorer: no score is told in its place.
         """
-        began = time.perf_counter()
-        try:
-            self.take(cell, scorer(model, *rows))
-        except MemoryError:
-            raise
-        except Exception as error:
-            if self.raises:
-                raise
-            self.failures.append(repr(error))
+        self.settle(cell, Judgement.of(scorer, model, rows))
+
+    def settle(self, cell: tuple[int, int], judgement: Judgement) -> None:
+        """Take what a scorer said of the model of a trial and a fold.
+
+        Raises
+        ------
+        MemoryError
+            There was not enough memory for one of several scorers.
+        """
+        if judgement.error is None:
+            self.take(cell, judgement.found)
+        elif self.raises:
+            raise judgement.error
+        else:
+            self.failures.append(repr(judgement.error))
             self.lack(cell)
-        self.seconds[cell] = time.perf_counter() - began
+        self.seconds[cell] = judgement.seconds
 
 
 def measure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -14,26 +13,28 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from gradstep.estimators.base import BaseTrainer
-from gradstep.nn.schedules import ReduceOnPlateau
 from gradstep.plan.checkpoint import Checkpoint, as_text
-from gradstep.plan.settings import Settings
 from gradstep.search import cv_results, faces, failures, fold_scores, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
 from gradstep.search.data import rows_of
+from gradstep.search.elsewhere import check_not_face
 from gradstep.search.fold_scores import FoldScores, measure
 from gradstep.search.folds import pairs_of
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits
+from gradstep.search.judged import Judged, evaluate_least, train_judged
 from gradstep.search.keeping import SearchFolder, SearchKeeper, check_can_be_kept
 from gradstep.search.parameters import FUSED_SEARCH
+from gradstep.search.payload import Scoring, scored_rows
 from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.rehearsal import rehearse
-from gradstep.search.runner import LocalRunner, SearchRun, run_trials
+from gradstep.search.runner import SearchRun
 from gradstep.search.scorers import Scorers, check_refit
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
+from gradstep.search.workers import WorkersMixin
 from gradstep.training.history import History
 from gradstep.utils import interrupt
 from gradstep.utils.busy import alone
@@ -45,7 +46,7 @@ from gradstep.utils.warn import warn
 _OWNER = "FusedSearchCV"
 
 
-class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """`GridSearchCV` and `RandomizedSearchCV` for networks and pipelines of them, in shared passes.
 
     All settings of a fold that can train in one pass over its rows do so, as in `Sweep`; parameters,
@@ -94,8 +95,9 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         How many settings to draw, 10 by default; of lists alone none is drawn twice.
     random_state : int, RandomState or None, default=None
         Determines what is drawn and, where that of `estimator` is None, its `random_state`.
-    max_trials, max_memory : int
-        As for `Sweep`.
+    max_trials, max_memory, executor
+        As for `Sweep`. Workers of an executor fit transformers and score models, too, and forget them;
+        histories then have running metrics. Of Trainers and Regressors alone.
     checkpoint : Checkpoint, optional
         Folder in which models, their scores and the refit are kept while the search runs: `fit` with
         ``resume=True`` goes on from there. Histories then have running metrics.
@@ -128,6 +130,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         Which models trained together, and why no others.
     histories_ : list of lists of History
         Those of all models: for every setting one for each fold.
+    workers_ : Workers
+        Who trained what, of an `executor`.
     interrupted_ : bool
         Whether Ctrl-C ended the search.
 
@@ -166,6 +170,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         random_state: int | np.random.RandomState | None = None,
         max_trials: int = MOST_TRIALS,
         max_memory: int | None = None,
+        executor: Any = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.estimator = estimator
@@ -183,6 +188,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self.random_state = random_state
         self.max_trials = max_trials
         self.max_memory = max_memory
+        self.executor = executor
         self.checkpoint = checkpoint
 
     @known_parameters
@@ -237,7 +243,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         """
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
-        check_can_be_kept(self.estimator, self.checkpoint, None, _OWNER)
+        check_can_be_kept(self.estimator, self.checkpoint, self.executor, _OWNER)
         folder = SearchFolder.open(self.checkpoint, resume, self.random_state, f"{_OWNER}.fit")
         random_state = folder.generator if folder else self.random_state
         self._set_scorers()
@@ -245,6 +251,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         tried = candidates(*space, self.n_iter, random_state, int(self.max_trials))
         seed = check_random_state(random_state).randint(2**31 - 1)
         if faces.is_face(self.estimator):
+            check_not_face(self.executor, steps.trainer_of(self.estimator), f"`executor` of {_OWNER}")
             return self._fit_faces(tried, int(seed), (X, y, sample_weight), groups)
         base = trials.seeded(self.estimator, int(seed))
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
@@ -252,11 +259,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         whose = f"`cv` of {_OWNER}"
         is_stratified = is_classifier(self.estimator)
         pairs = pairs_of(self.cv, (X, y, groups), whose, is_stratified, by_groups="fit(X, y, groups=...)")
-        for trial in made:
-            if not _is_watched(trial.settings):
-                # Running metrics cost nothing, and tell who watches how far the models are.
-                every = "running" if self.verbose or folder else None
-                trial.settings = replace(trial.settings, evaluate_every=every)
+        evaluate_least(made, bool(self.verbose) or folder is not None or self.executor is not None)
         raises = isinstance(self.error_score, str)
         sources = read_sources(base, made, (X, y, sample_weight), pairs, whose, raises)
         for rows in sources:
@@ -267,18 +270,21 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
             name: as_text(getattr(self, name)) for name in ("scoring", "error_score", "return_train_score")
         }
         keeper = folder.keeper(made, sources, own) if folder else None
-        run = run_trials(
+        scoring = Scoring(base, self._scorers.measure, (X, y), scored_rows(pairs, self.return_train_score))
+        run, judged = train_judged(
             made,
             sources,
-            Limits.of(self.max_memory),
+            scoring,
+            self.executor,
+            keeper,
+            limits=Limits.of(self.max_memory),
             on_start=self._on_start,
             progress=of_verbose(self.verbose, None),
-            runner=partial(LocalRunner, gives_up=False, keeper=keeper),
         )
         self.interrupted_ = run.interrupted
         failures.tell(made, self.error_score)
         model_of = partial(whole_model, base, sources)
-        self._score(made, model_of, pairs, (X, y), None if run.interrupted else keeper)
+        self._score(made, model_of, (X, y), scoring.rows, judged, None if self.interrupted_ else keeper)
         if self._choose(made) and self.refit and not self.interrupted_:
             self._refit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
         return self
@@ -320,7 +326,7 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         return [trial.histories for trial in self.trials_]
 
     def _on_start(self, run: SearchRun) -> None:
-        self.trials_ = run.trials
+        self._run, self.trials_ = run, run.trials
         self.groups_ = run.groups
         self.interrupted_ = False
 
@@ -338,22 +344,26 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         self,
         made: Sequence[Trial],
         model_of: Callable[[Trial, int], Any],
-        pairs: Sequence[tuple[Any, Any]],
         given: tuple[Any, Any],
+        rows: Sequence[Any],
+        judged: Judged,
         keeper: SearchKeeper | None,
     ) -> None:
         """Score the models of all folds and forget them; the table is made however scoring ends."""
-        train_rows, held_out = zip(*pairs, strict=True)
         test, train = (FoldScores.of(made, self.error_score) for _ in range(2))
-        wanted = [(test, held_out), (train, train_rows)] if self.return_train_score else [(test, held_out)]
+        wanted = list(zip((test, train), rows, strict=False))
         is_done = False
         if keeper:
             keeper.follow({"test": test, "train": train})
         with interrupt.deferred() as stop:
             try:
-                for scores, rows in wanted:
-                    on_score = keeper.write_if_due if keeper else None
-                    measure(scores, self._scorers.measure, made, model_of, rows, given, stop, on_score)
+                for place, (scores, of_folds) in enumerate(wanted):
+                    for cell in sorted(judged, key=lambda cell: (cell[1], cell[0])):
+                        scores.settle(cell, judged[cell][place])
+                    if self.executor is None:
+                        on_score = keeper.write_if_due if keeper else None
+                        scorer = self._scorers.measure
+                        measure(scores, scorer, made, model_of, of_folds, given, stop, on_score)
                 is_done = not stop.requested
             finally:
                 self.interrupted_ |= stop.requested
@@ -407,9 +417,3 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, MetaEstimatorMixin, Bas
         if not self.interrupted_:
             failures.check_hopeless(made, _OWNER)
         return False
-
-
-def _is_watched(settings: Settings) -> bool:
-    """Whether anything but its score is asked of a model while it trains."""
-    has_rule = settings.early_stopping is not None or isinstance(settings.learning_rate, ReduceOnPlateau)
-    return has_rule or len(settings.callbacks) > 0 or bool(settings.verbose)

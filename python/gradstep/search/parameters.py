@@ -69,6 +69,7 @@ FUSED_SEARCH: dict[str, tuple[Constraint, ...]] = {
     "checkpoint": CHECKPOINT,
     "max_trials": (WHOLE, at_least(1)),
     "max_memory": (either(WHOLE, NONE), at_least(1)),
+    "executor": EXECUTOR,
     "random_state": RANDOM_STATE,
     "verbose": (either(WHOLE, FLAG), at_least(0)),
 }

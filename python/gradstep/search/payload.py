@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan.settings import Settings
 from gradstep.search.data import SearchRows
+from gradstep.search.judgement import Judgement
 from gradstep.search.slices import Judge, SliceNews, advance
 from gradstep.search.steps import with_trainer
 from gradstep.search.transformed import TransformError
@@ -24,24 +27,6 @@ _MOST_FOLDS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
-    """What a scorer says of a model on some rows.
-
-    Attributes
-    ----------
-    found : object
-        What it returned.
-    error : Exception, or None
-        What it raised.
-    seconds : float
-    """
-
-    found: Any
-    error: Exception | None
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
 class Scoring:
     """How the models of folds are scored.
 
@@ -51,13 +36,16 @@ class Scoring:
         Of the search.
     scorer : callable
         Of a model, X and y.
-    rows : sequence of callables
-        Each returns X and y of a fold, by its number: those held out, and perhaps those trained on.
+    given : tuple (X, y)
+        All rows, as the user gave them.
+    rows : sequence of sequences of arrays of row numbers or masks
+        Those of every fold that are held out, and perhaps those that are trained on.
     """
 
     estimator: Any
     scorer: Callable[..., Any]
-    rows: Sequence[Callable[[int], tuple[Any, Any]]]
+    given: tuple[Any, Any]
+    rows: Sequence[Sequence[Any]]
 
     def judge(self, model: Any, fold: int) -> tuple[Judgement, ...]:
         """Return the judgements of a model on each of the rows of its fold.
@@ -67,20 +55,14 @@ class Scoring:
         MemoryError
             There is not enough memory for a scorer.
         """
-        judgements = []
-        for rows in self.rows:
-            X, y = rows(fold)
-            began = time.perf_counter()
-            found: Any = None
-            error: Exception | None = None
-            try:
-                found = self.scorer(model, X, y)
-            except MemoryError:
-                raise
-            except Exception as raised:  # whatever a scorer of the user's raises
-                error = raised
-            judgements.append(Judgement(found, error, time.perf_counter() - began))
-        return tuple(judgements)
+        parts = [[_safe_indexing(values, of_folds[fold]) for values in self.given] for of_folds in self.rows]
+        return tuple(Judgement.of(self.scorer, model, part) for part in parts)
+
+
+def scored_rows(pairs: Sequence[tuple[Any, Any]], with_train_rows: bool) -> list[tuple[Any, ...]]:
+    """Return the rows of every fold by which its models are scored: held out, and those trained on."""
+    train_rows, held_out = zip(*pairs, strict=True)
+    return [held_out, train_rows] if with_train_rows else [held_out]
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +157,7 @@ class Payload:
         assert scoring is not None
 
         def judge(place: int, result: TrainingResult) -> tuple[Judgement, ...]:
-            trainer = order.estimators[place]
+            trainer = clone(order.estimators[place])
             trainer.publish(result)
             before = None if transformed is None else transformed.fitted[order.fold]
             return scoring.judge(with_trainer(scoring.estimator, trainer, before), order.fold)

@@ -31,6 +31,7 @@ from gradstep.search.runner import LocalRunner, SearchRun, run_trials
 from gradstep.search.tables import FitsTables, of_cells
 from gradstep.search.trials import Trial
 from gradstep.search.voting import Voting
+from gradstep.search.workers import WorkersMixin
 from gradstep.sklearn.base import BaseFace
 from gradstep.training.history import History
 from gradstep.training.status import Status
@@ -41,7 +42,7 @@ from gradstep.utils.names import KnownParameters, known_parameters
 from gradstep.utils.retell import FITS, in_words_of
 
 
-class Sweep(Voting, FitsTables, KnownParameters, BaseEstimator):  # type: ignore[misc]
+class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  # type: ignore[misc]
     """Train an estimator with many settings, all that can be in one pass over the rows.
 
     Models that agree in all but ``l2``, ``learning_rate``, ``init``, ``early_stopping``, ``callbacks``,
@@ -131,6 +132,8 @@ class Sweep(Voting, FitsTables, KnownParameters, BaseEstimator):  # type: ignore
         All that is known of every trial.
     groups_ : list of Group
         Which models trained together, and why no others.
+    workers_ : Workers
+        Who trained what, of an `executor`.
     interrupted_ : bool
         Whether Ctrl-C or a callback ended the search.
 

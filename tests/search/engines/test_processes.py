@@ -18,6 +18,7 @@ import gradstep as gs
 from deadly import Deadly
 from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.search.engines.processes import ProcessEngine
+from gradstep.sklearn import MLPClassifier
 from sweep_cases import HELD_OUT, X, Y, trainer
 
 SPACE = {"l2": [0.0, 0.1, 1.0], "learning_rate": [0.05, 0.2]}
@@ -148,6 +149,34 @@ def test_what_cannot_be_sent_is_named(processes: ProcessEngine) -> None:
         InvalidParameterError, match=r"`callbacks` of trial 0 must be none for `executor` of Sweep"
     ):
         on(processes, base=trainer(callbacks=(print,)))
+
+
+def test_workers_tell_what_they_did(processes: ProcessEngine) -> None:
+    found = on(processes).workers_
+    assert list(found) == ["worker", "slices", "seconds", "models"]
+    assert 1 <= found.n_rows <= 2
+    assert found["slices"].sum() == len(found.slices)
+    assert sum(own.models * own.epochs for own in found.slices) == 6 * 4
+    assert found["models"].sum() == sum(own.models for own in found.slices)
+    assert (found["seconds"] > 0).all()
+    assert expected().workers_.n_rows == 0
+
+
+def test_rounds_of_a_search_have_the_same_workers(processes: ProcessEngine) -> None:
+    base, space = trainer(), {"l2": gs.LogUniform(1e-4, 1.0)}
+    given: dict[str, Any] = {"eval_set": HELD_OUT, "random_state": 0, "rounds": [(3, 1.0), (2, 0.3)]}
+    plain = gs.coarse_to_fine(base, space, X, Y, **given)
+    found = gs.coarse_to_fine(base, space, X, Y, executor=processes, **given)
+    assert found.results_["score"].tolist() == plain.results_["score"].tolist()
+    assert [sweep.executor for sweep in found.sweeps] == [processes] * 2
+    assert all(sweep.workers_.n_rows for sweep in found.sweeps)
+
+
+def test_faces_train_here_alone() -> None:
+    with pytest.raises(
+        InvalidParameterError, match="`executor` of Sweep must be None for MLPClassifier, got 2"
+    ):
+        gs.Sweep(MLPClassifier(), {"alpha": [0.1]}, executor=2).fit(X, Y)
 
 
 _CHILD = """
