@@ -24,7 +24,7 @@ class ScatteringEngine:
     losses : float
         Share of tasks that are lost with their worker, none of them twice.
     kills : callable, optional
-        Of the arguments of a task: whether it kills its worker, whatever that is; or an exception it raises.
+        Of the arguments of a task: whether it kills its worker, or an exception that it raises.
     """
 
     threads = 2
@@ -69,7 +69,7 @@ class ScatteringEngine:
         ticket = self._random.choice(list(self._tasks))
         task = self._tasks.pop(ticket)
         function, args = pickle.loads(task)
-        doom = self._kills(args[-1])
+        doom = self._kills(args)
         if isinstance(doom, BaseException):
             return [TaskOutcome(ticket, error=doom)]
         is_accident = task not in self._accidents and self._random.random() < self._losses

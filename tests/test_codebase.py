@@ -49,6 +49,7 @@ MANY_PARAMETERS = {
     "gradstep.datasets.arrays.load_npz",
     "gradstep.datasets.tables.loaders.load_csv",
     "gradstep.diagnostics.gradcheck.check.gradient_check",
+    "gradstep.diagnostics.repeats.repeat",
     "gradstep.reports.report",
 }
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
 
-from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
+from gradstep.diagnostics.seeds import SeedResult, SeedTask
+from gradstep.diagnostics.seeds_elsewhere import repeat_elsewhere
+from gradstep.errors import InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
-from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
-from gradstep.nn.metrics import ALWAYS, Metrics, value_text
+from gradstep.nn.metrics import value_text
 from gradstep.plan.settings import TRAINER
+from gradstep.search.engines import EXECUTOR
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
 from gradstep.utils.constraints import WHOLE, at_least, check, either, instance, sequence_of
@@ -102,6 +102,7 @@ def repeat(
     sample_weight: npt.ArrayLike | None = None,
     eval_set: Any = None,
     test_set: Any = None,
+    executor: Any = None,
     verbose: int = 0,
 ) -> Repeats:
     """Train one setting with several seeds and return the metrics of every model, with mean and std.
@@ -124,6 +125,9 @@ def repeat(
     eval_set, test_set : pair (X, y) or triple (X, y, sample_weight), optional
         Validation rows, which `fit` evaluates while it trains; test rows, which it never sees. `Rows` of
         a data set will do, too.
+    executor : int, Client, Executor or None, default=None
+        Who trains, as for `Sweep`: each seed is a task. Models are the same to the bit. One that kills its
+        workers, or that memory does not hold, has the status "failed".
     verbose : int, default=0
         1 shows how many seeds are done: a bar in terminals and notebooks, else a line for each. What the
         trainer itself shows is its own `verbose`.
@@ -154,44 +158,49 @@ def repeat(
     """
     check(_OWNER, "trainer", trainer, (instance(BaseTrainer, "a Trainer or Regressor"),))
     check(_OWNER, "verbose", verbose, TRAINER["verbose"])
+    check(_OWNER, "executor", executor, EXECUTOR)
     chosen = _seeds(seeds)
     sets = {
         "train": ValidationRows(X, y, sample_weight, _OWNER),
         "validation": ValidationRows.of(eval_set, _OWNER),
         "test": ValidationRows.of(test_set, _OWNER, "test_set"),
     }
-    trainers: list[BaseTrainer] = []
-    rows: list[dict[str, Any]] = []
-    errors: list[DivergedError] = []
+    task = SeedTask(trainer, (X, y, sample_weight, eval_set), sets)
     with (
         interrupt.deferred() as stop,
         counter(make_console(), _OWNER, len(chosen), quiet=not verbose) as tell,
     ):
-        for seed in chosen:
-            if rows and stop():
-                break
-            tell(f"seed {seed}", 0)
-            own = clone(trainer).set_params(random_state=seed)
-            row: dict[str, Any] = {"seed": seed}
-            try:
-                own.fit(X, y, sample_weight=sample_weight, eval_set=eval_set)
-                row |= _ending(own)
-            except DivergedError as error:
-                errors.append(error)
-                row |= {"status": Status.DIVERGED.value, "update": error.update, "seconds": np.nan}
-            except KeyboardInterrupt:
-                if rows and stop.is_in_charge:  # before the first update of this seed
-                    break
-                raise
-            trainers.append(own)
-            rows.append(row | _metrics(own, sets, Status(row["status"]).is_complete))
-            if row["status"] == Status.INTERRUPTED:
-                break
-            tell("", 1)
+        if executor is None:
+            found = _here(task, chosen, stop, tell)
+        else:
+            found = repeat_elsewhere(task, chosen, executor, stop, tell)
+    trainers, rows = [one.trainer for one in found], [one.row for one in found]
+    errors = [one.error for one in found if one.error is not None]
     if len(errors) == len(rows):
         errors[0].add_note(f"Each of the {len(rows)} seeds of {_OWNER} diverged; this is seed {chosen[0]}.")
         raise errors[0]
     return Repeats(trainers, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def _here(
+    task: SeedTask, seeds: Sequence[int], stop: interrupt.Interrupt, tell: Callable[[str, int], None]
+) -> list[SeedResult]:
+    """Train one seed after the other."""
+    found: list[SeedResult] = []
+    for seed in seeds:
+        if found and stop():
+            break
+        tell(f"seed {seed}", 0)
+        try:
+            found.append(task.train(seed))
+        except KeyboardInterrupt:
+            if found and stop.is_in_charge:  # before the first update of this seed
+                break
+            raise
+        if found[-1].row["status"] == Status.INTERRUPTED:
+            break
+        tell("", 1)
+    return found
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
@@ -202,44 +211,3 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
     if not chosen or len(set(chosen)) < len(chosen):
         raise InvalidParameterError(f"`seeds` of {_OWNER} must be one or more, all different, got {chosen}")
     return chosen
-
-
-def _ending(trainer: BaseTrainer) -> dict[str, Any]:
-    """Return status, updates and seconds of a training that did not diverge."""
-    history = trainer.history_
-    last = history.rows[-1] if len(history) else {"update": 0, "seconds": np.nan}
-    return {"status": trainer.status_.value, "update": int(last["update"]), "seconds": last["seconds"]}
-
-
-def _metrics(
-    trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], is_complete: bool
-) -> dict[str, float]:
-    """Return the metrics of every set of rows; NaN for a model that is not complete."""
-    settings = trainer.settings().for_rows(sets["validation"] is not None)
-    names = [metric.name for metric in (*ALWAYS, *settings.metrics)]
-    splits = [split for split, rows in sets.items() if rows is not None]
-    if settings.validation_fraction is not None:
-        splits = ["train", "validation", *splits[1:]]
-    found: Mapping[str, Mapping[str, float]] = {split: dict.fromkeys(names, np.nan) for split in splits}
-    if is_complete:
-        found = {split: _evaluate(trainer, sets, split) for split in splits}
-    return {f"{split}_{name}": value for split in splits for name, value in found[split].items()}
-
-
-def _evaluate(trainer: BaseTrainer, sets: Mapping[str, ValidationRows | None], split: str) -> Metrics:
-    """Return the metrics of a split, which the trainer itself may have made of the train rows."""
-    # Whether they were evaluated in the training is not asked.
-    settings = trainer.settings().for_rows(sets["validation"] is not None)
-    settings = replace(settings, evaluate_every="epoch")
-    try:
-        if settings.validation_fraction is None or split == "test":
-            chosen: Any = sets[split]
-            metrics: Metrics = trainer.evaluate(chosen.X, chosen.y, chosen.sample_weight)
-            return metrics
-        given: Any = sets["train"]
-        rows = read_rows(trainer, settings, given.X, given.y, given.sample_weight)
-        parts = rows.job_rows(settings, *rows.parts(settings))
-        data: Any = parts.train if split == "train" else parts.held_out
-        return trainer.result().fitted.evaluate(data, trainer.backend, trainer.n_threads)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{split} rows of {_OWNER}: {error}") from error
