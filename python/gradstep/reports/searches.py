@@ -22,7 +22,7 @@ from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_
 from gradstep.plots import results
 from gradstep.plots.heat_maps import MOST_LEVELS, MOST_PANELS
 from gradstep.plots.histories import metrics_of
-from gradstep.reports import page, pictures, tables, trainings
+from gradstep.reports import page, pictures, tables, trainings, workers
 from gradstep.reports.gallery import Gallery
 from gradstep.reports.runs import Images, collect
 from gradstep.training.history import History, available_splits
@@ -64,6 +64,7 @@ def content(
         page.section("Parameters", _parameters(found, _shown_metric(sweep), gallery)),
         page.section("Curves", _curves(sweep, best, gallery)),
         page.section("Groups", _groups(sweep)),
+        page.section("Workers", workers.content(sweep.workers_)),
     ]
     if runs:
         answers = trainings.answers(runs, test_rows, images.class_names, gallery)
