@@ -14,6 +14,7 @@ from gradstep._version import __version__
 from gradstep.errors import ExecutorError
 from gradstep.search.engines.parcels import Parcel
 from gradstep.search.engines.protocol import TaskReport
+from gradstep.utils.warn import warn
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Agreement:
         if not common:
             told = ", ".join(f"{other.worker}: {' '.join(other.isas) or 'none'}" for other in greetings)
             raise ExecutorError(f"workers must have an instruction set of the core in common, got {told}")
+        best = {other.isas[0] for other in greetings}
+        if len(best) > 1:
+            warn(f"workers have unlike instruction sets ({', '.join(sorted(best))}): all use {common[0]}")
         return cls(__version__, common[0])
 
     def refuses(self, other: Greeting) -> str:
