@@ -137,11 +137,6 @@ class SearchKeeper:
         self._scored: dict[str, Any] = dict(begun.get("scores", {}))
         self._scores: Mapping[str, FoldScores] = {}
 
-    @property
-    def seconds(self) -> float:
-        """Seconds that were spent on writing."""
-        return self._folder.seconds
-
     def begin(self, trials: Sequence[Trial], groups: list[Group], rows: Sequence[SearchRows]) -> None:
         """Begin to keep a search; where it goes on, bring trials and groups to where they were.
 

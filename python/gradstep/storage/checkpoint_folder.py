@@ -41,15 +41,11 @@ class CheckpointFolder:
     path : Path
     begun : SavedIndex, or None
         What the folder holds, where it goes on.
-    seconds : float
-        Spent on writing.
-    writes : int
     """
 
     def __init__(self, path: Path, every: float, whose: str) -> None:
         self.path = path
         self.begun: SavedIndex | None = None
-        self.seconds, self.writes = 0.0, 0
         self._every, self._whose = every, whose
         self._last = time.monotonic()
         # By the models of a group: its file, and the mark of what is in that.
@@ -150,10 +146,8 @@ class CheckpointFolder:
         must : bool, default=False
             Whether an error is raised. By default a warning tells it, once: the training is worth more.
         """
-        began = time.monotonic()
         try:
             self._write(index, groups)
-            self.writes += 1
             self._is_broken = False
         except OSError as error:
             if must:
@@ -165,7 +159,6 @@ class CheckpointFolder:
                 )
             self._is_broken = True
         self._last = time.monotonic()
-        self.seconds += self._last - began
 
     def _write(self, index: SavedIndex, groups: Sequence[tuple[tuple[Key, ...], SavedGroup | None]]) -> None:
         files: dict[tuple[Key, ...], tuple[str, Any]] = {}

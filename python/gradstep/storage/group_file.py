@@ -46,7 +46,6 @@ def encode(group: SavedGroup) -> tuple[Entries, Arrays]:
         "columns": names,
         "models": models,
         "left": [list(key) for key in group.left],
-        "rows": group.rows,
         "outset": _encode_outset(group.models[0].outset),
         "state": None if group.state is None else _encode_state(group.state, arrays),
     }
@@ -136,7 +135,7 @@ def decode(header: Mapping[str, Any], arrays: Arrays) -> SavedGroup:
         models.append(_decode_model(entries, rows, arrays.get(f"block/{place}"), outset))
         first = last
     state = None if header["state"] is None else _decode_state(header["state"], arrays)
-    return SavedGroup(tuple(models), left, state, typed(header, "rows", str))
+    return SavedGroup(tuple(models), left, state)
 
 
 def _key(given: Any) -> tuple[int, int]:

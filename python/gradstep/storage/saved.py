@@ -68,14 +68,11 @@ class SavedGroup:
         Models of the state, in their order.
     state : GroupState, or None
         Of the models that go on; None where there are none.
-    rows : str
-        Digest of what they are trained on.
     """
 
     models: tuple[SavedRecord, ...]
     left: tuple[Key, ...] = ()
     state: GroupState | None = None
-    rows: str = ""
 
     @property
     def mark(self) -> tuple[Any, ...]:
