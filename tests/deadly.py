@@ -21,12 +21,15 @@ class Deadly:
     most : int
         Deaths, after which nothing happens any more.
     how : {"dies", "hangs", "memory"}
+    after : float
+        Seconds before it happens: who watches over a process may give up one that dies as it begins.
     """
 
     folder: str
     most: int
     how: str = "dies"
     home: int = 0
+    after: float = 0.0
 
     def __post_init__(self) -> None:
         self.home = self.home or os.getpid()
@@ -38,6 +41,7 @@ class Deadly:
     def __call__(self, update: int) -> float:
         if os.getpid() != self.home and self.deaths < self.most:
             Path(self.folder, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+            time.sleep(self.after)
             if self.how == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.how == "memory":

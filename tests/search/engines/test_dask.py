@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_changes_nothing(client: Any) -> None:
 def test_a_model_that_kills_every_worker_fails_alone(client: Any, tmp_path: Path) -> None:
     space = [
         {"l2": [0.0], "learning_rate": [0.05]},
-        {"l2": [0.5], "learning_rate": [Deadly(str(tmp_path), 99)]},
+        {"l2": [0.5], "learning_rate": [Deadly(str(tmp_path), 99, after=2.0)]},
     ]
     with pytest.warns(RuntimeWarning) as told:
         found = search(client, space)
