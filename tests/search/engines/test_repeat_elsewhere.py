@@ -37,7 +37,10 @@ def test_seeds_are_the_same(losses: float) -> None:
 
 def test_one_that_kills_its_workers_fails_alone() -> None:
     engine = ScatteringEngine(2, kills=lambda args: args[-2] == 3)
-    with pytest.warns(RuntimeWarning, match="1 of the seeds of repeat cannot be trained; the first, 3: "):
+    with (
+        pytest.warns(RuntimeWarning, match="3 workers were lost"),
+        pytest.warns(RuntimeWarning, match="1 of the seeds of repeat cannot be trained; the first, 3: "),
+    ):
         found = repeated(engine)
     expected = repeated(None)
     assert found["status"].tolist() == ["completed"] * 3 + ["failed", "completed"]
