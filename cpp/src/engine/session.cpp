@@ -33,6 +33,8 @@ public:
         if (thread_groups_.empty()) form_groups();
         const LocatedRange located{range, located_rows(range), models_.layers.count};
         if (rows_.sparse()) reserve(located);
+        // Threads that wait for each other must not run out of memory.
+        for (ThreadGroup<T>& group : thread_groups_) group.reserve_parts(range.parts);
         const Packed packed{parameters_.are(state.parameters, elements()),
                             slots_.are(state.slots, elements_of_slots())};
         timer_.begin(should_stop, range.updates, times().clock);

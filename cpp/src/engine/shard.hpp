@@ -52,6 +52,12 @@ struct ThreadState {
         : active(m), steps(m), updates(m), divisors(m), penalties(m), numbers_of_model(2 * r),
           numbers(2 * r * m), shares(m), decays(m), factors(m), passes(m) {}
 
+    void reserve_parts(Index most) {
+        const std::size_t sums = static_cast<std::size_t>(checked_product(active.size(), most));
+        rows.reserve(sums);
+        for (std::vector<double>* each : {&loss, &hits}) each->reserve(sums);
+    }
+
     void begin(const std::uint8_t* finite, Index parts_of_range) {
         parts = parts_of_range;
         part = 0;
@@ -135,6 +141,12 @@ public:
 
     // Before all of it, where rows are sparse: batches have up to so many elements.
     void reserve(Index elements) { step_.reserve(elements); }
+
+    // Makes room for the sums of so many parts.
+    void reserve_parts(Index parts) {
+        step_.reserve_parts(parts);
+        for (ThreadState<T>& each : thread_states_) each.reserve_parts(parts);
+    }
 
     // By one thread, before all the others begin. The network may have parameters and slots already.
     void begin(const TrainingState<T>& state, Packed packed, Index parts) {

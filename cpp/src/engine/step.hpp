@@ -68,6 +68,9 @@ public:
         for (SparseBatch<T>& batch : sparse_) batch.reserve(elements);
     }
 
+    // Makes room for what is noted of so many parts.
+    void reserve_parts(Index parts) { squares_.clear(parts); }
+
     // To be called once the network has its parameters and slots.
     void begin(Index parts) {
         squares_.clear(parts);

@@ -71,6 +71,11 @@ public:
         for (ModelShard<T>& shard : shards_) shard.reserve(elements);
     }
 
+    // Makes room for the sums of so many parts.
+    void reserve_parts(Index parts) {
+        for (ModelShard<T>& shard : shards_) shard.reserve_parts(parts);
+    }
+
     // By one thread, before all the others begin, and after all of them ended.
     void begin(const TrainingState<T>& state, Packed packed, Index parts) {
         for (ModelShard<T>& shard : shards_) shard.begin(state, packed, parts);
