@@ -28,7 +28,7 @@ struct UpdateRange {
     const std::uint64_t* drop_keys = nullptr;  // (T, l) of dropout, or null where nothing is dropped
     const double* decays = nullptr;  // (m, T) of weights, in gradients that are clipped, or null
     const double* shares = nullptr;  // (m, T) of the new weights in their averages, or null
-    // (parts,) ascending, where parts end that have sums of their own, the last of them T; null: all is one
+    // (parts,) ascending, where parts with sums of their own end, the last of them at T, or null for one
     const Index* part_ends = nullptr;
     Index parts = 1;
 };
@@ -37,7 +37,7 @@ struct UpdateRange {
 // all: each element of a model's, and then the norm of all of them together.
 struct GradientLimits {
     const double* value = nullptr;  // (m,)
-    const double* norm = nullptr;  // (m,)
+    const double* norm = nullptr;   // (m,)
 };
 
 // A limit that no word is below.
@@ -56,9 +56,9 @@ struct Models {
     Index m;
     const double* l2;  // (m,)
     const Loss<T>* loss;
-    const double* loss_numbers;  // (m, p), p being the loss's own count
+    const double* loss_numbers;               // (m, p), p being the loss's own count
     const Activation<T>* const* activations;  // (l - 1,)
-    const double* activation_numbers;  // (m, l - 1)
+    const double* activation_numbers;         // (m, l - 1)
     const Rule<T>* rule;
     // Of the inputs of every layer, (m, l), or null where nothing is dropped; those of the first layer are
     // the same for all models. Only trainings look at them.
@@ -96,13 +96,13 @@ struct Metrics {
 // What training changes. A model whose batch loss is not finite has finite set to 0 and stops there.
 template <class T>
 struct TrainingState {
-    T* parameters;  // (m, P)
-    T* slots;  // (m, s, P), or null where there are none
-    Index* updates;  // (m,) counts up by what was done
+    T* parameters;         // (m, P)
+    T* slots;              // (m, s, P), or null where there are none
+    Index* updates;        // (m,) counts up by what was done
     std::uint8_t* finite;  // (m,)
-    double* loss;  // (m, parts) grows by the loss of every row of a batch, times its weight,
-    double* hits;  // (m, parts) by the weight of every row that is answered right,
-    Index* rows;  // (m, parts) and by the rows
+    double* loss;          // (m, parts) grows by the loss of every row of a batch, times its weight,
+    double* hits;          // (m, parts) by the weight of every row that is answered right,
+    Index* rows;           // (m, parts) and by the rows
 };
 
 // Rows, network and scratch of a training, kept between calls: only the first of each kind allocates.

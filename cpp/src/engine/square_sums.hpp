@@ -22,7 +22,7 @@ public:
             places_ += 1 + checked_product(slices[layer], groups[layer]);
         }
         m_ = m;
-        clear();
+        reserve(1);
     }
 
     double& of_bias(Index layer, Index model) const { return sums_[model * places_ + start(layer)]; }
@@ -36,12 +36,13 @@ public:
         for (Index place = 0; place < places_; ++place) sum += own[place];
         return sum;
     }
-    // Makes all of them 0, of a training in so many parts.
-    void clear(Index parts = 1) {
+    // Makes room for those of so many parts.
+    void reserve(Index parts) {
         const Index wanted = checked_product(checked_product(m_, places_), parts);
         if (sums_.size() < wanted) sums_ = Buffer<double>(wanted);
-        std::fill_n(sums_.data(), wanted, 0.0);
     }
+    // Makes those of so many parts 0, for which there must be room.
+    void clear(Index parts) const { std::fill_n(sums_.data(), parts * m_ * places_, 0.0); }
 
 private:
     Index start(Index layer) const { return starts_[static_cast<std::size_t>(layer)]; }

@@ -69,7 +69,7 @@ public:
     }
 
     // Makes room for what is noted of so many parts.
-    void reserve_parts(Index parts) { squares_.clear(parts); }
+    void reserve_parts(Index parts) { squares_.reserve(parts); }
 
     // To be called once the network has its parameters and slots.
     void begin(Index parts) {
