@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,6 @@ class CppBackend:
         if last is None or last[0] is not objective:
             # A model that is asked row by row is described to the core once.
             last = self._scored = (objective, self._models(objective))
-        if data.mapped is None:
-            return _core.scores(last[1], _rows(data, parameters.dtype), parameters, n_threads)
         with _reading(data.mapped):
             return _core.scores(last[1], _rows(data, parameters.dtype), parameters, n_threads)
 
@@ -228,10 +226,14 @@ class CppFullBatch:
         return Evaluation(*values), gradient
 
 
-@contextmanager
-def _reading(*sets: MappedRows | None) -> Iterator[None]:
+def _reading(*sets: MappedRows | None) -> AbstractContextManager[None]:
     """Raise where the file that rows are mapped from was cut, before or while the core reads them."""
     files = [rows for rows in sets if rows is not None]
+    return _watching(files) if files else nullcontext()
+
+
+@contextmanager
+def _watching(files: Sequence[MappedRows]) -> Iterator[None]:
     for rows in files:
         rows.require_whole()
     try:
