@@ -79,12 +79,9 @@ def repeat_elsewhere(
         scheduler = Scheduler(engine)
         loads = [SeedLoad(workforce, task, seed, tell) for seed in seeds]
         scheduler.run(loads, 1, should_stop)
-        lost = max(scheduler.lost, engine.lost)
+        scheduler.tell_of_losses()
     failed = [load for load in loads if load.reason is not None]
     found = [load.result for load in loads if load.result is not None]
-    if lost:
-        what = "worker was lost; what it" if lost == 1 else "workers were lost; what they"
-        warn(f"{lost} {what} trained was trained again")
     if failed and len(failed) == len(found):
         raise ExecutorError(f"no seed of repeat can be trained; the first: {failed[0].reason}")
     if failed:

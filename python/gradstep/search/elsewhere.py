@@ -82,11 +82,6 @@ def check_not_face(executor: Any, estimator: Any, whose: str) -> None:
 def _check_sendable(trials: Sequence[Trial], whose: str) -> None:
     """Raise InvalidParameterError where a trial has what cannot be sent to another process."""
     for trial in trials:
-        if isinstance(trial.estimator, BaseFace):
-            raise InvalidParameterError(
-                f"{whose} must be None for {type(trial.estimator).__name__}, whose epochs draw from a "
-                f"stream of random numbers that is in this process"
-            )
         if trial.settings.callbacks:
             raise InvalidParameterError(
                 f"`callbacks` of trial {trial.number} must be none for {whose}: they are shown an estimator "
@@ -212,7 +207,7 @@ class EngineRunner(GroupRunner):
         began = self._starts.get((trial.number, fold))
         record = trial.recorders[fold]
         for load in self._loads:
-            load.models, load.kept = _without(load, (trial.number, fold))
+            load.keep([place for place, own in enumerate(load.models) if own != (trial.number, fold)])
         if began is None:
             if fold not in trial.failures:
                 del trial.recorders[fold]
@@ -269,20 +264,11 @@ class EngineRunner(GroupRunner):
         """Warn of workers that were lost, and of models that there are none of."""
         if self._scheduler.trouble is not None and self._scheduler.records:
             warn(f"the search was interrupted: {self._scheduler.trouble}; its table is kept")
-        lost = max(self._scheduler.lost, self._workforce.engine.lost)
-        if lost:
-            what = "worker was lost; what it" if lost == 1 else "workers were lost; what they"
-            warn(f"{lost} {what} trained was trained again")
+        self._scheduler.tell_of_losses()
         if self._context.failed and self._context.on_score is None:
             (trial, _), reason = self._context.failed[0]
             count = len(self._context.failed)
             warn(f"{count} of the search's models cannot be trained; the first, of trial {trial}: {reason}")
-
-
-def _without(load: GroupLoad, model: Model) -> tuple[list[Model], Any]:
-    places = [place for place, own in enumerate(load.models) if own != model]
-    kept = load.kept if load.kept is None or len(places) == load.size else load.kept.select(places)
-    return [load.models[place] for place in places], kept
 
 
 def _kinds(groups: Sequence[Group], trials: Sequence[Trial], rows: Sequence[SearchRows]) -> list[Any]:

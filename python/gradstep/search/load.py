@@ -123,10 +123,14 @@ class GroupLoad:
 
     def trim(self) -> bool:
         """Let models go that need no more training. Returns True while some are left."""
-        places = [place for place, model in enumerate(self.models) if not self.context.is_dropped(model)]
-        if len(places) < self.size:
-            self._keep(places)
+        self.keep([place for place, model in enumerate(self.models) if not self.context.is_dropped(model)])
         return bool(self.models)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Let all models go but those at some places."""
+        if len(places) < self.size:
+            rest = self.part(places)
+            self.models, self.kept = rest.models, rest.kept
 
     def halves(self) -> tuple[GroupLoad, GroupLoad]:
         """Return the models in two loads."""
@@ -149,10 +153,6 @@ class GroupLoad:
             if fold in owner.recorders:
                 owner.recorders[fold].end(Status.FAILED)
         self.models, self.kept = [], None
-
-    def _keep(self, places: Sequence[int]) -> None:
-        self.models = [self.models[place] for place in places]
-        self.kept = None if self.kept is None else self.kept.select(places)
 
 
 def regroup(loads: Sequence[GroupLoad], most: Callable[[GroupLoad, int], int]) -> list[GroupLoad]:

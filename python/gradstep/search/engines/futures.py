@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Hashable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from typing import Any
 
 from gradstep.errors import ExecutorError
-from gradstep.search.engines.parcels import Parcel
+from gradstep.search.engines.by_file import FileEngine
 from gradstep.search.engines.processes import ProcessEngine
 from gradstep.search.engines.protocol import Call, TaskOutcome
-from gradstep.search.engines.worker import Agreement, greet
 from gradstep.utils import threads
 
 # Where executors keep how many tasks they run side by side.
 _COUNTS = ("_max_workers", "max_workers", "num_workers", "_num_workers")
 
 
-class FuturesEngine:
+class FuturesEngine(FileEngine):
     """Workers of an executor that somebody else has made, and shuts down.
 
     A broken pool of processes runs nothing any more. One of the standard library is replaced by as many
@@ -38,7 +36,6 @@ class FuturesEngine:
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._running: set[Future[Any]] = set()
         self._heir: ProcessEngine | None = None
-        self._parcel: Parcel | None = None
 
     @property
     def slots(self) -> int:
@@ -49,23 +46,6 @@ class FuturesEngine:
     def threads(self) -> int:
         """What the workers share is not known."""
         return 1
-
-    @property
-    def lost(self) -> int:
-        """None: of each it is told what it had."""
-        return 0
-
-    def now(self) -> float:
-        """Return the time in seconds."""
-        return time.monotonic()
-
-    def agree(self) -> Agreement:
-        """Return what this process is: each worker refuses what it cannot do as well."""
-        return Agreement.among([greet()])
-
-    def share(self, parcel: Parcel) -> None:
-        """Learn what tasks are about; workers read it from its file."""
-        self._parcel = parcel
 
     def submit(self, call: Call) -> Hashable:
         """Begin a task."""
@@ -106,15 +86,6 @@ class FuturesEngine:
         if is_gone:
             self._running.discard(ticket)
         return is_gone
-
-    def halt(self) -> None:
-        """Ask what runs to stop: tasks look for a file."""
-        if self._parcel is not None:
-            self._parcel.stop.touch()
-
-    def release(self) -> None:
-        """Let go what still runs for a search that is over."""
-        self._parcel = None
 
     def close(self) -> None:
         """End what is our own."""

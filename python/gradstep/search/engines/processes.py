@@ -14,16 +14,16 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gradstep.errors import ExecutorError, GradstepError
-from gradstep.search.engines.parcels import Parcel
+from gradstep.search.engines.by_file import FileEngine
 from gradstep.search.engines.protocol import Call, TaskOutcome
-from gradstep.search.engines.worker import Agreement, greet, name
+from gradstep.search.engines.worker import name
 from gradstep.utils import text
 
 # Seconds that a process may take to start: it imports this package.
 _START_SECONDS = 120.0
 
 
-class ProcessEngine:
+class ProcessEngine(FileEngine):
     """So many processes, each with a pipe: of who dies it is known at once which task it had.
 
     Parameters
@@ -41,7 +41,6 @@ class ProcessEngine:
         self._context = multiprocessing.get_context("spawn")
         self._workers = [_Worker(self._context) for _ in range(count)]
         self._numbers = itertools.count()
-        self._parcel: Parcel | None = None
         try:
             for worker in self._workers:
                 worker.wait_for_start()
@@ -58,23 +57,6 @@ class ProcessEngine:
     def threads(self) -> int:
         """All slots are cores of one machine."""
         return len(self._workers)
-
-    @property
-    def lost(self) -> int:
-        """None: of each it is told what it had."""
-        return 0
-
-    def now(self) -> float:
-        """Return the time in seconds."""
-        return time.monotonic()
-
-    def agree(self) -> Agreement:
-        """Return what the workers have in common: they are this machine."""
-        return Agreement.among([greet()])
-
-    def share(self, parcel: Parcel) -> None:
-        """Learn what tasks are about; processes read it from its file."""
-        self._parcel = parcel
 
     def submit(self, call: Call) -> Hashable:
         """Begin a task in a process that is idle."""
@@ -119,15 +101,6 @@ class ProcessEngine:
                 worker.end()
                 self._workers[place] = _Worker(self._context)
         return True
-
-    def halt(self) -> None:
-        """Ask what runs to stop: tasks look for a file."""
-        if self._parcel is not None:
-            self._parcel.stop.touch()
-
-    def release(self) -> None:
-        """Let go what still runs for a search that is over."""
-        self._parcel = None
 
     def close(self) -> None:
         """End all processes."""

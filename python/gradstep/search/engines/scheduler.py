@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 from gradstep.errors import ExecutorError
 from gradstep.search.engines.protocol import Call, Engine, TaskOutcome, TaskReport
+from gradstep.utils.warn import warn
 
 #: Seconds of a slice: an overhead of some 30 ms is little of it, and a loss of it hurts nobody. Only what
 #: comes near the end of all is shorter than a second, so that all workers end at nearly the same time.
@@ -204,6 +205,13 @@ class Scheduler:
         left = [*self._arrived, *self._waiting]
         self._waiting.clear()
         return left
+
+    def tell_of_losses(self) -> None:
+        """Warn where workers were lost."""
+        lost = max(self.lost, self._engine.lost)
+        if lost:
+            what = "worker was lost; what it" if lost == 1 else "workers were lost; what they"
+            warn(f"{lost} {what} trained was trained again")
 
     @property
     def _has_work(self) -> bool:
