@@ -155,14 +155,15 @@ class FitRecorder(ModelRecord):
         return self._checkpoint and self._checkpoint.sharing(block)
 
     def _made(self, run: Trajectory, state: State) -> FitState:
+        own = self.state()
         return FitState(
             run,
             state.parameters[0],
             state.slots[0],
             update=int(state.updates[0]),
             epoch=epochs_of(self.history.rows[-1]) if self.history.rows else 0,
-            best=self._early.best() if self._early else None,
-            plateau=self._plateaus.plateau() if self._plateaus else None,
+            best=own.best,
+            plateau=own.plateau,
         )
 
     def on_evaluation(
