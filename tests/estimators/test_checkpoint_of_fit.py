@@ -16,6 +16,7 @@ import gradstep as gs
 from gradstep.errors import CheckpointError, CorruptFileError, DivergedError, InvalidParameterError
 from gradstep.storage import checkpoint_folder
 from gradstep.training.loop import TrainingLoop
+from killed import OFTEN, KilledError, dies_after
 from sweep_cases import HELD_OUT, HELD_OUT_VALUES, HERE, VALUES, X, Y, assert_same_model, trainer
 from sweep_cases import regressor as make_regressor
 
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.usefixtures("python_own_handler")
 STOP = gs.EarlyStopping("validation_loss", patience=2, restore_best=True)
 PLATEAU = gs.schedules.ReduceOnPlateau(0.5, factor=0.3, patience=1, monitor="running_loss", min_delta=0.05)
 ADAM = gs.optimizers.Adam()
-OFTEN = 1e-9  # seconds: at every evaluation
 
 CASES = {
     "plain": trainer(hidden=(4,), epochs=6, random_state=3),
@@ -37,10 +37,6 @@ CASES = {
     "values": make_regressor(hidden=(4,), optimizer=ADAM),
     "diverges": trainer(learning_rate=1e30, evaluate_every=2),
 }
-
-
-class KilledError(BaseException):
-    """Ends a training between two lines, as a signal that cannot be caught."""
 
 
 def fit(model, **more):
@@ -64,23 +60,10 @@ def kept(base, folder, every=OFTEN, **more):
     return clone(base).set_params(checkpoint=gs.Checkpoint(folder, every), **more)
 
 
-def killed_after(monkeypatch, evaluations):
-    """Let trainings be killed before they go on behind so many evaluations of each."""
-    advance, left = TrainingLoop.advance, [evaluations]
-
-    def advance_or_die(loop, goal, should_stop):
-        if left[0] == 0:
-            raise KilledError
-        left[0] -= 1
-        advance(loop, goal, should_stop)
-
-    monkeypatch.setattr(TrainingLoop, "advance", advance_or_die)
-
-
 def killed(base, folder, evaluations, **more):
     """Train until the training is killed, or over before that."""
     with pytest.MonkeyPatch.context() as patched, contextlib.suppress(KilledError):
-        killed_after(patched, evaluations)
+        dies_after(patched, TrainingLoop, "advance", evaluations)
         outcome(kept(base, folder, **more), resume=True)
 
 
@@ -158,7 +141,7 @@ def test_a_press_between_two_evaluations_leaves_no_row(tmp_path, monkeypatch):
 
 def test_a_seed_that_was_drawn_is_kept(tmp_path, monkeypatch):
     base = trainer(random_state=None, validation_fraction=0.2, shuffle=True)
-    killed_after(monkeypatch, 2)
+    dies_after(monkeypatch, TrainingLoop, "advance", 2)
     with pytest.raises(KilledError):
         kept(base, tmp_path).fit(X, Y)
     monkeypatch.undo()

@@ -13,27 +13,10 @@ from gradstep.search import fold_scores
 from gradstep.sklearn import MLPClassifier
 from gradstep.storage import checkpoint_folder
 from gradstep.training.loop import TrainingLoop
+from killed import OFTEN, KilledError, dies_after
 from sweep_cases import X, Y, assert_same_model, assert_same_tables, trainer
 
-OFTEN = 1e-9  # seconds: at every evaluation
 SPACE = {"l2": [0.0, 0.1], "learning_rate": [0.1, 1e30]}
-
-
-class KilledError(BaseException):
-    """Ends a training between two lines, as a signal that cannot be caught."""
-
-
-def dies_after(patched, owner, name, calls):
-    """Let a function be the end of the process at its call behind so many."""
-    whole, left = getattr(owner, name), [calls]
-
-    def call_or_die(*given, **more):
-        if left[0] == 0:
-            raise KilledError
-        left[0] -= 1
-        return whole(*given, **more)
-
-    patched.setattr(owner, name, call_or_die)
 
 
 def search_of(folder=None, base=None, space=SPACE, **more):

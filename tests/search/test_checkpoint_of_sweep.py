@@ -13,13 +13,13 @@ import gradstep as gs
 from gradstep.errors import CheckpointError, InvalidParameterError
 from gradstep.storage import keeper
 from gradstep.training.loop import TrainingLoop
+from killed import OFTEN, KilledError, dies_after
 from sweep_cases import HELD_OUT, HERE, X, Y, assert_same_model, trainer
 
 pytestmark = pytest.mark.usefixtures("python_own_handler")
 
 STOP = gs.EarlyStopping("validation_loss", patience=2, restore_best=True)
 PLATEAU = gs.schedules.ReduceOnPlateau(0.5, factor=0.3, patience=1, monitor="running_loss", min_delta=0.05)
-OFTEN = 1e-9  # seconds: at every evaluation
 MOMENTUM = gs.optimizers.SGD(momentum=0.9)
 
 # Parameters of a Sweep, by what it has that must go on.
@@ -54,23 +54,6 @@ CASES = {
         "keep_trainers": True,
     },
 }
-
-
-class KilledError(BaseException):
-    """Ends a training between two lines, as a signal that cannot be caught."""
-
-
-def killed_after(patched, evaluations):
-    """Let trainings be killed before they go on behind so many evaluations of all."""
-    advance, left = TrainingLoop.advance, [evaluations]
-
-    def advance_or_die(loop, goal, should_stop):
-        if left[0] == 0:
-            raise KilledError
-        left[0] -= 1
-        advance(loop, goal, should_stop)
-
-    patched.setattr(TrainingLoop, "advance", advance_or_die)
 
 
 def sweep_of(case, backend="numpy", folder=None, every=OFTEN, **more):
@@ -111,7 +94,7 @@ def test_a_search_that_was_killed_again_and_again_comes_to_the_same_bits(case, t
     kills = 0
     for evaluations in (0, 1, 2, 3, 2, 5, 1, 4):
         with pytest.MonkeyPatch.context() as patched:
-            killed_after(patched, evaluations)
+            dies_after(patched, TrainingLoop, "advance", evaluations)
             try:
                 fit(sweep_of(case, backend, tmp_path), resume=True)
             except KilledError:
@@ -172,7 +155,7 @@ def test_what_was_drawn_is_kept_where_no_seed_was_given(tmp_path):
     for state in (None, np.random.RandomState(5)):
         folder = tmp_path / str(state)[:4]
         with pytest.MonkeyPatch.context() as patched, contextlib.suppress(KilledError):
-            killed_after(patched, 3)
+            dies_after(patched, TrainingLoop, "advance", 3)
             fit(sweep_of("halving", folder=folder, random_state=state))
         first = fit(sweep_of("halving", folder=folder, random_state=state), resume=True)
         again = fit(sweep_of("halving", folder=folder, random_state=state), resume=True)
