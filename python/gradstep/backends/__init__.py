@@ -32,8 +32,10 @@ __all__ = [
 NAMES = ("cpp", "numba", "numpy")
 
 _CLASSES = {"cpp": "CppBackend", "numba": "NumbaBackend", "numpy": "NumpyBackend"}
+
+# Filled by `setdefault` alone, which is one step also where threads run without the GIL.
 _loaded: dict[str, Backend] = {}
-_warned = False
+_first_to_warn: dict[str, object] = {}
 
 # The instruction set that the compiled core is to use in this context, whatever would be the best one.
 _PINNED: ContextVar[str | None] = ContextVar("gradstep_pinned", default=None)
@@ -134,14 +136,13 @@ def _load(name: str, source: str) -> Backend:
                 f"{source} is {name!r}, which cannot be used here: {error}"
             ) from error
         made = getattr(module, _CLASSES[name])
-        _loaded[key] = made() if isa is None else made(isa)
+        _loaded.setdefault(key, made() if isa is None else made(isa))
     return _loaded[key]
 
 
 def _warn_once(name: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
+    mine = object()
+    if _first_to_warn.setdefault(name, mine) is mine:
         reason = availability()["cpp"]
         warn(
             f"gradstep trains with its {name} backend, because the compiled core is not there "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,21 +24,31 @@ class _Mark:
 
 # By identity, for an attribute would go into copies and pickles that a callback makes. A mark is kept alive
 # by the call that made it alone: what is raised between any two lines leaves no object marked for good.
-_AT_WORK: WeakValueDictionary[int, _Mark] = WeakValueDictionary()
+# Entries are made by `setdefault`, one step also where threads run without the GIL: of two that set the same
+# object to work at once, one gets it.
+_AT_WORK: dict[int, weakref.ref[_Mark]] = {}
+
+
+def _mark(worker: object) -> _Mark | None:
+    """Mark an object for as long as what is returned lives; None where it is marked already."""
+    key, mark = id(worker), _Mark()
+    ours = weakref.ref(mark, functools.partial(_forget, key))
+    return mark if _AT_WORK.setdefault(key, ours) is ours else None
+
+
+def _forget(key: int, mark: weakref.ref[_Mark]) -> None:
+    if _AT_WORK.get(key) is mark:
+        del _AT_WORK[key]
 
 
 @contextmanager
 def at_work(worker: object) -> Iterator[None]:
     """Mark an object as being at work while the block runs; blocks may be nested."""
-    if id(worker) in _AT_WORK:
-        yield
-        return
-    mark = _Mark()
+    mark = _mark(worker)
     try:
-        _AT_WORK[id(worker)] = mark
         yield
     finally:
-        _AT_WORK.pop(id(worker), None)
+        del mark
 
 
 def wants_stop(owner: str, answers: Iterable[Any]) -> bool:
@@ -64,12 +74,15 @@ def alone(method: Callable[Concatenate[Worker, P], R]) -> Callable[Concatenate[W
 
     @functools.wraps(method)
     def guarded(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        if id(self) in _AT_WORK:
+        mark = _mark(self)
+        if mark is None:
             raise BusyError(
                 f"{type(self).__name__}.{method.__name__} must not be called while the same object trains, "
                 f"from one of its callbacks or from another thread; a clone of it can be trained"
             )
-        with at_work(self):
+        try:
             return method(self, *args, **kwargs)
+        finally:
+            del mark
 
     return guarded  # type: ignore[return-value]
