@@ -18,8 +18,6 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors import numpy as safetensors
 
 from gradstep.errors import CorruptFileError, InvalidDataError
 
@@ -58,6 +56,8 @@ def pack(header: Mapping[str, Any], arrays: Arrays) -> bytes:
     InvalidDataError
         JSON cannot hold the header.
     """
+    from safetensors import numpy as safetensors  # who saves nothing needs none
+
     try:
         text = json.dumps({"sha256": _NO_DIGEST, **header})
     except (TypeError, ValueError) as error:
@@ -79,6 +79,9 @@ def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
     CorruptFileError
         It is damaged, altered, or something else.
     """
+    from safetensors import SafetensorError
+    from safetensors import numpy as safetensors
+
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     text = _header_text(file, size)
