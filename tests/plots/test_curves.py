@@ -81,6 +81,14 @@ def test_a_run_that_learns_slowly_is_shown() -> None:
     assert not axes.texts
 
 
+def test_only_what_is_drawn_is_told_to_be_weighted() -> None:
+    data = gs.datasets.load_digits()
+    trainer = gs.Trainer(epochs=2, backend="numpy", class_weight="balanced", random_state=0)
+    X, y = data.train.X[:300], data.train.y[:300]
+    told = gs.plots.curves(trainer.fit(X, y, eval_set=(X[:50], y[:50]))).legends[0].get_title().get_text()
+    assert told == "weighted by sample weights: train"
+
+
 def repeats() -> gs.Repeats:
     data = gs.datasets.load_digits()
     trainer = gs.Trainer(epochs=3, backend="numpy", l2=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from sklearn.metrics import r2_score
 
 import gradstep as gs
@@ -53,6 +54,16 @@ def test_an_output_is_a_panel_up_to_four(outputs: int, panels: int) -> None:
         assert axes.get_title(loc="left") == f"Output {output}: R2 {r2:.4f}"
     assert figure.get_supxlabel() == ("the first 4 of 6 outputs" if outputs > 4 else "")
     figure.draw_without_rendering()
+
+
+def test_a_title_is_larger_than_those_of_panels_and_apart_from_them() -> None:
+    X, y = make_rows(2)
+    figure = plots.predictions(make_regressor(X, y), X, y, title="Both")
+    figure.draw_without_rendering()
+    found = {text.get_text()[:6]: text for text in figure.findobj(Text)}
+    assert found["Both"].get_size() > found["Output"].get_size()
+    gap = found["Both"].get_window_extent().y0 - found["Output"].get_window_extent().y1
+    assert gap > 0.08 * figure.dpi  # inches
 
 
 def test_lists_one_row_and_values_that_are_all_alike_can_be_drawn() -> None:

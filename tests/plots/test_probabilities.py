@@ -76,6 +76,7 @@ def test_more_trainers_than_fit_into_a_row() -> None:
     trainer = make_trainer()
     figure = plots.probability_histograms({f"_{i}$": trainer for i in range(4)}, *make_rows())
     assert [axes.get_title(loc="left")[:3] for axes in figure.axes] == ["_0$", "_1$", "_2$", "_3$"]
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 2)
     figure.draw_without_rendering()
 
 

@@ -264,6 +264,11 @@ class TestHeatMap:
             with pytest.raises(InvalidParameterError, match=message):
                 plots.heat_map(grid(), **arguments)
 
+    def test_four_panels_make_a_square(self) -> None:
+        table = {"l2": [0, 1] * 4, "b": [1] * 8, "c": [1, 1, 2, 2, 3, 3, 4, 4], "test_loss": range(8)}
+        figure = plots.heat_map(table, "l2", "b", "test_loss", panels="c")
+        assert figure.axes[0].get_gridspec().get_geometry() == (2, 2)
+
     def test_nothing_is_cut_off_or_covered(self) -> None:
         figure = plots.heat_map(grid(), "l2", "batch_size", "test_accuracy", panels="loss")
         figure.draw_without_rendering()

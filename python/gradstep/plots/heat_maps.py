@@ -17,6 +17,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import value_text
 from gradstep.plots import results
 from gradstep.plots.figure import Figure
+from gradstep.plots.panels import panel_columns
 from gradstep.plots.results import Levels, Table
 from gradstep.plots.style import (
     GRID,
@@ -35,8 +36,7 @@ from gradstep.utils.names import known_parameters
 
 #: Most values along a side, and most panels.
 MOST_LEVELS, MOST_PANELS = 40, 12
-# Panels side by side; a cell's size in inches.
-_PANEL_COLUMNS = 3
+# A cell's size in inches.
 _CELL_WIDTH, _CELL_HEIGHT = 0.72, 0.5
 
 
@@ -163,7 +163,7 @@ def _levels(role: str, name: str, values: Sequence[Any], most: int) -> Levels:
 def _grid(shape: tuple[int, int, int], figsize: tuple[float, float] | None) -> tuple[Figure, list[Axes]]:
     """Return a figure with an axes for each of (panels, rows, columns), large enough to read the cells."""
     count = shape[0]
-    columns = min(count, _PANEL_COLUMNS)
+    columns = panel_columns(count)
     lines = -(-count // columns)
     width = max(2.4, shape[2] * _CELL_WIDTH + 0.9)
     height = max(1.6, shape[1] * _CELL_HEIGHT + 0.9)

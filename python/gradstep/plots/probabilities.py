@@ -13,6 +13,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.estimators.reading import read_targets
 from gradstep.plots.figure import Figure
 from gradstep.plots.models import fitted_model
+from gradstep.plots.panels import panel_columns
 from gradstep.plots.style import INK, PALETTE, add_legend, add_title, legend_height, shorten, size, style
 from gradstep.utils import text
 from gradstep.utils.constraints import WHOLE, at_least, check
@@ -21,9 +22,8 @@ from gradstep.utils.names import known_parameters
 if TYPE_CHECKING:
     from gradstep.estimators.trainer import Trainer
 
-# Panels in a row, and how the two kinds of rows are drawn: the second is hatched, so that grey prints tell
-# them apart, above its face, for SVG and PDF have no hatching within a face that one can see through.
-_PANEL_COLUMNS = 3
+# How the two kinds of rows are drawn: the second is hatched, so that grey prints tell them apart, above its
+# face, for SVG and PDF have no hatching within a face that one can see through.
 _NAMES = ("classified correctly", "classified wrongly")
 _LOOKS: tuple[tuple[dict[str, Any], ...], ...] = (
     ({"edgecolor": PALETTE[0], "facecolor": PALETTE[0] + "60"},),
@@ -99,7 +99,7 @@ def probability_histograms(
     if not named:
         raise InvalidParameterError("probability_histograms needs at least one trainer, got an empty mapping")
     found = {str(name): _classified(str(name), trainer, X, y) for name, trainer in named.items()}
-    columns = min(len(found), _PANEL_COLUMNS)
+    columns = panel_columns(len(found))
     lines = -(-len(found) // columns)
     width = 7.0 if columns == 1 else 4.6 * columns
     usual = (width, 3.3 * lines + 0.3 + legend_height(_NAMES, width))

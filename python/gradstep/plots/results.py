@@ -203,13 +203,15 @@ def words(column: str) -> str:
     ('validation subset accuracy', 'L2 strength λ', 'min rate')
     >>> words("param_l2"), words("mean_test_score")
     ('L2 strength λ', 'mean test score')
+    >>> words("optimizer__beta1")
+    'optimizer beta1'
     """
     split, _, name = column.partition("_")
     metric = metric_of(column)
     if metric is not None and metric.name == name and split in SPLIT_NAMES:
         return f"{SPLIT_NAMES[split]} {_title(metric)}"
     name = column.removeprefix("param_")
-    return _NAMES.get(name, name.replace("_", " "))
+    return _NAMES.get(name, name.replace("__", " ").replace("_", " "))
 
 
 def _title(metric: type[Metric]) -> str:

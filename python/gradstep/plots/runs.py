@@ -152,7 +152,9 @@ def _notes(runs: Mapping[str, History]) -> list[str]:
     if counts:
         seeds = f"{next(iter(counts))} seeds" if len(counts) == 1 else "several seeds"
         notes.append(f"lines: means of {seeds}, bands: ± one standard deviation")
-    weighted = [split for split in SPLITS if any(split in history.weighted for history in runs.values())]
+    weighted = [
+        split for split in splits_of(runs.values()) if any(split in run.weighted for run in runs.values())
+    ]
     if weighted:
         notes.append(f"weighted by sample weights: {', '.join(SPLITS[split] for split in weighted)}")
     return notes

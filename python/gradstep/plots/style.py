@@ -50,7 +50,7 @@ def as_percent(axis: Axis) -> None:
 
 
 def separate_rows(figure: Figure) -> None:
-    """Give rows of axes that stand one below the other room for their titles."""
+    """Give titles of what stands one below the other room."""
     figure.set_layout_engine("constrained", h_pad=0.12)  # inches
 
 
@@ -67,9 +67,10 @@ def size(given: Sequence[float] | None, usual: tuple[float, float], whose: str) 
 
 
 def add_title(figure: Figure, title: str | None) -> None:
-    """Write a title over the whole figure, if there is one."""
+    """Write a title over the whole figure, if there is one; it is larger than those of its axes."""
     if title is not None:
-        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, weight="bold", parse_math=False)
+        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=15, weight="bold", parse_math=False)
+        separate_rows(figure)
 
 
 def add_notes(figure: Figure, notes: Iterable[str]) -> None:
