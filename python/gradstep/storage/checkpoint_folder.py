@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from gradstep._version import __version__
 from gradstep.errors import CheckpointError, CorruptFileError, GradstepError
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.storage import group_file
-from gradstep.storage.container import Arrays, pack, unpack
+from gradstep.storage.container import Arrays, check_version, pack, unpack
 from gradstep.storage.saved import Key, SavedGroup, SavedIndex
 from gradstep.utils.files import expanded, open_regular, write_atomically
 from gradstep.utils.text import given
@@ -217,10 +216,7 @@ class CheckpointFolder:
         try:
             with open_regular(path) as file:
                 header, arrays = unpack(file)
-            if header["version"] != VERSION:
-                raise CorruptFileError(
-                    f"its format is version {header['version']!r}, gradstep {__version__} reads {VERSION}"
-                )
+            check_version(header, VERSION)
             return decode(header, arrays)
         except (*_UNREADABLE, FileNotFoundError) as error:
             reason = str(error) or type(error).__name__

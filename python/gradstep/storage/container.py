@@ -2,7 +2,8 @@
 
 The file is one of safetensors, and the JSON text, which must be an object, stands in its metadata under the
 key ``gradstep``. The first entry of that is the SHA-256 of the whole file, taken with 64 zeros in its place,
-so that no byte can change unnoticed. A digest is no signature: whoever makes a file on purpose makes one
+so that no byte can change unnoticed; the second is the gradstep that wrote it, so that an older one, which
+cannot read it, can say which does. A digest is no signature: whoever makes a file on purpose makes one
 with the right digest. So nothing is taken from a file before it is known how much it is: the digest is
 computed piece by piece, and the JSON text is read by its brackets and commas before it is parsed.
 """
@@ -19,11 +20,14 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from gradstep._version import __version__
 from gradstep.errors import CorruptFileError, InvalidDataError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 _KEY = "gradstep"
+_WRITER = "written_by"
+_RELEASE = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,40}")
 _NO_DIGEST = "0" * 64
 _DIGEST = re.compile(rb'sha256\\": *\\"([0-9a-f]{64})\\"')
 _CHUNK = 1 << 20
@@ -59,7 +63,7 @@ def pack(header: Mapping[str, Any], arrays: Arrays) -> bytes:
     from safetensors import numpy as safetensors  # who saves nothing needs none
 
     try:
-        text = json.dumps({"sha256": _NO_DIGEST, **header})
+        text = json.dumps({"sha256": _NO_DIGEST, _WRITER: __version__, **header})
     except (TypeError, ValueError) as error:
         raise InvalidDataError(f"a file cannot hold what it has: {error}") from error
     content = safetensors.save(arrays, metadata={_KEY: text})
@@ -94,6 +98,30 @@ def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
         return header, {name: array.copy() for name, array in safetensors.load(content).items()}
     except SafetensorError as error:
         raise CorruptFileError(str(error)) from error
+
+
+def check_version(header: Mapping[str, Any], known: int) -> None:
+    """Raise CorruptFileError unless a file has the version of its format that this gradstep reads.
+
+    Parameters
+    ----------
+    header : mapping
+        As `unpack` returns it, with the key ``version``.
+    known : int
+        The version that is read.
+    """
+    version, writer = header["version"], header.get(_WRITER)
+    if version == known and type(version) is int:
+        return
+    if type(version) is not int or version < known:
+        raise CorruptFileError(f"its format is version {version!r}, this gradstep reads version {known}")
+    by, reader = "a newer gradstep", "that"
+    if isinstance(writer, str) and _RELEASE.fullmatch(writer):
+        by, reader = f"gradstep {writer}", f"gradstep {writer} or newer"
+    raise CorruptFileError(
+        f"its format is version {version}, written by {by}, and this is gradstep {__version__}, which reads "
+        f"version {known}: install {reader}"
+    )
 
 
 def _header_text(file: IO[bytes], size: int) -> bytes:

@@ -36,7 +36,7 @@ from gradstep.plan.settings import OWNERS, Settings
 from gradstep.plan.standardization import Standardization
 from gradstep.plan.targets import Indicators, Labels, Targets, Values
 from gradstep.storage import checkpoints
-from gradstep.storage.container import Arrays, pack, unpack
+from gradstep.storage.container import Arrays, check_version, pack, unpack
 from gradstep.storage.entries import count, typed
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
@@ -219,9 +219,8 @@ def _encode_labels(classes: npt.NDArray[Any]) -> dict[str, Any]:
 def _read(
     owner: str | None, header: dict[str, Any], arrays: Arrays
 ) -> tuple[str, dict[str, Any], TrainingResult]:
-    version, found, sizes = header["version"], header["estimator"], header["sizes"]
-    if version != VERSION:
-        raise CorruptFileError(f"its format is version {version!r}, this gradstep reads version {VERSION}")
+    check_version(header, VERSION)
+    found, sizes = header["estimator"], header["sizes"]
     if found != owner and (owner is not None or found not in OWNERS):
         raise CorruptFileError(f"it is a model of {found!r}, not of {owner or ' or '.join(OWNERS)}")
     if not isinstance(sizes, list) or len(sizes) < 2 or not all(isinstance(s, int) and s >= 1 for s in sizes):
