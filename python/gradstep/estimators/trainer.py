@@ -81,11 +81,11 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         Likewise the share of the inputs that is dropped, after they were standardised: at 0 lies the mean.
     clip_norm : float, optional
         Largest norm of a gradient, > 0. The gradient of the cost, `l2` included, over all weights and biases
-        of a model is shortened to it where it is longer, before the optimizer sees it: clip_grad_norm_ of
+        of a model is shortened to it where it is longer, before the optimizer sees it: `clip_grad_norm_` of
         PyTorch, `global_clipnorm` of Keras.
     clip_value : float, optional
         Largest absolute value of an element of the gradient, > 0. What is beyond becomes this value, before
-        `clip_norm` looks at the whole: clip_grad_value_ of PyTorch, `clipvalue` of Keras.
+        `clip_norm` looks at the whole: `clip_grad_value_` of PyTorch, `clipvalue` of Keras.
     average : {"ema", "last_epochs"} or Averaging, optional
         Average of the weights along the training, which is evaluated and fitted in their place. An object of
         `gradstep.averaging` has parameters of its own, as ``EMA(decay=0.99)``. History, early stopping and
