@@ -33,6 +33,8 @@ extras = project["optional-dependencies"]
 needed = [*project["dependencies"], *extras["test"], *extras["dask"], *extras["optuna"]]
 for name, bound in re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(needed), re.MULTILINE):
     print(f"{name}=={bound}")
+# What those need themselves, as it was in their time: of later ones they warn, and warnings are errors here.
+print("scipy<1.15\npyparsing<3.2")
 PYTHON
 fi
 pip install --quiet --constraint "$work/constraints" '.[test]'
