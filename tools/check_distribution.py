@@ -15,7 +15,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 #: Bytes of a wheel, at most.
-LARGEST_WHEEL = 1_500_000
+LARGEST_WHEEL = 2_000_000
 
 # What is in every wheel, in those with the core, and in a source distribution.
 WHEEL = (r"gradstep/py\.typed", r"gradstep/_core\.pyi", r"gradstep-[^/]+\.dist-info/licenses/LICENSE")
