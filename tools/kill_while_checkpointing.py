@@ -1,11 +1,12 @@
 """Kill searches at random moments, let them go on, and compare what they come to with one whole run.
 
     python tools/kill_while_checkpointing.py --kills 200
+    python tools/kill_while_checkpointing.py --kills 20 --executor 2
 
 Every search runs in a forked child, which is killed by SIGKILL at a moment drawn uniformly over the time that
 a whole run takes, and started again with ``resume=True`` until it ends; it writes its folder at every
-evaluation, so that many kills fall into that. Needs a system with fork. Ends with status 1 where a bit
-differs.
+evaluation, so that many kills fall into that. With --executor so many processes train it, and one search in
+three goes on without them. Needs a system with fork. Ends with status 1 where a bit differs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 import gradstep as gs
 
 
-def make_search(checkpoint: gs.Checkpoint | None) -> gs.Sweep:
+def make_search(checkpoint: gs.Checkpoint | None, executor: int | None) -> gs.Sweep:
     """Return a search with pruned, stopped and diverging models, in several groups."""
     plateau = gs.schedules.ReduceOnPlateau(
         0.3, factor=0.3, patience=1, monitor="running_loss", min_delta=0.05
@@ -50,7 +51,13 @@ def make_search(checkpoint: gs.Checkpoint | None) -> gs.Sweep:
         {"l2": [0.0], "learning_rate": [1e30], "early_stopping": [None], "batch_size": [20]},
     ]
     return gs.Sweep(
-        base, space, pruner=gs.SuccessiveHalving(2), keep_trainers=True, random_state=0, checkpoint=checkpoint
+        base,
+        space,
+        pruner=gs.SuccessiveHalving(2),
+        keep_trainers=True,
+        random_state=0,
+        executor=executor,
+        checkpoint=checkpoint,
     )
 
 
@@ -93,14 +100,14 @@ def in_a_child(work: Callable[[], None], seconds: float | None = None) -> bool:
     return True
 
 
-def search(path: Path, checkpoint: gs.Checkpoint | None) -> None:
+def search(path: Path, checkpoint: gs.Checkpoint | None, executor: int | None) -> None:
     """Search, and write down the outcome."""
-    sweep = make_search(checkpoint).fit(*rows(), resume=checkpoint is not None)
+    sweep = make_search(checkpoint, executor).fit(*rows(), resume=checkpoint is not None)
     path.write_bytes(pickle.dumps(outcome(sweep)))
 
 
-def kill(kills: int, folder: Path, seed: int = 0) -> tuple[int, int]:
-    """Kill searches so many times.
+def kill(kills: int, folder: Path, seed: int = 0, executor: int | None = None) -> tuple[int, int]:
+    """Kill searches so many times, each on so many processes or in its own.
 
     Returns
     -------
@@ -112,15 +119,18 @@ def kill(kills: int, folder: Path, seed: int = 0) -> tuple[int, int]:
     moments, expected = random.Random(seed), folder / "expected"
     # Here, so that children spend no time on imports.
     gs.Sweep(gs.Trainer(epochs=1, n_threads=1, checkpoint=None), {"l2": [0.0]}).fit(*rows())
+    in_a_child(lambda: search(expected, None, None))
     began = time.monotonic()
-    in_a_child(lambda: search(expected, None))
+    in_a_child(lambda: search(folder / "timed", None, executor))
     usual = time.monotonic() - began
-    killed = whole = different = 0
+    killed = whole = different = begun = 0
     while killed < kills or not whole:
         found, checkpoint = folder / f"found-{whole}", gs.Checkpoint(folder / f"kept-{whole}", every=1e-9)
         # The last one is let run to its end.
         seconds = moments.uniform(0, usual) if killed < kills else None
-        if not in_a_child(lambda: search(found, checkpoint), seconds):  # noqa: B023 - done before they change
+        begun += 1
+        own = None if begun % 3 == 0 else executor
+        if not in_a_child(lambda: search(found, checkpoint, own), seconds):  # noqa: B023 - done before they change
             killed += 1
             continue
         whole += 1
@@ -133,9 +143,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--executor", type=int)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        whole, different = kill(given.kills, Path(folder), given.seed)
+        whole, different = kill(given.kills, Path(folder), given.seed, given.executor)
     print(f"{given.kills} kills; {whole} searches came to their end, {different} of them to other bits")
     return 1 if different else 0
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import pickle
 import signal
 import warnings
 
-import numpy as np
 import pytest
 from sklearn.base import clone
 
@@ -253,5 +253,20 @@ def test_a_model_that_is_saved_or_sent_tells_no_folder(tmp_path):
 
 def test_old_groups_are_removed(tmp_path):
     fit(kept(CASES["plain"], tmp_path))
-    assert len(list(tmp_path.iterdir())) == 2
-    np.testing.assert_equal({path.suffix for path in tmp_path.iterdir()}, {".safetensors"})
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".lock"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs locks")
+def test_a_folder_is_for_one_training_at_a_time(tmp_path):
+    told = []
+
+    def begin_another(model, row):
+        words = rf"must be for one training at a time, and process {os.getpid()} of .* keeps one in it: give"
+        with pytest.raises(CheckpointError, match=words):
+            trainer(checkpoint=gs.Checkpoint(tmp_path)).fit(X, Y, resume=True)
+        told.append(row)
+
+    trainer(checkpoint=gs.Checkpoint(tmp_path), callbacks=(begin_another,), epochs=2).fit(X, Y)
+    assert len(told) == 2
+    assert trainer(checkpoint=gs.Checkpoint(tmp_path), epochs=2).fit(X, Y, resume=True).n_iter_ == 2

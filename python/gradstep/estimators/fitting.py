@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +74,7 @@ class Fitting:
         keeper = FitKeeper.open(settings, resume, f"{settings.owner}.fit")
         if keeper:
             settings = keeper.seeded(settings, self.random_state)
-        with progress.of_verbose(settings.verbose, settings.epochs) as watch:
+        with keeper or nullcontext(), progress.of_verbose(settings.verbose, settings.epochs) as watch:
             rows = read_rows(self, settings, X, y, sample_weight, validation)
             given, chosen = self._beginning(settings, rows)
             if keeper:

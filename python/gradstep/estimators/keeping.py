@@ -13,7 +13,7 @@ from gradstep.errors import InvalidParameterError
 from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
 from gradstep.storage.checkpoint_folder import CheckpointFolder
-from gradstep.storage.keeper import Keeper, KeptGroup
+from gradstep.storage.keeper import Keeper, Kept, KeptGroup
 from gradstep.storage.saved import SavedGroup, SavedRecord, is_ended
 from gradstep.training.checkpoint import FitState, Trajectory, digest
 from gradstep.training.group_state import GroupState, ModelState
@@ -40,7 +40,7 @@ def check_resume(resume: Any, checkpoint: Any, whose: str) -> None:
 
 
 class FitKeeper:
-    """Keeps one fit in its folder.
+    """Keeps one fit in its folder, which nobody else may use until the end of a ``with``.
 
     Attributes
     ----------
@@ -54,6 +54,12 @@ class FitKeeper:
         self._loop: TrainingLoop | None = None
         self._recorder: FitRecorder | None = None
         self.saved: SavedGroup | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._folder.close()
 
     @classmethod
     def open(cls, settings: Settings, resume: bool, whose: str) -> Self | None:
@@ -91,13 +97,13 @@ class FitKeeper:
             It cannot be written.
         """
         data = digest([rows.train, rows.held_out], rows.targets)
-        identity = of_machine([settings]) | settings.identity() | {"the digest of the rows": data}
+        identity = of_machine([settings.backend]) | settings.identity() | {"the digest of the rows": data}
         self._folder.check(identity)
 
-        def groups() -> list[KeptGroup]:
-            return [self._group]
+        def now() -> Kept:
+            return Kept([self._group], {"seed": settings.random_state})
 
-        self._keeper = Keeper(self._folder, identity, groups, lambda: {"seed": settings.random_state})
+        self._keeper = Keeper(self._folder, identity, now)
         if self._folder.begun is None:
             self._keeper.write(must=True)
         self.saved = self._folder.group(_ONE)

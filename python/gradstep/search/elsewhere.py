@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from gradstep.errors import InvalidParameterError
+from gradstep import backends
+from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.search.data import SearchRows
 from gradstep.search.engines import opened
-from gradstep.search.engines.scheduler import Scheduler
+from gradstep.search.engines.scheduler import Load, Scheduler
 from gradstep.search.engines.workforce import Workforce
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits, model_bytes
-from gradstep.search.load import GroupLoad, LoadContext, Model, regroup
+from gradstep.search.keeping import SearchKeeper
+from gradstep.search.kept_models import SavedSearch, bring_back_left, bring_back_over, take_down
+from gradstep.search.load import GroupLoad, LoadContext, Model, RungStart, regroup
 from gradstep.search.payload import Payload, Scoring, SliceOrder, train_slice
 from gradstep.search.runner import GroupRunner, LocalRunner, RunnerMaker, SearchRun
 from gradstep.search.slices import OpenGroup, require_picklable
 from gradstep.search.trials import Trial
 from gradstep.sklearn.base import BaseFace
-from gradstep.training.record import ModelNews, ModelRecord
+from gradstep.storage.keeper import Kept, KeptGroup
+from gradstep.training.record import ModelNews
 from gradstep.training.status import Status
 from gradstep.utils.text import given
 from gradstep.utils.warn import warn
@@ -41,11 +45,14 @@ def hired(
     rows: Sequence[SearchRows],
     scoring: Scoring | None = None,
     *,
-    gives_up: bool = True,
+    keep: Callable[[], SearchKeeper | None],
     keeps_models: bool = False,
     on_score: Callable[[int, int, Any], None] | None = None,
 ) -> Iterator[RunnerMaker]:
     """Give what makes the runner of a search: on the workers of an executor, or without one in this process.
+
+    `keep` makes what keeps it, where it is known of which instruction set its bits are. Of a search that is
+    scored, all folds of a trial are trained though one diverges.
 
     Raises
     ------
@@ -55,16 +62,18 @@ def hired(
         The workers are not there, or cannot work together.
     """
     if executor is None:
-        yield partial(LocalRunner, gives_up=gives_up)
+        yield partial(LocalRunner, gives_up=scoring is None, keeper=keep())
         return
     name = f"`executor` of {whose}"
     check_not_face(executor, trials[0].estimator, name)
     _check_sendable(trials, name)
     with opened(executor) as engine, Workforce(engine, Payload(rows, scoring), name) as workforce:
+        with backends.pinned(workforce.isa):
+            keeper = keep()
         yield partial(
             EngineRunner,
             workforce=workforce,
-            gives_up=gives_up,
+            keeper=keeper,
             keeps_models=keeps_models,
             on_score=on_score,
         )
@@ -98,14 +107,15 @@ class EngineRunner(GroupRunner):
 
     Parameters
     ----------
-    run, rows, limits, on_evaluation, gives_up
+    run, rows, limits, on_evaluation, keeper
         As for every runner.
     workforce : Workforce
         Of a Payload.
     keeps_models : bool, default=False
         Whether models are wanted that a comparison has pruned.
     on_score : callable, optional
-        Takes trial, fold and judgements of every model that came to its end.
+        Takes trial, fold and judgements of every model that came to its end. All folds of a trial are then
+        trained though one diverges.
     """
 
     def __init__(
@@ -116,11 +126,11 @@ class EngineRunner(GroupRunner):
         on_evaluation: Callable[[Group], bool],
         *,
         workforce: Workforce,
-        gives_up: bool = True,
+        keeper: SearchKeeper | None = None,
         keeps_models: bool = False,
         on_score: Callable[[int, int, Any], None] | None = None,
     ) -> None:
-        super().__init__(run, rows, limits, on_evaluation, gives_up)
+        super().__init__(run, rows, limits, on_evaluation, on_score is None, keeper)
         self._run, self._workforce, self._keeps_models = run, workforce, keeps_models
         self._scheduler = Scheduler(workforce.engine, self._on_slice)
         self._context = LoadContext(run.trials, self._call, self._is_dropped, on_score)
@@ -132,8 +142,8 @@ class EngineRunner(GroupRunner):
         reasons = {model: group.reason for group in run.groups for model in group.models}
         self._loads = regroup(self._loads, self._most)
         run.groups[:] = [Group(tuple(load.models), reasons[load.models[0]]) for load in self._loads]
-        # Where models of several folds were when the last rung began: a load of each, rows of its history.
-        self._starts: dict[Model, tuple[GroupLoad, int]] = {}
+        # Where models of several folds were when the rung began; None between two of them.
+        self._starts: list[RungStart] | None = None
         self._looked_at = -_LOOK
 
     def _call(self, order: SliceOrder) -> Any:
@@ -141,25 +151,34 @@ class EngineRunner(GroupRunner):
 
     def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
         """Train all loads up to the end of an epoch. Returns False when the search ends before."""
-        loads = regroup(self._loads, self._most)
-        if self._ends_siblings:
-            self._starts = {
-                model: (load.part([place]), len(load.records[place].history))
-                for load in loads
-                if load.kept is not None
-                for place, model in enumerate(load.models)
-            }
-        self._loads = loads
-        self._loads = [
-            load for load in self._scheduler.run(loads, epoch, should_stop) if isinstance(load, GroupLoad)
-        ]
-        if self._ends_siblings:
-            self._end_siblings()
+        self._loads = loads = regroup(self._loads, self._most)
+        if self._ends_siblings and self._starts is None:
+            self._starts = [RungStart.of(load) for load in loads if load.kept is not None]
+
+        def stop() -> bool:
+            """Ask whether to stop, and if so hold what there is before slices are cut."""
+            if should_stop():
+                self._hold()
+                return True
+            return False
+
+        self._loads = _own(self._scheduler.run(loads, epoch, stop))
         trouble = self._scheduler.trouble
         if trouble is not None and not self._scheduler.records:
             raise trouble
         self.is_ended |= self._scheduler.is_ended or trouble is not None
+        if self.is_ended and self._keeper:
+            self._keeper.hold()
+        if self._ends_siblings:
+            self._end_siblings()
+            self._starts = None
         return not (self.is_ended or should_stop())
+
+    def _hold(self) -> None:
+        """Keep what there is now, and nothing that comes: slices that are cut have other histories."""
+        if self._keeper:
+            self._loads = _own(self._scheduler.loads)
+            self._keeper.hold()
 
     def _most(self, load: GroupLoad, models: int) -> int:
         """Return the models that a load like this may have, of so many in all."""
@@ -170,18 +189,62 @@ class EngineRunner(GroupRunner):
             fitting = min(fitting, self._limits.memory // each)
         return max(1, min(fitting, models // slots))
 
-    @property
-    def _ends_siblings(self) -> bool:
-        """Whether other folds of a trial end when one has diverged."""
-        return self._gives_up and self._rows[0].n_folds > 1
-
     def _on_slice(self) -> bool:
         """Tell who watches how far the search is."""
         self._run.slices = self._scheduler.records
         now = time.monotonic()
         is_time = now - self._looked_at >= _LOOK
         self._looked_at = now if is_time else self._looked_at
-        return bool(self._on_evaluation(Group((), "", is_over=is_time)))
+        ends = bool(self._on_evaluation(Group((), "", is_over=is_time)))
+        if self._keeper and self._keeper.is_due and not ends:
+            self._loads = _own(self._scheduler.loads)
+            self._keeper.write()
+        return ends
+
+    def kept(self) -> Kept:
+        """Return all that there is of the models, as it is now."""
+        if self._keeper:
+            self._keeper.failed = {model: str(reason) for model, reason in self._context.failed}
+        reasons = {model: group.reason for group in self._groups for model in group.models}
+        groups, trials = [], self._trials
+        for load in self._loads:
+            models = tuple(load.models)
+            if models:
+                left = () if load.kept is None else models
+                save = partial(take_down, models, trials, left, load.kept)
+                groups.append(KeptGroup(models, reasons[models[0]], save))
+        left_over = {model for group in groups for model in group.models}
+        for group in self._groups:
+            over = tuple(model for model in group.models if model not in left_over)
+            if over:
+                groups.append(KeptGroup(over, group.reason, partial(take_down, over, trials)))
+        if self._starts is None:
+            return Kept(groups, {})
+        starts = [KeptGroup(own.models, "", partial(own.take_down, trials)) for own in self._starts]
+        return Kept(groups, {}, starts)
+
+    def take_up(self, saved: SavedSearch) -> None:
+        """Bring models to where they were when they were kept, here or elsewhere."""
+        if self._keeper:
+            self._context.failed[:] = [
+                (model, ExecutorError(reason)) for model, reason in self._keeper.failed.items()
+            ]
+        is_scored = self._context.on_score is not None
+        self._groups[:] = [Group(part.models, part.reason) for part in saved.parts]
+        kinds = _kinds(self._groups, self._trials, self._rows)
+        known = {model: kind for part, kind in zip(saved.parts, kinds, strict=True) for model in part.models}
+        self._loads = []
+        for part, kind in zip(saved.parts, kinds, strict=True):
+            if part.group is None:
+                self._loads.append(GroupLoad(self._context, list(part.models), kind))
+                continue
+            source = self._rows[self._trials[part.models[0][0]].source]
+            bring_back_over(part.group, self._trials, source)
+            state = bring_back_left(part.group, self._trials, source, is_scored)
+            if state is not None:
+                self._loads.append(GroupLoad.going_on(self._context, part.group.left, kind, state))
+        if saved.starts is not None:
+            self._starts = [RungStart.bring_back(own, known[own.left[0]]) for own in saved.starts]
 
     def _is_dropped(self, model: Model) -> bool:
         """Whether a model needs no more training."""
@@ -204,20 +267,14 @@ class EngineRunner(GroupRunner):
 
     def _undo(self, trial: Trial, fold: int) -> None:
         """Put a model back to where it was when the rung began; it has never begun if it had not then."""
-        began = self._starts.get((trial.number, fold))
-        record = trial.recorders[fold]
         for load in self._loads:
             load.keep([place for place, own in enumerate(load.models) if own != (trial.number, fold)])
-        if began is None:
-            if fold not in trial.failures:
-                del trial.recorders[fold]
-            return
-        load, n_rows = began
-        again = ModelRecord(record.settings, record.outset)
-        again.history.rows = record.history.rows[:n_rows]
-        trial.recorders[fold] = again
-        again.take(ModelNews((), Status.RUNNING))
-        self._loads.append(load)
+        for start in self._starts or ():
+            if (trial.number, fold) in start.models:
+                self._loads.append(start.put_back(self._context, (trial.number, fold)))
+                return
+        if fold not in trial.failures:
+            del trial.recorders[fold]
 
     def _prune(self, trials: Sequence[Trial]) -> None:
         """End what still runs of these trials."""
@@ -269,6 +326,10 @@ class EngineRunner(GroupRunner):
             (trial, _), reason = self._context.failed[0]
             count = len(self._context.failed)
             warn(f"{count} of the search's models cannot be trained; the first, of trial {trial}: {reason}")
+
+
+def _own(loads: Iterable[Load]) -> list[GroupLoad]:
+    return [load for load in loads if isinstance(load, GroupLoad)]
 
 
 def _kinds(groups: Sequence[Group], trials: Sequence[Trial], rows: Sequence[SearchRows]) -> list[Any]:

@@ -41,6 +41,7 @@ class FoldScores:
     failures: list[str] = field(default_factory=list)
     _missing: Scores = field(init=False)
     _given: dict[str, dict[tuple[int, int], float]] = field(default_factory=dict)
+    _lacking: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._missing = np.full_like(self.seconds, np.nan)
@@ -91,8 +92,11 @@ class FoldScores:
             self._given.setdefault(name, {})[cell] = value
 
     def saved(self) -> list[Any]:
-        """Return what was taken so far, as JSON has it: trial, fold, seconds and scores of every model."""
-        found: dict[tuple[int, int], dict[str, float]] = {}
+        """Return what was taken so far, as JSON has it: trial, fold, seconds and scores of every model.
+
+        There are no scores of a model whose scorer failed.
+        """
+        found: dict[tuple[int, int], dict[str, float]] = {cell: {} for cell in sorted(self._lacking)}
         for name, cells in self._given.items():
             for cell, value in cells.items():
                 found.setdefault(cell, {})[name] = float(value)
@@ -102,16 +106,20 @@ class FoldScores:
         """Take what `saved` returned."""
         for place, fold, seconds, scores in saved:
             cell = int(place), int(fold)
-            self.take(cell, scores)
+            if scores:
+                self.take(cell, scores)
+            else:
+                self.lack(cell)
             self.seconds[cell] = seconds
 
     def has(self, cell: tuple[int, int]) -> bool:
-        """Whether the model of a trial and a fold was scored."""
-        return any(cell in cells for cells in self._given.values())
+        """Whether the model of a trial and a fold was scored, or tried to."""
+        return cell in self._lacking or any(cell in cells for cells in self._given.values())
 
     def lack(self, cell: tuple[int, int]) -> None:
-        """Take that there is no model to score."""
+        """Take that there is no model to score, or no score of it."""
         self._missing[cell] = self.error_score
+        self._lacking.add(cell)
 
     def score(self, cell: tuple[int, int], scorer: Callable[..., Any], model: Any, rows: Any) -> None:
         """Score a model on rows (X, y), and note how long it took.
@@ -178,11 +186,13 @@ def measure(
     """
     X, y = given
     for fold, of_fold in enumerate(rows):
+        found = [(place, trial, trial.recorders.get(fold)) for place, trial in enumerate(trials)]
+        complete = [(place, trial) for place, trial, own in found if own and own.status.is_complete]
+        wanted = [(place, trial) for place, trial in complete if not scores.has((place, fold))]
+        if not wanted:
+            continue
         chosen = _safe_indexing(X, of_fold), _safe_indexing(y, of_fold)
-        for place, trial in enumerate(trials):
-            recorder = trial.recorders.get(fold)
-            if recorder is None or not recorder.status.is_complete or scores.has((place, fold)):
-                continue
+        for place, trial in wanted:
             if should_stop():
                 return
             scores.score((place, fold), scorer, model_of(trial, fold), chosen)

@@ -14,23 +14,24 @@ from sklearn.utils.validation import check_is_fitted
 
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan.checkpoint import Checkpoint, as_text
-from gradstep.search import cv_results, faces, failures, fold_scores, steps, trials
+from gradstep.search import faces, failures, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
 from gradstep.search.data import rows_of
 from gradstep.search.elsewhere import check_not_face
-from gradstep.search.fold_scores import FoldScores, measure
+from gradstep.search.fold_scores import FoldScores
 from gradstep.search.folds import pairs_of
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits
-from gradstep.search.judged import Judged, evaluate_least, train_judged
-from gradstep.search.keeping import SearchFolder, SearchKeeper, check_can_be_kept
+from gradstep.search.judged import evaluate_least, train_judged
+from gradstep.search.keeping import SearchFolder, check_can_be_kept
 from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.payload import Scoring, scored_rows
 from gradstep.search.pipelines import read_sources, whole_model
 from gradstep.search.progress import of_verbose
 from gradstep.search.rehearsal import rehearse
 from gradstep.search.runner import SearchRun
+from gradstep.search.scored_folds import ScoredFoldsMixin
 from gradstep.search.scorers import Scorers, check_refit
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
@@ -46,7 +47,14 @@ from gradstep.utils.warn import warn
 _OWNER = "FusedSearchCV"
 
 
-class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class FusedSearchCV(
+    KnownParameters,
+    ScoredFoldsMixin,
+    BestEstimatorMixin,
+    WorkersMixin,
+    MetaEstimatorMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """`GridSearchCV` and `RandomizedSearchCV` for networks and pipelines of them, in shared passes.
 
     All settings of a fold that can train in one pass over its rows do so, as in `Sweep`; parameters,
@@ -243,8 +251,14 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
         """
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
-        check_can_be_kept(self.estimator, self.checkpoint, self.executor, _OWNER)
-        folder = SearchFolder.open(self.checkpoint, resume, self.random_state, f"{_OWNER}.fit")
+        check_can_be_kept(self.estimator, self.checkpoint, _OWNER)
+        with SearchFolder.opened(self.checkpoint, resume, self.random_state, f"{_OWNER}.fit") as folder:
+            self._fit_in(folder, (X, y, sample_weight), groups)
+        return self
+
+    def _fit_in(self, folder: SearchFolder | None, given: tuple[Any, Any, Any], groups: Any) -> None:
+        """Train every setting on every fold of the rows (X, y, sample_weight), and the best one on all."""
+        X, y, sample_weight = given
         random_state = folder.generator if folder else self.random_state
         self._set_scorers()
         space = self.param_grid, self.param_distributions
@@ -252,7 +266,8 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
         seed = check_random_state(random_state).randint(2**31 - 1)
         if faces.is_face(self.estimator):
             check_not_face(self.executor, steps.trainer_of(self.estimator), f"`executor` of {_OWNER}")
-            return self._fit_faces(tried, int(seed), (X, y, sample_weight), groups)
+            self._fit_faces(tried, int(seed), given, groups)
+            return
         base = trials.seeded(self.estimator, int(seed))
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
         X, y = rows_of(X, y, f"{_OWNER}.fit", trials.kinds_of(made))
@@ -269,14 +284,14 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
         own = {
             name: as_text(getattr(self, name)) for name in ("scoring", "error_score", "return_train_score")
         }
-        keeper = folder.keeper(made, sources, own) if folder else None
-        scoring = Scoring(base, self._scorers.measure, (X, y), scored_rows(pairs, self.return_train_score))
-        run, judged = train_judged(
+        scored = scored_rows(pairs, self.return_train_score)
+        scoring = Scoring(base, self._scorers.measure, (X, y), scored, is_kept=folder is not None)
+        run, judged, keeper = train_judged(
             made,
             sources,
             scoring,
             self.executor,
-            keeper,
+            lambda: folder.keeper(made, sources, own) if folder else None,
             limits=Limits.of(self.max_memory),
             on_start=self._on_start,
             progress=of_verbose(self.verbose, None),
@@ -287,11 +302,10 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
         self._score(made, model_of, (X, y), scoring.rows, judged, None if self.interrupted_ else keeper)
         if self._choose(made) and self.refit and not self.interrupted_:
             self._refit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
-        return self
 
     def _fit_faces(
         self, tried: list[dict[str, Any]], seed: int, rows: tuple[Any, Any, Any], groups: Any
-    ) -> Self:
+    ) -> None:
         """Train and score faces of scikit-learn's networks, fold after fold."""
         X, y = indexable(*rows[:2])
         base = faces.seeded(self.estimator, seed)
@@ -314,7 +328,6 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
             warn("search interrupted; `cv_results_` has the scores so far", RuntimeWarning)
         elif self._choose_by_scores() and self.refit:
             self._refit(faces.configured(base, [self.best_params_])[0], X, y, rows[2])
-        return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cv_results_")
@@ -339,76 +352,6 @@ class FusedSearchCV(KnownParameters, BestEstimatorMixin, WorkersMixin, MetaEstim
         self.multimetric_ = self._scorers.are_several
         if self.multimetric_:
             check_refit(self.refit, self._scorers.names)
-
-    def _score(
-        self,
-        made: Sequence[Trial],
-        model_of: Callable[[Trial, int], Any],
-        given: tuple[Any, Any],
-        rows: Sequence[Any],
-        judged: Judged,
-        keeper: SearchKeeper | None,
-    ) -> None:
-        """Score the models of all folds and forget them; the table is made however scoring ends."""
-        test, train = (FoldScores.of(made, self.error_score) for _ in range(2))
-        wanted = list(zip((test, train), rows, strict=False))
-        is_done = False
-        if keeper:
-            keeper.follow({"test": test, "train": train})
-        with interrupt.deferred() as stop:
-            try:
-                for place, (scores, of_folds) in enumerate(wanted):
-                    for cell in sorted(judged, key=lambda cell: (cell[1], cell[0])):
-                        scores.settle(cell, judged[cell][place])
-                    if self.executor is None:
-                        on_score = keeper.write_if_due if keeper else None
-                        scorer = self._scorers.measure
-                        measure(scores, scorer, made, model_of, of_folds, given, stop, on_score)
-                is_done = not stop.requested
-            finally:
-                self.interrupted_ |= stop.requested
-                if keeper and not is_done:
-                    keeper.write()
-                for trial in made:
-                    trial.forget()
-                if keeper and is_done:
-                    keeper.write(is_over=True)
-                fit_times = fold_scores.fit_times(made, self.groups_, self.n_splits_)
-                params = [trial.params for trial in made]
-                self._tabulate(params, fit_times, test, train if self.return_train_score else None)
-        self._warn_of_scores(test.failures + train.failures)
-        if stop.requested:
-            warn(
-                "search interrupted while its models were scored; `cv_results_` has the scores so far",
-                RuntimeWarning,
-            )
-
-    def _warn_of_scores(self, failed: Sequence[str]) -> None:
-        """Warn of what scorers raised."""
-        if failed:
-            warn(
-                f"scoring failed {len(failed)} times, first with {failed[0]}. "
-                f"Those scores are {self.error_score}.",
-                UserWarning,
-            )
-
-    def _tabulate(
-        self,
-        params: Sequence[dict[str, Any]],
-        fit_times: npt.NDArray[np.float64],
-        test: FoldScores,
-        train: FoldScores | None,
-    ) -> None:
-        """Make `cv_results_` of the scores that there are."""
-        given = test.tables
-        if not given:
-            given = dict.fromkeys(self._scorers.names, test.nothing)
-        self.multimetric_ |= "score" not in given
-        of_train = None
-        if train is not None:
-            of_train = dict.fromkeys(given, train.nothing) | train.tables
-        times = {"fit_time": fit_times, "score_time": test.seconds}
-        self.cv_results_ = cv_results.tabulate(params, times, given, of_train)
 
     def _choose(self, made: Sequence[Trial]) -> bool:
         """Set what is the best; return whether there is one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from gradstep.nn.schedules import ReduceOnPlateau
@@ -12,15 +11,12 @@ from gradstep.plan.settings import Settings
 from gradstep.search.data import SearchRows
 from gradstep.search.elsewhere import hired
 from gradstep.search.groups import Limits
-from gradstep.search.judgement import Judgement
+from gradstep.search.judgement import Judged
 from gradstep.search.keeping import SearchKeeper
 from gradstep.search.payload import Scoring
 from gradstep.search.progress import SearchProgress
-from gradstep.search.runner import LocalRunner, SearchRun, run_trials
+from gradstep.search.runner import SearchRun, run_trials
 from gradstep.search.trials import Trial
-
-#: What scorers said of the model of a trial and a fold.
-Judged = dict[tuple[int, int], tuple[Judgement, ...]]
 
 
 def train_judged(
@@ -28,24 +24,29 @@ def train_judged(
     sources: Sequence[SearchRows],
     scoring: Scoring,
     executor: Any,
-    keeper: SearchKeeper | None,
+    keep: Callable[[], SearchKeeper | None],
     *,
     limits: Limits,
     on_start: Callable[[SearchRun], None],
     progress: SearchProgress,
-) -> tuple[SearchRun, Judged]:
-    """Train all models of all folds; return what the workers of an executor, if there is one, have judged."""
+) -> tuple[SearchRun, Judged, SearchKeeper | None]:
+    """Train all models of all folds; return what workers have judged, and what keeps the search."""
     judged: Judged = {}
+    keeper: SearchKeeper | None = None
+
+    def kept() -> SearchKeeper | None:
+        nonlocal judged, keeper
+        keeper = keep()
+        judged = keeper.judged if keeper else judged
+        return keeper
 
     def on_score(trial: int, fold: int, judgements: Any) -> None:
         judged[trial, fold] = judgements
 
-    here = partial(LocalRunner, gives_up=False, keeper=keeper)
-    hire = hired(executor, "FusedSearchCV", made, sources, scoring, gives_up=False, on_score=on_score)
-    with hire as elsewhere:
-        runner = here if executor is None else elsewhere
+    whose = "FusedSearchCV"
+    with hired(executor, whose, made, sources, scoring, keep=kept, on_score=on_score) as runner:
         run = run_trials(made, sources, limits, on_start=on_start, progress=progress, runner=runner)
-    return run, judged
+    return run, judged, keeper
 
 
 def evaluate_least(made: Sequence[Trial], is_cut: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -45,3 +45,23 @@ class Judgement:
         except Exception as raised:  # whatever a scorer of the user's raises
             error = raised
         return cls(found, error, time.perf_counter() - began)
+
+    @property
+    def plain(self) -> Any:
+        """What it returned as JSON has it: a number, or numbers and messages by the names of scorers."""
+        if isinstance(self.found, Mapping):
+            return {name: _plain(value) for name, value in self.found.items()}
+        return _plain(self.found)
+
+
+#: What scorers said of the model of a trial and a fold, on each of the rows that they were asked about.
+Judged = dict[tuple[int, int], tuple[Judgement, ...]]
+
+
+def has_failed(judgements: Iterable[Judgement]) -> bool:
+    """Whether a scorer raised something."""
+    return any(own.error is not None for own in judgements)
+
+
+def _plain(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-from sklearn.utils import check_random_state
-
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.estimators.keeping import check_resume
-from gradstep.plan.build import Given
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.settings import Settings
 from gradstep.search import steps
 from gradstep.search.data import SearchRows
 from gradstep.search.fold_scores import FoldScores
-from gradstep.search.group import Group
-from gradstep.search.slices import OpenGroup
+from gradstep.search.judgement import Judged, Judgement, has_failed
+from gradstep.search.kept_models import SavedPart, SavedSearch
 from gradstep.search.trials import Trial
 from gradstep.sklearn.base import BaseFace
 from gradstep.storage.checkpoint_folder import CheckpointFolder
-from gradstep.storage.keeper import Keeper, KeptGroup
-from gradstep.storage.saved import Key, SavedGroup, SavedRecord
+from gradstep.storage.held_generator import HeldGenerator
+from gradstep.storage.keeper import Keeper, Kept, KeptGroup
 from gradstep.training.identity import of_machine
-from gradstep.training.outset import Outset
-from gradstep.training.setup import make_job
 from gradstep.training.status import Status
-from gradstep.utils.text import given
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 class SearchFolder:
@@ -46,15 +36,15 @@ class SearchFolder:
 
     def __init__(self, folder: CheckpointFolder, random_state: Any) -> None:
         self.folder = folder
-        self.generator = random_state
-        self._arrays: Arrays = {}
-        self._more: dict[str, Any] = {}
-        if not isinstance(random_state, (int, np.integer)):
-            self._hold(check_random_state(random_state))
+        self._held = HeldGenerator.of(random_state, folder.begun, "a search")
+        self.generator = self._held.random_state
 
     @classmethod
-    def open(cls, checkpoint: Checkpoint | None, resume: bool, random_state: Any, whose: str) -> Self | None:
-        """Open the folder of a search, None where it has none.
+    @contextmanager
+    def opened(
+        cls, checkpoint: Checkpoint | None, resume: bool, random_state: Any, whose: str
+    ) -> Iterator[Self | None]:
+        """Open the folder of a search, None where it has none; within the block it is nobody else's.
 
         Raises
         ------
@@ -63,26 +53,10 @@ class SearchFolder:
         """
         check_resume(resume, checkpoint, whose)
         if checkpoint is None:
-            return None
-        return cls(CheckpointFolder.open(checkpoint, bool(resume), whose), random_state)
-
-    def _hold(self, generator: np.random.RandomState) -> None:
-        """Take the generator as it was when the search began, and write that down."""
-        begun = self.folder.begun
-        state: Any = generator.get_state()
-        if isinstance(state, dict):
-            raise InvalidParameterError(
-                f"`random_state` of a search with a checkpoint must be an int, None or a RandomState of "
-                f"MT19937, got one of {state['bit_generator']}"
-            )
-        if begun is not None:
-            place, has_gauss, gauss = begun.more["generator"]
-            state = ("MT19937", begun.arrays["generator"], int(place), int(has_gauss), float(gauss))
-            generator = np.random.RandomState()
-            generator.set_state(state)
-        self._arrays = {"generator": np.array(state[1], dtype=np.uint32)}
-        self._more = {"generator": [int(state[2]), int(state[3]), float(state[4])]}
-        self.generator = generator
+            yield None
+            return
+        with CheckpointFolder.open(checkpoint, bool(resume), whose) as folder:
+            yield cls(folder, random_state)
 
     def keeper(
         self, trials: Sequence[Trial], rows: Sequence[SearchRows], own: Mapping[str, str]
@@ -97,10 +71,11 @@ class SearchFolder:
             It cannot be written.
         """
         settings = [trial.settings for trial in trials]
-        identity = of_machine(settings) | dict(own) | _identity_of(settings)
+        backends = [own.backend for own in settings]
+        identity = of_machine(backends) | dict(own) | _identity_of(settings)
         identity["the digest of the rows"] = " ".join(source.digest() for source in rows)
         self.folder.check(identity)
-        return SearchKeeper(self.folder, identity, (self._more, self._arrays))
+        return SearchKeeper(self.folder, identity, self._held)
 
 
 def _identity_of(settings: Sequence[Settings]) -> dict[str, str]:
@@ -115,59 +90,87 @@ def _identity_of(settings: Sequence[Settings]) -> dict[str, str]:
     return found
 
 
+class KeptRunner(Protocol):
+    """What trains a search, as its keeper sees it."""
+
+    def kept(self) -> Kept:
+        """Return all that there is of its models, as it is now."""
+        ...
+
+    def take_up(self, saved: SavedSearch) -> None:
+        """Bring models to where they were."""
+        ...
+
+
 class SearchKeeper:
-    """Keeps the groups and the trials of a search while it runs.
+    """Keeps the models and the trials of a search while it runs.
 
     Attributes
     ----------
     rungs : int
         At which trials were compared so far.
+    failed : dict of pairs of int to str
+        Models that cannot be trained, and why.
+    judged : dict of pairs of int to tuple of Judgement
+        What scorers have said of models that nobody keeps.
     """
 
-    def __init__(
-        self, folder: CheckpointFolder, identity: Mapping[str, str], drawn: tuple[dict[str, Any], Arrays]
-    ) -> None:
+    def __init__(self, folder: CheckpointFolder, identity: Mapping[str, str], drawn: HeldGenerator) -> None:
         self._folder = folder
         self._trials: Sequence[Trial] = ()
-        self._groups: list[Group] = []
-        self._drawn = drawn[0]
-        self._keeper = Keeper(folder, identity, self._kept_groups, self._more, drawn[1])
+        self._runner: KeptRunner | None = None
+        self._drawn = drawn.more
+        self._keeper = Keeper(folder, identity, self._now, drawn.arrays)
         begun = {} if folder.begun is None else folder.begun.more
         self.rungs = int(begun.get("rungs", 0))
+        self.failed = {(int(trial), int(fold)): str(why) for trial, fold, why in begun.get("failed", ())}
+        self.judged: Judged = {
+            (int(trial), int(fold)): tuple(Judgement(found, None, seconds) for found, seconds in judgements)
+            for trial, fold, judgements in begun.get("judged", ())
+        }
         self._scored: dict[str, Any] = dict(begun.get("scores", {}))
         self._scores: Mapping[str, FoldScores] = {}
 
-    def begin(self, trials: Sequence[Trial], groups: list[Group], rows: Sequence[SearchRows]) -> None:
-        """Begin to keep a search; where it goes on, bring trials and groups to where they were.
+    def begin(self, trials: Sequence[Trial], runner: KeptRunner) -> None:
+        """Begin to keep a search; where it goes on, bring its trials and models to where they were.
 
-        The groups then are those of before, however much memory there is now.
+        Models then are together as they were before, however much memory there is now.
         """
-        self._trials, self._groups = trials, groups
-        if self._folder.begun is None:
+        self._trials, self._runner = trials, runner
+        begun = self._folder.begun
+        if begun is None:
             self._keeper.write(must=True)
             return
-        groups[:] = [Group(models, reason) for models, reason in self._folder.begun.groups]
-        for number, status in self._folder.begun.more["ended"].items():
+        for number, status in begun.more["ended"].items():
             trials[int(number)].close(Status(status))
-        for group in groups:
-            saved = self._folder.group(group.models)
-            if saved is not None:
-                source = rows[trials[group.models[0][0]].source]
-                _restore(group, saved, trials, source)
+        for (trial, fold), reason in self.failed.items():
+            trials[trial].failures[fold] = ExecutorError(reason)
+        groups = [SavedPart(models, reason, self._folder.group(models)) for models, reason in begun.groups]
+        starts = [self._folder.group(models, is_start=True) for models in begun.starts or ()]
+        known = None if begun.starts is None else [start for start in starts if start is not None]
+        runner.take_up(SavedSearch(groups, known))
 
-    def on_evaluation(self, group: Group, is_cut: bool) -> None:
+    @property
+    def is_due(self) -> bool:
+        """Whether the search is to be written again."""
+        return self._folder.is_due
+
+    def on_evaluation(self, group: KeptGroup, is_cut: bool) -> None:
         """Handle that a group was evaluated; where it is cut, at an update that this was not due at."""
-        kept = self._kept_group(group)
         if is_cut:
-            self._keeper.on_cut(kept)
+            self._keeper.on_cut(group)
         else:
-            self._keeper.on_evaluation(kept)
+            self._keeper.on_evaluation(group)
 
     def follow(self, scores: Mapping[str, FoldScores]) -> None:
         """Bring scores to where they were, and keep what they take from now on."""
         for name, own in scores.items():
             own.restore(self._scored.get(name, ()))
         self._scores = scores
+
+    def hold(self) -> None:
+        """Write nothing any more but what there is at this moment."""
+        self._keeper.hold()
 
     def write(self, is_over: bool = False) -> None:
         """Write the search as it is."""
@@ -178,73 +181,29 @@ class SearchKeeper:
         if self._folder.is_due:
             self.write()
 
-    def _kept_groups(self) -> list[KeptGroup]:
-        return [self._kept_group(group) for group in self._groups]
-
-    def _kept_group(self, group: Group) -> KeptGroup:
-        return KeptGroup(group.models, group.reason, partial(_save, group, self._trials))
-
-    def _more(self) -> dict[str, Any]:
+    def _now(self) -> Kept:
+        assert self._runner is not None
+        now = self._runner.kept()
         ended = {str(trial.number): trial.others.value for trial in self._trials if trial.is_ended}
         scored = {name: own.saved() for name, own in self._scores.items()} or self._scored
-        return self._drawn | {"rungs": self.rungs, "ended": ended, "scores": scored}
+        more = self._drawn | {
+            "rungs": self.rungs,
+            "ended": ended,
+            "failed": [[*model, reason] for model, reason in self.failed.items()],
+            "judged": [[*model, _as_json(own)] for model, own in self.judged.items() if not has_failed(own)],
+            "scores": scored,
+        }
+        return now._replace(more=now.more | more)
 
 
-def _save(group: Group, trials: Sequence[Trial]) -> SavedGroup | None:
-    """Return what a group has come to, None before it has begun."""
-    records = {key: trials[key[0]].recorders.get(key[1]) for key in group.models}
-    models = tuple(SavedRecord.of(key, record) for key, record in records.items() if record is not None)
-    if not models:
-        return None
-    training, state = group.training, None
-    left: tuple[Key, ...] = ()
-    if training is not None and not training.is_over:
-        if not training.done:
-            return None
-        going = training.left
-        left = tuple(key for key, record in records.items() if record in going)
-        state = training.kept()
-    return SavedGroup(models, left, state)
+def _as_json(judgements: Sequence[Judgement]) -> list[Any]:
+    return [[own.plain, own.seconds] for own in judgements]
 
 
-def _restore(group: Group, saved: SavedGroup, trials: Sequence[Trial], rows: SearchRows) -> None:
-    """Bring a group and its trials to where they were."""
-    news = {own.key: own.news for own in saved.models}
-    if saved.left:
-        settings = [trials[trial].settings for trial, _ in saved.left]
-        histories = [news[key].rows for key in saved.left]
-        own_rows = rows.job_rows(settings[0], saved.left[0][1])
-        group.training = OpenGroup(own_rows, settings, saved.state, histories=histories)
-        for (trial, fold), recorder in zip(saved.left, group.training.recorders, strict=True):
-            trials[trial].begin(fold, recorder)
-    group.is_over = not saved.left
-    over = [own for own in saved.models if own.key not in saved.left]
-    outsets = _outsets([own for own in over if own.news.block is not None], trials, rows)
-    for own in over:
-        trial, fold = own.key
-        trials[trial].recorders[fold] = own.record(trials[trial].settings, outsets.get(own.key))
-
-
-def _outsets(models: Sequence[SavedRecord], trials: Sequence[Trial], rows: SearchRows) -> dict[Key, Outset]:
-    """Return what models that were kept are beside their parameters."""
-    if not models:
-        return {}
-    settings = [trials[own.key[0]].settings for own in models]
-    blocks = np.stack([own.news.block for own in models if own.news.block is not None])
-    own_rows = rows.job_rows(settings[0], models[0].key[1])
-    job, fitted = make_job(settings, own_rows, Given(parameters=blocks, goes_on=True))
-    return {own.key: Outset.of(job, model) for own, model in zip(models, fitted, strict=True)}
-
-
-def check_can_be_kept(estimator: Any, checkpoint: Checkpoint | None, executor: Any, whose: str) -> None:
-    """Raise InvalidParameterError where a search is to be kept that trains elsewhere or leaves no state."""
+def check_can_be_kept(estimator: Any, checkpoint: Checkpoint | None, whose: str) -> None:
+    """Raise InvalidParameterError where a search is to be kept that leaves no state."""
     if checkpoint is None:
         return
-    if executor is not None:
-        raise InvalidParameterError(
-            f"`executor` of {whose} must be None with a `checkpoint`, which keeps what trains in this "
-            f"process, got {given(executor)}"
-        )
     if isinstance(steps.trainer_of(estimator), BaseFace):
         raise InvalidParameterError(
             f"`checkpoint` of {whose} must be None for scikit-learn's networks, which leave no state to go "

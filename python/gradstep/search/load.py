@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from gradstep.search.engines.protocol import Call
+from gradstep.search.kept_models import take_down
 from gradstep.search.payload import SliceAnswer, SliceOrder
 from gradstep.search.trials import Trial
+from gradstep.storage.saved import SavedGroup
 from gradstep.training.group_state import GroupState
-from gradstep.training.record import ModelRecord
+from gradstep.training.record import ModelNews, ModelRecord
 from gradstep.training.status import Status
 
 #: Trial and fold.
@@ -76,6 +78,15 @@ class GroupLoad:
     def last(self) -> float:
         """Epochs after which their training is over anyway."""
         return float(self.context.trials[self.models[0][0]].settings.epochs) if self.models else 0.0
+
+    @classmethod
+    def going_on(
+        cls, context: LoadContext, models: Sequence[Model], kind: Hashable, kept: GroupState
+    ) -> GroupLoad:
+        """Return models that are begun, as the records of their trials know."""
+        load = cls(context, list(models), kind, kept)
+        load.done = kept.done / load.records[0].outset.updates_per_epoch
+        return load
 
     @property
     def records(self) -> list[ModelRecord]:
@@ -153,6 +164,58 @@ class GroupLoad:
             if fold in owner.recorders:
                 owner.recorders[fold].end(Status.FAILED)
         self.models, self.kept = [], None
+
+
+@dataclass(frozen=True, eq=False)
+class RungStart:
+    """Where models of a load were when a rung began.
+
+    Attributes
+    ----------
+    models : tuple of pairs of int
+    kind : hashable
+    kept : GroupState
+    n_rows : tuple of int
+        Rows of their histories then.
+    """
+
+    models: tuple[Model, ...]
+    kind: Hashable
+    kept: GroupState
+    n_rows: tuple[int, ...]
+
+    @classmethod
+    def of(cls, load: GroupLoad) -> Self:
+        """Return where the models of a load are, which has begun."""
+        assert load.kept is not None
+        n_rows = tuple(len(record.history) for record in load.records)
+        return cls(tuple(load.models), load.kind, load.kept, n_rows)
+
+    def put_back(self, context: LoadContext, model: Model) -> GroupLoad:
+        """Return a load of one of the models, whose record is again what it was."""
+        place, owner = self.models.index(model), context.trials[model[0]]
+        record = owner.recorders[model[1]]
+        again = ModelRecord(record.settings, record.outset)
+        again.take(ModelNews(tuple(record.history.rows[: self.n_rows[place]]), Status.RUNNING))
+        owner.recorders[model[1]] = again
+        return GroupLoad.going_on(context, [model], self.kind, self.kept.select([place]))
+
+    def take_down(self, trials: Sequence[Trial]) -> SavedGroup | None:
+        """Return this as a folder has it; models that are not known any more need not go back."""
+        found = take_down(self.models, trials, self.models, self.kept)
+        if found is None:
+            return None
+        n_rows = dict(zip(self.models, self.n_rows, strict=True))
+        then = [ModelNews(own.news.rows[: n_rows[own.key]], Status.RUNNING) for own in found.models]
+        models = tuple(replace(own, news=news) for own, news in zip(found.models, then, strict=True))
+        return replace(found, models=models)
+
+    @classmethod
+    def bring_back(cls, saved: SavedGroup, kind: Hashable) -> Self:
+        """Return what `take_down` was made of."""
+        assert saved.state is not None
+        n_rows = {own.key: len(own.news.rows) for own in saved.models}
+        return cls(saved.left, kind, saved.state, tuple(n_rows[key] for key in saved.left))
 
 
 def regroup(loads: Sequence[GroupLoad], most: Callable[[GroupLoad, int], int]) -> list[GroupLoad]:

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan.settings import Settings
 from gradstep.search.data import SearchRows
-from gradstep.search.judgement import Judgement
+from gradstep.search.judgement import Judgement, has_failed
 from gradstep.search.slices import Judge, SliceNews, advance
 from gradstep.search.steps import with_trainer
 from gradstep.search.transformed import TransformError
@@ -40,12 +40,15 @@ class Scoring:
         All rows, as the user gave them.
     rows : sequence of sequences of arrays of row numbers or masks
         Those of every fold that are held out, and perhaps those that are trained on.
+    is_kept : bool
+        Whether the search has a checkpoint: models whose scorers fail then come back.
     """
 
     estimator: Any
     scorer: Callable[..., Any]
     given: tuple[Any, Any]
     rows: Sequence[Sequence[Any]]
+    is_kept: bool = False
 
     def judge(self, model: Any, fold: int) -> tuple[Judgement, ...]:
         """Return the judgements of a model on each of the rows of its fold.
@@ -156,11 +159,12 @@ class Payload:
         scoring, transformed = self.scoring, self.rows[order.source].transformed
         assert scoring is not None
 
-        def judge(place: int, result: TrainingResult) -> tuple[Judgement, ...]:
+        def judge(place: int, result: TrainingResult) -> tuple[tuple[Judgement, ...], bool]:
             trainer = clone(order.estimators[place])
             trainer.publish(result)
             before = None if transformed is None else transformed.fitted[order.fold]
-            return scoring.judge(with_trainer(scoring.estimator, trainer, before), order.fold)
+            found = scoring.judge(with_trainer(scoring.estimator, trainer, before), order.fold)
+            return found, scoring.is_kept and has_failed(found)
 
         return judge
 

@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from gradstep.search.face_recorder import FaceRecorder
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits, check_memory, partition
 from gradstep.search.keeping import SearchKeeper
+from gradstep.search.kept_models import SavedSearch, bring_back_group, in_turn, take_down_group
 from gradstep.search.progress import SearchProgress, of_verbose
 from gradstep.search.pruners import Pruner
 from gradstep.search.slices import OpenGroup
 from gradstep.search.transformed import TransformError
 from gradstep.search.trials import Trial
+from gradstep.storage.keeper import Kept, KeptGroup
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
@@ -193,7 +196,7 @@ class GroupRunner(ABC):
         last = max(int(trial.settings.epochs) for trial in self._trials)
         try:
             if self._keeper:
-                self._keeper.begin(self._trials, self._groups, self._rows)
+                self._keeper.begin(self._trials, self)
             is_over = not pruner or self._climb(pruner, last, should_stop)
             is_over = is_over and self._advance_all(last, should_stop)
             if self._keeper:
@@ -226,6 +229,19 @@ class GroupRunner(ABC):
     @abstractmethod
     def _prune(self, trials: Sequence[Trial]) -> None:
         """End what still runs of these trials: their other folds, where one has diverged."""
+
+    @abstractmethod
+    def kept(self) -> Kept:
+        """Return all that there is of the models, as it is now."""
+
+    @abstractmethod
+    def take_up(self, saved: SavedSearch) -> None:
+        """Bring models to where they were when they were kept."""
+
+    @property
+    def _ends_siblings(self) -> bool:
+        """Whether other folds of a trial end when one has diverged."""
+        return self._gives_up and self._rows[0].n_folds > 1
 
     def _close(self) -> None:
         """End what still runs."""
@@ -268,12 +284,12 @@ class LocalRunner(GroupRunner):
             goal = training.update_of(epoch)
             while training.done < goal and not (training.is_over or should_stop() or self.is_ended):
                 training.advance(training.done + 1, should_stop)
-                if self._gives_up and self._rows[0].n_folds > 1:
+                if self._ends_siblings:
                     self._prune(self._diverged(group))
                 group.is_over = training.is_over
                 self.is_ended = bool(self._on_evaluation(group))
                 if self._keeper:
-                    self._keeper.on_evaluation(group, is_cut=should_stop())
+                    self._keeper.on_evaluation(self._kept(group), is_cut=should_stop())
             if training.is_over:
                 group.training, group.is_over = None, True
         except MemoryError as error:
@@ -286,7 +302,12 @@ class LocalRunner(GroupRunner):
 
     def _begin(self, group: Group) -> OpenGroup | None:
         """Begin to train what other folds have not ended already, if there are any and rows for them."""
-        left = [model for model in group.models if not self._trials[model[0]].is_ended]
+        trials = self._trials
+        left = [
+            (trial, fold)
+            for trial, fold in group.models
+            if not trials[trial].is_ended and fold not in trials[trial].failures
+        ]
         if not left:
             return None
         settings = [self._trials[trial].settings for trial, _ in left]
@@ -316,6 +337,26 @@ class LocalRunner(GroupRunner):
         for group in self._groups:
             if leaving and group.training is not None:
                 group.training.drop(leaving)
+
+    def kept(self) -> Kept:
+        """Return all that there is of the models, as it is now."""
+        return Kept([self._kept(group) for group in self._groups], {})
+
+    def _kept(self, group: Group) -> KeptGroup:
+        return KeptGroup(group.models, group.reason, partial(take_down_group, group, self._trials))
+
+    def take_up(self, saved: SavedSearch) -> None:
+        """Bring models to where they were when they were kept."""
+        if self._ends_siblings:
+            saved = in_turn(saved, self._trials)
+        self._groups[:] = [Group(part.models, part.reason) for part in saved.parts]
+        for group, part in zip(self._groups, saved.parts, strict=True):
+            if part.group is not None:
+                source = self._rows[self._trials[group.models[0][0]].source]
+                bring_back_group(group, part.group, self._trials, source)
+        if self._ends_siblings:
+            for group in self._groups:
+                self._prune([trial for trial in self._diverged(group) if not trial.is_ended])
 
 
 def _halves(group: Group, error: MemoryError) -> list[Group]:

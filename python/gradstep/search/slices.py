@@ -26,8 +26,9 @@ from gradstep.utils.text import given
 if TYPE_CHECKING:
     from gradstep.search.trials import Trial
 
-#: Judges the model at a place of the group that came to its own end.
-Judge = Callable[[int, TrainingResult], Any]
+#: Judges the model at a place of the group that came to its own end; returns what it found, and whether the
+#: parameters are wanted all the same.
+Judge = Callable[[int, TrainingResult], tuple[Any, bool]]
 
 # A goal that is so little behind an update is that update.
 _ROUNDING = 1e-6
@@ -185,7 +186,7 @@ def advance(
         not what it would have been.
     judge : callable, optional
         Called as ``judge(place, result)`` with every model that came to its own end in this slice; what it
-        returns is the `score` of its news, which then have no parameters.
+        finds is the `score` of its news, which then have no parameters unless it wants them.
 
     Returns
     -------
@@ -213,7 +214,8 @@ def advance(
 def _judged(judge: Judge, place: int, recorder: FitRecorder, news: ModelNews) -> ModelNews:
     if not news.status.is_complete:
         return news
-    return replace(news, score=judge(place, recorder.result()), block=None)
+    score, is_wanted = judge(place, recorder.result())
+    return replace(news, score=score, block=news.block if is_wanted else None)
 
 
 def require_picklable(trials: Sequence[Trial], whose: str = "`executor` of Sweep") -> None:

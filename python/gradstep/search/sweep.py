@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +26,7 @@ from gradstep.search.preparation import check_watched, hold_out, prepare
 from gradstep.search.progress import of_verbose
 from gradstep.search.pruners import Pruner, by_metric
 from gradstep.search.results import Results
-from gradstep.search.runner import LocalRunner, SearchRun, run_trials
+from gradstep.search.runner import SearchRun, run_trials
 from gradstep.search.tables import FitsTables, of_cells
 from gradstep.search.trials import Trial
 from gradstep.search.voting import Voting
@@ -298,9 +297,15 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
         resume: bool = False,
     ) -> Self:
         """Train all trials on (X, y, sample_weight, eval_set), perhaps by another's split or from cells."""
+        self._check(given[-1])
+        with SearchFolder.opened(self.checkpoint, resume, self.random_state, "Sweep.fit") as folder:
+            self._fit_in(folder, given, split_seed, cells)
+        return self
+
+    def _fit_in(
+        self, folder: SearchFolder | None, given: Given, split_seed: int | None, cells: Cells | None
+    ) -> None:
         X, y, sample_weight, eval_set = given
-        self._check(eval_set)
-        folder = SearchFolder.open(self.checkpoint, resume, self.random_state, "Sweep.fit")
         candidates, base, seed = self._draw(folder.generator if folder else self.random_state)
         is_split = eval_set is not None or self.folds is not None
         has_validation = is_split or self.validation_share is not None
@@ -315,10 +320,16 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
         elif share is not None:
             rows = rows.hold_out(share, seed if split_seed is None else split_seed)
         own = {name: as_text(getattr(self, name)) for name in ("metric", "pruner", "keep_trainers")}
-        keeper = folder.keeper(made, [rows], own) if folder else None
         progress = of_verbose(self.verbose, self.metric, stops_early=self.pruner is not None)
         try:
-            with hired(self.executor, "Sweep", made, [rows], keeps_models=self.keep_trainers) as runner:
+            with hired(
+                self.executor,
+                "Sweep",
+                made,
+                [rows],
+                keep=lambda: folder.keeper(made, [rows], own) if folder else None,
+                keeps_models=self.keep_trainers,
+            ) as runner:
                 run_trials(
                     made,
                     [rows],
@@ -327,7 +338,7 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
                     on_start=self._on_start,
                     on_evaluation=self._on_evaluation,
                     progress=progress,
-                    runner=partial(LocalRunner, keeper=keeper) if keeper else runner,
+                    runner=runner,
                 )
         finally:
             self._release(made)
@@ -335,7 +346,6 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
             self._refit(X, y, sample_weight)
         if progress.is_shown:
             progress.conclude(self.results_)
-        return self
 
     def _of_folds(self, values: list[Any]) -> Any:
         return values[0] if self.folds is None else values
@@ -344,7 +354,7 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
         """Raise InvalidParameterError where a parameter breaks its constraint."""
         for name, constraints in SWEEP.items():
             check("Sweep", name, getattr(self, name), constraints)
-        check_can_be_kept(self.trainer, self.checkpoint, self.executor, "Sweep")
+        check_can_be_kept(self.trainer, self.checkpoint, "Sweep")
         if eval_set is not None and self.folds is not None:
             raise InvalidParameterError(
                 f"`folds` of Sweep must be None where an eval_set is given, got {self.folds!r}"

@@ -9,6 +9,7 @@ files of `gradstep.storage.container`; nothing in them is run when they are read
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,16 +20,20 @@ from gradstep.errors import CheckpointError, CorruptFileError, GradstepError
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.storage import group_file
 from gradstep.storage.container import Arrays, check_version, pack, unpack
-from gradstep.storage.saved import Key, SavedGroup, SavedIndex
-from gradstep.utils.files import expanded, open_regular, write_atomically
+from gradstep.storage.saved import Models, SavedGroup, SavedIndex
+from gradstep.utils.files import expanded, lock, open_regular, write_atomically
+from gradstep.utils.processes import in_words
 from gradstep.utils.text import given
 from gradstep.utils.warn import warn
 
 #: Version of the format that this module writes, and the only one that it reads.
 VERSION = 1
 
-_INDEX = "training.safetensors"
+_INDEX, _LOCK = "training.safetensors", "training.lock"
 _GROUP = re.compile(r"group-(\d+)\.safetensors")
+#: Models and what they have come to, None where they have not begun.
+Part = tuple[Models, SavedGroup | None]
+
 _UNREADABLE = (ArithmeticError, GradstepError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -40,6 +45,8 @@ class CheckpointFolder:
     path : Path
     begun : SavedIndex, or None
         What the folder holds, where it goes on.
+
+    It is one process's, and one training's, until it is closed, which is what a ``with`` does.
     """
 
     def __init__(self, path: Path, every: float, whose: str) -> None:
@@ -47,10 +54,11 @@ class CheckpointFolder:
         self.begun: SavedIndex | None = None
         self._every, self._whose = every, whose
         self._last = time.monotonic()
-        # By the models of a group: its file, and the mark of what is in that.
-        self._files: dict[tuple[Key, ...], tuple[str, Any]] = {}
+        # By the models of a group, and whether a rung began so: its file, and the mark of what is in that.
+        self._files: dict[tuple[Models, bool], tuple[str, Any]] = {}
         self._next = 0
         self._is_broken = False
+        self._lock: int | None = None
 
     @classmethod
     def open(cls, checkpoint: Checkpoint, resume: bool, whose: str) -> Self:
@@ -67,7 +75,7 @@ class CheckpointFolder:
         Raises
         ------
         CheckpointError
-            There is a training in it, and none is to go on, or one of another kind.
+            There is a training in it, and none is to go on, or one of another kind, or one that runs.
         CorruptFileError
             What is in it was damaged.
         OSError
@@ -76,16 +84,42 @@ class CheckpointFolder:
         path = expanded(checkpoint.folder, "`folder` of Checkpoint")
         path.mkdir(parents=True, exist_ok=True)
         own = cls(path, float(checkpoint.every), whose)
-        if (path / _INDEX).exists():
+        try:
+            own._begin(resume)
+        except BaseException:
+            own.close()
+            raise
+        return own
+
+    def _begin(self, resume: bool) -> None:
+        whose = self._whose
+        self._lock, other = lock(self.path / _LOCK, in_words())
+        if other:
+            raise CheckpointError(
+                f"the folder of `checkpoint` of {whose.partition('.')[0]} must be for one training at a "
+                f"time, and {other} keeps one in it: give another folder, or wait, got {str(self.path)!r}"
+            )
+        if (self.path / _INDEX).exists():
             if not resume:
                 raise CheckpointError(
                     f"the folder of `checkpoint` of {whose.partition('.')[0]} holds a training already: "
                     f"{whose}(..., resume=True) goes on with it; for another one give an empty folder, got "
-                    f"{str(path)!r}"
+                    f"{str(self.path)!r}"
                 )
-            own._read_index()
-            own._check_kind()
-        return own
+            self._read_index()
+            self._check_kind()
+
+    def close(self) -> None:
+        """Let others keep trainings in the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def is_due(self) -> bool:
@@ -96,8 +130,8 @@ class CheckpointFolder:
         found = self.begun.more.get("kind") if self.begun else None
         if found != self._whose:
             raise CheckpointError(
-                f"the folder {str(self.path)!r} holds a training of {found}, which {self._whose} cannot "
-                f"go on with; give an empty folder"
+                f"the folder {str(self.path)!r} holds a training that {found} began, which {self._whose} "
+                f"cannot go on with; give an empty folder"
             )
 
     def check(self, identity: Mapping[str, str]) -> None:
@@ -113,25 +147,27 @@ class CheckpointFolder:
                     f"{_named(name)} was {_shown(was)}, got {_shown(now)}; give that, or an empty folder"
                 )
 
-    def group(self, models: tuple[Key, ...]) -> SavedGroup | None:
-        """Return what is kept of a group, None where it has not begun.
+    def group(self, models: Models, is_start: bool = False) -> SavedGroup | None:
+        """Return what is kept of a group, or of where it was when a rung began; None where it has not begun.
 
         Raises
         ------
         CorruptFileError
             Its file was damaged, or is not there.
         """
-        if models not in self._files:
+        key = models, is_start
+        if key not in self._files:
             return None
-        name, _ = self._files[models]
+        name, _ = self._files[key]
         group: SavedGroup = self._decoded(name, group_file.decode)
-        self._files[models] = name, group.mark
+        self._files[key] = name, group.mark
         return group
 
     def write(
         self,
         index: SavedIndex,
-        groups: Sequence[tuple[tuple[Key, ...], SavedGroup | None]],
+        groups: Sequence[Part],
+        starts: Sequence[Part] = (),
         must: bool = False,
     ) -> None:
         """Write a training in one step; what of it was not changed stays as it is.
@@ -142,11 +178,13 @@ class CheckpointFolder:
             Its groups are those that are given beside it.
         groups : sequence of pairs
             The models of every group, and what it has come to, None where it has not begun.
+        starts : sequence of pairs
+            Likewise where groups were when a rung began.
         must : bool, default=False
             Whether an error is raised. By default a warning tells it, once: the training is worth more.
         """
         try:
-            self._write(index, groups)
+            self._write(index, groups, starts)
             self._is_broken = False
         except OSError as error:
             if must:
@@ -159,34 +197,42 @@ class CheckpointFolder:
             self._is_broken = True
         self._last = time.monotonic()
 
-    def _write(self, index: SavedIndex, groups: Sequence[tuple[tuple[Key, ...], SavedGroup | None]]) -> None:
-        files: dict[tuple[Key, ...], tuple[str, Any]] = {}
-        for models, group in groups:
-            if group is None:
-                continue
-            before = self._files.get(models)
-            if before is not None and before[1] == group.mark:
-                files[models] = before
-                continue
-            header, arrays = group_file.encode(group)
-            name = f"group-{self._next}.safetensors"
-            self._next += 1
-            write_atomically(self.path / name, pack({"version": VERSION, **header}, arrays))
-            files[models] = name, group.mark
+    def _write(self, index: SavedIndex, groups: Sequence[Part], starts: Sequence[Part]) -> None:
+        files: dict[tuple[Models, bool], tuple[str, Any]] = {}
+        of_groups, of_starts = (
+            [(models, self._write_group((models, is_start), group, files)) for models, group in parts]
+            for is_start, parts in ((False, groups), (True, starts))
+        )
         reasons = dict(index.groups)
         header = {
             "version": VERSION,
             "identity": dict(index.identity),
             "is_over": index.is_over,
-            "groups": [
-                [[list(key) for key in models], reasons[models], files.get(models, (None,))[0]]
-                for models, _ in groups
-            ],
+            "groups": [[models, reasons[models], file] for models, file in of_groups],
+            "starts": None if index.starts is None else of_starts,
             "more": {"kind": self._whose, **index.more},
         }
         write_atomically(self.path / _INDEX, pack(header, dict(index.arrays)))
         self._files = files
         self._remove_others()
+
+    def _write_group(
+        self,
+        key: tuple[Models, bool],
+        group: SavedGroup | None,
+        files: dict[tuple[Models, bool], tuple[str, Any]],
+    ) -> str | None:
+        """Write a group unless it is as it was; return the name of its file, and note it in `files`."""
+        if group is None:
+            return None
+        before = self._files.get(key)
+        if before is None or before[1] != group.mark:
+            header, arrays = group_file.encode(group)
+            before = f"group-{self._next}.safetensors", group.mark
+            self._next += 1
+            write_atomically(self.path / before[0], pack({"version": VERSION, **header}, arrays))
+        files[key] = before
+        return before[0]
 
     def _remove_others(self) -> None:
         named = {name for name, _ in self._files.values()}
@@ -197,18 +243,26 @@ class CheckpointFolder:
 
     def _read_index(self) -> None:
         def decode(header: Mapping[str, Any], arrays: Arrays) -> SavedIndex:
-            groups = []
-            for models, reason, name in header["groups"]:
-                keys = tuple((int(trial), int(fold)) for trial, fold in models)
-                groups.append((keys, str(reason)))
-                if name is not None:
-                    self._files[keys] = str(name), None
-            identity = {str(key): str(value) for key, value in header["identity"].items()}
-            return SavedIndex(identity, tuple(groups), bool(header["is_over"]), dict(header["more"]), arrays)
+            starts = header.get("starts")
+            return SavedIndex(
+                {str(key): str(value) for key, value in header["identity"].items()},
+                tuple((self._found(keys, name), str(reason)) for keys, reason, name in header["groups"]),
+                None if starts is None else tuple(self._found(keys, name, True) for keys, name in starts),
+                is_over=bool(header["is_over"]),
+                more=dict(header["more"]),
+                arrays=arrays,
+            )
 
         self.begun = self._decoded(_INDEX, decode)
         numbers = [_GROUP.fullmatch(path.name) for path in self.path.iterdir()]
         self._next = max((int(found[1]) for found in numbers if found), default=-1) + 1
+
+    def _found(self, keys: Sequence[Sequence[Any]], name: str | None, is_start: bool = False) -> Models:
+        """Take note of the file of a group, and return its models."""
+        models = tuple((int(trial), int(fold)) for trial, fold in keys)
+        if name is not None:
+            self._files[models, is_start] = str(name), None
+        return models
 
     def _decoded(self, name: str, decode: Callable[[Mapping[str, Any], Arrays], Any]) -> Any:
         """Return what a file of the folder says."""

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from gradstep.storage.checkpoint_folder import CheckpointFolder
-from gradstep.storage.saved import Key, SavedGroup, SavedIndex
+from gradstep.storage.checkpoint_folder import CheckpointFolder, Part
+from gradstep.storage.saved import Models, SavedGroup, SavedIndex
 
 # Seconds between two notes of what the group in training has come to.
 _NOTES = 1.0
@@ -27,9 +27,26 @@ class KeptGroup(NamedTuple):
         Returns what they have come to, None before they have begun.
     """
 
-    models: tuple[Key, ...]
+    models: Models
     reason: str
     save: Callable[[], SavedGroup | None]
+
+
+class Kept(NamedTuple):
+    """All that there is of a training at a moment.
+
+    Attributes
+    ----------
+    groups : list of KeptGroup
+    more : dict
+        What else there is, as JSON has it.
+    starts : list of KeptGroup, or None
+        Where groups were when a rung began, if they may have to go back there.
+    """
+
+    groups: list[KeptGroup]
+    more: dict[str, Any]
+    starts: list[KeptGroup] | None = None
 
 
 class Keeper:
@@ -42,28 +59,26 @@ class Keeper:
     ----------
     folder : CheckpointFolder
     identity : mapping of str to str
-    groups : callable
-        Returns all groups, as they are now.
-    more : callable, optional
-        Returns what else there is, as JSON has it.
+    now : callable
+        Returns all that there is, as it is now.
     arrays : mapping of str to ndarray, optional
-        Likewise, what stays.
+        What there is besides, and stays.
     """
 
     def __init__(
         self,
         folder: CheckpointFolder,
         identity: Mapping[str, str],
-        groups: Callable[[], list[KeptGroup]],
-        more: Callable[[], dict[str, Any]] = dict,
+        now: Callable[[], Kept],
         arrays: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> None:
         self.folder = folder
-        self._identity, self._groups, self._more = identity, groups, more
+        self._identity, self._now = identity, now
         self._arrays = arrays or {}
-        self._note: tuple[tuple[Key, ...], SavedGroup | None] | None = None
+        self._note: Part | None = None
         self._noted_at = -float("inf")
-        self._cut: tuple[Key, ...] | None = None
+        self._cut: Models | None = None
+        self._held: tuple[SavedIndex, list[Part], list[Part]] | None = None
 
     def on_evaluation(self, group: KeptGroup) -> None:
         """Handle that a group is between two evaluations, as all others are."""
@@ -78,17 +93,28 @@ class Keeper:
         """Handle that the training of a group was stopped at an update that no evaluation is due at."""
         self._cut = group.models
 
+    def hold(self) -> None:
+        """Write nothing any more but what there is at this moment: what comes is not what a whole run has."""
+        if self._held is None:
+            self._held = self._taken(is_over=False)
+
     def write(self, is_over: bool = False, must: bool = False) -> None:
         """Write the training as it is, but for a group that was cut."""
-        groups = self._groups()
+        self.folder.write(*(self._held or self._taken(is_over)), must=must)
+
+    def _taken(self, is_over: bool) -> tuple[SavedIndex, list[Part], list[Part]]:
+        now = self._now()
+        starts = now.starts or []
         index = SavedIndex(
             self._identity,
-            tuple((group.models, group.reason) for group in groups),
-            is_over and self._cut is None,
-            self._more(),
-            self._arrays,
+            tuple((group.models, group.reason) for group in now.groups),
+            None if now.starts is None else tuple(group.models for group in starts),
+            is_over=is_over and self._cut is None,
+            more=now.more,
+            arrays=self._arrays,
         )
-        self.folder.write(index, [(group.models, self._saved(group)) for group in groups], must)
+        groups = [(group.models, self._saved(group)) for group in now.groups]
+        return index, groups, [(group.models, group.save()) for group in starts]
 
     def _saved(self, group: KeptGroup) -> SavedGroup | None:
         if group.models != self._cut:

@@ -19,6 +19,9 @@ from gradstep.training.status import Status
 #: Trial and fold of a model; of a single training (0, 0).
 Key = tuple[int, int]
 
+#: Models of a group.
+Models = tuple[Key, ...]
+
 
 @dataclass(frozen=True, eq=False)
 class SavedRecord:
@@ -40,10 +43,8 @@ class SavedRecord:
     @classmethod
     def of(cls, key: Key, record: ModelRecord) -> Self:
         """Return that of a model as it is now."""
-        fitted = record.fitted
-        block = None if fitted is None else fitted.block
         row = record.row or None
-        news = ModelNews(tuple(record.history.rows), record.status, record.error, row, block)
+        news = ModelNews(tuple(record.history.rows), record.status, record.error, row, record.block)
         return cls(key, news, replace(record.outset, model=None))
 
     def record(self, settings: Settings, outset: Outset | None = None) -> ModelRecord:
@@ -80,6 +81,15 @@ class SavedGroup:
         found = [(own.news.status, len(own.news.rows), own.news.block is None) for own in self.models]
         return (*found, *self.left)
 
+    def select(self, models: Sequence[Key]) -> Self | None:
+        """Return some of the models as a group of their own, None where none of them has begun."""
+        begun = tuple(own for own in self.models if own.key in models)
+        left = tuple(key for key in self.left if key in models)
+        state = self.state
+        if state is not None:
+            state = state.select([self.left.index(key) for key in left]) if left else None
+        return replace(self, models=begun, left=left, state=state) if begun else None
+
 
 @dataclass(frozen=True)
 class SavedIndex:
@@ -91,6 +101,9 @@ class SavedIndex:
         All that must be as it was for the training to be the same one, as text.
     groups : tuple of pairs
         The models of every group, and why they train together.
+    starts : tuple of tuples of Key, or None
+        Models of which it is kept where they were when a rung began; None where all are where models that
+        train one after the other would be.
     is_over : bool
         Whether there is nothing more to train.
     more : dict
@@ -100,7 +113,8 @@ class SavedIndex:
     """
 
     identity: Mapping[str, str]
-    groups: tuple[tuple[tuple[Key, ...], str], ...] = ()
+    groups: tuple[tuple[Models, str], ...] = ()
+    starts: tuple[Models, ...] | None = None
     is_over: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)

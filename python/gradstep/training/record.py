@@ -96,6 +96,11 @@ class ModelRecord:
         return None if block is None or model is None else model.with_block(block)
 
     @property
+    def block(self) -> npt.NDArray[np.floating] | None:
+        """Parameters (P,) of the model that is kept."""
+        return self._kept.block
+
+    @property
     def row(self) -> dict[str, float]:
         """The row of the history that describes it."""
         return self._kept.row

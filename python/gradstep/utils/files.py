@@ -179,6 +179,42 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     _sync_folder(target.parent)
 
 
+def lock(path: Path, holder: str) -> tuple[int | None, str]:
+    """Lock a file, which is made where it is not there, until its descriptor is closed or the process ends.
+
+    Parameters
+    ----------
+    path : Path
+    holder : str
+        Written to it: who has the lock.
+
+    Returns
+    -------
+    descriptor : int, or None
+        None where there are no locks, or somebody else has this one.
+    other : str
+        Who that is; "" where it is nobody.
+    """
+    if _locks is None:
+        return None, ""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:  # a folder that is only read
+        return None, ""
+    try:
+        _locks.flock(descriptor, _locks.LOCK_EX | _locks.LOCK_NB)
+    except BlockingIOError:
+        other = os.read(descriptor, 1 << 10).decode(errors="replace")
+        os.close(descriptor)
+        return None, other or "a process that does not say its name"
+    except OSError:  # some file systems know no locks
+        os.close(descriptor)
+        return None, ""
+    os.truncate(descriptor, 0)
+    os.write(descriptor, holder.encode())
+    return descriptor, ""
+
+
 @contextmanager
 def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Make a folder that goes when the `with` ends, and remove those that killed processes left.

@@ -18,6 +18,11 @@ def this_process() -> str:
     return f"{socket.gethostname()} {_boot()} {pid} {_beginning(pid)}"
 
 
+def in_words() -> str:
+    """Return what people call this process."""
+    return f"process {os.getpid()} of {socket.gethostname()}"
+
+
 def has_ended(name: str) -> bool | None:
     """Return whether a process has ended; None where that cannot be known here, as of other hosts.
 

@@ -202,9 +202,16 @@ class Scheduler:
             self._let_go()
             raise
         self._let_go()
-        left = [*self._arrived, *self._waiting]
+        left = self.loads
         self._waiting.clear()
+        self._arrived = []
         return left
+
+    @property
+    def loads(self) -> list[Load]:
+        """All that is left, each as it was before the slice that it is in."""
+        running = {id(one): one.load for one in self._running.values() if not one.is_over}
+        return [*self._arrived, *self._waiting, *running.values()]
 
     def tell_of_losses(self) -> None:
         """Warn where workers were lost."""

@@ -58,6 +58,11 @@ class Workforce:
         self._parcel = pack(value, Path(tempfile.gettempdir()), whose)
         engine.share(self._parcel)
 
+    @property
+    def isa(self) -> str | None:
+        """Instruction set that the workers have agreed on; None without a compiled core."""
+        return self._agreement.isa
+
     def call(self, function: Callable[..., Any], *args: Any) -> Call:
         """Return the task ``function(value, should_stop, *args)``."""
         return work, (self._agreement, self._parcel, function, *args)
