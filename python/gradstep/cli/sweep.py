@@ -242,7 +242,7 @@ def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, cons
     """Print the best trials, and the metrics of the best model."""
     from gradstep.nn.metrics import value_text
     from gradstep.search.progress import params_words
-    from gradstep.utils.text import duration, short
+    from gradstep.utils.text import duration, epochs, short
 
     found = sweep.results_
     metrics = _columns(sweep)
@@ -253,7 +253,9 @@ def _show(sweep: Sweep, best: train.TrainingOutcome | None, seconds: float, cons
         [name if name in found.parameters else name.replace("_", " ") for name in columns],
         [
             [
-                value_text(name, rows[place][name]) if name in metrics else short(rows[place][name])
+                value_text(name, rows[place][name])
+                if name in metrics
+                else (epochs if name == "epoch" else short)(rows[place][name])
                 for name in columns
             ]
             for place in order[:_SHOWN]

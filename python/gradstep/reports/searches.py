@@ -141,7 +141,7 @@ def _cell(column: str, value: float) -> str:
         return text.duration(value, gap=text.GAP)
     if column == "updates":
         return text.count(round(value))
-    return text.number(value, 6) if column.endswith("epoch") else value_text(column, value)
+    return text.epochs(value) if column.endswith("epoch") else value_text(column, value)
 
 
 def _columns(found: Results, metric: str) -> list[str]:

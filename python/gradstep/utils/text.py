@@ -119,6 +119,19 @@ def scientific(value: float) -> str:
     return f"{value:.1e}"
 
 
+def epochs(value: float) -> str:
+    """Return epochs, which are whole but for those within one, and for means over folds.
+
+    >>> epochs(12.0), epochs(29 / 3), epochs(0.05)
+    ('12', '9.7', '0.05')
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    if value == round(value):
+        return str(round(value))
+    return f"{value:.1f}" if value >= 1 else number(value, 2)
+
+
 def count(value: int) -> str:
     """Return a whole number with commas between thousands.
 
