@@ -70,6 +70,9 @@ MISTAKES = {
     "--param l2=1 --metric validation_r2": "error: --metric is by validation_r2, which needs a loss or",
     "--param optimizer__beta1=0.9": "trial 0 of Sweep has optimizer__beta1=0.9",
     "--param optimizer=adam,adm": "optimizer must be sgd[:MOMENTUM[:NESTEROV[:RATE_IN_VELOCITY]]],",
+    "--param l2=1 --resume": "error: --resume goes with --checkpoint, which names the folder",
+    "--param l2=1 --checkpoint-every 5": "--checkpoint-every goes with --checkpoint, which names the folder",
+    "--param l2=1 --checkpoint kept --checkpoint-every 0": "error: --checkpoint-every must be > 0, got 0.0",
     "--param l2=1 --csv same --report same": "--csv names the same file",
     "--param l2=1 --csv gone/table.csv": "there is no folder gone",
 }

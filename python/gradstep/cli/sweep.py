@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradstep
 from gradstep._version import __version__
+from gradstep.cli import checkpoint as checkpoints
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, spaces, terminal, train
 from gradstep.cli.loader_options import DATA_OPTIONS
@@ -41,6 +42,7 @@ _EXAMPLES = """examples:
       --param l2=loguniform:1e-5:1e-1 --param learning_rate__high=0.05,0.1,0.2 --pruner halving
   gradstep sweep --data table.csv --param hidden=none,32,64-32 --folds 5 --report search.html
   gradstep sweep --data digits --param l2=loguniform:1e-5:1e-1 --trials 100 --executor 4
+  gradstep sweep --data digits --param l2=loguniform:1e-5:1e-1 --trials 100 --checkpoint runs/l2 --resume
 """
 
 
@@ -88,6 +90,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     _add_workers(search)
     options.add_estimator_options(parser)
+    checkpoints.add_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
     output.add_figure_options(group)
@@ -129,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     with _client(arguments.scheduler) as client:
         parameters["executor"] = arguments.executor if client is None else client
-        sweep = _fit(parameters, data, console, quiet=arguments.quiet)
+        sweep = _fit(parameters, data, console, quiet=arguments.quiet, resume=arguments.resume)
     seconds = time.perf_counter() - began
     model: BaseTrainer | None = getattr(sweep, "best_trainer_", None)
     best = model and train.TrainingOutcome(
@@ -190,6 +193,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         "pruner": arguments.pruner,
         "folds": arguments.folds,
         "validation_share": None,
+        "checkpoint": checkpoints.of(arguments),
     }
 
 
@@ -209,7 +213,7 @@ def _load(arguments: argparse.Namespace) -> DataSet:
     return data
 
 
-def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: bool) -> Sweep:
+def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: bool, resume: bool) -> Sweep:
     """Search under the eyes of the user."""
     trainer, space, pruner = (parameters[name] for name in ("trainer", "space", "pruner"))
     given = trainer.get_params(deep=False)
@@ -234,7 +238,7 @@ def _fit(parameters: dict[str, Any], data: DataSet, console: Console, *, quiet: 
         }
     )
     with watch, data_options.plain_errors():
-        sweep.fit_table(data)
+        sweep.fit_table(data, resume=resume)
     return sweep
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradstep
 from gradstep._version import __version__
+from gradstep.cli import checkpoint as checkpoints
 from gradstep.cli import data as data_options
 from gradstep.cli import options, output, terminal
 from gradstep.errors import DivergedError
@@ -22,7 +23,7 @@ from gradstep.utils.progress import make_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradstep import Metrics
+    from gradstep import Checkpoint, Metrics
     from gradstep.datasets import DataSet
     from gradstep.estimators.base import BaseTrainer
     from gradstep.training.progress import FitProgress
@@ -32,6 +33,7 @@ _EXAMPLES = """examples:
   gradstep train --data cifar10 --learning-rate 0.001 --l2 0.1 --report cifar10.html
   gradstep train --data table.csv --target species --early-stopping 5 --save species.model
   gradstep train --data houses.csv --task regression --hidden 50 --optimizer adam --learning-rate 0.001
+  gradstep train --data cifar10 --hidden 500 --epochs 200 --checkpoint runs/long --resume
 """
 
 
@@ -41,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     data_options.add_data_options(parser)
     options.add_estimator_options(parser)
+    checkpoints.add_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--report", type=Path, metavar="FILE", help="write a report, one HTML file")
     output.add_figure_options(group)
@@ -90,12 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
     output.check_figures(arguments)
     # With --json, standard output belongs to the machine.
     console = make_console(stderr=arguments.json)
-    trainer = options.make_estimator(arguments)
+    trainer, checkpoint = options.make_estimator(arguments), checkpoints.of(arguments)
     data = data_options.load(arguments)
     # Of a file whose validation rows were declined, early stopping holds out none behind the user's back.
     trainer.settings().check_watched(has_validation=data.validation is not None)
     data_options.tell(data, console)
-    outcome = fit(trainer, data, console, quiet=arguments.quiet)
+    kept = {"checkpoint": checkpoint, "resume": arguments.resume}
+    outcome = fit(trainer, data, console, quiet=arguments.quiet, **kept)
     if arguments.json:
         print(json.dumps(_machine_readable(outcome), indent=1, allow_nan=False))
     else:
@@ -127,11 +131,13 @@ def fit(
     name: str = "training",
     width: int = 0,
     quiet: bool = False,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
 ) -> TrainingOutcome:
     """Train under the eyes of the user and measure all parts of the data.
 
     Training that diverges is an outcome too, where the history has a row. `width` is that of
-    the longest of several names.
+    the longest of several names. With a checkpoint it is kept, and may go on from there.
     """
     parameters = trainer.get_params(deep=False)
     parameters["augment"] = data_options.on_images(parameters["augment"], data)
@@ -140,12 +146,12 @@ def fit(
     label, epochs = name.ljust(width), parameters["epochs"]
     watch = FitProgress() if quiet else on_console(console, label, epochs)
     callback = partial(_watch, watch)
-    watched: Any = type(trainer)(**parameters | {"callbacks": (callback,)})
+    watched: Any = type(trainer)(**parameters | {"callbacks": (callback,), "checkpoint": checkpoint})
     diverged = None
     began = time.perf_counter()
     with watch, data_options.plain_errors():
         try:
-            watched.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data))
+            watched.fit(data.train.X, data.train.y, eval_set=data_options.eval_set(data), resume=resume)
         except DivergedError as error:
             if len(watched.history_) == 0:
                 raise

@@ -15,10 +15,17 @@ def in_options(message: str) -> str:
     '--l2 must be >= 0, got -1.0'
     >>> in_options("more `epochs`, or loss='multilabel'")
     'more --epochs, or --loss multilabel'
+    >>> in_options("`checkpoint` of Sweep holds a training: Sweep.fit(..., resume=True) goes on")
+    '--checkpoint holds a training: --resume goes on'
     """
     message = data.in_options(message)
     owners = "|".join([*TASKS.values(), "Sweep"])
     message = re.sub(rf"^`(\w+)` of (?:{owners})\b", lambda found: "--" + found[1].replace("_", "-"), message)
+    message = re.sub(r"^`every` of Checkpoint\b", "--checkpoint-every", message)
+    message = re.sub(rf"`checkpoint` of (?:{owners})\b", "--checkpoint", message)
+    message = re.sub(r"\b\w+\.fit\(\.\.\., resume=True\)", "--resume", message)
+    message = re.sub(r"\b(?:Trainer|Regressor)\.fit\b", "gradstep train", message)
+    message = message.replace("Sweep.fit", "gradstep sweep")
     message = re.sub(r"`(\w+)`(?! of )|\b(\w+)='(\w+)'", _as_option, message)
     message = message.replace("must be None,", "must be none,")
     message = re.sub(r"by `validation_fraction` of \w+ or an eval_set", "by --validation", message)

@@ -65,7 +65,7 @@ class FitsTables:
     @known_parameters
     @alone
     @in_words_of("Sweep.fit", *FITS)
-    def fit_table(self, data: DataSet) -> Self:
+    def fit_table(self, data: DataSet, *, resume: bool = False) -> Self:
         """Train all trials on the train rows of a data set, as `fit` does on their X and y.
 
         With `folds`, medians and categories of a table are those of the rows that each model is trained on,
@@ -75,6 +75,8 @@ class FitsTables:
         ----------
         data : DataSet
             What a loader returned; its validation rows, if it has some, are the `eval_set`.
+        resume : bool, default=False
+            As for `fit`.
 
         Returns
         -------
@@ -87,4 +89,4 @@ class FitsTables:
             As in `fit`.
         """
         beside = None if data.validation is None else (data.validation.X, data.validation.y)
-        return self._fit((data.train.X, data.train.y, None, beside), cells=data.cells)
+        return self._fit((data.train.X, data.train.y, None, beside), cells=data.cells, resume=resume)
