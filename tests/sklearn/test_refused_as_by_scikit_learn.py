@@ -198,6 +198,7 @@ def test_other_layers_in_a_warm_start() -> None:
         *(("n_threads", value) for value in (0, 1.5, 2000)),
         *(("standardize", value) for value in ("yes", 3)),
         *(("callbacks", value) for value in (3, None)),
+        *(("checkpoint", value) for value in ("folder", 3)),
         *(("class_weight", value) for value in ("even", 3.0)),
         *(("dropout", value) for value in (1.0, -0.1, "half")),
         *(("input_dropout", value) for value in (1.0, -0.1, None)),

@@ -17,6 +17,7 @@ from gradstep.nn.optimizers import Optimizer
 from gradstep.plan.settings import Settings
 from gradstep.search.trials import Trial, named
 from gradstep.sklearn.base import BaseFace
+from gradstep.sklearn.keeping import check_not_kept
 from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.together import OWN
 
@@ -151,6 +152,7 @@ def make_face_trials(base: BaseFace, candidates: Sequence[Mapping[str, Any]], X:
                 raise InvalidParameterError(str(error)) from error
             if not isinstance(face.random_state, (int, np.integer)):
                 face.set_params(random_state=seed)
+            check_not_kept(face.checkpoint, type(face).__name__, "Sweep")
             own = face.settings()
             if not own.is_stochastic:
                 raise InvalidParameterError(

@@ -16,6 +16,7 @@ from gradstep.search import steps
 from gradstep.search.fold_scores import FoldScores, Scores
 from gradstep.search.group import Group
 from gradstep.sklearn.base import BaseFace
+from gradstep.sklearn.keeping import check_not_kept
 from gradstep.sklearn.together import fit_together, groups_of
 from gradstep.utils.text import given
 
@@ -51,6 +52,7 @@ def configured(estimator: Any, candidates: Sequence[Mapping[str, Any]]) -> list[
             if not isinstance(face, BaseFace):
                 raise InvalidParameterError(f"the last step must stay a network, got {given(face)}")
             face.check()
+            check_not_kept(face.checkpoint, type(face).__name__, "FusedSearchCV")
         except ValueError as error:
             raise InvalidParameterError(f"a setting of FusedSearchCV, {dict(params)}: {error}") from error
         made.append(own)

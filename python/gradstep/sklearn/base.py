@@ -13,19 +13,21 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.optimize import _check_optimize_result
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.network import Layers
 from gradstep.plan.order import Order, RowOrder, StreamOrder
 from gradstep.plan.rows import ROW_TYPES, TrainingData, as_rows
-from gradstep.plan.sparse import is_sparse
 from gradstep.plan.standardization import Standardization
 from gradstep.sklearn.beginning import Beginning, FaceResult
 from gradstep.sklearn.curves import Curves, EpochRule, SolverState
+from gradstep.sklearn.keeping import FaceKeeper
 from gradstep.sklearn.labels import FaceTargets
 from gradstep.sklearn.lbfgs import FullCost, minimise
 from gradstep.sklearn.model import FaceModel, from_packed, joined, to_packed
-from gradstep.sklearn.plain import are_plain_rows, are_plain_targets
+from gradstep.sklearn.plain import are_plain_targets
+from gradstep.sklearn.predictions import FacePredictions
 from gradstep.sklearn.rows import FaceRows, ReadFaceRows
 from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.streams import draw_parameters
@@ -53,22 +55,16 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class BaseFace(BaseEstimator):  # type: ignore[misc]
+class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
     """What `MLPClassifier` and `MLPRegressor` share. All that trains or predicts is this package's own."""
 
-    coefs_: list[Array]
-    intercepts_: list[Array]
-    n_features_in_: int
     activation: Any
     random_state: Any
     _random_state: np.random.RandomState
     callbacks: Any
-    backend: str
-    n_threads: int | None
-    _targets: FaceTargets
+    checkpoint: Checkpoint | None
     _standardization: Standardization
     _optimizer: SolverState
-    _model: FaceModel | None = None
 
     def settings(self) -> MLPSettings:
         """Return the parameters, frozen; scikit-learn's constraints have checked them.
@@ -85,24 +81,37 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         if not (get_config()["skip_parameter_validation"] or (incremental and hasattr(self, "coefs_"))):
             self._validate_params()
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False, resume: bool = False
+    ) -> Self:
         """Train; `incremental` for one epoch, from where the last call ended."""
-        begun = self.begin(X, y, sample_weight, incremental)
-        if begun.settings.is_stochastic:
-            self._fit_in_batches(begun, incremental)
-        else:
-            self._fit_by_lbfgs(begun)
+        checkpoint = None if incremental else self.checkpoint
+        given = self.get_params(deep=False)
+        with FaceKeeper.opened(checkpoint, self.settings(), given, resume) as keeper:
+            random_state = keeper.random_state if keeper else self.random_state
+            begun = self.begin(X, y, sample_weight, incremental, check_random_state(random_state))
+            if begun.settings.is_stochastic:
+                self._fit_in_batches(begun, incremental, keeper)
+            else:
+                self._fit_by_lbfgs(begun)
         self._check_finite()
         return self
 
-    def begin(self, X: Any, y: Any, sample_weight: Any, incremental: bool = False) -> Beginning:
+    def begin(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool = False,
+        generator: np.random.RandomState | None = None,
+    ) -> Beginning:
         """Return what a training begins with: all that is read and drawn before its first update."""
         settings = self.settings()
         if incremental and settings.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         is_new = not hasattr(self, "coefs_") or not (settings.warm_start or incremental)
         read = self._read(X, y, sample_weight, incremental, is_new)
-        generator = check_random_state(self.random_state)
+        generator = check_random_state(self.random_state) if generator is None else generator
         layers = Layers((read.X.shape[1], *settings.hidden, read.targets.outputs))
         if is_new:
             dtype = settings.dtype_for(read.X)
@@ -137,7 +146,7 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
                 "need to be preprocessed."
             )
 
-    def _fit_in_batches(self, begun: Beginning, incremental: bool) -> None:
+    def _fit_in_batches(self, begun: Beginning, incremental: bool, keeper: FaceKeeper | None) -> None:
         """Train by a stochastic solver; warn where all epochs are done without an end by its rule."""
         settings, rows, block, curves = begun
         state = self._solver_state(settings, block, incremental)
@@ -145,7 +154,9 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
         observer = EpochObserver(EpochRule(settings, curves, state, rows.train.n, epochs), rows, block)
         if self.callbacks:
             observer.on_epoch = self.on_row(observer)
-        self._train(observer, self.order(begun))
+        if keeper:
+            keeper.follow(begun, observer)
+        self._train(observer, self.order(begun), keeper)
         if not incremental:
             self._warn_of_no_end(observer.rule)
 
@@ -161,20 +172,25 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
             "loss_": found.fun,
         }
 
-    def _train(self, observer: EpochObserver, order: Order) -> None:
+    def _train(self, observer: EpochObserver, order: Order, keeper: FaceKeeper | None) -> None:
         """Train and publish what it came to; Ctrl-C keeps that, too."""
         settings = observer.rule.settings
         settings.warn_of_clipping(observer.rows.train.n)
         was_interrupted = False
         with interrupt.deferred() as stop:
             try:
-                train_in_batches([observer], order, stop)
+                if observer.is_over:  # as it was kept: what it drew is drawn
+                    order.epoch(observer.rule.curves.n_iter - 1)
+                else:
+                    train_in_batches([observer], order, stop)
             except KeyboardInterrupt:
                 # The second press ends more than this training. One that others raise is the first.
                 if stop.requested:
                     self._publish(observer)
                     raise
                 was_interrupted = True
+            if keeper:
+                keeper.finish(observer)
             if settings.early_stopping:
                 observer.block = observer.best
             self._publish(observer)
@@ -367,36 +383,3 @@ class BaseFace(BaseEstimator):  # type: ignore[misc]
             from_packed(packed_coef_inter, layers)
         )
         return cost, to_packed(gradient, layers)
-
-    def _scores(self, X: Any) -> Array:
-        """Return the last layer's output (n, k) for rows."""
-        if "coefs_" not in vars(self):
-            check_is_fitted(self)
-        model = self._model
-        if model is None or not model.is_of(self.coefs_, self.intercepts_):
-            model = self._made_of_attributes()
-        return model.scores(self._rows_to_predict(X), self.backend, self.n_threads)
-
-    def _made_of_attributes(self) -> FaceModel:
-        """Return the network that the attributes are, some of which a user may have set."""
-        parts = [np.asarray(W) for W in self.coefs_], [np.asarray(b) for b in self.intercepts_]
-        layers = Layers((parts[0][0].shape[0], *(W.shape[1] for W in parts[0])))
-        scale = self._known_standardization(layers)
-        activation = self.settings().activation
-        return FaceModel.of_block(joined(*parts), layers, self._targets.loss, activation, scale)
-
-    def _rows_to_predict(self, X: Any) -> Any:
-        """Return X as scikit-learn's checks leave it."""
-        if self._are_plain(X):
-            return X
-        checked = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return as_rows(checked) if is_sparse(checked) else checked
-
-    def _are_plain(self, X: Any) -> bool:
-        """Whether rows need no check by scikit-learn."""
-        return "feature_names_in_" not in vars(self) and are_plain_rows(X, self.n_features_in_)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The model is made of the attributes again: pickles have every weight once.
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_model"}

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from gradstep.nn.losses import Loss
+from gradstep.plan.checkpoint import Checkpoint
 from gradstep.sklearn.base import BaseFace, is_stochastic
 from gradstep.sklearn.labels import RealTargets
 from gradstep.sklearn.settings import FURTHER_CONSTRAINTS
@@ -98,6 +99,9 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
     callbacks : sequence of callables, default=()
         Called with the estimator and a dict of numbers after every epoch of "sgd" and "adam". One that
         returns True stops the training.
+    checkpoint : Checkpoint, optional
+        Folder in which a `fit` by "sgd" or "adam" is kept while it runs: that with ``resume=True`` goes on
+        from there, to the bit as if it had never been interrupted.
 
     Attributes
     ----------
@@ -171,6 +175,7 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         backend: str = "auto",
         n_threads: int | None = None,
         callbacks: Any = (),
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -203,9 +208,10 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         self.backend = backend
         self.n_threads = n_threads
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
 
     @alone
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, resume: bool = False) -> Self:
         """Train on the rows of X.
 
         Parameters
@@ -217,6 +223,8 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
             Real values; with ``loss="poisson"`` >= 0.
         sample_weight : array-like of shape (n,), optional
             Weights >= 0 of the rows.
+        resume : bool, default=False
+            Go on with the training that the folder of `checkpoint` holds, if it holds one.
 
         Returns
         -------
@@ -228,9 +236,11 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         ValueError
             A parameter breaks its constraint, X, y or `sample_weight` cannot be used, or the weights are no
             longer finite at the end.
+        CheckpointError
+            The folder of `checkpoint` holds another training, or one that is not to be gone on with.
         """
         self._check_parameters()
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, resume=resume)
 
     @available_if(is_stochastic)  # type: ignore[untyped-decorator]
     @alone

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOpt
 
 from gradstep.nn.activations import Activation
 from gradstep.nn.optimizers import SGD, Adam, Optimizer
+from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.settings import MOST_THREADS
 from gradstep.utils.warn import warn
 
@@ -28,6 +29,7 @@ FURTHER_CONSTRAINTS: dict[str, list[Any]] = {
     "backend": [StrOptions({"auto", "cpp", "numba", "numpy"})],
     "n_threads": [Interval(Integral, 1, MOST_THREADS, closed="both"), None],
     "callbacks": [tuple, list, Hidden(HasMethods("__iter__"))],
+    "checkpoint": [Checkpoint, None],
 }
 
 #: Solvers that train in mini-batches.
