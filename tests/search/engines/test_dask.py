@@ -122,14 +122,15 @@ def test_clients_that_cannot_be_used(client: Any) -> None:
 
 
 def test_a_cluster_without_workers_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradstep.search.engines.dask._START_SECONDS", 0.2)
+    monkeypatch.setenv("GRADSTEP_WORKER_WAIT", "0.2")
     options = {"n_workers": 0, "dashboard_address": ":0", "silence_logs": 60}
     with (
         distributed.LocalCluster(**options) as cluster,
         distributed.Client(cluster) as made,
-        pytest.raises(
-            ExecutorError, match=r"no worker has come to tcp://.* in 0 seconds; .*cluster.scale\(4\)"
+        pytest.warns(
+            RuntimeWarning, match=r"tcp://.* has no worker: the search waits for one .*, 0.20 s; the env"
         ),
+        pytest.raises(ExecutorError, match=r"no worker has come to tcp://.* in 0.20 s; .*cluster.scale\(4\)"),
     ):
         search(made)
 

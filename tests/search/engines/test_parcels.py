@@ -115,7 +115,7 @@ def test_a_search_sends_rows_once(kind: str, tmp_path: Path, monkeypatch: pytest
     engine, sizes = ScatteringEngine(0), list[int]()
 
     def look(sweep: gs.Sweep) -> None:
-        sizes.extend(file.stat().st_size for file in tmp_path.glob("*.rows"))
+        sizes.extend(file.stat().st_size for file in tmp_path.rglob("*.rows"))
 
     sweep = gs.Sweep(trainer(), {"l2": [0.0, 0.1, 0.2, 0.3]}, executor=engine, callbacks=(look,))
     sweep.fit(given, np.tile(Y, 40), eval_set=(rows[:9], Y[:9]))

@@ -48,6 +48,9 @@ def on(executor: Any, base: Any = None, space: Any = None, **options: Any) -> gs
 @pytest.mark.parametrize("kind", ["int", "threads", "processes"])
 def test_executors_of_every_kind(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # Rows of a process that was killed.
+    (tmp_path / "gradstep-rows-left").mkdir()
+    (tmp_path / "gradstep-rows-left" / "gradstep-0.rows").write_bytes(b"rows")
     if kind == "int":
         found = on(1)
     else:

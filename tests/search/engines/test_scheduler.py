@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradstep.errors import ExecutorError
+from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.search.engines.protocol import TaskOutcome
 from gradstep.search.engines.scheduler import FIRST_SECONDS, LONGEST, SLOW_SECONDS, Scheduler
 from virtual_engine import VirtualEngine, VirtualLoad
@@ -239,10 +239,24 @@ def test_a_callback_ends_all() -> None:
 def test_workers_are_waited_for_but_not_for_ever() -> None:
     engine = VirtualEngine([])
     scheduler, load = Scheduler(engine), VirtualLoad([0], float)
-    assert scheduler.run([load], EPOCHS, never) == [load]
+    words = r"no worker is left: the search waits for one to come, 5 min 0 s; .* GRADSTEP_WORKER_WAIT says"
+    with pytest.warns(RuntimeWarning, match=words) as told:
+        assert scheduler.run([load], EPOCHS, never) == [load]
+    assert len(told) == 1
     assert isinstance(scheduler.trouble, ExecutorError)
     assert str(scheduler.trouble) == "no worker was there for 300 seconds"
     assert 300 <= engine.time < 301
+
+
+def test_the_environment_says_how_long_workers_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADSTEP_WORKER_WAIT", "2.5")
+    scheduler = Scheduler(VirtualEngine([]))
+    scheduler.run([VirtualLoad([0], float)], EPOCHS, never)
+    assert str(scheduler.trouble) == "no worker was there for 2.5 seconds"
+    for told in ("soon", "-1", "nan"):
+        monkeypatch.setenv("GRADSTEP_WORKER_WAIT", told)
+        with pytest.raises(InvalidParameterError, match=f"GRADSTEP_WORKER_WAIT must be .* got '{told}'"):
+            Scheduler(VirtualEngine([]))
 
 
 def test_a_worker_that_comes_later_takes_part() -> None:

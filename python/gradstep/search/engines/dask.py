@@ -14,10 +14,16 @@ from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.search.engines import parcels
 from gradstep.search.engines.parcels import Parcel, ParcelMissing
 from gradstep.search.engines.protocol import Call, TaskOutcome
+from gradstep.search.engines.waiting import wait_in_words, waiting_seconds
 from gradstep.search.engines.worker import Agreement, Greeting, greet
+from gradstep.utils import text
+from gradstep.utils.warn import warn
 
-# Seconds to wait for a first worker, and between two looks at which there are.
-_START_SECONDS, _LOOK_SECONDS = 60.0, 1.0
+# Seconds between two looks at which workers there are.
+_LOOK_SECONDS = 1.0
+
+# Workers of a cluster in this process take so many seconds to come; of who waits longer it is said.
+_USUAL_SECONDS = 2.0
 
 # Share of a worker's memory above which rows are not sent to it.
 _MOST_OF_MEMORY = 0.1
@@ -46,13 +52,7 @@ class DaskEngine:
         where = getattr(getattr(client, "scheduler", None), "address", "no scheduler")
         if client.status != "running":
             raise ExecutorError(f"`executor` must be a Client that is open, got {client.status}, of {where}")
-        try:
-            client.wait_for_workers(1, timeout=_START_SECONDS)
-        except TimeoutError as error:
-            raise ExecutorError(
-                f"no worker has come to {where} in {_START_SECONDS:.0f} seconds; "
-                f"`cluster.scale(4)` of Dask would start four"
-            ) from error
+        _wait_for_worker(client, where)
         self._client = client
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running: dict[str, Any] = {}
@@ -205,6 +205,29 @@ class DaskEngine:
         is_killed = type(error).__name__ == "KilledWorker"
         deaths = 1 + int(getattr(error, "allowed_failures", 3)) if is_killed else 0
         return TaskOutcome(future.key, error=error, deaths=deaths)
+
+
+def _wait_for_worker(client: Any, where: str) -> None:
+    """Wait for a first worker, and say so.
+
+    Raises
+    ------
+    ExecutorError
+        None has come.
+    """
+    patience = waiting_seconds()
+    usual = min(_USUAL_SECONDS, patience)
+    with contextlib.suppress(TimeoutError):
+        client.wait_for_workers(1, timeout=usual)
+        return
+    warn(f"{where} has no worker: the search waits {wait_in_words(patience)}")
+    try:
+        client.wait_for_workers(1, timeout=None if patience == float("inf") else patience - usual)
+    except TimeoutError as error:
+        raise ExecutorError(
+            f"no worker has come to {where} in {text.duration(patience)}; "
+            f"`cluster.scale(4)` of Dask would start four"
+        ) from error
 
 
 # Coroutines: of those alone Dask need not wait for the answer.

@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 
 from gradstep.errors import ExecutorError
 from gradstep.search.engines.protocol import Call, Engine, TaskOutcome, TaskReport
+from gradstep.search.engines.waiting import wait_in_words, waiting_seconds
 from gradstep.utils.warn import warn
 
 #: Seconds of a slice: an overhead of some 30 ms is little of it, and a loss of it hurts nobody. Only what
@@ -37,6 +38,9 @@ _WORTH_A_CUT = 0.2
 
 # Seconds between two looks at who is slow and who has pressed Ctrl-C.
 _LOOK = 0.1
+
+# Seconds in which lost workers usually come again.
+_USUAL = 5.0
 
 # Seconds that slices have to tell what they have done when all is to end.
 _GRACE = 0.5
@@ -137,8 +141,8 @@ class Scheduler:
     engine : Engine
     on_slice : callable, optional
         Called without arguments after every slice. Returns True to end all.
-    patience : float, default=300
-        Seconds to wait for workers where there are none.
+    patience : float, optional
+        Seconds to wait for workers where there are none, by default `waiting_seconds()`.
 
     Attributes
     ----------
@@ -155,7 +159,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, engine: Engine, on_slice: Callable[[], bool] | None = None, patience: float = 300.0
+        self, engine: Engine, on_slice: Callable[[], bool] | None = None, patience: float | None = None
     ) -> None:
         self.records: list[SliceRecord] = []
         self.lost = 0
@@ -164,7 +168,7 @@ class Scheduler:
         self.trouble: ExecutorError | None = None
         self._engine = engine
         self._on_slice = on_slice
-        self._patience = patience
+        self._patience = waiting_seconds() if patience is None else patience
         self._start = engine.now()
         # Seconds of a model and an epoch in one thread, by kind.
         self._costs: dict[Hashable, float] = {}
@@ -173,6 +177,7 @@ class Scheduler:
         self._arrived: list[Load] = []
         self._goal = 0
         self._alone_since: float | None = None
+        self._has_told = False
 
     def run(self, loads: Iterable[Load], goal: int, should_stop: Callable[[], bool]) -> list[Load]:
         """Train loads up to the end of an epoch, or until `should_stop` says so or there is `trouble`.
@@ -363,8 +368,11 @@ class Scheduler:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = now
+        elif not self._has_told and now - self._alone_since >= _USUAL:
+            self._has_told = True
+            warn(f"no worker is left: the search waits {wait_in_words(self._patience)}")
         elif now - self._alone_since >= self._patience:
-            self.trouble = ExecutorError(f"no worker was there for {self._patience:.0f} seconds")
+            self.trouble = ExecutorError(f"no worker was there for {self._patience:g} seconds")
             return
         for one in {id(one): one for one in self._running.values()}.values():
             if one.is_over or now < one.limit or len(one.tickets) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,6 +12,10 @@ from typing import Any, Protocol, Self
 from gradstep.search.engines.parcels import Parcel, pack
 from gradstep.search.engines.protocol import Call, Engine
 from gradstep.search.engines.worker import Agreement, work
+from gradstep.utils.files import temporary_folder
+
+# What the names of folders in TMPDIR begin with that rows are written to.
+_PREFIX = "gradstep-rows-"
 
 
 class SharingEngine(Engine, Protocol):
@@ -55,8 +60,12 @@ class Workforce:
     def __init__(self, engine: SharingEngine, value: Any, whose: str) -> None:
         self.engine = engine
         self._agreement = engine.agree()
-        self._parcel = pack(value, Path(tempfile.gettempdir()), whose)
-        engine.share(self._parcel)
+        with ExitStack() as stack:
+            # Of its own, so that what a process left that was killed is known as such, and removed.
+            folder = stack.enter_context(temporary_folder(Path(tempfile.gettempdir()), _PREFIX))
+            self._parcel = pack(value, folder, whose)
+            engine.share(self._parcel)
+            self._folder = stack.pop_all()
 
     @property
     def isa(self) -> str | None:
@@ -73,5 +82,6 @@ class Workforce:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.engine.release()
-        self._parcel.remove()
+        with self._folder:
+            self.engine.release()
+            self._parcel.remove()
