@@ -91,10 +91,12 @@ def check_not_face(executor: Any, estimator: Any, whose: str) -> None:
 def _check_sendable(trials: Sequence[Trial], whose: str) -> None:
     """Raise InvalidParameterError where a trial has what cannot be sent to another process."""
     for trial in trials:
-        if trial.settings.callbacks:
+        callbacks = trial.settings.callbacks
+        if callbacks:
             raise InvalidParameterError(
-                f"`callbacks` of trial {trial.number} must be none for {whose}: they are shown an estimator "
-                f"that is here, and the model trains elsewhere. Those of the search are called now and then"
+                f"`callbacks` of trial {trial.number} must be none for {whose}, got {given(callbacks[0])}: "
+                f"it is to be shown an estimator after every evaluation, and the model trains elsewhere, "
+                f"where all that it does would stay. `callbacks` of the search are called here, after slices"
             )
     require_picklable(trials, whose)
 
