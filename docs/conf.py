@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import inspect
 import os
 import re
 import sys
@@ -53,6 +55,7 @@ maximum_signature_line_length = 88
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections have the types
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -66,6 +69,7 @@ myst_links_external_new_tab = False
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_execution_in_temp = True
 nb_output_stderr = "error"
 nb_merge_streams = True
 
@@ -117,8 +121,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-if "Repository" in METADATA.get("urls", {}):
-    html_theme_options["github_url"] = METADATA["urls"]["Repository"]
+html_theme_options["github_url"] = METADATA["urls"]["Source"]
 
 
 def without_references(app, what, name, obj, options, lines: list[str]) -> None:
@@ -126,6 +129,30 @@ def without_references(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = [re.sub(r":ref:`([^`<]+?)\s*(?:<[^`]*>)?`", r"\1", line) for line in lines]
 
 
+def own_signature(app, what, name, obj, options, signature, returns):
+    """Return the parameters of a class as it names them, not as what checks names before passes them on."""
+    if what != "class" or obj.__new__ is object.__new__ or issubclass(obj, enum.Enum):
+        return None
+    try:
+        found = inspect.signature(obj.__init__)
+    except (TypeError, ValueError):
+        return None
+    parameters = [own.replace(annotation=own.empty) for own in list(found.parameters.values())[1:]]
+    return str(inspect.Signature(parameters)), None
+
+
+# What other rooms of the package call of an estimator.
+INTERNAL = {"on_row", "publish", "publish_snapshots", "result", "settings", "snapshot"}
+
+
+def without_internal(app, what, name, obj, skip, options) -> bool | None:
+    """Leave out methods of estimators that are no user's business."""
+    internal = name in INTERNAL and getattr(obj, "__qualname__", "").startswith(("BaseTrainer.", "Trainer."))
+    return True if internal else None
+
+
 def setup(app) -> None:
     """Connect what is above."""
     app.connect("autodoc-process-docstring", without_references)
+    app.connect("autodoc-process-signature", own_signature)
+    app.connect("autodoc-skip-member", without_internal)

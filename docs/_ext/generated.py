@@ -30,8 +30,14 @@ def benchmarks() -> str:
     parts = []
     for found in by_machine.values():
         described = "\n".join(f"- `{one.job.name}`: {tables.describe(one)}" for one in found)
-        parts += [tables.conditions(found), described, tables.summary(found), tables.optimizers(found)]
+        parts += [tables.conditions(found), described]
+        parts += [_unwrapped(made) for made in (tables.summary(found), tables.optimizers(found)) if made]
     return "\n\n".join(filter(None, parts))
+
+
+def _unwrapped(table: str) -> str:
+    """Return a table whose cells keep to one line each; where it is wider than the page it scrolls."""
+    return f"::::{{div}} unwrapped\n{table}\n::::"
 
 
 def drop_in() -> str:
@@ -41,7 +47,7 @@ def drop_in() -> str:
 
     found = measure.read(RESULTS / "dropin.json")
     machines = {f"{one.machine['cpu']}, {one.machine['cores']} cores, {one.threads} threads" for one in found}
-    return f"{'; '.join(sorted(machines))}.\n\n{measure.table(found)}"
+    return f"{'; '.join(sorted(machines))}.\n\n{_unwrapped(measure.table(found))}"
 
 
 def command_line() -> str:
@@ -92,8 +98,16 @@ def changes() -> str:
 
 def toctree() -> str:
     """Return the list of the chapters that this checkout has beside the others."""
-    chapters = {"gallery/index": ROOT / "examples", "course/index": ROOT / "docs" / "course" / "index.md"}
-    found = "\n".join(name for name, path in chapters.items() if path.exists())
+    return _toctree({"gallery/index": "examples", "course/index": "docs/course/index.md"})
+
+
+def platforms() -> str:
+    """Return the list that has the page on platforms, where there is one."""
+    return _toctree({"/portability": "docs/portability.md"})
+
+
+def _toctree(chapters: dict[str, str]) -> str:
+    found = "\n".join(name for name, path in chapters.items() if (ROOT / path).exists())
     return f"```{{toctree}}\n:hidden:\n\n{found}\n```" if found else ""
 
 
@@ -104,6 +118,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "changes": changes,
     "toctree": toctree,
+    "platforms": platforms,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,9 @@ def test_a_kept_training_goes_on() -> None:
 
 
 @pytest.mark.parametrize("path", FOLDERS, ids=lambda path: path.name)
-def test_a_kept_folder_is_read(path: Path) -> None:
-    folder = CheckpointFolder.open(Checkpoint(path), resume=True, whose="Sweep.fit")
+def test_a_kept_folder_is_read(path: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(path, tmp_path / "copy")
+    folder = CheckpointFolder.open(Checkpoint(copy), resume=True, whose="Sweep.fit")
     assert folder.begun is not None
     assert not folder.begun.is_over
     ((models, _),) = folder.begun.groups
