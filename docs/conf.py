@@ -19,8 +19,6 @@ for name in ("GRADSTEP_BACKEND", "GRADSTEP_ISA"):
     os.environ.pop(name, None)
 os.environ["MPLBACKEND"] = "agg"
 
-import figures  # noqa: E402 - of _ext
-
 import gradstep  # noqa: E402
 
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -77,7 +75,7 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(ROOT / "examples")],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
-    "image_scrapers": (figures.scraper, "matplotlib"),
+    "image_scrapers": ("figures.scraper", "matplotlib"),
     "ignore_repr_types": r"matplotlib\.|gradstep\.plots\.",
     "capture_repr": ("_repr_html_", "__repr__"),
     "reset_modules": ("matplotlib",),
