@@ -216,7 +216,7 @@ class Plan:
         draws = joined([changes.epoch(before + number) for number in epochs])[own] if changes else None
         starts, keys = starts - starts[0], self.dropout.keys(t0, t1) if self.dropout else None
         cost, divisors, penalties = self.batch_cost, None, None
-        l2 = np.repeat(self.objective.l2[:, None], t1 - t0, axis=1)
+        l2 = self.objective.l2[:, None]
         if not cost.is_plain:
             is_known = is_epoch and cost.divisor is None
             l2, divisors = self._costs_of_epoch if is_known else self._costs(rows, starts)
@@ -231,7 +231,7 @@ class Plan:
             divisors,
             penalties,
             keys,
-            decays=None if self.limits is None else 2 * l2,
+            decays=None if self.limits is None else 2 * np.broadcast_to(l2, (len(l2), t1 - t0)),
             shares=self.shares(t0, t1),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -234,9 +235,11 @@ class TrainingLoop:
         self, cuts: Sequence[int], running: Running, evaluated: Mapping[str, Vectors]
     ) -> npt.NDArray[np.bool_]:
         """Say of which models the parameters and the losses of what was trained on are finite."""
-        came_to = self.state.updates > np.array(cuts[:-1])[:, None]
         finite = self.state.finite & _are_finite(self.state.parameters)
-        finite &= (np.isfinite(running.loss) | ~came_to).all(axis=0)
+        known = np.isfinite(running.loss)
+        if not known.all():
+            came_to = self.state.updates > np.array(cuts[:-1])[:, None]
+            finite &= (known | ~came_to).all(axis=0)
         if "train" in evaluated:
             finite &= np.isfinite(evaluated["train"]["cost"])
         return finite
@@ -267,14 +270,17 @@ class TrainingLoop:
             "update": updates.astype(np.float64),
             "epoch": plan.epochs_after(updates),
             "learning_rate": plan.learning_rate[models, updates - plan.first_update - 1],
-            "seconds": np.full(updates.shape, seconds),
             "running_loss": running.loss,
         }
         values |= {f"running_{metric.name}": running.hits for metric in self.job.metrics if metric.from_hits}
         for split, of_split in evaluated.items():
             values |= {f"{split}_{name}": of_models for name, of_models in of_split.items()}
-        names, nothing = column_names(self.job.metrics), np.full(updates.shape, np.nan)
-        columns = [values.get(name, nothing).ravel().tolist() for name in names]
+        same = {"seconds": seconds}
+        names = column_names(self.job.metrics)
+        columns = [
+            values[name].ravel().tolist() if name in values else [same.get(name, math.nan)] * updates.size
+            for name in names
+        ]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
