@@ -19,6 +19,7 @@
 #include "engine/network.hpp"
 #include "engine/sparse_batch.hpp"
 #include "gradstep/parallel.hpp"
+#include "system/flush_to_zero.hpp"
 
 namespace gradstep {
 
@@ -58,6 +59,7 @@ public:
         for (const Rows<T>& rows : sets_) {
             longest = std::max(longest, std::min(rows.n, kChunkRows));
             first_chunk_.push_back(chunks_);
+            flushes_.push_back(!has_tiny_inputs(rows));
             chunks_ += (rows.n + kChunkRows - 1) / kChunkRows;
         }
         losses_ = Buffer<double>(checked_product(models.m, chunks_));
@@ -209,6 +211,7 @@ private:
                 while (set + 1 < sets_.size() && first_chunk_[set + 1] <= number) ++set;
                 const Rows<T>& rows = sets_[set];
                 const Index first = (number - first_chunk_[set]) * kChunkRows;
+                const FlushToZero mode(flushes_[set] != 0);
                 const Chunk chunk{rows, set, number, first, std::min(rows.n - first, kChunkRows)};
                 forward(w, models, chunk);
                 f(w, models, chunk);
@@ -338,6 +341,7 @@ private:
     const Models<T>& models_;
     Network<T>& network_;
     std::vector<Rows<T>> sets_;
+    std::vector<std::uint8_t> flushes_;  // by set
     bool scaled_by_network_ = false;  // the weights have the scale already,
     const T* factor_ = nullptr;       // (d,) or take it over when they are packed
     int threads_;

@@ -17,6 +17,7 @@
 #include "engine/evaluator.hpp"
 #include "engine/network.hpp"
 #include "engine/sparse_batch.hpp"
+#include "system/flush_to_zero.hpp"
 
 namespace gradstep {
 
@@ -37,9 +38,9 @@ class FullBatch<T>::Impl {
 public:
     Impl(const Models<T>& models, const Rows<T>& rows, int n_threads)
         : k_(*models.kernels), models_(models), rows_(rows), inputs_(rows), team_(team_size(n_threads)),
-          network_(models_, &rows_), dnetwork_(models_), blocks_(rows.d, kLongestBlock),
-          stretch_(std::min(rows_of_stretch(rows.d, sizeof(T)), rows.n)), A_(network_, 2, stretch_),
-          dZ_(network_, 2, stretch_),
+          flushes_(!has_tiny_inputs(rows)), network_(models_, &rows_), dnetwork_(models_),
+          blocks_(rows.d, kLongestBlock), stretch_(std::min(rows_of_stretch(rows.d, sizeof(T)), rows.n)),
+          A_(network_, 2, stretch_), dZ_(network_, 2, stretch_),
           tiles_(rows.sparse() ? 0 : checked_product(2 * blocks_.count, tile_size())), losses_(2 * stretch_),
           hits_(2 * stretch_), one_(1) {
         if (network_.factor()) inputs_.inverse_scale_T = nullptr;
@@ -58,6 +59,7 @@ public:
     void loss_and_gradient(const T* parameters, const std::uint8_t* active, const Metrics& metrics,
                            T* dparameters) {
         parallel(team_, [&](int thread, int team) {
+            const FlushToZero mode(flushes_);
             const Slice own(models_.m, thread, team);
             each_active(own, active, [&](Index model) { begin(parameters, model, metrics); });
             barrier_.wait(team);
@@ -356,6 +358,7 @@ private:
     const Rows<T> rows_;
     Rows<T> inputs_;  // the same, unscaled where the network takes them so
     const int team_;
+    const bool flushes_;
     Network<T> network_;
     Network<T> dnetwork_;
     std::vector<Network<T>> networks_;  // of one model each

@@ -18,6 +18,7 @@
 #include "engine/evaluator.hpp"
 #include "engine/stop_timer.hpp"
 #include "engine/thread_groups.hpp"
+#include "system/flush_to_zero.hpp"
 
 namespace gradstep {
 
@@ -27,7 +28,8 @@ public:
     Impl(const Models<T>& models, const Rows<T>& rows, Index most_rows, const Rows<T>* evaluated, Index count,
          int n_threads, std::optional<Images> images)
         : models_(models), rows_(rows), evaluated_(evaluated, evaluated + count), most_rows_(most_rows),
-          team_(team_size(n_threads)), images_(images), network_(models_, &rows_, models.slots()) {}
+          team_(team_size(n_threads)), flushes_(!has_tiny_inputs(rows)), images_(images),
+          network_(models_, &rows_, models.slots()) {}
 
     void train(const UpdateRange& range, const TrainingState<T>& state, StopCallback should_stop) {
         if (thread_groups_.empty()) form_groups();
@@ -123,6 +125,7 @@ private:
         }
         for (double on_core = on_core_now(); !timer_.is_over() && crew_.size() == wanted;) {
             each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
+                const FlushToZero mode(flushes_);
                 group.train(range, timer_.updates(), part);
             });
             const double before = std::exchange(on_core, on_core_now());
@@ -154,6 +157,7 @@ private:
     const std::vector<Rows<T>> evaluated_;
     const Index most_rows_;
     const int team_;
+    const bool flushes_;
     const std::optional<Images> images_;
     Network<T> network_;
     std::deque<ThreadGroup<T>> thread_groups_;
