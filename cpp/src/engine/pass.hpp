@@ -17,6 +17,7 @@ struct BatchSums {
 template <class T>
 struct BatchPass {
     const Models<T>& models;
+    Index most_rows;       // b
     LayerOutputs<T> A;
     LayerOutputs<T> kept;  // of A, where units are dropped: what the layers above read
     LayerOutputs<T> dZ;
@@ -26,9 +27,9 @@ struct BatchPass {
     Buffer<T> bias;  // (1 + s, m, width)
 
     BatchPass(const Models<T>& of, const Network<T>& network, Index b)
-        : models(of), A(network, of.m, b), kept(network, of.drop_limits ? of.m : 0, b), dZ(network, of.m, b),
-          losses(checked_product(of.m, b)), hits(of.m * b), width(network.shape(0).width),
-          bias((1 + network.slots()) * of.m * width) {}
+        : models(of), most_rows(b), A(network, of.m, b), kept(network, of.drop_limits ? of.m : 0, b),
+          dZ(network, of.m, b), losses(checked_product(of.m, b)), hits(of.m * b),
+          width(network.shape(0).width), bias((1 + network.slots()) * of.m * width) {}
 
     T* bias_of(Index model) const { return bias.data() + model * width; }
     Index bias_stride() const { return models.m * width; }
@@ -55,10 +56,24 @@ struct BatchPass {
         }
     }
 
-    // Of the first rows of a model, each of which has room for b.
-    BatchSums sums(Index model, Index b, Index rows) const {
+    // Judges rows of a model by their scores. `places` are those of the batch in the data set; the sum over
+    // it is multiplied by `scale`.
+    void judge(const Rows<T>& all, const std::int32_t* places, Index model, Slice rows, double scale) {
+        const Index top = models.layers.count - 1, place = model * most_rows + rows.begin;
+        models.loss->judge({.losses = losses.data() + place,
+                            .hits = hits.data() + place,
+                            .dS = dZ.of(top, model, rows.begin).data},
+                           A.of(top, model, rows.begin), models.layers.sizes[top + 1], all,
+                           all.weight_of(model),
+                           {places ? places + rows.begin : nullptr, rows.begin, rows.end - rows.begin},
+                           models.loss_numbers_of(model), scale);
+    }
+
+    // Of the first rows of a model.
+    BatchSums sums(Index model, Index rows) const {
         BatchSums sums{0, 0};
-        for (Index r = model * b; r < model * b + rows; ++r) {
+        const Index first = model * most_rows;
+        for (Index r = first; r < first + rows; ++r) {
             sums.loss += losses[r];
             sums.hits += hits[r];
         }

@@ -168,33 +168,21 @@ public:
             each([&](int member, ThreadState<T>& known) {
                 step_.forward_first(t, batch, known.active.data(), member);
             });
-            barrier_.wait(crew);
+            if (!step_.splits_rows()) barrier_.wait(crew);
             each([&](int member, ThreadState<T>& known) {
                 known.look_at(range, t, first_);
                 step_.forward_backward(t, batch, known.active.data(), member, known.divisors.data());
             });
             if (step_.shares_rows()) barrier_.wait(crew);
             each([&](int member, ThreadState<T>& known) { see(range, t, known, member); });
-            if (!dnetwork_) {
+            if (dnetwork_)
+                update_clipped(range, t, crew, each);
+            else
                 each([&](int member, ThreadState<T>& known) {
                     step_.update(by_rule(range, known, member), batch, batch_of(range, t + 1),
                                  known.steps.data(), member);
                 });
-                continue;
-            }
-            each([&](int member, ThreadState<T>& known) {
-                const T* decays = known.decays.data();
-                step_.update(
-                    ClippedGradient<T>{*models_.kernels, models_, network_, *dnetwork_, squares_, decays},
-                    batch, batch_of(range, t + 1), known.steps.data(), member);
-            });
-            barrier_.wait(crew);
-            each([&](int member, ThreadState<T>& known) {
-                shorten(known);
-                step_.update(
-                    ClippedUpdate<T>{by_rule(range, known, member), *dnetwork_, known.factors.data()}, batch,
-                    Batch{}, known.steps.data(), member);
-            });
+            if (step_.splits_rows()) barrier_.wait(crew);
         }
     }
 
@@ -218,6 +206,24 @@ public:
     }
 
 private:
+    // The step of gradients that are clipped, by `each` of this thread's members.
+    template <class Each>
+    void update_clipped(const LocatedRange& range, Index t, int crew, const Each& each) {
+        const Batch batch = batch_of(range, t);
+        each([&](int member, ThreadState<T>& known) {
+            const T* decays = known.decays.data();
+            step_.update(
+                ClippedGradient<T>{*models_.kernels, models_, network_, *dnetwork_, squares_, decays}, batch,
+                batch_of(range, t + 1), known.steps.data(), member);
+        });
+        barrier_.wait(crew);
+        each([&](int member, ThreadState<T>& known) {
+            shorten(known);
+            step_.update(ClippedUpdate<T>{by_rule(range, known, member), *dnetwork_, known.factors.data()},
+                         batch, Batch{}, known.steps.data(), member);
+        });
+    }
+
     // What the batch came to, and what the update goes by.
     void see(const LocatedRange& range, Index t, ThreadState<T>& known, int member) {
         const Batch batch = batch_of(range, t);

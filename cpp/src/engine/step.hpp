@@ -7,10 +7,13 @@
 //        than to wait once more
 //     C  updates: the same tasks as in A, and slices of the upper layers
 //
-// with a barrier between A and B. Work is shared out by thread number, but every number is the same whoever
-// computes it.
+// with a barrier between A and B. Where the first layer is a single block of inputs, below hidden layers,
+// each thread has its rows in A as well; there is a barrier behind C in place of the first one, and C is
+// shared out anew, by what its parts cost.
 //
-// Why so: docs/adr/0004, docs/adr/0012, docs/adr/0014 and docs/adr/0031.
+// Work is shared out by thread number, but every number is the same whoever computes it.
+//
+// Why so: docs/adr/0004, docs/adr/0012, docs/adr/0014, docs/adr/0031 and docs/adr/0040.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +23,11 @@
 
 #include "engine/blocks.hpp"
 #include "engine/clipping.hpp"
+#include "engine/first_layer_tasks.hpp"
 #include "engine/pass.hpp"
 #include "engine/sparse_batch.hpp"
 #include "engine/staging.hpp"
-#include "engine/update.hpp"
+#include "engine/update_shares.hpp"
 #include "gradstep/buffer.hpp"
 #include "gradstep/parallel.hpp"
 
@@ -36,11 +40,15 @@ public:
          std::optional<Images> images = std::nullopt)
         : k_(*models.kernels), models_(models), rows_(rows), inputs_(rows), network_(network), m_(models.m),
           most_rows_(most_rows), team_(team), blocks_(rows.d, kLongestBlock),
+          tasks_(blocks_.count, m_, network.shape(0).groups, team),
           // Other models would read the tile, and what is dropped is not in the rows.
           drops_inputs_(models.drops(0)), rereads_(m_ == 1 && network.factor() && !drops_inputs_),
-          block_sums_(k_, blocks_.count, elements_of_block(), owned_blocks(), phases()),
-          staging_(k_, inputs_, images, most_rows_, blocks_, staged_blocks()), squares_(square_sums()),
-          one_(1) {
+          splits_rows_(shares_rows() && team > 1 && blocks_.count == 1 && !rows.sparse() && !images &&
+                       !drops_inputs_ && !rereads_),
+          block_sums_(k_, blocks_.count, elements_of_block(), tasks_.owned(), phases()),
+          // What staging holds at once: where rows are read again, all blocks of a thread.
+          staging_(k_, inputs_, images, most_rows_, blocks_, tasks_.seen_by_all(!rereads_)),
+          squares_(square_sums()), one_(1) {
         if (network.factor()) inputs_.inverse_scale_T = nullptr;
         for (Index l = 0; l < network.depth(); ++l) {
             const LayerShape& shape = network.shape(l);
@@ -48,20 +56,27 @@ public:
             transposed_.emplace_back(l == 0 ? 0 : checked_product(m_, shape.transposed));
         }
         for (int thread = 0; thread < team; ++thread) {
-            const Slice tasks(first_layer_tasks(), thread, team);
+            const Slice seen = tasks_.seen(thread);
             if (rows.sparse())
-                sparse_.emplace_back(blocks_, most_rows, seen_blocks(thread), true);
-            else
-                tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : blocks_of(tasks)));
+                sparse_.emplace_back(blocks_, most_rows, seen, true);
+            else if (!splits_rows_)
+                tiles_.emplace_back(checked_product(tile_size(), rereads_ ? 1 : seen.end - seen.begin));
             if (thread == 0 || !shares_rows()) passes_.emplace_back(models, network, most_rows);
             const bool at_once = models.rule->with_product && !models.limits.value;
             gradients_.emplace_back(at_once ? 0 : RuleUpdate<T>::room(k_, network));
+        }
+        if (splits_rows_) {
+            tiles_.emplace_back(tile_size());
+            shares_ = update_shares(k_, network, m_, team);
         }
         one_[0] = T(1);
     }
 
     // Whether the rows of phase B are shared out, and a barrier must follow it.
     bool shares_rows() const { return network_.depth() > 1; }
+
+    // Whether those of phase A are as well: then there is no barrier between A and B, but one behind C.
+    bool splits_rows() const { return splits_rows_; }
 
     // Makes room for batches of so many elements, of sparse rows.
     void reserve(Index elements) {
@@ -86,6 +101,7 @@ public:
     // `t` counts the updates.
     void forward_first(Index t, Batch batch, const std::uint8_t* active, int thread) {
         const LayerShape& shape = network_.shape(0);
+        if (splits_rows_) return forward_own_rows(t, batch, active, thread);
         if (rows_.sparse()) sparse_of(thread).begin(rows_, {batch.in_X, 0, batch.rows});
         each_first_layer_task(thread, Order::forwards, [&](Task task, Tile<T> tile, bool first_visit) {
             const auto [block, model, group] = task;
@@ -135,15 +151,13 @@ public:
             finish_layer(models_, 0, model, pass.A.of(0, model, rows.begin), sums, bias_of(pass, model),
                          count);
             pass.forward_upper(network_, batch.drop_keys, model, rows);
-            judge(pass, batch, model, rows, 1.0 / divisor);
+            pass.judge(rows_, batch.places, model, rows, 1.0 / divisor);
             backward(pass, batch, model, rows);
         }
     }
 
     // Sums over the rows of the batch just seen; the same on every thread that asks after phase B.
-    BatchSums sums(Index model, Index rows, int thread) const {
-        return pass_of(thread).sums(model, most_rows_, rows);
-    }
+    BatchSums sums(Index model, Index rows, int thread) const { return pass_of(thread).sums(model, rows); }
 
     // What `update` is to do with gradients: a step by these numbers (m, 2, r), after which averages take
     // their shares (m,), unless that is null. The weights' squares before it, times `penalties` (m,), are
@@ -163,7 +177,8 @@ public:
     SquareSums square_sums() const {
         std::vector<Index> slices, groups;
         for (Index l = 0; l < network_.depth(); ++l) {
-            slices.push_back(l == 0 ? blocks_.count * slices_of_block() : slices_of(network_.shape(l).in));
+            const Index in = network_.shape(l).in;
+            slices.push_back(l == 0 ? blocks_.count * slices_of_block() : ceiling(in, slice_length(in)));
             groups.push_back(network_.shape(l).groups);
         }
         return {m_, slices, groups};
@@ -173,6 +188,7 @@ public:
     template <class Apply>
     void update(const Apply& apply, Batch batch, Batch next, const std::uint8_t* active, int thread) {
         const Pass& pass = pass_of(thread);
+        if (splits_rows_) return update_own_tasks(apply, pass, batch.rows, next, active, thread);
         // Backwards, so that what was touched last, and is in the cache, is touched first.
         each_first_layer_task(thread, Order::backwards, [&](Task task, Tile<T> tile, bool first_visit) {
             if (!active[task.model]) return;
@@ -195,12 +211,7 @@ private:
 
     using Pass = BatchPass<T>;
 
-    // One column group of one model on one block of inputs of the first layer.
-    struct Task {
-        Index block;
-        Index model;
-        Index group;
-    };
+    using Task = FirstLayerTask;
 
     // What the products of the first layer read.
     const T* first_panel(Index model) const {
@@ -220,63 +231,54 @@ private:
     Index phases() const { return shares_rows() || team_ == 1 ? 1 : 2; }
     Index phase(Index t) const { return t % phases(); }
 
-    Index first_layer_tasks() const { return blocks_.count * m_ * network_.shape(0).groups; }
     Index tile_size() const { return checked_product(most_rows_, blocks_.width()); }
     Index elements_of_model() const { return checked_product(most_rows_, network_.shape(0).width); }
     Index elements_of_block() const { return checked_product(m_, elements_of_model()); }
-    Index blocks_of(Slice tasks) const {
-        const Index per_block = m_ * network_.shape(0).groups;
-        return tasks.begin == tasks.end ? 0 : (tasks.end - 1) / per_block - tasks.begin / per_block + 1;
+    // The first layer of the rows that are this thread's in phase B, which need nobody else's.
+    void forward_own_rows(Index t, Batch batch, const std::uint8_t* active, int thread) {
+        const Slice own(batch.rows, thread, team_);
+        const LayerShape& shape = network_.shape(0);
+        const Index count = own.end - own.begin;
+        if (count == 0) return;
+        const Span inputs = blocks_.span(0);
+        const Tile<T> X = tile_from(own.begin);
+        const RowNumbers numbers{batch.in_X ? batch.in_X + own.begin : nullptr, own.begin, count};
+        // Later batches were asked for while their predecessor was worked on.
+        if (t == 0 && batch.in_X) k_.prefetch(rows_, numbers, inputs);
+        k_.gather(X, {inputs_, numbers}, inputs);
+        for (Index model = 0; model < m_; ++model) {
+            if (!active[model]) continue;
+            const Weights<const T> W{first_panel(model), shape.in, shape.out};
+            T* sums = block_sums_.of(phase(t), 0) + model * elements_of_model();
+            const Tile<T> Z{sums + own.begin * shape.width, shape.width};
+            k_.product(Z, X, count, W, inputs, {0, shape.groups}, false);
+        }
     }
 
-    enum class Order { forwards, backwards };
+    template <class Apply>
+    void update_own_tasks(const Apply& apply, const Pass& pass, Index rows, Batch next,
+                          const std::uint8_t* active, int thread) {
+        const Slice ahead(next.rows, thread, team_);
+        k_.prefetch(rows_, {next.in_X + ahead.begin, 0, ahead.end - ahead.begin}, blocks_.span(0));
+        for (const UpdateTask& task : shares_[static_cast<std::size_t>(thread)]) {
+            if (!active[task.model]) continue;
+            const Tile<T> X = task.layer == 0 ? tile_from(0) : pass.inputs_of(task.layer, task.model);
+            update_task(apply, task, {X.data + task.inputs.i0, X.ld}, pass, rows);
+        }
+    }
 
+    Tile<T> tile_from(Index row) { return {tiles_[0].data() + row * blocks_.width(), blocks_.width()}; }
+
+    // f(task, its tile, whether the tile's block is new)
     template <class F>
     void each_first_layer_task(int thread, Order order, F&& f) {
-        const Slice tasks(first_layer_tasks(), thread, team_);
-        const Index groups = network_.shape(0).groups, per_block = m_ * groups;
-        for (Index i = tasks.begin; i < tasks.end; ++i) {
-            const Index task = order == Order::forwards ? i : tasks.begin + tasks.end - 1 - i;
-            const Index block = task / per_block;
-            T* tile = nullptr;
-            if (!tiles_.empty())
-                tile = tiles_[static_cast<std::size_t>(thread)].data() +
-                       (rereads_ ? 0 : (block - tasks.begin / per_block) * tile_size());
-            const bool first_visit = task == tasks.begin || task % per_block == 0;
-            f(Task{block, task % per_block / groups, task % groups}, Tile<T>{tile, blocks_.width()},
-              first_visit);
-        }
+        T* tiles = tiles_.empty() ? nullptr : tiles_[static_cast<std::size_t>(thread)].data();
+        tasks_.each(thread, order, [&](Task task, Index place, bool first_visit) {
+            T* tile = tiles ? tiles + (rereads_ ? 0 : place * tile_size()) : nullptr;
+            f(task, Tile<T>{tile, blocks_.width()}, first_visit);
+        });
     }
 
-    // The blocks of which a thread has every task.
-    std::vector<Slice> owned_blocks() const {
-        const Index per_block = m_ * network_.shape(0).groups;
-        std::vector<Slice> owned;
-        for (int thread = 0; thread < team_; ++thread) {
-            const Slice tasks(first_layer_tasks(), thread, team_);
-            owned.emplace_back((tasks.begin + per_block - 1) / per_block, tasks.end / per_block);
-        }
-        return owned;
-    }
-
-    // What a thread's staging holds at once: where rows are read again, all of its blocks.
-    std::vector<Slice> staged_blocks() const {
-        const Index per_block = m_ * network_.shape(0).groups;
-        std::vector<Slice> staged;
-        for (int thread = 0; thread < team_; ++thread) {
-            const Slice tasks(first_layer_tasks(), thread, team_);
-            const Index begin = tasks.begin / per_block, blocks = blocks_of(tasks);
-            staged.emplace_back(begin, begin + (rereads_ ? blocks : std::min(blocks, Index{1})));
-        }
-        return staged;
-    }
-
-    // The blocks of which a thread has a task.
-    Slice seen_blocks(int thread) const {
-        const Slice tasks(first_layer_tasks(), thread, team_);
-        const Index begin = tasks.begin / (m_ * network_.shape(0).groups);
-        return Slice(begin, begin + blocks_of(tasks));
-    }
     void gather_sparse(SparseBatch<T>& sparse, Task task, Batch batch) const {
         if (!drops_inputs_) return sparse.gather(task.block);
         const Index i0 = blocks_.begin(task.block);
@@ -293,9 +295,10 @@ private:
                       int thread) {
         const Span block = blocks_.span(task.block);
         const auto [rows, in_X] = staging_.source(batch, task.block, thread);
-        const Index slices = next.rows ? slices_of(block.i1 - block.i0) : 1;
+        const Index length = slice_length(rows_.d);
+        const Index slices = next.rows ? ceiling(block.i1 - block.i0, length) : 1;
         for (Index slice = 0; slice < slices; ++slice) {
-            const Index i0 = block.i0 + slice * kSlice, i1 = slice + 1 < slices ? i0 + kSlice : block.i1;
+            const Index i0 = block.i0 + slice * length, i1 = slice + 1 < slices ? i0 + length : block.i1;
             const Slice ahead(next.rows, slice, slices);
             k_.prefetch(rows_, {next.in_X + ahead.begin, 0, ahead.end - ahead.begin}, block);
             Inputs<T> X{{tile.data + (i0 - block.i0), tile.ld}};
@@ -313,17 +316,6 @@ private:
                 .slice = task.block * slices_of_block() + slice,
             });
         }
-    }
-
-    void judge(Pass& pass, Batch batch, Index model, Slice rows, double scale) {
-        const Index top = network_.depth() - 1, place = model * most_rows_ + rows.begin;
-        models_.loss->judge(
-            {.losses = pass.losses.data() + place,
-             .hits = pass.hits.data() + place,
-             .dS = pass.dZ.of(top, model, rows.begin).data},
-            pass.A.of(top, model, rows.begin), network_.shape(top).out, rows_, rows_.weight_of(model),
-            {batch.places ? batch.places + rows.begin : nullptr, rows.begin, rows.end - rows.begin},
-            models_.loss_numbers_of(model), scale);
     }
 
     void backward(Pass& pass, Batch batch, Index model, Slice rows) {
@@ -344,29 +336,37 @@ private:
                       int thread) {
         for (Index l = 1; l < network_.depth(); ++l) {
             const LayerShape& shape = network_.shape(l);
-            const Index slices = slices_of(shape.in);
+            const Index length = slice_length(shape.in), slices = ceiling(shape.in, length);
             const Slice share(m_ * slices, thread, team_);
             for (Index task = share.begin; task < share.end; ++task) {
-                const Index model = task / slices, i0 = task % slices * kSlice;
+                const Index model = task / slices, i0 = task % slices * length;
                 if (!active[model]) continue;
-                const Span inputs{i0, std::min(i0 + kSlice, shape.in)};
+                const Span inputs{i0, std::min(i0 + length, shape.in)};
                 const Tile<T> A = pass.inputs_of(l, model);
-                apply.weights({
-                    .layer = l,
-                    .model = model,
-                    .X = {{A.data + i0, A.ld}},
-                    .dZ = pass.dZ.of(l, model),
-                    .b = rows,
-                    .inputs = inputs,
-                    .groups = {0, shape.groups},
-                    .slice = task % slices,
-                });
-                if (i0 == 0)
-                    apply.bias({network_.bias(l, model), network_.bias_stride(l), shape.out},
-                               bias_piece(pass, l, model, rows));
-                if (Apply::in_place) transpose(l, model, inputs);
+                update_task(apply, {l, model, task % slices, inputs, {0, shape.groups}}, {A.data + i0, A.ld},
+                            pass, rows);
             }
         }
+    }
+
+    // X begins at the task's first input.
+    template <class Apply>
+    void update_task(const Apply& apply, UpdateTask task, Tile<const T> X, const Pass& pass, Index rows) {
+        const auto [l, model, slice, inputs, groups] = task;
+        apply.weights({
+            .layer = l,
+            .model = model,
+            .X = {X},
+            .dZ = pass.dZ.of(l, model),
+            .b = rows,
+            .inputs = inputs,
+            .groups = groups,
+            .slice = slice,
+        });
+        if (task.has_bias())
+            apply.bias({network_.bias(l, model), network_.bias_stride(l), network_.shape(l).out},
+                       bias_piece(pass, l, model, rows));
+        if (Apply::in_place && l > 0) transpose(l, model, inputs);
     }
 
     Piece<T> bias_piece(const Pass& pass, Index l, Index model, Index rows) const {
@@ -382,8 +382,7 @@ private:
         };
     }
 
-    static Index slices_of(Index inputs) { return (inputs + kSlice - 1) / kSlice; }
-    Index slices_of_block() const { return slices_of(blocks_.length); }
+    Index slices_of_block() const { return ceiling(blocks_.length, slice_length(rows_.d)); }
 
     T* transposed(Index l, Index model) const {
         return transposed_[static_cast<std::size_t>(l)].data() + model * network_.shape(l).transposed;
@@ -402,14 +401,17 @@ private:
     Index most_rows_;
     int team_;
     InputBlocks blocks_;
+    FirstLayerTasks tasks_;
     bool drops_inputs_;
     bool rereads_;  // tiles are not kept
+    bool splits_rows_;
     BlockSums<T> block_sums_;
     Staging<T> staging_;
     SquareSums squares_;  // noted
     std::vector<Pass> passes_;  // one, or one a thread where rows are not shared
     std::vector<Buffer<T>> transposed_;  // per layer, (m, transposed)
-    std::vector<Buffer<T>> tiles_;  // per thread, (blocks, b, width) gathered rows; none of sparse rows
+    std::vector<std::vector<UpdateTask>> shares_;  // per thread, where rows are split
+    std::vector<Buffer<T>> tiles_;  // per thread, or one that all fill, (blocks, b, width) gathered rows
     std::vector<SparseBatch<T>> sparse_;  // per thread, of sparse rows
     std::vector<Buffer<T>> gradients_;  // per thread, of a slice
     Buffer<T> one_;

@@ -9,8 +9,6 @@
 
 namespace gradstep {
 
-inline Index ceiling(Index a, Index b) { return (a + b - 1) / b; }
-
 // Into how many groups of equal teams a team is cut, each with a share of the models: so that the longest
 // takes least. Threads of one group share out the inputs and wait for each other at every update, which costs
 // a quarter.

@@ -11,8 +11,10 @@
 
 namespace gradstep {
 
-// Inputs that are updated at a time.
-constexpr Index kSlice = 64;
+// Inputs of a layer that are updated at a time: few enough that threads can share out those of a small one.
+constexpr Index slice_length(Index in) { return in > 256 ? 64 : 32; }
+
+inline Index ceiling(Index a, Index b) { return (a + b - 1) / b; }
 
 // The gradient of some inputs and column groups of a layer of a model: the product of X, from the piece's
 // first input on, and dZ over b rows.
@@ -51,9 +53,10 @@ struct SquaresNote {
 // are the same for every cut.
 template <class T, class F>
 void each_run(const Kernels<T>& kernels, const Piece<T>& piece, const LayerShape& shape, F&& f) {
+    const Index length = slice_length(shape.in);
     Index slice = piece.slice;
-    for (Index i0 = piece.inputs.i0; i0 < piece.inputs.i1; i0 += kSlice, ++slice) {
-        const Span inputs{i0, std::min(i0 + kSlice, piece.inputs.i1)};
+    for (Index i0 = piece.inputs.i0; i0 < piece.inputs.i1; i0 += length, ++slice) {
+        const Span inputs{i0, std::min(i0 + length, piece.inputs.i1)};
         for (Index group = piece.groups.g0; group < piece.groups.g1; ++group)
             f(inputs, slice, group, kernels.run(shape.in, shape.out, inputs, group));
     }
@@ -62,7 +65,7 @@ void each_run(const Kernels<T>& kernels, const Piece<T>& piece, const LayerShape
 // A step of the models' rule, in place. The plainest rule is done together with the product. Others follow a
 // slice of inputs behind it, while the slice's gradient is in the first cache:
 //
-//     for each slice of 64 inputs, for each column group:
+//     for each slice of inputs, for each column group:
 //         g = dW + decay * W                  to a buffer
 //         W, slots = rule(W, slots, g)        over one run of each
 //         mean = mean + share * (W - mean)    where averages are kept, in the last slot
@@ -86,7 +89,9 @@ struct RuleUpdate {
             most = std::max(most, shape.width);
             for (Index group = 0; group < shape.groups; ++group)
                 most = std::max(
-                    most, kernels.run(shape.in, shape.out, {0, std::min(kSlice, shape.in)}, group).count);
+                    most,
+                    kernels.run(shape.in, shape.out, {0, std::min(slice_length(shape.in), shape.in)}, group)
+                        .count);
         }
         return most;
     }
