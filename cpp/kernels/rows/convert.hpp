@@ -122,5 +122,26 @@ struct Elements<T, UnscaledByte> : PlainElements<T> {
     }
 };
 
+// The first `count` elements of a vector, fewer than it has; no others are read.
+template <class T, class Element>
+GRADSTEP_INLINE auto read_first(const Element* from, Index count) {
+    Element copy[kLanes<T>] = {};
+    for (Index lane = 0; lane < count; ++lane) copy[lane] = from[lane];
+    return Elements<T, Element>::read(copy);
+}
+
+#if defined(__AVX512F__)
+// A copy would be written by elements and read as a vector, which has to wait for all of them.
+template <>
+GRADSTEP_INLINE auto read_first<float>(const float* from, Index count) {
+    return Vector<float>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from));
+}
+
+template <>
+GRADSTEP_INLINE auto read_first<double>(const double* from, Index count) {
+    return Vector<double>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from));
+}
+#endif
+
 }  // namespace
 }  // namespace gradstep::GRADSTEP_ISA

@@ -45,36 +45,28 @@ struct RowReader {
     const typename Of::Number* mean;
     const typename Of::Number* inverse_scale;
 
-    GRADSTEP_INLINE void standardise(const Element* const* elements, Index i, Vector<T>* inputs) const {
+    // read(r) gives the elements of row r.
+    template <class Read>
+    GRADSTEP_INLINE void standardise(const Read& read, Index i, Vector<T>* inputs) const {
         auto shift = Of::numbers(mean + i);
         keep_in_register(shift);
         if constexpr (Of::kScales) {
             auto factor = Of::numbers(inverse_scale + i);
             keep_in_register(factor);
-            repeat<M>([&](int r) GRADSTEP_LAMBDA {
-                inputs[r] = Of::rounded((Of::read(elements[r]) - shift) * factor);
-            });
+            repeat<M>([&](int r) GRADSTEP_LAMBDA { inputs[r] = Of::rounded((read(r) - shift) * factor); });
         } else {
-            repeat<M>([&](int r) GRADSTEP_LAMBDA { inputs[r] = Of::rounded(Of::read(elements[r]) - shift); });
+            repeat<M>([&](int r) GRADSTEP_LAMBDA { inputs[r] = Of::rounded(read(r) - shift); });
         }
     }
 
     GRADSTEP_INLINE void take(Index i, Vector<T>* inputs) const {
-        const Element* elements[M];
-        repeat<M>([&](int r) GRADSTEP_LAMBDA { elements[r] = from[r] + i; });
-        standardise(elements, i, inputs);
+        standardise([&](int r) GRADSTEP_LAMBDA { return Of::read(from[r] + i); }, i, inputs);
         repeat<M>([&](int r) GRADSTEP_LAMBDA { store(to[r] + i, inputs[r]); });
     }
 
     // The last `count` inputs, fewer than a vector: what lies behind them in memory is not ours to read.
     inline void take_last(Index i, Index count, Vector<T>* inputs) const {
-        Element copies[M][kLanes<T>] = {};
-        const Element* elements[M];
-        for (int r = 0; r < M; ++r) {
-            for (Index lane = 0; lane < count; ++lane) copies[r][lane] = from[r][i + lane];
-            elements[r] = copies[r];
-        }
-        standardise(elements, i, inputs);
+        standardise([&](int r) GRADSTEP_LAMBDA { return read_first<T>(from[r] + i, count); }, i, inputs);
         const Integers<T> inside = lane_numbers<T>() < static_cast<typename IntegerOf<T>::type>(count);
         for (int r = 0; r < M; ++r) {
             inputs[r] = inside ? inputs[r] : Vector<T>{};
