@@ -39,7 +39,6 @@ LABELS: dict[str, tuple[Any, Any]] = {
     "names": (NAMES, NAMES),
     "list of names": (NAMES, NAMES.tolist()),
     "objects of names": (NAMES, NAMES.astype(object)),
-    "names of variable length": (NAMES, np.array(NAMES.tolist(), dtype=np.dtypes.StringDType())),
     "series of names": (NAMES, pandas.Series(NAMES)),
     "categories": (NAMES, pandas.Categorical(NAMES)),
     "series of categories": (NAMES, pandas.Series(NAMES, dtype="category")),
@@ -49,6 +48,9 @@ LABELS: dict[str, tuple[Any, Any]] = {
     "nullable booleans": (Y > 0, pandas.Series(Y > 0, dtype="boolean")),
     "objects of booleans": (Y > 0, (Y > 0).astype(object)),
 }
+if hasattr(np.dtypes, "StringDType"):  # since NumPy 2
+    of_variable_length = np.array(NAMES.tolist(), dtype=np.dtypes.StringDType())
+    LABELS["names of variable length"] = (NAMES, of_variable_length)
 
 REALS: dict[str, Any] = {
     "list": VALUES.tolist(),
