@@ -1,8 +1,8 @@
-"""Make the numbers of the course: ``python docs/make_course.py``; it needs the CIFAR-10 files.
+"""Make the numbers and pictures of the course: ``python docs/make_course.py``; it needs the CIFAR-10 files.
 
-It runs `gradstep reproduce`, keeps its tables as docs/course/results/*.csv, and writes them into the pages of
-docs/course/ and into docs/reproduction.md. With ``--tables`` nothing is trained: tables are written again
-from the results that are there.
+It runs `gradstep reproduce`, keeps its tables as docs/course/results/*.csv and the pictures that the pages of
+docs/course/ show, and writes the tables into these pages and docs/reproduction.md. With ``--tables`` nothing
+is trained: tables are written again from the results that are there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from gradstep import cli
 from gradstep.reproduction.experiments import REPORTS
 from gradstep.reproduction.verdicts import INSIDE
@@ -21,7 +23,7 @@ from gradstep.utils.printed_table import PrintedTable, as_markdown
 from gradstep.utils.text import NOTHING
 
 COURSE = Path(__file__).parent / "course"
-RESULTS = COURSE / "results"
+RESULTS, IMAGES = COURSE / "results", COURSE / "images"
 ALL_TABLES = COURSE.parent / "reproduction.md"
 # What the run was made with: the last line of what the command writes.
 _MADE_WITH = RESULTS / "made_with.txt"
@@ -29,6 +31,8 @@ END = "<!-- end of table -->"
 _PLACE = re.compile(rf"<!-- table: (\d+) (.+?) -->\n(?:\n.*?{END}\n)?", re.DOTALL)
 _SHOWN = ("setting", "metric", "it says", "we got", "allowed", "within")
 _ALL = ("setting", "metric", "it says", "we got", "difference", "allowed", "within")
+# Pixels of a picture's width, and the most colours that it keeps: class images need many.
+_WIDTH, _COLOURS = 1000, 96
 
 
 def pages() -> list[Path]:
@@ -97,8 +101,21 @@ def filled(page: str) -> str:
     )
 
 
+def named_images(page: str) -> list[str]:
+    """Return the names of the pictures that a page shows."""
+    return re.findall(r"\]\(images/([\w.-]+)\)", page)
+
+
+def shrink(source: Path, target: Path) -> None:
+    """Write a picture with fewer pixels and colours."""
+    picture = Image.open(source).convert("RGB")
+    width = min(_WIDTH, picture.width)
+    picture = picture.resize((width, picture.height * width // picture.width), Image.Resampling.LANCZOS)
+    picture.quantize(colors=_COLOURS, method=Image.Quantize.MEDIANCUT).save(target, optimize=True)
+
+
 def train() -> None:
-    """Run the reports, and keep their tables.
+    """Run the reports, and keep their tables and the pictures that are shown.
 
     How long it took is not kept: that tells of the machine, and of what else it did.
 
@@ -130,6 +147,11 @@ def train() -> None:
                 writer = csv.DictWriter(file, ("group", *_ALL), extrasaction="ignore", lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(found)
+        for old in IMAGES.glob("*.png"):
+            old.unlink()
+        for page in pages():
+            for name in named_images(page.read_text(encoding="utf-8")):
+                shrink(figures / name, IMAGES / name)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from gradstep.utils.text import NOTHING
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COURSE = DOCS / "course"
 PAGES = sorted(COURSE.glob("report_*.md"))
+MOST_BYTES = 1_500_000
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 report = pytest.mark.parametrize("number", REPORTS)
@@ -55,7 +56,7 @@ def test_there_is_a_page_for_every_report() -> None:
 
 
 @report
-def test_every_experiment_has_its_place_its_table_and_the_name_of_its_picture(number: str) -> None:
+def test_every_experiment_has_its_place_its_table_and_its_picture(number: str) -> None:
     found = sections(number)
     assert list(found) == [
         "Gradient check",
@@ -64,7 +65,7 @@ def test_every_experiment_has_its_place_its_table_and_the_name_of_its_picture(nu
     ]
     for group in REPORTS[number].groups:
         assert f"<!-- table: {number} {group.title} -->" in found[group.title]
-        assert f"`report-{number}-{slug(group.title)}-" in found[group.title]
+        assert f"report-{number}-{slug(group.title)}-" in found[group.title]
     assert f"<!-- table: {number} Gradient check -->" in found["Gradient check"]
 
 
@@ -89,6 +90,13 @@ def test_the_page_of_all_tables_is_of_the_same_run() -> None:
     assert PROGRAM.ALL_TABLES.read_text(encoding="utf-8") == PROGRAM.all_tables()
 
 
+def test_pictures_are_all_shown_and_small() -> None:
+    named = [name for path in PAGES for name in PROGRAM.named_images(path.read_text(encoding="utf-8"))]
+    there = {path.name: path.stat().st_size for path in (COURSE / "images").iterdir()}
+    assert sorted(named) == sorted(there)
+    assert sum(there.values()) < MOST_BYTES
+
+
 @page
 def test_programs_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On 20 images a batch, so that what they hold out is less, too."""
@@ -100,5 +108,5 @@ def test_programs_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert blocks
     program = re.sub(r"validation=\d+", "validation=20", "\n".join(blocks))
     exec(compile(program, page.name, "exec"), {"__name__": "__main__"})
-    written = re.findall(r'savefig\("(.+?)"\)', program)
+    written = re.findall(r'savefig\(\s*"(.+?)"\s*\)', program)
     assert {path.name for path in tmp_path.iterdir()} == {"files", *written}
