@@ -1,6 +1,9 @@
-"""Every exception that gradstep raises on purpose.
+"""Every exception that gradstep raises on purpose, and every warning.
 
-A message says what is wrong, whose value it is, which constraint it breaks and what was given.
+A message says what is wrong, whose value it is, which constraint it breaks and what was given. Warnings are
+filtered by their class, ``warnings.simplefilter("ignore", gradstep.errors.InterruptedWarning)``, all of them
+by `GradstepWarning`. Where scikit-learn has a class for what is meant, it is that one: ConvergenceWarning of
+a training that has not converged, FitFailedWarning of models that could not be fitted.
 """
 
 from __future__ import annotations
@@ -83,3 +86,55 @@ class DivergedError(GradstepError, ArithmeticError):
             f"(learning rate {self.learning_rate:.3g}); what is kept is the model of the last row "
             f"of the history, or the initial one before the first. Try a smaller learning rate."
         )
+
+
+class GradstepWarning(UserWarning):
+    """Base of all warnings of gradstep's own."""
+
+
+class FallbackWarning(GradstepWarning, RuntimeWarning):
+    """Something slower takes the place of what is not there: another backend, an older instruction set."""
+
+
+class InterruptedWarning(GradstepWarning, RuntimeWarning):
+    """Ctrl-C, or the loss of all workers, ended a training or a search early; it tells what is kept."""
+
+
+class LostWorkersWarning(GradstepWarning, RuntimeWarning):
+    """Workers of an `executor` are lost, whose slices others train again, or there is none to wait for."""
+
+
+class FailedModelsWarning(GradstepWarning, RuntimeWarning):
+    """Some models of a search, or some seeds of `repeat`, cannot be trained."""
+
+
+class ScoringFailedWarning(GradstepWarning):
+    """A scorer raised; its scores are `error_score`."""
+
+
+class LearningRateWarning(GradstepWarning, RuntimeWarning):
+    """A learning rate falls so far that nothing is learned from there on."""
+
+
+class CheckpointWarning(GradstepWarning, RuntimeWarning):
+    """A checkpoint could not be written; the training goes on."""
+
+
+class VersionMismatchWarning(GradstepWarning, RuntimeWarning):
+    """Another package has a version that gradstep is not tested with."""
+
+
+class LatePatchWarning(GradstepWarning, RuntimeWarning):
+    """A module imported a class of scikit-learn before the patch, and keeps it."""
+
+
+class EqualTrialsWarning(GradstepWarning):
+    """A search space has a value twice."""
+
+
+class OpenTrialsWarning(GradstepWarning):
+    """Trials of a study of Optuna run elsewhere, or were left by who ran them."""
+
+
+class NoDisplayWarning(GradstepWarning):
+    """There is no window to show a figure in."""

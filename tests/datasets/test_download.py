@@ -218,11 +218,15 @@ def test_another_process_was_faster(server: _Server, cache: Path, monkeypatch: p
     assert [file.name for file in cache.iterdir()] == [PYTHON_FOLDER]
 
 
-def test_plain_lines_without_a_terminal(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_a_logger_is_told(
+    server: _Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     release = _release(server)
-    _load(release)
+    with caplog.at_level("INFO", "gradstep.datasets"):
+        _load(release)
+    assert capsys.readouterr() == ("", "")
     megabytes = f"{len(ARCHIVE) / 1e6:.0f}"
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     assert lines[0] == f"CIFAR-10: downloading {megabytes} MB"
     assert lines[-1] == f"CIFAR-10: {megabytes} of {megabytes} MB"
     assert 2 <= len(lines) <= 5

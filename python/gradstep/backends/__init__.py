@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from gradstep.backends.protocol import Backend, Evaluation, FullBatch, Running, Session
-from gradstep.errors import BackendUnavailableError, InvalidParameterError
+from gradstep.errors import BackendUnavailableError, FallbackWarning, InvalidParameterError
 from gradstep.nn.rules import Rule
 from gradstep.plan.network import Objective
+from gradstep.utils.log import of_room
 from gradstep.utils.warn import warn
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
 NAMES = ("cpp", "numba", "numpy")
 
 _CLASSES = {"cpp": "CppBackend", "numba": "NumbaBackend", "numpy": "NumpyBackend"}
+
+_log = of_room(__name__)
 
 # Filled by `setdefault` alone, which is one step also where threads run without the GIL.
 _loaded: dict[str, Backend] = {}
@@ -137,6 +140,7 @@ def _load(name: str, source: str) -> Backend:
             ) from error
         made = getattr(module, _CLASSES[name])
         _loaded.setdefault(key, made() if isa is None else made(isa))
+        _log.debug("backend %s is there, instruction set %s", name, getattr(_loaded[key], "isa", "none"))
     return _loaded[key]
 
 
@@ -146,5 +150,6 @@ def _warn_once(name: str) -> None:
         reason = availability()["cpp"]
         warn(
             f"gradstep trains with its {name} backend, because the compiled core is not there "
-            f"({reason}). `gradstep info` tells more."
+            f"({reason}). `gradstep info` tells more.",
+            FallbackWarning,
         )

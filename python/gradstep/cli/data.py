@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gradstep.cli.loader_options import DATA_OPTIONS, FILES, HELD_OUT, LOADERS, DataOption, kind_of_file
+from gradstep.cli.streams import logged
 from gradstep.errors import DatasetNotFoundError, GradstepError, InvalidDataError, InvalidParameterError
 from gradstep.utils.files import expanded
 
@@ -90,7 +91,8 @@ def load(arguments: argparse.Namespace) -> DataSet:
                 f"{option} must be rows of the kind of --data {arguments.data}, got {file!r}"
             )
     if kind == "cifar10":
-        return datasets.load_cifar10(**given)
+        with logged("gradstep.datasets"):
+            return datasets.load_cifar10(**given)
     if kind == "digits":
         return datasets.load_digits(**given)
     with _said_where_default(given):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,20 @@ def say(kind: str, message: object, status: int) -> int:
     with suppress(OSError):  # nobody is there to be told
         print(f"gradstep: {kind}: {line}", file=sys.stderr)
     return status
+
+
+@contextmanager
+def logged(name: str) -> Iterator[None]:
+    """Write to standard error what a logger is told inside the block, a line each."""
+    logger, handler = logging.getLogger(name), logging.StreamHandler()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
 
 
 def flush(status: int) -> int:

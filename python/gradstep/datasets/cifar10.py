@@ -64,7 +64,8 @@ def load_cifar10(
         Whether to load the 10,000 test images.
     download : bool
         Whether to download the Python version (170 MB) into the cache folder when neither `path`
-        nor ``GRADSTEP_CIFAR10`` is given and it is not there yet.
+        nor ``GRADSTEP_CIFAR10`` is given and it is not there yet. A terminal shows a bar meanwhile; elsewhere
+        the logger ``gradstep.datasets`` is told.
 
     Returns
     -------

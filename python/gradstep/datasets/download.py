@@ -17,6 +17,9 @@ from pathlib import Path
 from gradstep.datasets.cifar10_files import PYTHON_FOLDER, Release, verify
 from gradstep.errors import CorruptFileError, DatasetNotFoundError, GradstepError, InvalidParameterError
 from gradstep.utils.files import expanded, temporary_folder
+from gradstep.utils.log import of_room
+
+_log = of_room(__name__)
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
@@ -168,7 +171,7 @@ def _move(unpacked: Path, folder: Path) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a download of `total` bytes is: a bar on a terminal, else a line per quarter."""
+    """Show how far a download is by a bar on a terminal; elsewhere log a line per quarter."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -185,7 +188,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         nonlocal done
         before, done = done, done + size
         if 4 * before // total < 4 * done // total:
-            print(f"CIFAR-10: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
+            _log.info("CIFAR-10: %.0f of %.0f MB", done / 1e6, total / 1e6)
 
-    print(f"CIFAR-10: downloading {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
+    _log.info("CIFAR-10: downloading %.0f MB", total / 1e6)
     yield advance

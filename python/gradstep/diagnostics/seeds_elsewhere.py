@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from gradstep.diagnostics.seeds import SeedResult, SeedTask
-from gradstep.errors import ExecutorError
+from gradstep.errors import ExecutorError, FailedModelsWarning
 from gradstep.search.engines import opened
 from gradstep.search.engines.protocol import Call
 from gradstep.search.engines.scheduler import Scheduler
@@ -86,7 +86,8 @@ def repeat_elsewhere(
         raise ExecutorError(f"no seed of repeat can be trained; the first: {failed[0].reason}")
     if failed:
         seed, reason = failed[0].seed, failed[0].reason
-        warn(f"{len(failed)} of the seeds of repeat cannot be trained; the first, {seed}: {reason}")
+        told = f"{len(failed)} of the seeds of repeat cannot be trained; the first, {seed}: {reason}"
+        warn(told, FailedModelsWarning)
     if not found:
         raise scheduler.trouble or KeyboardInterrupt
     return found

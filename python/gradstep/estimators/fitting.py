@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
-from gradstep.errors import InvalidDataError, InvalidParameterError
+from gradstep.errors import InterruptedWarning, InvalidDataError, InvalidParameterError
 from gradstep.estimators.keeping import FitKeeper, left_by, parameters_of, take_up
 from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
@@ -37,7 +37,10 @@ from gradstep.training.setup import JobRows, TrainingJob, make_job
 from gradstep.training.status import Status
 from gradstep.utils import interrupt, text
 from gradstep.utils.concepts import restored
+from gradstep.utils.log import of_room
 from gradstep.utils.warn import warn
+
+_log = of_room(__name__)
 
 
 class Fitting:
@@ -55,6 +58,8 @@ class Fitting:
     history_: History
     status_: Status
     interrupted_: bool
+    backend_: str
+    n_iter_: int
     n_features_in_: int
 
     def _fit(
@@ -127,6 +132,8 @@ class Fitting:
         keeper: FitKeeper | None = None,
     ) -> None:
         """Train to the end, to a stop or to an error, and publish what the training came to."""
+        owner = recorder.settings.owner
+        _log.info("%s: %d rows, up to update %d", owner, job.train.n, job.plan.updates)
         recorder.on_row = self.on_row(recorder)
         spent = recorder.history.rows[-1]["seconds"] if recorder.history.rows else 0.0
         loop = TrainingLoop(job, start, [recorder], spent + time.perf_counter() - began)
@@ -149,6 +156,7 @@ class Fitting:
             self.publish(recorder.result())
             if keeper:
                 keeper.finish()
+        _log.info("%s: %s in epoch %d, backend %s", owner, self.status_, self.n_iter_, self.backend_)
 
     def _tell(self, settings: Settings, recorder: ModelRecord, job: TrainingJob) -> None:
         """Raise or warn of how a training ended."""
@@ -156,7 +164,7 @@ class Fitting:
             raise recorder.error
         self._warn_of_unfinished(settings, job)
         if self.interrupted_:
-            warn(f"training interrupted at update {self.history_['update'][-1]}")
+            warn(f"training interrupted at update {self.history_['update'][-1]}", InterruptedWarning)
 
     def _warn_of_unfinished(self, settings: Settings, job: TrainingJob) -> None:
         """Warn where all epochs are done and the loss would still fall much."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import InvalidParameterError, LearningRateWarning
 from gradstep.nn import augment, schedules
 from gradstep.nn.augment import Augment, HorizontalFlip, Translate
 from gradstep.nn.averaging import Averaging
@@ -280,5 +280,5 @@ def _warn_of_fading(
                 "; a function is called with the number of the update, or with that of the epoch where its "
                 "parameter is called `epoch` (schedules.PerEpoch makes any function one of the epoch)"
             )
-        warn(said)
+        warn(said, LearningRateWarning)
         return

@@ -27,7 +27,7 @@ class Checkpoint(KnownParameters):
     may be full. A training that went on is, to the bit, the one that was never interrupted: weights, history,
     table and scores; also with another number of threads. Of an interrupted one at most `every` seconds, and
     what came since the last evaluation, are done again. A disk that fails while it trains is told by a
-    RuntimeWarning, and the training goes on. The file has nothing that is run when it is read.
+    CheckpointWarning, and the training goes on. The file has nothing that is run when it is read.
 
     Not kept is what callbacks keep for themselves. A folder is for one training, and one process at a time.
 

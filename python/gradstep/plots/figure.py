@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any
 
 import matplotlib.figure
 from matplotlib.text import Text
 
+from gradstep.errors import NoDisplayWarning
 from gradstep.utils import notebook
 from gradstep.utils.text import printable
+from gradstep.utils.warn import warn as tell
 
 # Pixels per inch of what a notebook gets, of which it shows so many as one.
 _DPI, _DENSITY = 160, 2
@@ -46,10 +47,9 @@ class Figure(matplotlib.figure.Figure):
         if notebook.is_running():
             notebook.show(self)
         elif not self._show_window() and warn:
-            warnings.warn(
+            tell(
                 'there is no window to show a figure in; write it to a file, as by savefig("figure.png")',
-                UserWarning,
-                stacklevel=2,
+                NoDisplayWarning,
             )
 
     def _show_window(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradstep.datasets import DataSet
 from gradstep.diagnostics.gradcheck import GradientCheck, gradient_check
+from gradstep.errors import InterruptedWarning
 from gradstep.estimators.trainer import Trainer
 from gradstep.nn.metrics import ALWAYS
 from gradstep.reproduction.data import BATCH_1
@@ -127,7 +128,7 @@ def _search(experiments: Sequence[Experiment], seed: int, data: DataSet) -> Swee
     draws = trainer.evaluate_every != "running"
     held_out = (data.validation.X, data.validation.y) if draws and data.validation else None
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "search interrupted", RuntimeWarning)
+        warnings.simplefilter("ignore", InterruptedWarning)
         sweep.fit(data.train.X, data.train.y, eval_set=held_out)
     if sweep.interrupted_:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gradstep import backends
-from gradstep.errors import ExecutorError, InvalidParameterError
+from gradstep.errors import ExecutorError, FailedModelsWarning, InterruptedWarning, InvalidParameterError
 from gradstep.search.data import SearchRows
 from gradstep.search.engines import opened
 from gradstep.search.engines.scheduler import Load, Scheduler
@@ -322,12 +322,14 @@ class EngineRunner(GroupRunner):
     def _tell(self) -> None:
         """Warn of workers that were lost, and of models that there are none of."""
         if self._scheduler.trouble is not None and self._scheduler.records:
-            warn(f"the search was interrupted: {self._scheduler.trouble}; its table is kept")
+            told = f"the search was interrupted: {self._scheduler.trouble}; its table is kept"
+            warn(told, InterruptedWarning)
         self._scheduler.tell_of_losses()
         if self._context.failed and self._context.on_score is None:
             (trial, _), reason = self._context.failed[0]
             count = len(self._context.failed)
-            warn(f"{count} of the search's models cannot be trained; the first, of trial {trial}: {reason}")
+            told = f"{count} of the search's models cannot be trained; the first, of trial {trial}: {reason}"
+            warn(told, FailedModelsWarning)
 
 
 def _own(loads: Iterable[Load]) -> list[GroupLoad]:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
+from gradstep.errors import InterruptedWarning
 from gradstep.estimators.base import BaseTrainer
 from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.search import faces, failures, steps, trials
@@ -325,7 +326,7 @@ class FusedSearchCV(
         failures.tell_errors(search.errors, test.seconds.size, "could not be fitted", self.error_score)
         self._warn_of_scores(test.failures + train.failures)
         if stop.requested:
-            warn("search interrupted; `cv_results_` has the scores so far", RuntimeWarning)
+            warn("search interrupted; `cv_results_` has the scores so far", InterruptedWarning)
         elif self._choose_by_scores() and self.refit:
             self._refit(faces.configured(base, [self.best_params_])[0], X, y, rows[2])
 

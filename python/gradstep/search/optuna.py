@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import InterruptedWarning, InvalidParameterError
 from gradstep.estimators.base import BaseTrainer
 from gradstep.nn.metrics import sign
 from gradstep.plan.settings import RANDOM_STATE
@@ -185,7 +185,8 @@ def search(
             if sweep.interrupted_ or asked.is_exhausted:
                 break
     if stop.requested and not found.interrupted_:
-        warn(f"search interrupted after {len(found.numbers)} of {n_trials} trials; the study has them")
+        told = f"search interrupted after {len(found.numbers)} of {n_trials} trials; the study has them"
+        warn(told, InterruptedWarning)
     return found
 
 

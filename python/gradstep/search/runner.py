@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from gradstep.errors import InterruptedWarning
 from gradstep.search.data import SearchRows
 from gradstep.search.engines.scheduler import SliceRecord
 from gradstep.search.face_recorder import FaceRecorder
@@ -26,9 +26,10 @@ from gradstep.storage.keeper import Kept, KeptGroup
 from gradstep.training.recorder import FitRecorder
 from gradstep.training.status import Status
 from gradstep.utils import interrupt
+from gradstep.utils.log import of_room
 from gradstep.utils.warn import warn
 
-_log = logging.getLogger(__name__)
+_log = of_room(__name__)
 
 
 @dataclass(eq=False)
@@ -116,9 +117,11 @@ def run_trials(
         finally:
             cut = any(not trial.status.is_over or trial.status is Status.INTERRUPTED for trial in trials)
             run.interrupted = trainer.is_ended or (stop.requested and cut)
+    done = sum(trial.status.is_complete for trial in trials)
+    _log.info("%d of %d trials have come to their end", done, len(trials))
     if stop.requested and cut:
-        done = sum(trial.status.is_complete for trial in trials)
-        warn(f"search interrupted after {done} of {len(trials)} trials; their table is kept")
+        told = f"search interrupted after {done} of {len(trials)} trials; their table is kept"
+        warn(told, InterruptedWarning)
     return run
 
 
@@ -362,5 +365,5 @@ class LocalRunner(GroupRunner):
 def _halves(group: Group, error: MemoryError) -> list[Group]:
     count = len(group.models)
     reason = f"{group.reason}; cut in two, for memory did not hold {count} models: {error}"
-    _log.warning("%d models: %s", count, reason)
+    _log.info("%d models: %s", count, reason)
     return [Group(models, reason) for models in (group.models[: count // 2], group.models[count // 2 :])]

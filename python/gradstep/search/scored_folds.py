@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradstep.errors import InterruptedWarning, ScoringFailedWarning
 from gradstep.search import cv_results, fold_scores
 from gradstep.search.cv_results import CVResults
 from gradstep.search.fold_scores import FoldScores, measure
@@ -72,7 +73,7 @@ class ScoredFoldsMixin:
         if stop.requested:
             warn(
                 "search interrupted while its models were scored; `cv_results_` has the scores so far",
-                RuntimeWarning,
+                InterruptedWarning,
             )
 
     def _warn_of_scores(self, failed: Sequence[str]) -> None:
@@ -81,7 +82,7 @@ class ScoredFoldsMixin:
             warn(
                 f"scoring failed {len(failed)} times, first with {failed[0]}. "
                 f"Those scores are {self.error_score}.",
-                UserWarning,
+                ScoringFailedWarning,
             )
 
     def _tabulate(

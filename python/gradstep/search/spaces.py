@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from sklearn.utils import check_random_state
 
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import EqualTrialsWarning, InvalidParameterError
 from gradstep.utils.concepts import can_be_key
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, above, at_least, at_most, check, either
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
@@ -248,7 +248,7 @@ def warn_of_equal(owner: str, name: str, values: Collection[Any]) -> None:
         said = f"`{name}` in the space of {owner} has {given(value)} twice: those trials are equal"
         if isinstance(value, (tuple, list)):
             said += "; a network of several layers is one value, as (50, 50), or 50-50 on the command line"
-        warn(said, UserWarning)
+        warn(said, EqualTrialsWarning)
         return
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from gradstep.errors import OpenTrialsWarning
 from gradstep.search.pruners import Pruner
 from gradstep.search.study_space import StudySpace
 from gradstep.search.sweep import Sweep
@@ -178,5 +179,5 @@ def end_what_is_dead(study: optuna.Study) -> None:
         warn(
             f"trials {numbers} of study {study.study_name!r} run on another machine, or ran until it was "
             f"lost: study.tell(number, state=optuna.trial.TrialState.FAIL) ends those that did",
-            UserWarning,
+            OpenTrialsWarning,
         )

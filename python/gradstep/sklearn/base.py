@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import validate_data
 
+from gradstep.errors import InterruptedWarning
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.network import Layers
 from gradstep.plan.order import Order, RowOrder, StreamOrder
@@ -196,7 +197,7 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
             self._publish(observer)
             was_interrupted |= stop.requested and not observer.is_over
         if was_interrupted:
-            warn("Training interrupted by user.", UserWarning)
+            warn("Training interrupted by user.", InterruptedWarning)
 
     def _publish(self, observer: EpochObserver) -> None:
         """Make what a training came to the learned attributes, in one assignment."""

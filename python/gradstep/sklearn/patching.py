@@ -12,6 +12,7 @@ from typing import Any, Self
 import sklearn
 from sklearn import neural_network
 
+from gradstep.errors import LatePatchWarning, VersionMismatchWarning
 from gradstep.sklearn.mlp_classifier import MLPClassifier
 from gradstep.sklearn.mlp_regressor import MLPRegressor
 from gradstep.utils.warn import warn
@@ -68,8 +69,10 @@ def patch(*, verbose: bool = True) -> Patch:
 
     Warns
     -----
-    RuntimeWarning
-        Modules have imported the names already, or scikit-learn is of another version than was tested.
+    LatePatchWarning
+        Modules have imported the names already.
+    VersionMismatchWarning
+        scikit-learn is of another version than was tested.
 
     Examples
     --------
@@ -81,11 +84,13 @@ def patch(*, verbose: bool = True) -> Patch:
     if is_patched():
         return Patch(did=False)
     if sklearn.__version__.split(".")[:2] != TESTED.split("."):
-        warn(f"gradstep.sklearn.patch is tested with scikit-learn {TESTED}, got {sklearn.__version__}")
+        told = f"gradstep.sklearn.patch is tested with scikit-learn {TESTED}, got {sklearn.__version__}"
+        warn(told, VersionMismatchWarning)
     for module, name in _imported_before():
         warn(
             f"{module} imported {name} before gradstep.sklearn.patch() and keeps that of scikit-learn; "
-            f"patch before it is imported"
+            f"patch before it is imported",
+            LatePatchWarning,
         )
     vars(neural_network).update(FACES)
     if verbose:

@@ -16,15 +16,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from gradstep.errors import CheckpointError, CorruptFileError, GradstepError
+from gradstep.errors import CheckpointError, CheckpointWarning, CorruptFileError, GradstepError
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.storage import group_file
 from gradstep.storage.container import Arrays, check_version, pack, unpack
 from gradstep.storage.saved import Models, SavedGroup, SavedIndex
 from gradstep.utils.files import expanded, lock, open_regular, write_atomically
+from gradstep.utils.log import of_room
 from gradstep.utils.processes import in_words
 from gradstep.utils.text import given
 from gradstep.utils.warn import warn
+
+_log = of_room(__name__)
 
 #: Version of the format that this module writes, and the only one that it reads.
 VERSION = 1
@@ -192,7 +195,8 @@ class CheckpointFolder:
             if not self._is_broken:
                 warn(
                     f"the training could not be kept in {str(self.path)!r}, and goes on; what was kept "
-                    f"before is whole: {error}"
+                    f"before is whole: {error}",
+                    CheckpointWarning,
                 )
             self._is_broken = True
         self._last = time.monotonic()
@@ -215,6 +219,7 @@ class CheckpointFolder:
         write_atomically(self.path / _INDEX, pack(header, dict(index.arrays)))
         self._files = files
         self._remove_others()
+        _log.debug("%s holds %d groups", self.path, len(files))
 
     def _write_group(
         self,

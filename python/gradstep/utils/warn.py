@@ -9,7 +9,7 @@ import warnings
 _OURS = (__name__.partition(".")[0], "contextlib")
 
 
-def warn(message: str, category: type[Warning] = RuntimeWarning) -> None:
+def warn(message: str, category: type[Warning]) -> None:
     """Warn as if the first line outside of this package had."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and _is_ours(frame.f_globals.get("__name__", "")):

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Hashable
 from typing import Any
 
-from gradstep.errors import ExecutorError, InvalidParameterError
+from gradstep.errors import ExecutorError, InvalidParameterError, LostWorkersWarning
 from gradstep.search.engines import parcels
 from gradstep.search.engines.parcels import Parcel, ParcelMissing
 from gradstep.search.engines.protocol import Call, TaskOutcome
@@ -220,7 +220,8 @@ def _wait_for_worker(client: Any, where: str) -> None:
     with contextlib.suppress(TimeoutError):
         client.wait_for_workers(1, timeout=usual)
         return
-    warn(f"{where} has no worker: the search waits {wait_in_words(patience)}")
+    told = f"{where} has no worker: the search waits {wait_in_words(patience)}"
+    warn(told, LostWorkersWarning)
     try:
         client.wait_for_workers(1, timeout=None if patience == float("inf") else patience - usual)
     except TimeoutError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from gradstep.errors import ExecutorError
+from gradstep.errors import ExecutorError, LostWorkersWarning
 from gradstep.search.engines.protocol import Call, Engine, TaskOutcome, TaskReport
 from gradstep.search.engines.waiting import wait_in_words, waiting_seconds
 from gradstep.utils.warn import warn
@@ -223,7 +223,7 @@ class Scheduler:
         lost = max(self.lost, self._engine.lost)
         if lost:
             what = "worker was lost; what it" if lost == 1 else "workers were lost; what they"
-            warn(f"{lost} {what} trained was trained again")
+            warn(f"{lost} {what} trained was trained again", LostWorkersWarning)
 
     @property
     def _has_work(self) -> bool:
@@ -370,7 +370,8 @@ class Scheduler:
             self._alone_since = now
         elif not self._has_told and now - self._alone_since >= _USUAL:
             self._has_told = True
-            warn(f"no worker is left: the search waits {wait_in_words(self._patience)}")
+            told = f"no worker is left: the search waits {wait_in_words(self._patience)}"
+            warn(told, LostWorkersWarning)
         elif now - self._alone_since >= self._patience:
             self.trouble = ExecutorError(f"no worker was there for {self._patience:g} seconds")
             return

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradstep import backends
 from gradstep._version import __version__
-from gradstep.errors import ExecutorError
+from gradstep.errors import ExecutorError, FallbackWarning
 from gradstep.search.engines.parcels import Parcel
 from gradstep.search.engines.protocol import TaskReport
 from gradstep.utils.warn import warn
@@ -74,7 +74,8 @@ class Agreement:
             raise ExecutorError(f"workers must have an instruction set of the core in common, got {told}")
         best = {other.isas[0] for other in greetings}
         if len(best) > 1:
-            warn(f"workers have unlike instruction sets ({', '.join(sorted(best))}): all use {common[0]}")
+            told = f"workers have unlike instruction sets ({', '.join(sorted(best))}): all use {common[0]}"
+            warn(told, FallbackWarning)
         return cls(__version__, common[0])
 
     def refuses(self, other: Greeting) -> str:
