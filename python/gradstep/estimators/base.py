@@ -69,10 +69,10 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
         """
         return Settings.of(self._owner(), self.get_params(deep=False))
 
-    def publish(self, result: TrainingResult) -> None:
-        """Make what a training came to the learned attributes."""
+    def learned(self, result: TrainingResult) -> dict[str, Any]:
+        """Return what a training came to as the learned attributes that tell of it."""
         fitted = result.fitted
-        learned = {
+        learned: dict[str, Any] = {
             "_fitted": fitted,
             "coefs_": fitted.coefs,
             "intercepts_": fitted.intercepts,
@@ -93,6 +93,11 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
             learned["feature_names_in_"] = fitted.feature_names
         if fitted.schema is not None:
             learned["schema_"] = fitted.schema
+        return learned
+
+    def publish(self, result: TrainingResult) -> None:
+        """Make what a training came to the learned attributes."""
+        learned = self.learned(result)
         # Of an earlier training nothing is left, and whatever interrupts this line finds all of one model.
         gone = {"feature_names_in_", "schema_"}
         if vars(self).get("history_") is not result.history:

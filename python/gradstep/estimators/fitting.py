@@ -25,6 +25,7 @@ from gradstep.plan.targets import Labels, Targets
 from gradstep.training import progress
 from gradstep.training.checkpoint import Trajectory, digest
 from gradstep.training.convergence import fall_of_last_cycle, promised_fall
+from gradstep.training.fit_tasks import FitTasks, TakesCallbacks
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.training.loop import TrainingLoop
@@ -43,11 +44,12 @@ from gradstep.utils.warn import warn
 _log = of_room(__name__)
 
 
-class Fitting:
+class Fitting(TakesCallbacks):
     """What `fit` does, and does again from where it was where `warm_start` says so."""
 
     settings: Callable[[], Settings]
     result: Callable[[], TrainingResult]
+    learned: Callable[[TrainingResult], dict[str, Any]]
     publish: Callable[[TrainingResult], None]
     on_row: Callable[[FitRecorder], Callable[[], bool] | None]
     get_params: Callable[..., dict[str, Any]]
@@ -91,10 +93,12 @@ class Fitting:
             # What a minimiser of all rows remembers of its way is no part of a state.
             run = None if settings.optimizer.takes_all_rows else run_of(settings, job, chosen)
             recorder = FitRecorder(settings, job, fitted, run=run)
+            tasks = self._begin_tasks(job.evaluations, X, y, sample_weight)
             if keeper and saved is not None and keeper.is_over:
                 record = saved.models[0].record(settings, Outset.of(job, fitted))
                 result = record.result()
                 self.publish(replace(result, checkpoint=left_by(saved, run, result.history)))
+                tasks.end()
                 self._tell(settings, record, job)
                 return
             start: npt.NDArray[Any] | State = fitted.block[None].copy()
@@ -102,7 +106,8 @@ class Fitting:
                 job, start = replace(job, evaluates_untrained=False), saved.state.state(job.plan)
                 take_up(recorder, saved, job, start)
             recorder.watch = watch.on_row if settings.verbose else None
-            self._train(job, recorder, start, began, keeper)
+            self._train(job, recorder, start, began, keeper, tasks)
+        tasks.end()
         self._tell(settings, recorder, job)
 
     def _settings_for(self, validation: ValidationRows | None) -> Settings:
@@ -130,11 +135,12 @@ class Fitting:
         start: npt.NDArray[Any] | State,
         began: float,
         keeper: FitKeeper | None = None,
+        tasks: FitTasks | None = None,
     ) -> None:
         """Train to the end, to a stop or to an error, and publish what the training came to."""
         owner = recorder.settings.owner
         _log.info("%s: %d rows, up to update %d", owner, job.train.n, job.plan.updates)
-        recorder.on_row = self.on_row(recorder)
+        recorder.on_row = self._asks(recorder, tasks)
         spent = recorder.history.rows[-1]["seconds"] if recorder.history.rows else 0.0
         loop = TrainingLoop(job, start, [recorder], spent + time.perf_counter() - began)
         recorder.state_of = lambda: loop.state_of(recorder)
@@ -157,6 +163,20 @@ class Fitting:
             if keeper:
                 keeper.finish()
         _log.info("%s: %s in epoch %d, backend %s", owner, self.status_, self.n_iter_, self.backend_)
+
+    def _asks(self, recorder: FitRecorder, tasks: FitTasks | None) -> Callable[[], bool] | None:
+        """Return what a recorder is to call after every row: the callbacks of both kinds are asked."""
+        own = self.on_row(recorder)
+        if tasks is None or not tasks.are_told:
+            return own
+
+        def call() -> bool:
+            wants_stop = own() if own else False
+            if recorder.row["update"] == 0:  # of the network before its first update: no epoch
+                return wants_stop
+            return tasks.end_part(lambda: self.learned(recorder.result())) or wants_stop
+
+        return call
 
     def _tell(self, settings: Settings, recorder: ModelRecord, job: TrainingJob) -> None:
         """Raise or warn of how a training ended."""

@@ -14,6 +14,7 @@ from gradstep.estimators.streaming import StreamingValues
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.nn.r2 import r2
+from gradstep.training.fit_tasks import ending_callbacks
 from gradstep.utils.busy import alone
 from gradstep.utils.names import known_parameters
 
@@ -257,6 +258,7 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
 
     @known_parameters
     @alone
+    @ending_callbacks
     def fit(
         self,
         X: npt.ArrayLike,

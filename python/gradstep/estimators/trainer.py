@@ -15,6 +15,7 @@ from gradstep.estimators.streaming import StreamingClasses
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.plan.targets import Labels
+from gradstep.training.fit_tasks import ending_callbacks
 from gradstep.training.fitted import Fitted
 from gradstep.utils.busy import alone
 from gradstep.utils.names import known_parameters
@@ -276,6 +277,7 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
 
     @known_parameters
     @alone
+    @ending_callbacks
     def fit(
         self,
         X: npt.ArrayLike,

@@ -20,6 +20,7 @@ from gradstep.search import steps
 from gradstep.search.cv_results import CVResults
 from gradstep.search.keeping import refitted
 from gradstep.search.scorers import check_refit, index_by
+from gradstep.search.search_tasks import SearchTakesCallbacks, SearchTasks
 from gradstep.search.trials import Trial, kinds_of, tabulate
 
 
@@ -33,7 +34,7 @@ def _can(name: str) -> Callable[[BestEstimatorMixin], bool]:
     return lambda search: _refits(search) and hasattr(search.estimator, name)
 
 
-class BestEstimatorMixin:
+class BestEstimatorMixin(SearchTakesCallbacks):
     """Predictions by `best_estimator_`, of a class that has these attributes."""
 
     estimator: BaseTrainer
@@ -150,10 +151,11 @@ class BestEstimatorMixin:
                 tabulate(self.trials_, "running_loss") if self.trials_ else self.cv_results_,
             )
 
-    def _refit(self, best: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    def _refit(self, best: Any, rows: tuple[Any, Any, Any], tasks: SearchTasks) -> None:
         """Train the best setting on all rows; what Ctrl-C ends before its time is no model of this search."""
         began = time.perf_counter()
-        refitted(best, (X, y, sample_weight), self.checkpoint)
+        with tasks.refitting(best):
+            refitted(best, rows, self.checkpoint)
         if getattr(steps.trainer_of(best), "interrupted_", False):
             self.interrupted_ = True
             return

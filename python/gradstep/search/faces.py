@@ -73,6 +73,8 @@ class FaceSearch:
         Of a model, X and y.
     test, train : FoldScores
         Where scores go; `train` is None where nobody wants those of the rows trained on.
+    on_score : callable
+        Called with setting and fold of every model that has been scored.
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class FaceSearch:
     scorer: Callable[..., Any]
     test: FoldScores
     train: FoldScores | None
+    on_score: Callable[[int, int], None]
     fit_seconds: Scores = field(init=False)
     groups: list[Group] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -108,6 +111,7 @@ class FaceSearch:
                         return
                     for cell, model in zip(cells, models, strict=True):
                         self._score(cell, model, (tested_on, trained_on))
+                        self.on_score(*cell)
 
     def _behind(self, rows: tuple[Any, Any, Any]) -> Iterator[tuple[Any, Any, list[int]]]:
         """Yield fitted transformers, the rows of the fold as they make them, and the settings behind them."""

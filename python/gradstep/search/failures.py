@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sklearn.exceptions import FitFailedWarning
 
-from gradstep.errors import NoModelError
+from gradstep.errors import NoModelError, ScoringFailedWarning
 from gradstep.search import trials
 from gradstep.search.trials import Trial
 from gradstep.utils.warn import warn
@@ -26,6 +26,15 @@ def tell_errors(errors: Sequence[Exception], count: int, what: str, error_score:
             f"{len(errors)} of {count} models {what}, the first of them: {_told(errors[0])} "
             f"Their scores are {error_score}.",
             FitFailedWarning,
+        )
+
+
+def tell_scores(failed: Sequence[str], error_score: float | str) -> None:
+    """Warn of what scorers raised."""
+    if failed:
+        warn(
+            f"scoring failed {len(failed)} times, first with {failed[0]}. Those scores are {error_score}.",
+            ScoringFailedWarning,
         )
 
 

@@ -34,9 +34,11 @@ from gradstep.search.rehearsal import rehearse
 from gradstep.search.runner import SearchRun
 from gradstep.search.scored_folds import ScoredFoldsMixin
 from gradstep.search.scorers import Scorers, check_refit
+from gradstep.search.search_tasks import SearchTasks
 from gradstep.search.spaces import MOST_TRIALS
 from gradstep.search.trials import Trial
 from gradstep.search.workers import WorkersMixin
+from gradstep.training.fit_tasks import ending_callbacks
 from gradstep.training.history import History
 from gradstep.utils import interrupt
 from gradstep.utils.busy import alone
@@ -203,6 +205,7 @@ class FusedSearchCV(
     @known_parameters
     @alone
     @in_words_of("FusedSearchCV.fit", *FITS)
+    @ending_callbacks
     def fit(
         self,
         X: npt.ArrayLike,
@@ -262,12 +265,13 @@ class FusedSearchCV(
         X, y, sample_weight = given
         random_state = folder.generator if folder else self.random_state
         self._set_scorers()
+        tasks = self._begin_search_tasks(X, y, sample_weight, bool(self.refit))
         space = self.param_grid, self.param_distributions
         tried = candidates(*space, self.n_iter, random_state, int(self.max_trials))
         seed = check_random_state(random_state).randint(2**31 - 1)
         if faces.is_face(self.estimator):
             check_not_face(self.executor, steps.trainer_of(self.estimator), f"`executor` of {_OWNER}")
-            self._fit_faces(tried, int(seed), given, groups)
+            self._fit_faces(tried, int(seed), given, groups, tasks)
             return
         base = trials.seeded(self.estimator, int(seed))
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
@@ -287,6 +291,9 @@ class FusedSearchCV(
         }
         scored = scored_rows(pairs, self.return_train_score)
         scoring = Scoring(base, self._scorers.measure, (X, y), scored, is_kept=folder is not None)
+        progress = of_verbose(self.verbose, None)
+        progress.followers.append(tasks.follow)
+        tasks.begin(len(made), len(pairs))
         run, judged, keeper = train_judged(
             made,
             sources,
@@ -295,17 +302,19 @@ class FusedSearchCV(
             lambda: folder.keeper(made, sources, own) if folder else None,
             limits=Limits.of(self.max_memory),
             on_start=self._on_start,
-            progress=of_verbose(self.verbose, None),
+            progress=progress,
         )
         self.interrupted_ = run.interrupted
         failures.tell(made, self.error_score)
         model_of = partial(whole_model, base, sources)
         self._score(made, model_of, (X, y), scoring.rows, judged, None if self.interrupted_ else keeper)
+        tasks.end_models()
         if self._choose(made) and self.refit and not self.interrupted_:
-            self._refit(steps.configured(base, self.best_params_, _OWNER), X, y, sample_weight)
+            self._refit(steps.configured(base, self.best_params_, _OWNER), (X, y, sample_weight), tasks)
+        tasks.end()
 
     def _fit_faces(
-        self, tried: list[dict[str, Any]], seed: int, rows: tuple[Any, Any, Any], groups: Any
+        self, tried: list[dict[str, Any]], seed: int, rows: tuple[Any, ...], groups: Any, tasks: SearchTasks
     ) -> None:
         """Train and score faces of scikit-learn's networks, fold after fold."""
         X, y = indexable(*rows[:2])
@@ -315,7 +324,9 @@ class FusedSearchCV(
         self.n_splits_, self.trials_ = len(pairs), []
         test, train = (FoldScores.nothing_yet((len(tried), len(pairs)), self.error_score) for _ in range(2))
         scores = (test, train if self.return_train_score else None)
-        search = faces.FaceSearch(faces.configured(base, tried), tried, self._scorers.measure, *scores)
+        models = faces.configured(base, tried)
+        search = faces.FaceSearch(models, tried, self._scorers.measure, *scores, tasks.end_model)
+        tasks.begin(len(tried), len(pairs))
         self.groups_ = search.groups
         with interrupt.deferred() as stop:
             try:
@@ -324,11 +335,13 @@ class FusedSearchCV(
                 self.interrupted_ = stop.requested
                 self._tabulate(tried, search.fit_seconds, *scores)
         failures.tell_errors(search.errors, test.seconds.size, "could not be fitted", self.error_score)
-        self._warn_of_scores(test.failures + train.failures)
+        failures.tell_scores(test.failures + train.failures, self.error_score)
+        tasks.end_models()
         if stop.requested:
             warn("search interrupted; `cv_results_` has the scores so far", InterruptedWarning)
         elif self._choose_by_scores() and self.refit:
-            self._refit(faces.configured(base, [self.best_params_])[0], X, y, rows[2])
+            self._refit(faces.configured(base, [self.best_params_])[0], (X, y, rows[2]), tasks)
+        tasks.end()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cv_results_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -92,6 +92,7 @@ class SearchProgress(AbstractContextManager["SearchProgress"]):
     def __init__(self, console: Console, metric: str | None, *, stops_early: bool = False) -> None:
         self.console, self.metric, self.stops_early = console, metric, stops_early
         self.began = time.perf_counter()
+        self.followers: list[Callable[[Sequence[Trial]], None]] = []
 
     @property
     def is_shown(self) -> bool:
@@ -110,6 +111,12 @@ class SearchProgress(AbstractContextManager["SearchProgress"]):
             notebook.show(table)
         else:
             self.say(f"\n{table}")
+
+    def tell(self, trials: Sequence[Trial], rows: int) -> None:
+        """Show how far the search is, and tell it the followers."""
+        self.show(trials, rows)
+        for follow in self.followers:
+            follow(trials)
 
     def show(self, trials: Sequence[Trial], rows: int) -> None:
         """Take in how far the search is, which trains on so many rows."""

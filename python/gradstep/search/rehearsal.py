@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing
 
 from gradstep.errors import GradstepError, InvalidParameterError
 from gradstep.search import steps
+from gradstep.training.fit_tasks import without_callbacks
 
 # Rows that the model tried is trained on, beside the first of every class.
 _FEW = 50
@@ -85,7 +86,8 @@ def _hardly_trained(estimator: Any, rows: Any, given: tuple[Any, Any]) -> Any:
     of_rows = _safe_indexing(y, rows)
     first: Any = np.unique(of_rows, return_index=True)[1] if np.ndim(of_rows) == 1 else []
     few = rows[np.union1d(first, np.arange(min(_FEW, len(rows)))).astype(np.intp)]
-    model = steps.with_trainer(estimator, clone(steps.trainer_of(estimator)).set_params(**_PLAIN))
+    plain = without_callbacks(clone(steps.trainer_of(estimator)).set_params(**_PLAIN))
+    model = steps.with_trainer(estimator, plain)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -107,7 +107,7 @@ def run_trials(
     n = sum(rows[0].sizes(fold).n for fold in range(rows[0].n_folds)) // rows[0].n_folds
 
     def call(group: Group) -> bool:
-        progress.show(trials, n)
+        progress.tell(trials, n)
         return bool(on_evaluation and on_evaluation(group))
 
     trainer = (runner or LocalRunner)(run, rows, limits, call)

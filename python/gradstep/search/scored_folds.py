@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradstep.errors import InterruptedWarning, ScoringFailedWarning
-from gradstep.search import cv_results, fold_scores
+from gradstep.errors import InterruptedWarning
+from gradstep.search import cv_results, failures, fold_scores
 from gradstep.search.cv_results import CVResults
 from gradstep.search.fold_scores import FoldScores, measure
 from gradstep.search.group import Group
@@ -69,20 +69,11 @@ class ScoredFoldsMixin:
                 fit_times = fold_scores.fit_times(made, self.groups_, self.n_splits_)
                 params = [trial.params for trial in made]
                 self._tabulate(params, fit_times, test, train if self.return_train_score else None)
-        self._warn_of_scores(test.failures + train.failures)
+        failures.tell_scores(test.failures + train.failures, self.error_score)
         if stop.requested:
             warn(
                 "search interrupted while its models were scored; `cv_results_` has the scores so far",
                 InterruptedWarning,
-            )
-
-    def _warn_of_scores(self, failed: Sequence[str]) -> None:
-        """Warn of what scorers raised."""
-        if failed:
-            warn(
-                f"scoring failed {len(failed)} times, first with {failed[0]}. "
-                f"Those scores are {self.error_score}.",
-                ScoringFailedWarning,
             )
 
     def _tabulate(

@@ -34,6 +34,7 @@ from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.streams import draw_parameters
 from gradstep.sklearn.training import EpochObserver, train_in_batches
 from gradstep.sklearn.weights import read_weights
+from gradstep.training.fit_tasks import FitTasks, TakesCallbacks
 from gradstep.utils import interrupt
 from gradstep.utils.busy import at_work, wants_stop
 from gradstep.utils.warn import warn
@@ -56,7 +57,7 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
+class BaseFace(TakesCallbacks, FacePredictions, BaseEstimator):  # type: ignore[misc]
     """What `MLPClassifier` and `MLPRegressor` share. All that trains or predicts is this package's own."""
 
     activation: Any
@@ -91,10 +92,15 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
         with FaceKeeper.opened(checkpoint, self.settings(), given, resume) as keeper:
             random_state = keeper.random_state if keeper else self.random_state
             begun = self.begin(X, y, sample_weight, incremental, check_random_state(random_state))
-            if begun.settings.is_stochastic:
-                self._fit_in_batches(begun, incremental, keeper)
+            is_stochastic = begun.settings.is_stochastic
+            count = int(begun.settings.max_iter) * is_stochastic
+            tasks = None if incremental else self._begin_tasks(count, X, y, sample_weight)
+            if is_stochastic:
+                self._fit_in_batches(begun, incremental, keeper, tasks)
             else:
                 self._fit_by_lbfgs(begun)
+            if tasks:
+                tasks.end()
         self._check_finite()
         return self
 
@@ -147,14 +153,16 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
                 "need to be preprocessed."
             )
 
-    def _fit_in_batches(self, begun: Beginning, incremental: bool, keeper: FaceKeeper | None) -> None:
+    def _fit_in_batches(
+        self, begun: Beginning, incremental: bool, keeper: FaceKeeper | None, tasks: FitTasks | None
+    ) -> None:
         """Train by a stochastic solver; warn where all epochs are done without an end by its rule."""
         settings, rows, block, curves = begun
         state = self._solver_state(settings, block, incremental)
         epochs = 1 if incremental else int(settings.max_iter)
         observer = EpochObserver(EpochRule(settings, curves, state, rows.train.n, epochs), rows, block)
-        if self.callbacks:
-            observer.on_epoch = self.on_row(observer)
+        if self.callbacks or (tasks and tasks.are_told):
+            observer.on_epoch = self.on_row(observer, tasks)
         if keeper:
             keeper.follow(begun, observer)
         self._train(observer, self.order(begun), keeper)
@@ -201,9 +209,13 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
 
     def _publish(self, observer: EpochObserver) -> None:
         """Make what a training came to the learned attributes, in one assignment."""
+        self.__dict__ = vars(self) | self._learned(observer)
+
+    def _learned(self, observer: EpochObserver) -> dict[str, Any]:
+        """Return what a training came to as the learned attributes that tell of it."""
         rule, rows = observer.rule, observer.rows
         curves = rule.curves
-        self.__dict__ = vars(self) | {
+        return {
             **self._learned_of_model(rows, observer.block, rule.settings),
             "n_iter_": curves.n_iter,
             "t_": curves.t,
@@ -233,8 +245,8 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
             **self._learned_of_targets(targets),
         }
 
-    def on_row(self, observer: EpochObserver) -> Callable[[], bool]:
-        """Return what is to be called after every epoch: it publishes, then asks the callbacks."""
+    def on_row(self, observer: EpochObserver, tasks: FitTasks | None = None) -> Callable[[], bool]:
+        """Return what is to be called after every epoch: it publishes, then asks callbacks of both kinds."""
 
         def call() -> bool:
             self._publish(observer)
@@ -244,7 +256,10 @@ class BaseFace(FacePredictions, BaseEstimator):  # type: ignore[misc]
             if curves.validation_scores:
                 row["validation_score"] = curves.validation_scores[-1]
             with at_work(self):
-                return wants_stop(type(self).__name__, [ask(self, dict(row)) for ask in self.callbacks])
+                asked = [ask(self, dict(row)) for ask in self.callbacks or ()]
+            if tasks is not None:
+                asked.append(tasks.end_part(lambda: self._learned(observer)))
+            return wants_stop(type(self).__name__, asked)
 
         return call
 

@@ -18,6 +18,7 @@ from gradstep.sklearn.base import BaseFace, is_stochastic
 from gradstep.sklearn.labels import ClassTargets
 from gradstep.sklearn.settings import FURTHER_CONSTRAINTS
 from gradstep.sklearn.weights import times_class_weights
+from gradstep.training.fit_tasks import ending_callbacks
 from gradstep.utils.busy import alone
 
 Array = npt.NDArray[Any]
@@ -217,6 +218,7 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
         self.checkpoint = checkpoint
 
     @alone
+    @ending_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, resume: bool = False) -> Self:
         """Train on the rows of X.
 

@@ -15,6 +15,7 @@ from gradstep.plan.checkpoint import Checkpoint
 from gradstep.sklearn.base import BaseFace, is_stochastic
 from gradstep.sklearn.labels import RealTargets
 from gradstep.sklearn.settings import FURTHER_CONSTRAINTS
+from gradstep.training.fit_tasks import ending_callbacks
 from gradstep.utils.busy import alone
 
 Array = npt.NDArray[Any]
@@ -211,6 +212,7 @@ class MLPRegressor(BaseFace, sklearn.neural_network.MLPRegressor):  # type: igno
         self.checkpoint = checkpoint
 
     @alone
+    @ending_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, resume: bool = False) -> Self:
         """Train on the rows of X.
 

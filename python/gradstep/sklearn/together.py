@@ -15,6 +15,7 @@ from gradstep.sklearn.beginning import Beginning
 from gradstep.sklearn.curves import Curves, EpochRule
 from gradstep.sklearn.rows import FaceRows
 from gradstep.sklearn.training import EpochObserver, train_in_batches
+from gradstep.training import fit_tasks
 
 Array = npt.NDArray[Any]
 Observer = TypeVar("Observer", bound=EpochObserver)
@@ -100,6 +101,7 @@ def _shared(face: BaseFace) -> Any:
         or settings.warm_start
         or settings.verbose
         or settings.callbacks
+        or fit_tasks.are_set(face)
     ):
         return None
     shared = {name: value for name, value in face.get_params(deep=False).items() if name not in OWN}

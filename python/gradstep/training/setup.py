@@ -85,6 +85,11 @@ class TrainingJob:
             split for split, data in parts.items() if data.weight is not None and data.weight.ndim == 1
         )
 
+    @property
+    def evaluations(self) -> int:
+        """How many there are after updates, if no model leaves early."""
+        return -(-(self.plan.updates - self.plan.first_update) // self.every)
+
     def session(self) -> Session:
         """Begin to execute the plan."""
         evaluated = list(self.evaluated.values())
