@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradstep.diagnostics.gradient import gradient
     from gradstep.diagnostics.lr_range import learning_rate_range_test
     from gradstep.diagnostics.repeats import Repeats, repeat
+    from gradstep.estimators import callbacks
     from gradstep.estimators.ensemble import VotingEnsemble
     from gradstep.estimators.loading import load_model
     from gradstep.estimators.regressor import Regressor
@@ -75,6 +76,7 @@ __all__ = [
     "augment",
     "averaging",
     "build_info",
+    "callbacks",
     "coarse_to_fine",
     "datasets",
     "errors",
@@ -125,6 +127,7 @@ _HOMES = {
     "augment": ":nn.augment",
     "averaging": ":nn.averaging",
     "build_info": "diagnostics.build_info",
+    "callbacks": ":estimators.callbacks",
     "coarse_to_fine": "search.coarse_to_fine",
     "datasets": ":datasets",
     "errors": ":errors",
