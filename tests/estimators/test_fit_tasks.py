@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -168,6 +169,14 @@ def test_a_search_of_scikit_learn_shows_the_epochs_of_its_models(capsys: pytest.
     search = GridSearchCV(trainer(epochs=2), {"l2": [0.1, 0.2]}, cv=2)
     search.set_callbacks(callback.ProgressBar()).fit(X, Y)
     assert capsys.readouterr().out.count("Trainer - fit") == 5
+
+
+@pytest.mark.parametrize("callbacks", [(), (Recorder(),)])
+def test_warnings_point_at_the_line_of_the_user(callbacks: tuple[Any, ...]) -> None:
+    watched = trainer(epochs=2, learning_rate=0.01).set_callbacks(*callbacks)
+    with pytest.warns(ConvergenceWarning, match="has not converged") as caught:
+        watched.fit(X, X[:, 0] > 0)
+    assert caught[0].filename == __file__
 
 
 def test_copies_and_pickles_have_the_callbacks_and_nothing_of_a_fit() -> None:
