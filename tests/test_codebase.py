@@ -102,6 +102,12 @@ def test_modules_import_only_from_rooms_above_their_own() -> None:
     assert upwards == []
 
 
+def test_experiments_are_of_the_command_line_alone() -> None:
+    """What trains the experiments of reports again is a command: nothing of the library knows of it."""
+    users = {room(m) for m, found in IMPORTS.items() for name, _ in found if room(name) == "reproduction"}
+    assert users == {"reproduction", "cli"}
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Take away what imports nothing that is left, until nothing is left."""
     left = {

@@ -53,6 +53,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         gs.Trainr  # noqa: B018
 
 
+def test_the_library_loads_no_experiments_and_no_command_line() -> None:
+    loaded = run_in_new_process(f"import sys\n{IMPORT_ALL}\nprint(*sys.modules)").split()
+    assert "gradstep.reports" in loaded
+    assert [name for name in loaded if name.startswith(("gradstep.reproduction", "gradstep.cli"))] == []
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in Linux's /proc")
 def test_it_starts_no_thread() -> None:
     # What gradstep stands on is imported first: a BLAS may start threads of its own.

@@ -23,6 +23,8 @@ def available() -> int:
 
     The smallest of ``OMP_NUM_THREADS``, the scheduler's affinity and the CPU quota of the control group.
     """
+    # Not joblib's cpu_count, which reads the quota of the root group alone, where a service or a job of a
+    # batch system has one of its own, and rounds it up: tests/utils/test_threads.py holds both against it.
     affinity = getattr(os, "sched_getaffinity", None)
     limits = [len(affinity(0)) if affinity else os.cpu_count() or 1]
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
