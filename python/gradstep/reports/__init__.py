@@ -1,7 +1,7 @@
 """One self-contained HTML file that tells what was trained, how, and what came out.
 
 No script, no external request: the curves are inline SVG, the weight images inline PNG. `report`
-is the one public name; functions of this package that return HTML have escaped what they were given.
+is the one public name; pages are templates of Jinja, which escape whatever text they are given.
 """
 
 from __future__ import annotations
@@ -111,15 +111,16 @@ def report(
     is_search = hasattr(subject, "trials_") and hasattr(subject, "results_")
     if is_search:
         shown.check(getattr(subject, "best_trainer_", None))
-        sections, foot = searches.content(subject, tests, rows, shown, gallery)
+        content, foot = searches.content(subject, tests, rows, shown, gallery)
     else:
         runs = collect(subject, tests, rows)
         for run in runs:
             shown.check(run.trainer)
-        sections, foot = trainings.content(runs, rows, shown, gallery)
+        content, foot = trainings.content(runs, rows, shown, gallery)
     if title is None:
         title = "Search report" if is_search else "Training report"
-    page.write(target, title=title, notes=notes, sections=sections, foot=foot)
+    template = "search.html" if is_search else "training.html"
+    page.write(target, template, content, title=title, notes=notes, foot=foot)
     if folder is not None:
         gallery.write(folder, figure_format)
     return target

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gradstep.errors import InvalidParameterError
 from gradstep.reports import pictures
+from gradstep.reports.parts import Drawing
 from gradstep.utils.constraints import check, one_of
 from gradstep.utils.files import write_atomically
 from gradstep.utils.table import Tabular
@@ -29,7 +30,7 @@ class Gallery:
         self._figures: dict[str, Callable[[], Figure]] = {}
         self._tables: dict[str, Tabular] = {}
 
-    def show(self, name: str, drawn: Figure, label: str) -> str:
+    def show(self, name: str, drawn: Figure, label: str) -> Drawing:
         """Keep a figure, and return it as SVG for the page; `label` says what it shows."""
         key = self.keep(name, lambda: drawn)
         return pictures.figure(drawn, label, f"{key}-")

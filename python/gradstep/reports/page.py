@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
-from html import escape
-from importlib.resources import files
+from functools import cache
 from pathlib import Path
-from string import Template
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from gradstep._version import __version__
 from gradstep.errors import InvalidParameterError
@@ -18,23 +19,33 @@ from gradstep.utils.files import PAGES, check_ending, write_atomically
 from gradstep.utils.text import printable
 
 
-def write(target: Path, *, title: str, notes: str, sections: Iterable[str], foot: str) -> None:
-    """Write the page; `title` and `notes` are plain text, `sections` and `foot` HTML.
+def write(
+    target: Path,
+    template: str,
+    content: Mapping[str, Any],
+    *,
+    title: str,
+    notes: str,
+    foot: str,
+    package: str = __package__,
+) -> None:
+    """Write the page that a template of a package makes of its content; all text is plain, and is escaped.
 
     Raises
     ------
     OSError
         The file cannot be written; the message names the path and the reason.
     """
-    now = datetime.now().astimezone()
-    text = Template(files(__package__).joinpath("template.html").read_text("utf-8")).substitute(
-        version=escape(__version__),
-        title=escape(title),
-        date=f'<time datetime="{now.isoformat(timespec="seconds")}">{now.day} {now:%B %Y, %H:%M}</time>',
-        notes=_paragraphs(notes),
-        body="\n".join(section for section in sections if section),
-        build=foot,
-    )
+    page = _templates(package).get_template(template)
+    paragraphs = [text.strip() for text in re.split(r"\n\s*\n", notes)]
+    frame = {
+        "version": __version__,
+        "title": title,
+        "now": datetime.now().astimezone(),
+        "notes": [text for text in paragraphs if text],
+        "foot": foot,
+    }
+    text = page.render({**frame, **content})
     try:
         write_atomically(target, printable(text, keep="\n\r\t").encode("utf-8"))
     except OSError as error:
@@ -42,10 +53,13 @@ def write(target: Path, *, title: str, notes: str, sections: Iterable[str], foot
         raise type(error)(error.errno or errno.EIO, reason, str(target)) from error
 
 
-def section(heading: str, content: str, anchor: str = "") -> str:
-    """Return content, which is HTML, under a heading; nothing where there is none."""
-    name = f' id="{anchor}"' if anchor else ""
-    return f"<section{name}>\n<h2>{heading}</h2>\n{content}\n</section>" if content else ""
+@cache
+def _templates(package: str) -> Environment:
+    """Return the templates of a package, which may build on those of this one."""
+    loader = ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, __package__))])
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def checked(path: str | os.PathLike[str], owner: str) -> Path:
@@ -60,9 +74,3 @@ def checked(path: str | os.PathLike[str], owner: str) -> Path:
     if not target.parent.is_dir():
         raise InvalidParameterError(f"`path` of {owner} must lie in a folder that exists, got {target}")
     return target
-
-
-def _paragraphs(notes: str) -> str:
-    texts = [text.strip() for text in re.split(r"\n\s*\n", notes)]
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in texts if text)
-    return f'<div class="notes">{paragraphs}</div>' if paragraphs else ""

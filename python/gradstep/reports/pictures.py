@@ -1,4 +1,4 @@
-"""The report's curves as inline SVG, and its weight images as inline PNG."""
+"""The report's curves and figures as inline SVG, and its weight images as inline PNG."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from html import escape
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 from matplotlib import colormaps, style
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -19,6 +19,7 @@ from matplotlib.image import imsave
 from gradstep.plots.images import weight_pictures
 from gradstep.plots.panels import Panel, View, draw_panel, panel_columns, panels
 from gradstep.plots.runs import legend_entries
+from gradstep.reports.parts import CurvePanels, Drawing, InlineImage, LegendLine, WeightImages
 from gradstep.reports.runs import Images, Run, css
 from gradstep.training.history import History
 
@@ -31,36 +32,32 @@ _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "gradstep", "font.sans-seri
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def curves(histories: Mapping[str, History], prefix: str = "", best: Collection[str] | None = None) -> str:
+def curves(
+    histories: Mapping[str, History], prefix: str = "", best: Collection[str] | None = None
+) -> CurvePanels:
     """Return the legend and one SVG for each panel of `plots.curves`.
 
     Ids within them begin with `prefix`, which must be another for every call on a page.
     """
-    entries = "".join(
-        f'<li><svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4h28" stroke-width="2.6" '
-        f'class="{entry.dash}" style="stroke:{css(entry.colour)}"/></svg>{escape(entry.text)}</li>'
-        for entry in legend_entries(histories, best)
-    )
+    entries = legend_entries(histories, best)
+    legend = [LegendLine(entry.text, entry.dash, css(entry.colour)) for entry in entries]
     shown = panels(histories)
-    drawn = "".join(_panel(panel, histories, prefix, best) for panel in shown)
-    kind = "panels pairs" if panel_columns(len(shown)) == 2 else "panels"
-    return f'<div class="curves"><ul class="legend">{entries}</ul>\n<div class="{kind}">{drawn}</div></div>'
+    drawn = [_panel(panel, histories, prefix, best) for panel in shown]
+    return CurvePanels(legend, drawn, are_pairs=panel_columns(len(shown)) == 2)
 
 
-def weights(run: Run, given: Images, *, is_alone: bool) -> str:
+def weights(run: Run, given: Images, *, is_alone: bool) -> WeightImages:
     """Return the first layer's weights of a run with classes, whose rows are images."""
     images = weight_pictures(run.trainer, *given, whose="report")
     height, width = images.pixels.shape[1:3]
-    figures = "".join(
-        f'<figure><img alt="Weights of {escape(name)}" width="{width}" height="{height}" '
-        f'src="{_png(pixels)}"><figcaption title="{escape(name)}">{escape(name)}</figcaption></figure>'
+    shown = [
+        InlineImage(name, width, height, _png(pixels))
         for name, pixels in zip(images.names, images.pixels, strict=True)
-    )
-    heading = "" if is_alone else f"<h3>{run.label}</h3>"
-    return f'{heading}<p class="caption above">{images.caption}</p><div class="pictures">{figures}</div>'
+    ]
+    return WeightImages(None if is_alone else run.label, images.caption, shown)
 
 
-def figure(drawn: Figure, label: str, prefix: str) -> str:
+def figure(drawn: Figure, label: str, prefix: str) -> Drawing:
     """Return a whole figure of `plots` as SVG; `label` says what it shows, `prefix` is as in `curves`."""
     patches = [drawn.patch, *(axes.patch for axes in drawn.axes)]
     for patch in patches:
@@ -68,7 +65,7 @@ def figure(drawn: Figure, label: str, prefix: str) -> str:
     svg = _svg(drawn, label, prefix)
     for patch in patches:
         patch.set_visible(True)
-    return f'<div class="figure">{svg}</div>'
+    return svg
 
 
 def as_file(drawn: Figure, form: str) -> bytes:
@@ -80,7 +77,9 @@ def as_file(drawn: Figure, form: str) -> bytes:
     return buffer.getvalue()
 
 
-def _panel(panel: Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None) -> str:
+def _panel(
+    panel: Panel, histories: Mapping[str, History], prefix: str, best: Collection[str] | None
+) -> Drawing:
     with _settings():
         drawn = Figure(figsize=(4.0, 2.9))
         drawn.patch.set_visible(False)
@@ -97,21 +96,21 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _svg(drawn: Figure, label: str, prefix: str) -> str:
+def _svg(drawn: Figure, label: str, prefix: str) -> Drawing:
     """Return a figure as SVG that takes colours and font from the page; its ids are its own."""
     buffer = io.StringIO()
     with _settings():
         drawn.savefig(buffer, format="svg", metadata=_NO_METADATA)
     svg = buffer.getvalue()
-    head = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"[^>]*?(viewBox="[^"]*")[^>]*>', svg)
+    head = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"[^>]*?viewBox="([^"]*)"[^>]*>', svg)
     assert head is not None
     svg = svg[head.end() :]
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda colour: css(colour[0]), svg)
     # In points as matplotlib counts them, 72 to the inch, of which a page shows 96 pixels.
-    width = f'width="{float(head[1]) * 96 / 72:.0f}"'
-    return f'<svg {width} {head[2]} role="img" aria-label="{escape(label)}">{svg}'
+    # matplotlib has escaped the text in it.
+    return Drawing(label, f"{float(head[1]) * 96 / 72:.0f}", head[2], Markup(svg))
 
 
 def _png(pixels: npt.NDArray[np.float64]) -> str:

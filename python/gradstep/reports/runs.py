@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from gradstep.nn.losses import Loss
 from gradstep.nn.metrics import Metric, Metrics
 from gradstep.plots.histories import histories, line_colours
 from gradstep.plots.style import GRID, INK, MUTED, PALETTE, PAPER
+from gradstep.reports.parts import Label
 from gradstep.training.fitted import Fitted
 from gradstep.training.history import History
 from gradstep.utils import text
@@ -100,10 +100,9 @@ class Run:
         return self.loss, self.trainer.get_params(deep=False).get("standardize_targets")
 
     @property
-    def label(self) -> str:
-        """The name with its colour, as HTML."""
-        swatch = f'<span class="swatch" style="background:{self.colour}"></span>' if self.colour else ""
-        return swatch + escape(self.name)
+    def label(self) -> Label:
+        """The name with its colour."""
+        return Label(self.name, colour=self.colour)
 
     def last(self, column: str) -> float:
         """Return the value in the last row of the history; NaN where it has no such column."""

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from html import escape
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,9 @@ from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, Metrics, is_column, parse_
 from gradstep.plots import results
 from gradstep.plots.heat_maps import MOST_LEVELS, MOST_PANELS
 from gradstep.plots.histories import metrics_of
-from gradstep.reports import page, pictures, tables, trainings, workers
+from gradstep.reports import pictures, tables, trainings, workers
 from gradstep.reports.gallery import Gallery
+from gradstep.reports.parts import Card, Cell, CurvePanels, Drawing, Label, PageTable, TableRow
 from gradstep.reports.runs import Images, collect
 from gradstep.training.history import History, available_splits
 from gradstep.training.status import Status
@@ -45,8 +45,8 @@ def content(
     test_rows: ValidationRows | None,
     images: Images,
     gallery: Gallery,
-) -> tuple[list[str], str]:
-    """Return the sections of the page, and its foot."""
+) -> tuple[dict[str, Any], str]:
+    """Return what `search.html` shows, and its foot; figures and tables go into the gallery."""
     found, best = sweep.results_, getattr(sweep, "best_index_", None)
     trainer = getattr(sweep, "best_trainer_", None)
     # Of scikit-learn's networks the page has the search alone.
@@ -58,55 +58,48 @@ def content(
             raise InvalidParameterError(
                 f"`{name}` of report must be None where a search has no Trainer or Regressor, got {given}"
             )
-    sections = [
-        _cards(sweep, found, best),
-        page.section("Trials", _trials(found, sweep.metric, best)),
-        page.section("Parameters", _parameters(found, _shown_metric(sweep), gallery)),
-        page.section("Curves", _curves(sweep, best, gallery)),
-        page.section("Groups", _groups(sweep)),
-        page.section("Workers", workers.content(sweep.workers_)),
-    ]
+    shown: dict[str, Any] = {
+        "cards": _cards(sweep, found, best),
+        "trials": _trials(found, sweep.metric, best),
+        **_parameters(found, _shown_metric(sweep), gallery),
+        "curves": _curves(sweep, best, gallery),
+        "groups": _groups(sweep),
+        "workers": workers.content(sweep.workers_),
+        "best": None,
+    }
     if runs:
         answers = trainings.answers(runs, test_rows, images.class_names, gallery)
-        weights = trainings.weights(runs, images, gallery)
-        sections += [
-            page.section("The best model", tables.results(runs)),
-            page.section("Its learning rate", trainings.rates(runs, gallery)),
-            page.section("Its answers on the test rows", answers),
-            page.section("What its first layer looks at", weights),
-            page.section("Its settings", tables.settings(runs)),
-        ]
+        shown["best"] = {
+            "results": tables.results(runs),
+            "rates": trainings.rates(runs, gallery),
+            "answers": answers,
+            "weights": trainings.weights(runs, images, gallery),
+            "settings": tables.settings(runs),
+        }
     gallery.tabulate("trials", found)
-    return sections, tables.build_line(__version__, runs) if runs else escape(f"gradstep {__version__}")
+    return shown, tables.build_line(__version__, runs) if runs else f"gradstep {__version__}"
 
 
 def _name(trial: object) -> str:
     return f"trial {trial}"
 
 
-def _cards(sweep: Sweep, found: Results, best: int | None) -> str:
+def _cards(sweep: Sweep, found: Results, best: int | None) -> list[Card]:
     score = math.nan if best is None else sweep.best_score_
     params = "no trial came to its end" if best is None else _words(sweep.best_params_)
     statuses = Counter(found["status"].tolist())
     models = [len(group.models) for group in sweep.groups_]
     seconds = sum(_seconds(sweep, group.models) for group in sweep.groups_)
     folds = f", {len(sweep.histories_[0])} folds each" if sweep.folds is not None else ""
-    return tables.card_list(
-        [
-            (f"Best {results.words(sweep.metric)}", _cell(sweep.metric, score), params),
-            (
-                "Trials",
-                text.count(found.n_trials),
-                ", ".join(f"{n} {_spoken(status)}" for status, n in statuses.items()),
-            ),
-            (
-                "Time to train",
-                text.duration(seconds, gap=text.GAP),
-                f"{text.count(sum(models))} models{folds}",
-            ),
-            ("Groups", text.count(len(models)), f"at most {max(models)} models in one pass over the rows"),
-        ]
-    )
+    of_statuses = ", ".join(f"{n} {_spoken(status)}" for status, n in statuses.items())
+    of_models = f"{text.count(sum(models))} models{folds}"
+    most = f"at most {max(models)} models in one pass over the rows"
+    return [
+        Card(f"Best {results.words(sweep.metric)}", _cell(sweep.metric, score), params),
+        Card("Trials", text.count(found.n_trials), of_statuses),
+        Card("Time to train", text.duration(seconds, gap=text.GAP), of_models),
+        Card("Groups", text.count(len(models)), most),
+    ]
 
 
 def _seconds(sweep: Sweep, models: Sequence[tuple[int, int]]) -> float:
@@ -152,44 +145,34 @@ def _columns(found: Results, metric: str) -> list[str]:
     return [name for name in names if name != metric and np.isfinite(found[name]).any()]
 
 
-def _trials(found: Results, metric: str, best: int | None) -> str:
+def _trials(found: Results, metric: str, best: int | None) -> PageTable:
     """Return the table of trials in the order of their ranking."""
     others = _columns(found, metric)
     rows = list(found.rows())
     scores = ["score", *(["score_std"] if "score_std" in found else [])]
-    heads = tables.head_cell(escape(results.words(metric)))
-    heads += "".join(map(tables.head_cell, ["deviation"] * (len(scores) - 1)))
+    heads = [Label(results.words(metric)), *[Label("deviation")] * (len(scores) - 1)]
     kinds = ["first left", *["left"] * len(found.parameters)]
-    names = [*map(results.words, found.parameters), "status"]
-    heads += "".join(map(tables.head_cell, map(escape, names), kinds))
-    heads += "".join(tables.head_cell(escape(results.words(name))) for name in others)
+    heads += map(Label, [*map(results.words, found.parameters), "status"], kinds)
+    heads += [Label(results.words(name)) for name in others]
     body = []
     for place in found.ranking().tolist()[:_MOST_ROWS]:
         row = rows[place]
         # The result first, also where a narrow screen shows no more.
-        win = "win" if row["trial"] == best else ""
-        cells = [f'<td class="{win}">{_cell(metric, row["score"])}</td>']
-        cells += [f"<td>{_cell(metric, row[name])}</td>" for name in scores[1:]]
-        params = [escape(_setting(row[name])) for name in found.parameters]
-        cells += [
-            f'<td class="text{" first" * (place == 0)}">{value}</td>' for place, value in enumerate(params)
-        ]
-        cells.append(f'<td class="left">{_status(row["status"])}</td>')
-        cells += [f"<td>{_cell(name, row[name])}</td>" for name in others]
-        body.append(tables.row(_name(row["trial"]), cells))
+        cells = [Cell(_cell(metric, row["score"]), "win" if row["trial"] == best else "")]
+        cells += [Cell(_cell(metric, row[name])) for name in scores[1:]]
+        params = [_setting(row[name]) for name in found.parameters]
+        cells += [Cell(value, f"text{' first' * (place == 0)}") for place, value in enumerate(params)]
+        is_unusual = row["status"] in (Status.DIVERGED, Status.INTERRUPTED)
+        cells.append(Cell(_spoken(row["status"]), "left", look="badge" if is_unusual else ""))
+        cells += [Cell(_cell(name, row[name])) for name in others]
+        body.append(TableRow(Label(_name(row["trial"])), cells))
     hidden = found.n_trials - len(body)
     caption = (
         "Trials trained to their own ends stand first, the best of them at the top and tinted, then the "
         f"others. {results.heading(metric)} is that of the model kept. Of a trial that was pruned, metrics "
         "are those it had then; of one that diverged, updates is the one that failed."
     ) + (f" {hidden} more trials are not shown." if hidden else "")
-    head = f'<tr><th class="name" scope="col">Trial</th>{heads}</tr>'
-    return f'{tables.table("Trials", head, body, "wide")}<p class="caption">{escape(caption)}</p>'
-
-
-def _status(status: str) -> str:
-    is_unusual = status in (Status.DIVERGED, Status.INTERRUPTED)
-    return f'<span class="badge">{_spoken(status)}</span>' if is_unusual else _spoken(status)
+    return PageTable("Trials", "Trial", heads, body, "wide", caption=caption)
 
 
 def _shown_metric(sweep: Sweep) -> str:
@@ -203,8 +186,9 @@ def _shown_metric(sweep: Sweep) -> str:
     return column if column in sweep.results_ else ranking
 
 
-def _parameters(found: Results, metric: str, gallery: Gallery) -> str:
+def _parameters(found: Results, metric: str, gallery: Gallery) -> dict[str, Any]:
     """Return a metric over every parameter that was varied, and a picture of all of them together."""
+    over: list[Drawing] = []
     # Of trials that are equally good, all pictures take the one with the best score for the best.
     order = found.ranking()
     table: dict[str, Any] = {name: found[name][order].tolist() for name in (*found.parameters, "status")}
@@ -212,28 +196,34 @@ def _parameters(found: Results, metric: str, gallery: Gallery) -> str:
     varied = [name for name in found.parameters if len(_different(table[name])) > 1]
     complete = results.complete(table)
     if not varied or not np.isfinite(table[metric]).any():
-        return ""
-    pieces = []
+        return {"over_parameters": over, "together": None}
     for name in varied:
         # A line would join what other parameters have set apart, unless every value was tried often.
         tried = list(compress(table[name], complete))
         join = len(varied) == 1 or len(_different(tried)) <= len(tried) // 2
         drawn = plots.over_parameter(table, name, metric, join=join, figsize=pictures.HALF)
         label = f"{results.words(metric)} over {results.words(name)}"
-        pieces.append(gallery.show(f"over {name}", drawn, label))
-    shown = f'<div class="figures">{"".join(pieces)}</div>'
-    if len(varied) == 1:
-        return shown
+        over.append(gallery.show(f"over {name}", drawn, label))
+    together = _together(table, varied, metric, complete, gallery) if len(varied) > 1 else None
+    return {"over_parameters": over, "together": together}
+
+
+def _together(
+    table: Mapping[str, Sequence[Any]],
+    varied: Sequence[str],
+    metric: str,
+    complete: Sequence[bool],
+    gallery: Gallery,
+) -> Drawing:
+    """Return a picture of a metric by several parameters at once."""
     label = f"{results.words(metric)} by all parameters"
     if _is_grid(table, varied, complete):
         # Of three parameters that with the fewest values gets the panels.
         *panels, columns, rows = sorted(varied, key=lambda name: len(_different(table[name])))
         rows, columns = sorted((rows, columns), key=varied.index)
         drawn = plots.heat_map(table, rows, columns, metric, panels=panels[0] if panels else None)
-        return shown + gallery.show("heat map", drawn, label)
-    return shown + gallery.show(
-        "parallel coordinates", plots.parallel_coordinates(table, varied, metric), label
-    )
+        return gallery.show("heat map", drawn, label)
+    return gallery.show("parallel coordinates", plots.parallel_coordinates(table, varied, metric), label)
 
 
 def _different(values: Iterable[Any]) -> set[str]:
@@ -254,7 +244,7 @@ def _is_grid(table: Mapping[str, Sequence[Any]], varied: Sequence[str], complete
     return is_small and 2 * len(shown) > math.prod(sides)
 
 
-def _curves(sweep: Sweep, best: int | None, gallery: Gallery) -> str:
+def _curves(sweep: Sweep, best: int | None, gallery: Gallery) -> CurvePanels | None:
     """Return the curves of all models, the best trial's in colour."""
     named: dict[str, History] = {}
     coloured = []
@@ -266,27 +256,25 @@ def _curves(sweep: Sweep, best: int | None, gallery: Gallery) -> str:
             if available_splits(history) and (trial == best or len(named) < _MOST_CURVES):
                 named[name] = history
     if not named:
-        return ""
+        return None
     gallery.keep("curves", partial(plots.curves, named, best=coloured))
     return pictures.curves(named, "curves-", coloured)
 
 
-def _groups(sweep: Sweep) -> str:
+def _groups(sweep: Sweep) -> PageTable:
     """Return which models trained in one pass, and why no others with them."""
     body = []
     for number, group in enumerate(sweep.groups_):
         trials = _ranges(sorted({trial for trial, _ in group.models}))
         cells = [
-            f"<td>{text.count(len(group.models))}</td>",
-            f'<td class="text">{escape(trials)}</td>',
-            f'<td class="text">{escape(group.reason)}</td>',
-            f"<td>{text.duration(_seconds(sweep, group.models), gap=text.GAP)}</td>",
+            Cell(text.count(len(group.models))),
+            Cell(trials, "text"),
+            Cell(group.reason, "text"),
+            Cell(text.duration(_seconds(sweep, group.models), gap=text.GAP)),
         ]
-        body.append(tables.row(f"group {number}", cells))
+        body.append(TableRow(Label(f"group {number}"), cells))
     names = {"models": "", "trials": "left", "what they share, and others do not": "left", "time": ""}
-    columns = "".join(tables.head_cell(name, kind) for name, kind in names.items())
-    head = f'<tr><th class="name" scope="col">Group</th>{columns}</tr>'
-    return tables.table("Groups", head, body)
+    return PageTable("Groups", "Group", [Label(name, kind) for name, kind in names.items()], body)
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ import inspect
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from gradstep import backends
 from gradstep.nn.metrics import ALWAYS, SPLITS, Cost, MeanLoss, Metric, value_text
 from gradstep.plots.histories import metrics_of, splits_of
 from gradstep.plots.results import SPLIT_NAMES, capitalised
+from gradstep.reports.parts import Card, Cell, ColumnGroup, Label, PageTable, TableRow
 from gradstep.reports.runs import Run
 from gradstep.utils import text
 from gradstep.utils.table import Table
@@ -32,29 +33,22 @@ class BestValue(NamedTuple):
     run: Run
 
 
-def cards(runs: Sequence[Run]) -> str:
+def cards(runs: Sequence[Run]) -> list[Card]:
     """Return the numbers that one looks for first."""
     several = len(runs) > 1
     updates = sum(int(run.last("update")) for run in runs)
     largest = max(runs, key=lambda run: run.parameters)
-    return card_list(
-        [
-            *_best_cards(runs),
-            (
-                "Time to train",
-                text.duration(sum(run.last("seconds") for run in runs), gap=text.GAP),
-                f"{text.count(updates)} updates" + f" in {len(runs)} runs" * several,
-            ),
-            (
-                "Parameters",
-                text.count(largest.parameters),
-                f"in the largest of {len(runs)} runs" if several else largest.layers,
-            ),
-        ]
-    )
+    seconds = sum(run.last("seconds") for run in runs)
+    of_updates = f"{text.count(updates)} updates" + f" in {len(runs)} runs" * several
+    of_layers = f"in the largest of {len(runs)} runs" if several else largest.layers
+    return [
+        *_best_cards(runs),
+        Card("Time to train", text.duration(seconds, gap=text.GAP), of_updates),
+        Card("Parameters", text.count(largest.parameters), of_layers),
+    ]
 
 
-def _best_cards(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+def _best_cards(runs: Sequence[Run]) -> list[Card]:
     """Return the best of the first metric that the models have beside loss and cost, and the lowest loss.
 
     Losses that cannot be compared with that of the best are left out.
@@ -67,12 +61,13 @@ def _best_cards(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
     cards = []
     if leading is not None:
         name = f"Best {SPLIT_NAMES[leading.split]} {own[0].title}"
-        cards.append((name, value_text(own[0].name, leading.value), leading.run.name))
+        cards.append(Card(name, value_text(own[0].name, leading.value), leading.run.name))
     if lowest is not None:
         kind = f" ({lowest.run.loss.name})" if len(alike) < len(runs) else ""
         of_run = f"{lowest.run.name}, " if len(runs) > 1 else ""
         name = f"Lowest {SPLIT_NAMES[lowest.split]} loss{kind}"
-        cards.append((name, text.decimals(lowest.value), f"{of_run}epoch {text.number(lowest.epoch)}"))
+        remark = f"{of_run}epoch {text.number(lowest.epoch)}"
+        cards.append(Card(name, text.decimals(lowest.value), remark))
     return cards
 
 
@@ -90,35 +85,26 @@ def _best_value(runs: Sequence[Run], metric: Metric, splits: Sequence[str]) -> B
     return None
 
 
-def card_list(cards: Sequence[tuple[str, str, str]]) -> str:
-    """Return numbers, each with its name before and a remark after it, as cards."""
-    items = [f"<li><span>{escape(a)}</span><b>{b}</b><span>{escape(c)}</span></li>" for a, b, c in cards]
-    return f'<ul class="cards">{"".join(items)}</ul>'
-
-
-def results(runs: Sequence[Run]) -> str:
+def results(runs: Sequence[Run]) -> PageTable:
     """Return the table of loss, cost and metrics, last and best."""
     # What one looks for first is first, also where a narrow screen shows no more.
     splits = sorted(("test", *splits_of(run.history for run in runs)), key=("test", *_PREFERENCE).index)
     columns = {split: metrics for split in splits if (metrics := _metrics_of(runs, split))}
-    groups = "".join(
-        f'<th class="first" colspan="{len(metrics)}" scope="colgroup">{capitalised(SPLIT_NAMES[split])}</th>'
-        for split, metrics in columns.items()
-    )
-    heads = "".join(
-        head_cell(escape(metric.title), "first" * (place == 0))
+    groups = [
+        ColumnGroup(capitalised(SPLIT_NAMES[split]), len(metrics)) for split, metrics in columns.items()
+    ]
+    heads = [
+        Label(metric.title, "first" * (place == 0))
         for metrics in columns.values()
         for place, metric in enumerate(metrics)
-    )
+    ]
     cells = [
         _column(runs, split, metric, is_first=place == 0)
         for split, metrics in columns.items()
         for place, metric in enumerate(metrics)
     ]
-    body = [row(run.label, of_run) for run, *of_run in zip(runs, *cells, strict=True)]
-    head = f'<tr><th class="name" rowspan="2" scope="col">Run</th>{groups}</tr><tr>{heads}</tr>'
-    caption = _caption(runs, "running" in columns)
-    return f'{table("Results", head, body, "wide")}<p class="caption">{caption}</p>'
+    body = [TableRow(run.label, of_run) for run, *of_run in zip(runs, *cells, strict=True)]
+    return PageTable("Results", "Run", heads, body, "wide", groups, _caption(runs, "running" in columns))
 
 
 def results_table(runs: Sequence[Run]) -> Table:
@@ -157,25 +143,25 @@ def _caption(runs: Sequence[Run], has_running: bool) -> str:
     return caption
 
 
-def _column(runs: Sequence[Run], split: str, metric: Metric, is_first: bool) -> list[str]:
+def _column(runs: Sequence[Run], split: str, metric: Metric, is_first: bool) -> list[Cell]:
     """Return one cell per run."""
     lasts, smalls = [], []
     for run in runs:
-        small = ""
+        small: list[str] = []
         if split == "test":
             last = run.tested(metric)
         else:
             last = run.last(f"{split}_{metric.name}")
             best, epoch = run.best(split, metric)
             if math.isfinite(best) and _value(metric, best) != _value(metric, last):
-                small = f"<small>{_value(metric, best)} at{text.GAP}{text.number(epoch)}</small>"
+                small = [f"{_value(metric, best)} at{text.GAP}{text.number(epoch)}"]
         lasts.append(last)
         smalls.append(small)
     top = _winning(runs, split, metric, lasts)
     cells = []
     for last, small in zip(lasts, smalls, strict=True):
         kinds = ["first"] * is_first + ["win"] * (last == top)
-        cells.append(f'<td class="{" ".join(kinds)}">{_value(metric, last)}{small}</td>')
+        cells.append(Cell(_value(metric, last), " ".join(kinds), small))
     return cells
 
 
@@ -197,30 +183,29 @@ def _value(metric: Metric, value: float) -> str:
     return value_text(metric.name, value)
 
 
-def training(runs: Sequence[Run]) -> str:
+def training(runs: Sequence[Run]) -> PageTable:
     """Return the table of what was trained: sizes, rates, epochs, time."""
     body = []
     for run in runs:
         settings = run.trainer
         cells = [
-            f'<td class="left">{run.layers}</td>',
-            f"<td>{text.count(run.parameters)}</td>",
-            f"<td>{escape(text.setting(settings.l2))}</td>",
-            f'<td class="first text">{escape(text.setting(settings.learning_rate))}</td>',
-            f"<td>{escape(text.setting(settings.batch_size_))}</td>",
-            f"<td>{_epochs(run)}</td>",
-            f"<td>{text.count(int(run.last('update')))}</td>",
-            f"<td>{text.duration(run.last('seconds'), gap=text.GAP)}</td>",
+            Cell(run.layers, "left"),
+            Cell(text.count(run.parameters)),
+            Cell(text.setting(settings.l2)),
+            Cell(text.setting(settings.learning_rate), "first text"),
+            Cell(text.setting(settings.batch_size_)),
+            _epochs(run),
+            Cell(text.count(int(run.last("update")))),
+            Cell(text.duration(run.last("seconds"), gap=text.GAP)),
         ]
-        mark = "" if settings.status_.is_complete else f'<span class="badge">{settings.status_}</span>'
-        body.append(row(run.label + mark, cells))
+        badge = "" if settings.status_.is_complete else str(settings.status_)
+        body.append(TableRow(replace(run.label, badge=badge), cells))
     names = {"layers": "left", "parameters": "", "L2": "", "learning rate": "first left"}
     names |= dict.fromkeys(("batch", "epochs", "updates", "time"), "")
-    columns = "".join(head_cell(name, kind) for name, kind in names.items())
-    return table("Training", f'<tr><th class="name" scope="col">Run</th>{columns}</tr>', body)
+    return PageTable("Training", "Run", [Label(name, kind) for name, kind in names.items()], body)
 
 
-def settings(runs: Sequence[Run]) -> str:
+def settings(runs: Sequence[Run]) -> PageTable:
     """Return every parameter of every run, marked where it is not the default of its estimator."""
     given = [_texts(run.trainer.get_params(deep=False)) for run in runs]
     defaults = [
@@ -229,19 +214,17 @@ def settings(runs: Sequence[Run]) -> str:
     ]
     body = []
     for name in dict.fromkeys(name for own in defaults for name in own):
-        cells, is_changed = [], False
+        cells: list[Cell] = []
+        is_changed = False
         for values, own in zip(given, defaults, strict=True):
-            value = escape(values.get(name, text.NOTHING))
             is_default = values.get(name) == own.get(name)
             is_changed |= not is_default
-            cells.append(value if is_default else f"<mark>{value}</mark>")
-        shown = dict.fromkeys(escape(own[name]) for own in defaults if name in own)
-        cells = [f'<td class="text">{cell}</td>' for cell in (*cells, " or ".join(shown))]
-        body.append(row(escape(name), cells, "" if is_changed else "untouched"))
-    columns = "".join(head_cell(label, "left") for label in (*(run.label for run in runs), "default"))
-    head = f'<tr><th class="name" scope="col">Parameter</th>{columns}</tr>'
-    caption = '<p class="caption"><mark>Marked</mark> settings are not the default.</p>'
-    return table("Settings", head, body, "settings") + caption
+            cells.append(Cell(values.get(name, text.NOTHING), "text", look="" if is_default else "mark"))
+        shown = dict.fromkeys(own[name] for own in defaults if name in own)
+        cells.append(Cell(" or ".join(shown), "text"))
+        body.append(TableRow(Label(name), cells, "" if is_changed else "untouched"))
+    heads = [replace(label, kind="left") for label in (*(run.label for run in runs), Label("default"))]
+    return PageTable("Settings", "Parameter", heads, body, "settings")
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:
@@ -263,15 +246,15 @@ def build_line(version: str, runs: Sequence[Run]) -> str:
     ]
     if used == {"cpp"}:
         parts.insert(2, str(getattr(backends.get("cpp"), "isa", "")))
-    return escape(" · ".join(part for part in parts if part))
+    return " · ".join(part for part in parts if part)
 
 
-def _epochs(run: Run) -> str:
+def _epochs(run: Run) -> Cell:
     done = math.ceil(run.last("epoch"))
     lines = [f"of {text.number(run.trainer.epochs)}"] * (done < run.trainer.epochs)
     if kept := _kept_epoch(run):
         lines.append(f"kept: {kept}")
-    return str(done) + "".join(f"<small>{line}</small>" for line in lines)
+    return Cell(str(done), small=lines)
 
 
 def _kept_epoch(run: Run) -> int | None:
@@ -282,22 +265,3 @@ def _kept_epoch(run: Run) -> int | None:
 
 def _listed(values: Iterable[object]) -> str:
     return ", ".join(sorted({str(value) for value in values}))
-
-
-def table(label: str, head: str, body: Sequence[str], kind: str = "") -> str:
-    """Return a table, wrapped so that it scrolls where it is too wide; `head` and `body` are rows."""
-    # What scrolls must be reachable by keyboard and have a name.
-    return (
-        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table class="{kind}">'
-        f"<thead>{head}</thead>\n<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def row(name: str, cells: Sequence[str], kind: str = "") -> str:
-    """Return a row of a body: its name and its cells, all HTML."""
-    return f'<tr class="{kind}"><th class="name" scope="row">{name}</th>{"".join(cells)}</tr>\n'
-
-
-def head_cell(name: str, kind: str = "") -> str:
-    """Return a cell of a head."""
-    return f'<th class="{kind}" scope="col">{name}</th>'

@@ -11,8 +11,9 @@ from gradstep._version import __version__
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.schedules import Geometric, ReduceOnPlateau, StepDecay
 from gradstep.plots.images import square_image
-from gradstep.reports import page, pictures, tables
+from gradstep.reports import pictures, tables
 from gradstep.reports.gallery import Gallery
+from gradstep.reports.parts import CurvePanels, Drawing, WeightImages
 from gradstep.reports.runs import Images, Run
 
 
@@ -21,23 +22,23 @@ def content(
     test_rows: ValidationRows | None,
     images: Images,
     gallery: Gallery,
-) -> tuple[list[str], str]:
-    """Return the sections of the page, and its foot; its figures and tables go into the gallery."""
-    sections = [
-        tables.cards(runs),
-        page.section("Results", tables.results(runs)),
-        page.section("Curves", curves(runs, gallery)),
-        page.section("Learning rates", rates(runs, gallery)),
-        page.section("Answers on the test rows", answers(runs, test_rows, images.class_names, gallery)),
-        page.section("What the first layer looks at", weights(runs, images, gallery)),
-        page.section("Training", tables.training(runs)),
-        page.section("Settings", tables.settings(runs)),
-    ]
+) -> tuple[dict[str, Any], str]:
+    """Return what `training.html` shows, and its foot; figures and tables go into the gallery."""
+    shown = {
+        "cards": tables.cards(runs),
+        "results": tables.results(runs),
+        "curves": curves(runs, gallery),
+        "rates": rates(runs, gallery),
+        "answers": answers(runs, test_rows, images.class_names, gallery),
+        "weights": weights(runs, images, gallery),
+        "training": tables.training(runs),
+        "settings": tables.settings(runs),
+    }
     gallery.tabulate("results", tables.results_table(runs))
-    return sections, tables.build_line(__version__, runs)
+    return shown, tables.build_line(__version__, runs)
 
 
-def curves(runs: Sequence[Run], gallery: Gallery) -> str:
+def curves(runs: Sequence[Run], gallery: Gallery) -> CurvePanels:
     """Return the curves of all runs."""
     histories = {run.name: run.history for run in runs}
     gallery.keep("curves", partial(plots.curves, histories))
@@ -46,13 +47,13 @@ def curves(runs: Sequence[Run], gallery: Gallery) -> str:
     return pictures.curves(histories, "curves-")
 
 
-def rates(runs: Sequence[Run], gallery: Gallery) -> str:
+def rates(runs: Sequence[Run], gallery: Gallery) -> Drawing | None:
     """Return the learning rates over updates of the runs whose rate is not one number."""
     changing = {
         run.name: run.trainer for run in runs if not isinstance(run.trainer.learning_rate, (int, float))
     }
     if not changing:
-        return ""
+        return None
     # Steps by powers of ten lie on one another otherwise.
     falls = (StepDecay, Geometric, ReduceOnPlateau)
     log = any(isinstance(trainer.learning_rate, falls) for trainer in changing.values())
@@ -62,10 +63,10 @@ def rates(runs: Sequence[Run], gallery: Gallery) -> str:
 
 def answers(
     runs: Sequence[Run], rows: ValidationRows | None, class_names: Sequence[str] | None, gallery: Gallery
-) -> str:
+) -> list[Drawing]:
     """Return pictures of what the models answer: confusion and probabilities, or predictions."""
     if rows is None:
-        return ""
+        return []
     pieces = []
     several = len(runs) > 1
     for run in runs:
@@ -88,10 +89,12 @@ def answers(
             of_run = f" {run.name}" * several
             label = f"Probability of the true class{of_run and f', {run.name}'}"
             pieces.append(gallery.show(f"probabilities{of_run}", drawn, label))
-    return f'<div class="figures">{"".join(pieces)}</div>' if pieces else ""
+    return pieces
 
 
-def weights(runs: Sequence[Run], images: Images, gallery: Gallery, name: str = "weights") -> str:
+def weights(
+    runs: Sequence[Run], images: Images, gallery: Gallery, name: str = "weights"
+) -> list[WeightImages]:
     """Return the first layer's weights of every run with classes whose rows are images, else nothing."""
     pieces = []
     for run in runs:
@@ -102,4 +105,4 @@ def weights(runs: Sequence[Run], images: Images, gallery: Gallery, name: str = "
         own = f"{name} {run.name}" if len(runs) > 1 else name
         gallery.keep(own, partial(plots.class_images, model, *images, title=title))
         pieces.append(pictures.weights(run, images, is_alone=len(runs) == 1))
-    return "\n".join(pieces)
+    return pieces

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from gradstep.reports import tables
+from gradstep.reports.parts import Cell, Label, PageTable, TableRow, TimeLine
 from gradstep.utils import text
 
 if TYPE_CHECKING:
@@ -18,43 +17,34 @@ _WIDTH, _HEIGHT = 1000, 12
 _MOST_SLICES = 2000
 
 
-def content(found: Workers) -> str:
-    """Return the table of the workers, "" where a search had none."""
+def content(found: Workers) -> PageTable | None:
+    """Return the table of the workers, None where a search had none."""
     if not found.slices:
-        return ""
+        return None
     end = max(own.began + own.seconds for own in found.slices)
     body = []
     for row in found.rows():
         line = _time_line(found, str(row["worker"]), end)
         share = row["seconds"] / end if end > 0 else 0.0
         cells = [
-            f"<td>{text.count(row['slices'])}</td>",
-            f"<td>{text.count(row['models'])}</td>",
-            f"<td>{text.duration(row['seconds'], gap=text.GAP)}</td>",
-            f"<td>{share:.0%}</td>",
-            f"<td>{line}</td>",
+            Cell(text.count(row["slices"])),
+            Cell(text.count(row["models"])),
+            Cell(text.duration(row["seconds"], gap=text.GAP)),
+            Cell(f"{share:.0%}"),
+            Cell("", line=line),
         ]
-        body.append(tables.row(escape(str(row["worker"])), cells))
-    heads = "".join(map(tables.head_cell, ("slices", "models", "time", "busy", "when")))
-    head = f'<tr><th class="name" scope="col">Worker</th>{heads}</tr>'
+        body.append(TableRow(Label(str(row["worker"])), cells))
+    heads = [Label(name) for name in ("slices", "models", "time", "busy", "when")]
     caption = (
         f"A slice is some epochs of models that train together; each line is {text.duration(end)} long, and "
         f"dark where its worker trained."
     )
-    return f'{tables.table("Workers", head, body, "wide")}<p class="caption">{escape(caption)}</p>'
+    return PageTable("Workers", "Worker", heads, body, "wide", caption=caption)
 
 
-def _time_line(found: Workers, worker: str, end: float) -> str:
+def _time_line(found: Workers, worker: str, end: float) -> TimeLine:
     """Return when a worker trained, as a picture."""
     own = [one for one in found.slices if one.worker == worker][:_MOST_SLICES]
     unit = _WIDTH / end if end > 0 else 0.0
-    bars = "".join(
-        f'<rect x="{one.began * unit:.1f}" width="{max(one.seconds * unit, 0.5):.1f}" height="{_HEIGHT}"/>'
-        for one in own
-    )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="240" height="{_HEIGHT}" preserveAspectRatio="none" '
-        f'role="img" aria-label="{len(own)} slices of {escape(worker, quote=True)}">'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="currentColor" opacity="0.12"/>'
-        f'<g fill="currentColor" opacity="0.7">{bars}</g></svg>'
-    )
+    bars = [(one.began * unit, max(one.seconds * unit, 0.5)) for one in own]
+    return TimeLine(f"{len(own)} slices of {worker}", _WIDTH, _HEIGHT, bars)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import unescape
 
 from gradstep._version import __version__
 from gradstep.reports import tables
@@ -15,7 +14,7 @@ from gradstep.utils.printed_table import PrintedTable, as_markdown
 
 def text(results: Sequence[ReportResult], *, judged: bool, summary: str) -> str:
     """Return a document: the summary, a section for every report, and what it was trained with."""
-    foot = unescape(tables.build_line(__version__, runs(results)))
+    foot = tables.build_line(__version__, runs(results))
     lines = ["# The course reports, trained again", "", summary]
     for result in results:
         lines += ["", f"## {result.report.number} {result.report.title}"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import Any
 
 from gradstep._version import __version__
 from gradstep.reports import page, tables
 from gradstep.reports.gallery import Gallery
+from gradstep.reports.parts import Cell, Label, PageTable, TableRow
 from gradstep.reports.runs import Run
 from gradstep.reproduction import verdicts
 from gradstep.reproduction.outcomes import ReportResult
@@ -39,13 +40,14 @@ def write(
     OSError
         The file cannot be written.
     """
-    sections = [_contents(results), *(_section(result, judged, gallery) for result in results)]
     page.write(
         target,
+        "reproduction.html",
+        {"reports": [_report(result, judged, gallery) for result in results]},
         title="The course reports, trained again",
         notes=f"{summary}\n\n{_EXPLANATION}",
-        sections=sections,
         foot=tables.build_line(__version__, runs(results)),
+        package=__package__,
     )
 
 
@@ -56,63 +58,46 @@ _EXPLANATION = (
 )
 
 
-def _contents(results: Sequence[ReportResult]) -> str:
-    items = "".join(
-        f'<li><a href="#report-{result.report.number}">{_heading(result)}</a></li>' for result in results
-    )
-    return page.section("Reports", f'<ul class="contents">{items}</ul>')
-
-
-def _heading(result: ReportResult) -> str:
-    return f"{result.report.number} {escape(result.report.title)}"
-
-
-def _section(result: ReportResult, judged: bool, gallery: Gallery) -> str:
-    number = result.report.number
+def _report(result: ReportResult, judged: bool, gallery: Gallery) -> dict[str, Any]:
+    """Return what the template shows of a report."""
+    number, check = result.report.number, result.report.check
     gallery.tabulate(f"report {number}", verdicts.table(result, judged=judged))
-    pieces = []
+    shown: dict[str, Any] = {
+        "number": number,
+        "heading": f"{number} {result.report.title}",
+        "anchor": f"report-{number}",
+        "check": None,
+        "groups": [],
+    }
     if result.check is not None:
-        check = result.report.check
         part = verdicts.check_part(result, judged=judged)
         gallery.tabulate(f"report {number} gradient check", result.check)
-        text = f"<pre>{escape(result.check.table(*check.columns))}</pre>"
-        name = f'role="region" aria-label="Gradients of report {number}"'
-        pieces.append(_under(part.title, f"{check.note} {_CHECKED}"))
-        pieces.append(_table(number, part) if part.rows else "")
-        pieces.append(f'<div class="scroll" {name} tabindex="0">{text}</div>')
+        shown["check"] = _part(number, part, f"{check.note} {_CHECKED}")
+        shown["gradients"] = result.check.table(*check.columns)
     for group in result.groups:
         if group.outcomes:
             part = verdicts.group_part(group, judged=judged)
-            pieces.append(_under(part.title, part.note))
-            pieces.append(_table(number, part))
-            pieces.append(of_group(group, f"report {number} {part.title}", gallery))
-    return page.section(_heading(result), "\n".join(pieces), anchor=f"report-{number}")
+            pictures = of_group(group, f"report {number} {part.title}", gallery)
+            shown["groups"].append(_part(number, part, part.note) | {"pictures": pictures})
+    return shown
 
 
 _CHECKED = "a is the analytic gradient, n the slope by differences of the cost."
 
 
-def _under(title: str, note: str) -> str:
-    caption = f'<p class="caption above">{escape(note)}</p>' if note else ""
-    return f"<h3>{escape(title)}</h3>{caption}"
-
-
-def _table(number: str, part: verdicts.TablePart) -> str:
+def _part(number: str, part: verdicts.TablePart, note: str) -> dict[str, Any]:
     name, *others = verdicts.COLUMNS
-    head = f'<tr><th class="name" scope="col">{name}</th>{"".join(map(tables.head_cell, others))}</tr>'
-    return tables.table(f"Report {number}: {escape(part.title)}", head, list(map(_row, part.rows)), "entries")
+    label, heads = f"Report {number}: {part.title}", list(map(Label, others))
+    table = PageTable(label, name, heads, list(map(_row, part.rows)), "entries")
+    return {"title": part.title, "note": note, "table": table if part.rows else None}
 
 
-def _row(row: verdicts.Row) -> str:
-    setting, *cells = map(escape, row.cells)
-    kinds = [""] * len(cells)
-    kinds[verdicts.COLUMNS.index("within") - 1] = _VERDICT_CLASSES.get(row.verdict, "")
-    shown = [f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True)]
-    if not row.note:
-        return tables.row(setting, shown)
-    said = f"<div>{escape(row.note)}</div>"
-    note = f'<tr class="note"><td class="text" colspan="{len(row.cells)}">{said}</td></tr>'
-    return tables.row(setting, shown, "noted") + note
+def _row(row: verdicts.Row) -> TableRow:
+    setting, *texts = row.cells
+    cells = list(map(Cell, texts))
+    within = verdicts.COLUMNS.index("within") - 1
+    cells[within] = Cell(texts[within], _VERDICT_CLASSES.get(row.verdict, ""))
+    return TableRow(Label(setting), cells, "noted" if row.note else "", row.note)
 
 
 def runs(results: Sequence[ReportResult]) -> list[Run]:
