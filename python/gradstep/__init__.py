@@ -152,7 +152,8 @@ _MODULES = {f"gradstep.{name}": f"gradstep.{home[1:]}" for name, home in _HOMES.
 sys.meta_path.append(PublicModules({name: home for name, home in _MODULES.items() if name != home}))
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
+    """Return a public name, which is from then on there."""
     if name not in _HOMES:
         raise _missing(name)
     home = _HOMES[name]
@@ -160,6 +161,10 @@ def __getattr__(name: str) -> Any:
     value = module if home.startswith(":") else getattr(module, name)
     globals()[name] = value
     return value
+
+
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = _load
 
 
 def _missing(name: str) -> AttributeError:

@@ -44,8 +44,11 @@ class CppBackend:
         The instruction set is not known, not in this build or not in this machine.
     """
 
+    isa: str
+    isas: tuple[str, ...]
+
     name = "cpp"
-    rows_together = _core.chunk_rows
+    rows_together: int = _core.chunk_rows
 
     def __init__(self, isa: str | None = None) -> None:
         usable = _core.isas()

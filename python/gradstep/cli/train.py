@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradstep import Checkpoint, Metrics
     from gradstep.datasets import DataSet
     from gradstep.estimators.base import BaseTrainer
+    from gradstep.reports.gallery import FigureFormat
     from gradstep.training.progress import FitProgress
 
 _EXAMPLES = """examples:
@@ -213,7 +214,10 @@ def metrics_table(outcome: TrainingOutcome) -> Any:
 
 
 def write_report(
-    outcomes: list[TrainingOutcome], path: Path, figures: Path | None = None, figure_format: str = "png"
+    outcomes: list[TrainingOutcome],
+    path: Path,
+    figures: Path | None = None,
+    figure_format: FigureFormat = "png",
 ) -> None:
     """Write the report of one or several trainings of the same data, and its figures if they are wanted."""
     data = outcomes[0].data

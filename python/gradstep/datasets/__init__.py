@@ -1,5 +1,7 @@
 """Data sets: CIFAR-10, handwritten digits, and one's own tables."""
 
+from typing import TYPE_CHECKING
+
 from gradstep.datasets.arrays import load_npy, load_npz
 from gradstep.datasets.cifar10 import load_cifar10
 from gradstep.datasets.digits import load_digits
@@ -20,4 +22,5 @@ __all__ = [
     "load_rows",
 ]
 
-__getattr__ = module_getattr("gradstep.datasets", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.datasets", __all__)

@@ -23,6 +23,11 @@ _TELLING = 20
 class ArrayReader:
     """How arrays become rows; it keeps what it took where nobody said it."""
 
+    owner: str
+    task: str
+    image_shape: ImageShape | None
+    channels: str | None
+
     def __init__(self, owner: str, task: str, image_shape: ImageShape | None, channels: str | None) -> None:
         check(owner, "task", task, [TASK])
         check(owner, "channels", channels, [CHANNELS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,37 @@ from gradstep.utils.names import known_parameters
 _OWNER = "load_cifar10"
 _Images = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 _BatchReader = Callable[[str], _Images]
+#: Names of the training batches, as type checkers know them.
+Batch = Literal["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"]
 
 
+@overload
+def load_cifar10(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    train: Batch | Literal["all"] = "data_batch_1",
+    validation: Batch | float = "data_batch_2",
+    test: Literal[True] = True,
+    download: bool = True,
+) -> DataSet[Rows, Rows]: ...
+@overload
+def load_cifar10(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    train: Batch | Literal["all"] = "data_batch_1",
+    validation: None,
+    test: Literal[True] = True,
+    download: bool = True,
+) -> DataSet[None, Rows]: ...
+@overload
+def load_cifar10(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    train: str = "data_batch_1",
+    validation: str | float | None = "data_batch_2",
+    test: bool = True,
+    download: bool = True,
+) -> DataSet: ...
 @known_parameters
 def load_cifar10(
     path: str | os.PathLike[str] | None = None,

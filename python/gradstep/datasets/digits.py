@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 
 from gradstep.datasets.sets import DataSet, Rows, split
 from gradstep.utils.names import known_parameters
 
 
+@overload
+def load_digits(
+    *, validation: float = 0.15, test: float = 0.15, random_state: int | None = 0
+) -> DataSet[Rows, Rows]: ...
+@overload
+def load_digits(
+    *, validation: None, test: float = 0.15, random_state: int | None = 0
+) -> DataSet[None, Rows]: ...
+@overload
+def load_digits(
+    *, validation: float = 0.15, test: None, random_state: int | None = 0
+) -> DataSet[Rows, None]: ...
+@overload
+def load_digits(
+    *, validation: float | None = 0.15, test: float | None = 0.15, random_state: int | None = 0
+) -> DataSet: ...
 @known_parameters
 def load_digits(
     *, validation: float | None = 0.15, test: float | None = 0.15, random_state: int | None = 0

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +77,20 @@ class Rows:
         return f"Rows({self.X.shape[0]} x {self.X.shape[1]} {self.X.dtype}{image})"
 
 
+if TYPE_CHECKING:
+    # Type checkers know whether there are validation and test rows; a bare `DataSet` may have them or not.
+    from typing_extensions import TypeVar
+
+    V_co = TypeVar("V_co", bound=Rows | None, default=Rows | None, covariant=True)
+    T_co = TypeVar("T_co", bound=Rows | None, default=Rows | None, covariant=True)
+else:
+    from typing import TypeVar
+
+    V_co, T_co = TypeVar("V_co", covariant=True), TypeVar("T_co", covariant=True)
+
+
 @dataclass(frozen=True, eq=False)
-class DataSet:
+class DataSet(Generic[V_co, T_co]):
     """Rows to train, validate and test on.
 
     Attributes
@@ -104,8 +116,8 @@ class DataSet:
 
     name: str
     train: Rows
-    validation: Rows | None
-    test: Rows | None
+    validation: V_co
+    test: T_co
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()

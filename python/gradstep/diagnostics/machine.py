@@ -7,6 +7,7 @@ of what was possible.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gradstep.errors import BackendUnavailableError
 from gradstep.plan.settings import TRAINER
@@ -16,7 +17,8 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["Machine", "measure"]
 
-__getattr__ = module_getattr("gradstep.machine", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.machine", __all__)
 
 
 @dataclass(frozen=True)

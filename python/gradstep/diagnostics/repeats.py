@@ -46,6 +46,8 @@ class Repeats(Table):
         One per row, as `fit` left it.
     """
 
+    trainers: list[BaseTrainer]
+
     def __init__(self, trainers: Sequence[BaseTrainer], columns: Mapping[str, Sequence[Any]]) -> None:
         super().__init__(columns)
         self.trainers = list(trainers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gradstep.errors import InvalidParameterError
 from gradstep.utils import text
@@ -13,7 +13,8 @@ from gradstep.utils.names import KnownParameters, module_getattr
 
 __all__ = ["LogTo"]
 
-__getattr__ = module_getattr("gradstep.callbacks", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.callbacks", __all__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def _log_parameters(run: Any, trainer: Any, prefix: str) -> None:
         for name, value in own.items()
         if name != "callbacks"
     }
-    config = getattr(run, "config", None)
+    config: Any = getattr(run, "config", None)
     if callable(getattr(run, "log_params", None)):
         run.log_params(values)
     elif callable(getattr(run, "add_text", None)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,10 @@ class VotingEnsemble(KnownParameters, ClassifierMixin, BaseEstimator):  # type: 
     """
 
     def __init__(
-        self, trainers: Sequence[Trainer], voting: str = "soft", weights: Sequence[float] | None = None
+        self,
+        trainers: Sequence[Trainer],
+        voting: Literal["soft", "hard"] = "soft",
+        weights: Sequence[float] | None = None,
     ) -> None:
         self.trainers = trainers
         self.voting = voting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +21,17 @@ from gradstep.utils.names import known_parameters
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gradstep.nn.activations import Activation
+    from gradstep.nn.activations import Activation, ActivationName
     from gradstep.nn.augment import Augment
-    from gradstep.nn.averaging import Averaging
+    from gradstep.nn.averaging import Averaging, AveragingName
     from gradstep.nn.early_stopping import EarlyStopping
-    from gradstep.nn.initializers import Initializer
-    from gradstep.nn.losses import Loss
+    from gradstep.nn.initializers import Initializer, InitializerName
+    from gradstep.nn.losses import Loss, ValueLossName
     from gradstep.nn.metrics import Metric
-    from gradstep.nn.optimizers import Optimizer
+    from gradstep.nn.optimizers import Optimizer, OptimizerName
     from gradstep.nn.schedules import Schedule
     from gradstep.plan.checkpoint import Checkpoint
+    from gradstep.plan.settings import BackendName, EvaluateEvery, PrecisionName
 
 
 class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[misc]
@@ -193,32 +194,32 @@ class Regressor(RegressorMixin, StreamingValues, BaseTrainer):  # type: ignore[m
         self,
         *,
         hidden: Sequence[int] = (),
-        activation: str | Activation | Sequence[str | Activation] = "relu",
-        loss: str | Loss = "squared",
+        activation: ActivationName | Activation | Sequence[ActivationName | Activation] = "relu",
+        loss: ValueLossName | Loss = "squared",
         l2: float = 0.0,
-        optimizer: str | Optimizer = "sgd",
-        learning_rate: str | float | Schedule | Callable[[int], float] = 0.01,
+        optimizer: OptimizerName | Optimizer = "sgd",
+        learning_rate: Literal["auto"] | float | Schedule | Callable[[int], float] = 0.01,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
-        average: str | Averaging | None = None,
-        batch_size: int | str = "auto",
+        average: AveragingName | Averaging | None = None,
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 40,
         shuffle: bool = True,
         standardize: bool = True,
         standardize_targets: bool = True,
         augment: Augment | None = None,
-        init: str | Initializer = "he",
+        init: InitializerName | Initializer = "he",
         metrics: Sequence[str | Metric | Callable[..., float]] = (),
-        evaluate_every: str | int | None = "epoch",
+        evaluate_every: EvaluateEvery = "epoch",
         evaluate_untrained: bool = False,
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
         checkpoint: Checkpoint | None = None,
-        precision: str = "float32",
-        backend: str = "auto",
+        precision: PrecisionName = "float32",
+        backend: BackendName = "auto",
         n_threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,17 @@ from gradstep.utils.names import known_parameters
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gradstep.nn.activations import Activation
+    from gradstep.nn.activations import Activation, ActivationName
     from gradstep.nn.augment import Augment
-    from gradstep.nn.averaging import Averaging
+    from gradstep.nn.averaging import Averaging, AveragingName
     from gradstep.nn.early_stopping import EarlyStopping
-    from gradstep.nn.initializers import Initializer
-    from gradstep.nn.losses import Loss
+    from gradstep.nn.initializers import Initializer, InitializerName
+    from gradstep.nn.losses import LabelLossName, Loss
     from gradstep.nn.metrics import Metric
-    from gradstep.nn.optimizers import Optimizer
+    from gradstep.nn.optimizers import Optimizer, OptimizerName
     from gradstep.nn.schedules import Schedule
     from gradstep.plan.checkpoint import Checkpoint
+    from gradstep.plan.settings import BackendName, EvaluateEvery, PrecisionName
 
 
 class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # type: ignore[misc]
@@ -212,32 +213,32 @@ class Trainer(ClassifierMixin, LinearScores, StreamingClasses, BaseTrainer):  # 
         self,
         *,
         hidden: Sequence[int] = (),
-        activation: str | Activation | Sequence[str | Activation] = "relu",
-        loss: str | Loss = "softmax",
-        class_weight: str | Mapping[Any, float] | Sequence[Mapping[int, float]] | None = None,
+        activation: ActivationName | Activation | Sequence[ActivationName | Activation] = "relu",
+        loss: LabelLossName | Loss = "softmax",
+        class_weight: Literal["balanced"] | Mapping[Any, float] | Sequence[Mapping[int, float]] | None = None,
         l2: float = 0.002,
-        optimizer: str | Optimizer = "sgd",
-        learning_rate: str | float | Schedule | Callable[[int], float] = "auto",
+        optimizer: OptimizerName | Optimizer = "sgd",
+        learning_rate: Literal["auto"] | float | Schedule | Callable[[int], float] = "auto",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
-        average: str | Averaging | None = None,
-        batch_size: int | str = "auto",
+        average: AveragingName | Averaging | None = None,
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 100,
         shuffle: bool = True,
         standardize: bool = True,
         augment: Augment | None = None,
-        init: str | Initializer = "he",
+        init: InitializerName | Initializer = "he",
         metrics: Sequence[str | Metric | Callable[..., float]] = (),
-        evaluate_every: str | int | None = "epoch",
+        evaluate_every: EvaluateEvery = "epoch",
         evaluate_untrained: bool = False,
         validation_fraction: float | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, float]], bool | None]] = (),
         checkpoint: Checkpoint | None = None,
-        precision: str = "float32",
-        backend: str = "auto",
+        precision: PrecisionName = "float32",
+        backend: BackendName = "auto",
         n_threads: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -19,7 +19,11 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["Activation", "Identity", "LeakyRelu", "Logistic", "Relu", "Selu", "Tanh"]
 
-__getattr__ = module_getattr("gradstep.activations", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.activations", __all__)
+
+#: Short names, as type checkers know them.
+ActivationName = Literal["relu", "tanh", "logistic", "identity", "leaky_relu", "selu"]
 
 
 class Activation(Concept):

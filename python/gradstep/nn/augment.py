@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gradstep.errors import InvalidParameterError
 from gradstep.utils.concepts import Concept
@@ -27,7 +28,8 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["Augment", "Compose", "HorizontalFlip", "Translate", "flatten", "image_shape", "on_images"]
 
-__getattr__ = module_getattr("gradstep.augment", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.augment", __all__)
 
 #: Draws are int16.
 MOST_PIXELS = 2**15 - 1

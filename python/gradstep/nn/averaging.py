@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,11 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["EMA", "Averaging", "LastEpochs"]
 
-__getattr__ = module_getattr("gradstep.averaging", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.averaging", __all__)
+
+#: Short names, as type checkers know them.
+AveragingName = Literal["ema", "last_epochs"]
 
 Array = npt.NDArray[np.float64]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import NONE, NUMBER, WHOLE, Constraint, at_least, either
 
 __all__ = ["He", "Initializer", "Normal", "Xavier"]
+
+#: Short names, as type checkers know them.
+InitializerName = Literal["he", "xavier"]
 
 #: Standard deviation of the output layer's weights under `He`.
 OUTPUT_STD = 0.01

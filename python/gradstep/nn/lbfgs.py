@@ -132,6 +132,12 @@ class Minimizer:
         Why it has ended, None as long as it has not.
     """
 
+    x: Array
+    point: Array
+    f: float
+    n_iter: int
+    n_fun: int
+
     def __init__(self, x: Array, memory: int, limits: MinimizerLimits) -> None:
         self.x = self.point = x
         self.f = float("nan")

@@ -57,6 +57,8 @@ class LineSearch:
         The step to try next; once the search is over, the one that was found.
     """
 
+    step: float
+
     def __init__(self, f: float, slope: float, first: float) -> None:
         self.step = first
         self._start = self._best = self._end = Point(0.0, f, slope)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,12 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["Loss", "Multilabel", "Poisson", "Sigmoid", "Softmax", "Squared"]
 
-__getattr__ = module_getattr("gradstep.losses", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.losses", __all__)
+
+#: Short names, as type checkers know them: of losses for classes and labels, and of those for real values.
+LabelLossName = Literal["softmax", "sigmoid", "multilabel"]
+ValueLossName = Literal["squared", "poisson"]
 
 Array = npt.NDArray[Any]
 
@@ -109,7 +114,7 @@ class Loss(Concept):
 
 class _LabelLoss(Loss):
     takes = "labels"
-    metrics = (Accuracy(),)
+    metrics: ClassVar[tuple[Metric, ...]] = (Accuracy(),)
 
     @staticmethod
     def answers(scores: Array) -> Array:
@@ -257,7 +262,7 @@ class Multilabel(_Binary):
     """
 
     takes = "indicators"
-    metrics = (SubsetAccuracy(), F1())
+    metrics: ClassVar[tuple[Metric, ...]] = (SubsetAccuracy(), F1())
 
     @staticmethod
     def answers(scores: Array) -> Array:
@@ -268,7 +273,7 @@ class Multilabel(_Binary):
 
 class _ValueLoss(Loss):
     takes = "values"
-    metrics = (R2(), MeanAbsoluteError())
+    metrics: ClassVar[tuple[Metric, ...]] = (R2(), MeanAbsoluteError())
 
 
 @dataclass(frozen=True)
@@ -308,7 +313,7 @@ class Poisson(_ValueLoss):
     1.0
     """
 
-    least = 0.0
+    least: ClassVar[float] = 0.0
     centres = False
 
     @staticmethod

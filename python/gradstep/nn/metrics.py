@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,8 @@ __all__ = [
     "SubsetAccuracy",
 ]
 
-__getattr__ = module_getattr("gradstep.metrics", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.metrics", __all__)
 
 Array = npt.NDArray[Any]
 
@@ -119,7 +120,7 @@ class Accuracy(Metric):
 
     better = "higher"
     is_share = True
-    takes = ("labels",)
+    takes: ClassVar[tuple[str, ...]] = ("labels",)
     from_hits = True
 
     def of(self, predictions: Array, targets: Array, weight: npt.NDArray[np.float64] | None = None) -> float:
@@ -137,7 +138,7 @@ class SubsetAccuracy(Metric):
 
     better = "higher"
     is_share = True
-    takes = ("indicators",)
+    takes: ClassVar[tuple[str, ...]] = ("indicators",)
     from_hits = True
 
     def of(self, predictions: Array, targets: Array, weight: npt.NDArray[np.float64] | None = None) -> float:
@@ -157,7 +158,7 @@ class F1(Metric):
 
     better = "higher"
     is_share = True
-    takes = ("indicators", "labels")
+    takes: ClassVar[tuple[str, ...]] = ("indicators", "labels")
 
     @property
     def title(self) -> str:
@@ -185,7 +186,7 @@ class R2(Metric):
     """
 
     better = "higher"
-    takes = ("values",)
+    takes: ClassVar[tuple[str, ...]] = ("values",)
 
     @property
     def title(self) -> str:
@@ -207,7 +208,7 @@ class MeanAbsoluteError(Metric):
     0.5
     """
 
-    takes = ("values",)
+    takes: ClassVar[tuple[str, ...]] = ("values",)
 
     def of(self, predictions: Array, targets: Array, weight: npt.NDArray[np.float64] | None = None) -> float:
         """Return the (weighted) mean."""

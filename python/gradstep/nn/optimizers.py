@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,11 @@ from gradstep.utils.names import module_getattr
 
 __all__ = ["LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
-__getattr__ = module_getattr("gradstep.optimizers", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.optimizers", __all__)
+
+#: Short names, as type checkers know them.
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs"]
 
 Array = npt.NDArray[np.float64]
 

@@ -47,7 +47,7 @@ class DescentRule(Rule):
     """``w = keep * w + scale * dw``."""
 
     name = "descent"
-    numbers = ("keep", "scale")
+    numbers: ClassVar[tuple[str, ...]] = ("keep", "scale")
     for_biases: ClassVar[Mapping[str, float]] = {"keep": 1.0}
 
     @staticmethod
@@ -63,7 +63,7 @@ class MomentumRule(Rule):
 
     name = "momentum"
     slots = 1
-    numbers = ("decay", "mu", "a", "shrink", "b", "c")
+    numbers: ClassVar[tuple[str, ...]] = ("decay", "mu", "a", "shrink", "b", "c")
     for_biases: ClassVar[Mapping[str, float]] = {"decay": 0.0, "shrink": 1.0}
 
     @staticmethod
@@ -86,7 +86,7 @@ class AdamRule(Rule):
 
     name = "adam"
     slots = 2
-    numbers = ("decay", "b1", "r1", "b2", "r2", "shrink", "rate", "epsilon")
+    numbers: ClassVar[tuple[str, ...]] = ("decay", "b1", "r1", "b2", "r2", "shrink", "rate", "epsilon")
     for_biases: ClassVar[Mapping[str, float]] = {"decay": 0.0, "shrink": 1.0}
 
     @staticmethod

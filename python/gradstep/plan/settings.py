@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -55,8 +55,13 @@ MOST_UPDATES = 2**28
 #: Share of the rows that is held out where early stopping watches validation rows and none are given.
 USUAL_FRACTION = 0.1
 
+#: Values of `backend`, `precision` and `evaluate_every`, as type checkers know them.
+BackendName = Literal["auto", "cpp", "numba", "numpy"]
+PrecisionName = Literal["float32", "float64"]
+EvaluateEvery = Literal["epoch", "running"] | int | None
+
 #: The learning rate that is not given.
-USUAL_RATES = {"Trainer": "auto", "Regressor": 0.01}
+USUAL_RATES: dict[str, str | float] = {"Trainer": "auto", "Regressor": 0.01}
 
 #: Families of which a parameter may be a short name.
 FAMILIES: dict[str, type[Concept]] = {
@@ -102,8 +107,8 @@ _SHARED: dict[str, tuple[Constraint, ...]] = {
     "early_stopping": (either(instance(EarlyStopping, "an EarlyStopping"), NONE),),
     "callbacks": (sequence_of(CALLABLE),),
     "checkpoint": CHECKPOINT,
-    "precision": (one_of("float32", "float64"),),
-    "backend": (one_of("auto", "cpp", "numba", "numpy"),),
+    "precision": (one_of(*get_args(PrecisionName)),),
+    "backend": (one_of(*get_args(BackendName)),),
     "n_threads": (either(WHOLE, NONE), at_least(1), at_most(MOST_THREADS)),
     "random_state": RANDOM_STATE,
     "warm_start": (FLAG,),

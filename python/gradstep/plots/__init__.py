@@ -5,6 +5,8 @@ Nothing here touches pyplot or any other global state: every function returns a
 value of a cell; ``figure.show()`` shows it anywhere, and ``figure.savefig(path)`` writes it to a file.
 """
 
+from typing import TYPE_CHECKING
+
 from gradstep.plots.confusion import confusion_matrix
 from gradstep.plots.heat_maps import heat_map
 from gradstep.plots.images import class_images
@@ -29,7 +31,8 @@ __all__ = [
     "range_test",
 ]
 
-__getattr__ = module_getattr("gradstep.plots", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.plots", __all__)
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from os import PathLike
+from typing import IO, TYPE_CHECKING, Any
 
 import matplotlib.figure
 from matplotlib.text import Text
@@ -22,6 +23,11 @@ class Figure(matplotlib.figure.Figure):
 
     A notebook shows it where it is the last value of a cell, without any magic.
     """
+
+    if TYPE_CHECKING:  # what matplotlib has, with a type for everything
+
+        def savefig(self, fname: str | PathLike[str] | IO[bytes], **settings: Any) -> None:
+            """Write the figure to a file."""
 
     def draw(self, renderer: Any) -> None:
         """Draw, with escapes in place of letters that no font has."""

@@ -43,6 +43,9 @@ class MeanHistory(History):
     count : int
     """
 
+    spread: History
+    count: int
+
     def __init__(self, histories: Sequence[History]) -> None:
         shared = set.intersection(*(set(history["update"].tolist()) for history in histories))
         columns: dict[str, Any] = {}

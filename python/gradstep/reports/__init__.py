@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradstep.estimators.validation import ValidationRows
 from gradstep.nn.metrics import Metrics
 from gradstep.reports import page, searches, trainings
-from gradstep.reports.gallery import Gallery, checked_folder
+from gradstep.reports.gallery import FigureFormat, Gallery, checked_folder
 from gradstep.reports.runs import Images, collect
 from gradstep.utils.names import known_parameters
 
@@ -38,7 +38,7 @@ def report(
     notes: str = "",
     test_set: Any = None,
     figures: str | os.PathLike[str] | None = None,
-    figure_format: str = "png",
+    figure_format: FigureFormat = "png",
 ) -> Path:
     """Write one self-contained HTML file about one or several trained networks, or about a search.
 

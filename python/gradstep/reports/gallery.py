@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, get_args
 
 from matplotlib.figure import Figure
 
@@ -17,7 +18,8 @@ from gradstep.utils.files import write_atomically
 from gradstep.utils.table import Tabular
 
 #: How figures can be written, and how tables are.
-FORMATS, TABLE_FORMATS = ("png", "svg", "pdf"), ("csv", "md", "tex")
+FigureFormat = Literal["png", "svg", "pdf"]
+FORMATS, TABLE_FORMATS = get_args(FigureFormat), ("csv", "md", "tex")
 
 
 class Gallery:

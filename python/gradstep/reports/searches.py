@@ -10,6 +10,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gradstep import plots
 from gradstep._version import __version__
@@ -212,7 +213,7 @@ def _together(
     table: Mapping[str, Sequence[Any]],
     varied: Sequence[str],
     metric: str,
-    complete: Sequence[bool],
+    complete: npt.NDArray[np.bool_],
     gallery: Gallery,
 ) -> Drawing:
     """Return a picture of a metric by several parameters at once."""

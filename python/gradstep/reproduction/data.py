@@ -13,7 +13,8 @@ SPLITS = {BATCH_1: (10, 20), ROWS_49: (49, 50), ROWS_45: (45, 50)}
 
 def split(everything: DataSet) -> dict[str, DataSet]:
     """Return the data sets by their names in SPLITS, as views of one that holds all training rows."""
-    rows, sets = everything.train, {}
+    rows = everything.train
+    sets: dict[str, DataSet] = {}
     for name, places in SPLITS.items():
         middle, end = (place * len(rows) // 50 for place in places)
         train, validation = (

@@ -15,6 +15,7 @@ from gradstep.diagnostics.gradcheck import GradientCheck, gradient_check
 from gradstep.errors import InterruptedWarning
 from gradstep.estimators.trainer import Trainer
 from gradstep.nn.metrics import ALWAYS
+from gradstep.plan.settings import EvaluateEvery
 from gradstep.reproduction.data import BATCH_1
 from gradstep.reproduction.outcomes import GroupResult, Outcome, ReportResult
 from gradstep.reproduction.schema import SPLITS, Check, Experiment
@@ -94,7 +95,7 @@ class StopAfter:
 
 def make_trainer(experiment: Experiment, seed: int) -> Trainer:
     """Return the Trainer of one seed; only the first seed's curves are measured."""
-    every = (experiment.evaluate_every if seed == 0 else experiment.updates) or "running"
+    every: EvaluateEvery = (experiment.evaluate_every if seed == 0 else experiment.updates) or "running"
     stop = () if experiment.updates is None else (StopAfter(experiment.updates),)
     given: dict[str, Any] = experiment.parameters()
     return Trainer(**given, evaluate_every=every, callbacks=stop, random_state=seed)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gradstep.nn.initializers import Normal
+from gradstep.nn.initializers import InitializerName, Normal
+from gradstep.nn.losses import LabelLossName
 from gradstep.nn.schedules import CyclicTriangular, Schedule, StepDecay
+from gradstep.plan.settings import EvaluateEvery
 from gradstep.utils import text
 
 if TYPE_CHECKING:
@@ -95,10 +97,10 @@ class Experiment:
     batch_size: int = 100
     epochs: int = 40
     hidden: tuple[int, ...] = ()
-    loss: str = "softmax"
-    init: str | Normal = INITIAL_WEIGHTS
+    loss: LabelLossName = "softmax"
+    init: InitializerName | Normal = INITIAL_WEIGHTS
     augment: HorizontalFlip | None = None
-    evaluate_every: str | int | None = "epoch"
+    evaluate_every: EvaluateEvery = "epoch"
     updates: int | None = None
     seeds: int = 3
     name: str = field(default="", compare=False)
@@ -179,8 +181,8 @@ class Check:
     differences: tuple[str, ...] = ("central",)
     hidden: tuple[int, ...] = ()
     l2: float = 0.1
-    loss: str = "softmax"
-    init: str | Normal = INITIAL_WEIGHTS
+    loss: LabelLossName = "softmax"
+    init: InitializerName | Normal = INITIAL_WEIGHTS
     rows: int = 100
     entries: int = 500
 

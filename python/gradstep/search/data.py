@@ -45,6 +45,8 @@ class SearchRows:
         Makes the features; by default they are those that were read.
     """
 
+    folds: tuple[Fold, ...]
+
     def __init__(
         self,
         readings: Readings,

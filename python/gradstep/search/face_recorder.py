@@ -45,6 +45,11 @@ class FaceRecorder(EpochObserver):
         Called with the history after every row of it.
     """
 
+    history: History
+    status: Status
+    block: npt.NDArray[Any]
+    best: npt.NDArray[Any]
+
     def __init__(
         self, rule: EpochRule, rows: FaceRows, block: Array, known: dict[str, Any], metric: Metric
     ) -> None:

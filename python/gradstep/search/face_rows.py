@@ -46,6 +46,8 @@ class FaceSearchRows:
     folds : sequence of Fold, default=(Fold(),)
     """
 
+    folds: tuple[Fold, ...]
+
     transformed = None
 
     def __init__(
@@ -154,6 +156,8 @@ class FaceGroup(FaceTraining):
     recorders : list of m FaceRecorder
         Of all models, those that have left among them.
     """
+
+    recorders: list[FaceRecorder]
 
     def __init__(self, recorders: Sequence[FaceRecorder], order: Order) -> None:
         super().__init__(recorders, order)

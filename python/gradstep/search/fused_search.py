@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -84,8 +84,7 @@ class FusedSearchCV(
     scoring : str, callable, list, tuple, set or dict, optional
         As for scikit-learn; by default accuracy, of a Regressor R2. The model of every fold is scored by it.
     n_jobs : object
-        Ignored, as is `pre_dispatch`: one pass trains all models, and `n_threads` of Trainer says by
-        how many threads.
+        Ignored, as is `pre_dispatch`: one pass trains all models, by `n_threads` of the estimator.
     refit : bool, str or callable, default=True
         Whether `best_estimator_` is trained on all rows; with several scorers the name of that which
         decides, or what makes `best_index_` of `cv_results_`.
@@ -159,9 +158,13 @@ class FusedSearchCV(
     True
     """
 
+    scorer_: Any
+    multimetric_: bool
+    cv_results_: cv_results.CVResults
     trials_: list[Trial]
     groups_: list[Group]
     interrupted_: bool
+    n_splits_: int
 
     def __init__(
         self,
@@ -174,7 +177,7 @@ class FusedSearchCV(
         cv: int | Iterable[Any] | None = None,
         verbose: int = 0,
         pre_dispatch: Any = "2*n_jobs",
-        error_score: float | str = np.nan,
+        error_score: float | Literal["raise"] = np.nan,
         return_train_score: bool = False,
         param_distributions: Any = None,
         n_iter: int | None = None,
@@ -248,8 +251,7 @@ class FusedSearchCV(
         InvalidDataError
             The rows cannot be used, or those of a fold.
         NoModelError
-            Every setting diverged or cannot be fitted, or has scores that are no numbers; `cv_results_` is
-            there.
+            Every setting diverged, cannot be fitted or has scores that are no numbers; see `cv_results_`.
         DivergedError
             With ``error_score="raise"``, a model diverged.
         """
@@ -353,9 +355,7 @@ class FusedSearchCV(
         return [trial.histories for trial in self.trials_]
 
     def _on_start(self, run: SearchRun) -> None:
-        self._run, self.trials_ = run, run.trials
-        self.groups_ = run.groups
-        self.interrupted_ = False
+        self._run, self.trials_, self.groups_, self.interrupted_ = run, run.trials, run.groups, False
 
     def _set_scorers(self) -> None:
         """Learn what models are scored by, and forget what an earlier fit found."""

@@ -34,6 +34,8 @@ class SearchFolder:
         In place of the search's `random_state`: where that is no int, what it was when the search began.
     """
 
+    generator: Any
+
     def __init__(self, folder: CheckpointFolder, random_state: Any) -> None:
         self.folder = folder
         self._held = HeldGenerator.of(random_state, folder.begun, "a search")
@@ -114,6 +116,8 @@ class SearchKeeper:
     judged : dict of pairs of int to tuple of Judgement
         What scorers have said of models that nobody keeps.
     """
+
+    rungs: int
 
     def __init__(self, folder: CheckpointFolder, identity: Mapping[str, str], drawn: HeldGenerator) -> None:
         self._folder = folder

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StudySearch", "search"]
 
-__getattr__ = module_getattr("gradstep.optuna", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.optuna", __all__)
 
 # Attribute of a study: seeds of the trainer and of the rows held out, by which a later run goes on.
 _SEEDS = "gradstep_seeds"

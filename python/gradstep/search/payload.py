@@ -122,6 +122,8 @@ class Payload:
         Where models are scored when they have come to their ends.
     """
 
+    rows: tuple[SearchRows, ...]
+
     def __init__(self, rows: Sequence[SearchRows], scoring: Scoring | None = None) -> None:
         self.rows = tuple(rows)
         self.scoring = scoring

@@ -89,6 +89,11 @@ class SearchProgress(AbstractContextManager["SearchProgress"]):
         Whether models may leave before their last epoch.
     """
 
+    console: Console
+    metric: str | None
+    stops_early: bool
+    began: float
+
     def __init__(self, console: Console, metric: str | None, *, stops_early: bool = False) -> None:
         self.console, self.metric, self.stops_early = console, metric, stops_early
         self.began = time.perf_counter()

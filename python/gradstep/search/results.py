@@ -27,6 +27,8 @@ class Results(Table):
         Of the column `score`.
     """
 
+    parameters: tuple[str, ...]
+
     def __init__(
         self, columns: Mapping[str, Sequence[Any]], parameters: Sequence[str], larger_is_better: bool = False
     ) -> None:

@@ -265,6 +265,8 @@ class GroupRunner(ABC):
 class LocalRunner(GroupRunner):
     """Trains the groups of a search in this process, one after the other."""
 
+    is_ended: bool
+
     def _advance_all(self, epoch: int, should_stop: Callable[[], bool]) -> bool:
         """Train all groups up to the end of an epoch. Returns False when the search ends before."""
         place = 0

@@ -85,6 +85,8 @@ class OpenGroup:
         As `make_job` does.
     """
 
+    recorders: list[FitRecorder]
+
     def __init__(
         self,
         rows: JobRows,

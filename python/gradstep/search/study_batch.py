@@ -46,6 +46,8 @@ class StudyBatch:
         Whether the sampler has said that there is nothing more to try.
     """
 
+    is_exhausted: bool
+
     def __init__(self, study: optuna.Study, metric: str, pruner: Pruner | None) -> None:
         self._study, self._metric, self._pruner = study, metric, pruner
         self._run = this_process()

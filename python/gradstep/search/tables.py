@@ -34,6 +34,8 @@ class TableColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         With medians and categories of the rows that it was fitted on.
     """
 
+    schema_: Schema
+
     def __init__(self, names: Sequence[str], words: Mapping[str, Sequence[str]]) -> None:
         self.names = names
         self.words = words

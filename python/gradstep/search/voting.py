@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from gradstep.errors import InvalidParameterError
 from gradstep.estimators.ensemble import VotingEnsemble
@@ -15,7 +15,10 @@ class Voting:
     """Ensembles of a search that has `trainer`, `trainers_`, `trials_` and `results_`."""
 
     def ensemble(
-        self: Any, best: int = 5, voting: str = "soft", weights: Sequence[float] | None = None
+        self: Any,
+        best: int = 5,
+        voting: Literal["soft", "hard"] = "soft",
+        weights: Sequence[float] | None = None,
     ) -> VotingEnsemble:
         """Return the ensemble of the best trials, best first, of a search with `keep_trainers`.
 

@@ -21,6 +21,8 @@ class Workers(Table):
         Each has `worker`, `began` and `seconds`, `models` and `epochs`.
     """
 
+    slices: tuple[SliceRecord, ...]
+
     def __init__(self, slices: Sequence[SliceRecord]) -> None:
         self.slices = tuple(slices)
         names = sorted({own.worker for own in slices})

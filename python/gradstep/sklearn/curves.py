@@ -113,6 +113,9 @@ class EpochRule:
         Whether the last epoch has the best validation score so far.
     """
 
+    is_unfinished: bool
+    is_best: bool
+
     def __init__(
         self, settings: MLPSettings, curves: Curves, state: SolverState, n: int, epochs: int
     ) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import OptimizeResult
 
 from gradstep import backends
+from gradstep.backends.protocol import FullBatch
 from gradstep.nn.lbfgs import Ending, MinimizerLimits
 from gradstep.plan.network import Layers, Objective
 from gradstep.sklearn.rows import FaceRows
@@ -38,6 +39,9 @@ class FullCost:
     factor : float
         The cost is so many times that of the batch's objective.
     """
+
+    factor: float
+    batch: FullBatch
 
     def __init__(self, settings: MLPSettings, rows: FaceRows, dtype: np.dtype[Any]) -> None:
         targets = rows.targets

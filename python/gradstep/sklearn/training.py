@@ -57,6 +57,10 @@ class EpochObserver:
         Returns a copy of the state of this model, or None between two evaluations.
     """
 
+    block: Array
+    best: Array
+    is_over: bool
+
     def __init__(
         self, rule: EpochRule, rows: FaceRows, block: Array, on_epoch: Callable[[], bool] | None = None
     ) -> None:
@@ -135,6 +139,10 @@ class FaceTraining:
         Updates that they have done.
     updates_per_epoch : int
     """
+
+    observers: list[EpochObserver]
+    updates_per_epoch: int
+    done: int
 
     def __init__(self, observers: Sequence[EpochObserver], order: Order) -> None:
         self.observers = list(observers)

@@ -6,12 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn before 1.9
-    CallbackSupportMixin, with_callbacks = object, None
+if TYPE_CHECKING:
+
+    class CallbackSupportMixin:
+        """What scikit-learn has, which tells no types."""
+
+        def set_callbacks(self, *callbacks: Any) -> Self:
+            """Set callbacks."""
+
+        def _init_callback_context(self, *, max_subtasks: int | None) -> Any: ...
+
+    with_callbacks: Callable[..., Any] | None
+else:
+    try:
+        from sklearn.callback import CallbackSupportMixin, with_callbacks
+    except ImportError:  # scikit-learn before 1.9
+        CallbackSupportMixin, with_callbacks = object, None
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,7 +110,7 @@ class FitTasks:
             )
 
 
-class TakesCallbacks(CallbackSupportMixin):  # type: ignore[misc]
+class TakesCallbacks(CallbackSupportMixin):
     """An estimator that scikit-learn's callbacks may be set on."""
 
     def _begin_tasks(self, count: int, X: Any, y: Any, sample_weight: Any = None) -> FitTasks:

@@ -43,6 +43,9 @@ class History(Tabular):
         Splits whose metrics are weighted means, since the rows had weights.
     """
 
+    metrics: tuple[Metric, ...]
+    weighted: tuple[str, ...]
+
     def __init__(
         self,
         metrics: Sequence[Metric] = (Accuracy(),),

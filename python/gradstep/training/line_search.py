@@ -46,6 +46,10 @@ class SharedPasses:
         What is minimised is so many times the cost.
     """
 
+    batch: FullBatch
+    dtype: np.dtype[Any]
+    factor: Vector
+
     def __init__(self, batch: FullBatch, dtype: npt.DTypeLike, factor: Vector) -> None:
         self.batch, self.dtype, self.factor = batch, np.dtype(dtype), factor
 

@@ -87,6 +87,12 @@ class TrainingLoop:
         Spent so far.
     """
 
+    job: TrainingJob
+    state: State
+    observers: list[ModelObserver]
+    done: int
+    seconds: float
+
     def __init__(
         self,
         job: TrainingJob,

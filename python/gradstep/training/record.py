@@ -77,6 +77,9 @@ class ModelRecord:
         Called with the history after every row of it, before anybody is asked.
     """
 
+    history: History
+    status: Status
+
     def __init__(
         self, settings: Settings, outset: Outset, block: npt.NDArray[np.floating] | None = None
     ) -> None:

@@ -57,6 +57,11 @@ class FitRecorder(ModelRecord):
         Returns a copy of the state of this model, or None where there is none that a row describes.
     """
 
+    history: History
+    error: DivergedError | None
+    watch: Callable[[History], None] | None
+    status: Status
+
     # Every row of a history has its own model, which stays where the next one diverges.
     evaluations_at_once = 1
 

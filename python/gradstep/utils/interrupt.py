@@ -58,6 +58,7 @@ class Interrupt:
     # When a press last ended the training of a block, and for whom.
     _obeyed_at = -float("inf")
     _obeyed_for: FrameType | None = None
+    requested: bool
 
     def __init__(self, block: object | None = None) -> None:
         self.requested = False

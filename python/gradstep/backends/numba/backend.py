@@ -87,6 +87,10 @@ class NumbaBackend:
 class NumbaSession(Session):
     """One plan being executed; it keeps its threads and all arrays that the kernels need."""
 
+    plan: Plan
+    data: TrainingData
+    evaluated: Sequence[TrainingData]
+
     def __init__(
         self, plan: Plan, data: TrainingData, evaluated: Sequence[TrainingData], n_threads: int
     ) -> None:
@@ -163,6 +167,9 @@ class NumbaFullBatch:
 
     Numbers other than the parameters take them, so the parameters stay.
     """
+
+    objective: Objective
+    data: TrainingData
 
     def __init__(self, objective: Objective, data: TrainingData, n_threads: int) -> None:
         self.objective, self.data, self._team = objective, data, Team(n_threads)
@@ -316,6 +323,8 @@ def _evaluation(judged: Array, n: int, penalties: Array, scores: Array | None = 
 
 class Pace:
     """Cuts work into portions that take about _SECONDS each, and remembers how long they should be."""
+
+    size: int
 
     def __init__(self) -> None:
         self.size = 1

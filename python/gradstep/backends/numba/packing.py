@@ -27,6 +27,7 @@ from gradstep.backends.numba.kernels.formulas import addresses
 from gradstep.backends.numba.kernels.parts import GROUP
 from gradstep.backends.numba.kernels.reading import reader_address
 from gradstep.nn.rules import DescentRule, Rule
+from gradstep.plan.dropout import Dropout
 from gradstep.plan.network import Objective
 from gradstep.plan.order import Augmentation
 from gradstep.plan.plan import Plan, UpdateRange
@@ -46,6 +47,17 @@ class Packing:
     `threads` are those that train the models together, by a plan of theirs.
     """
 
+    objective: Objective
+    dtype: np.dtype[Any]
+    rule: type[Rule]
+    threads: int
+    dropout: Dropout | None
+    slots: int
+    m: int
+    capacity: int
+    parts: int
+    tasks: int
+
     def __init__(
         self,
         objective: Objective,
@@ -56,7 +68,7 @@ class Packing:
         plan: Plan | None = None,
     ) -> None:
         self.objective, self.dtype, self.rule, self.threads = objective, dtype, rule, threads
-        self.dropout = plan and plan.dropout
+        self.dropout = None if plan is None else plan.dropout
         self.slots = rule.slots if plan is None else plan.slots
         self._most = np.empty((0, 2))
         if plan is not None and plan.limits is not None:

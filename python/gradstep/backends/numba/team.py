@@ -25,6 +25,8 @@ class Team:
     a few for each core: more only wait for each other.
     """
 
+    size: int
+
     def __init__(self, size: int) -> None:
         self.size = max(1, min(size, max(16, 4 * (os.cpu_count() or 1))))
         #: What threads in a kernel meet at; all zero when a task begins.

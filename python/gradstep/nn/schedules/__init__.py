@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,8 @@ __all__ += steps.__all__
 _NOTHING = 1e-10
 
 
-__getattr__ = module_getattr("gradstep.schedules", __all__)
+if not TYPE_CHECKING:  # who checks types shall know what is not there
+    __getattr__ = module_getattr("gradstep.schedules", __all__)
 
 
 def evaluate(

@@ -158,6 +158,10 @@ class Scheduler:
         Why nobody works any more.
     """
 
+    lost: int
+    copies: int
+    is_ended: bool
+
     def __init__(
         self, engine: Engine, on_slice: Callable[[], bool] | None = None, patience: float | None = None
     ) -> None:
