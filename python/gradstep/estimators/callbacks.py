@@ -74,7 +74,15 @@ class LogTo(KnownParameters):
         if self.run is None:
             return
         if _is_first(trainer):
-            _log_parameters(self.run, trainer, self.prefix)
+            self.log_parameters(trainer)
+        self.log_row(row)
+
+    def log_parameters(self, trainer: Any) -> None:
+        """Log the parameters of an estimator, where the run takes some."""
+        _log_parameters(self.run, trainer, self.prefix)
+
+    def log_row(self, row: Mapping[str, float]) -> None:
+        """Log what was measured in a row of a history."""
         step = int(row["update" if "update" in row else "epoch"])
         values = {
             f"{self.prefix}{name}": float(value)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from gradstep.errors import InterruptedWarning, InvalidDataError, InvalidParameterError
+from gradstep.estimators.autolog import autologged
+from gradstep.estimators.callbacks import LogTo
 from gradstep.estimators.keeping import FitKeeper, left_by, parameters_of, take_up
 from gradstep.estimators.reading import read_rows
 from gradstep.estimators.validation import ValidationRows
@@ -76,13 +78,24 @@ class Fitting(TakesCallbacks):
 
         Before the training begins, Ctrl-C finds nothing changed and raises at once.
         """
+        with autologged(self) as log:
+            self._fit_told((X, y, sample_weight), validation, resume, log)
+
+    def _fit_told(
+        self,
+        given_rows: tuple[Any, Any, Any],
+        validation: ValidationRows | None,
+        resume: bool,
+        log: LogTo | None,
+    ) -> None:
+        """Train, and tell it who follows: callbacks of both kinds and, if there is one, a run."""
         began = time.perf_counter()
         settings = self._settings_for(validation)
         keeper = FitKeeper.open(settings, resume, f"{settings.owner}.fit")
         if keeper:
             settings = keeper.seeded(settings, self.random_state)
         with keeper or nullcontext(), progress.of_verbose(settings.verbose, settings.epochs) as watch:
-            rows = read_rows(self, settings, X, y, sample_weight, validation)
+            rows = read_rows(self, settings, *given_rows, validation)
             given, chosen = self._beginning(settings, rows)
             if keeper:
                 keeper.begin(settings, chosen)
@@ -93,7 +106,9 @@ class Fitting(TakesCallbacks):
             # What a minimiser of all rows remembers of its way is no part of a state.
             run = None if settings.optimizer.takes_all_rows else run_of(settings, job, chosen)
             recorder = FitRecorder(settings, job, fitted, run=run)
-            tasks = self._begin_tasks(job.evaluations, X, y, sample_weight)
+            tasks = self._begin_tasks(job.evaluations, *given_rows)
+            if log is not None:
+                log.log_parameters(self)
             if keeper and saved is not None and keeper.is_over:
                 record = saved.models[0].record(settings, Outset.of(job, fitted))
                 result = record.result()
@@ -106,7 +121,7 @@ class Fitting(TakesCallbacks):
                 job, start = replace(job, evaluates_untrained=False), saved.state.state(job.plan)
                 take_up(recorder, saved, job, start)
             recorder.watch = watch.on_row if settings.verbose else None
-            self._train(job, recorder, start, began, keeper, tasks)
+            self._train(job, recorder, start, began, keeper, tasks, log)
         tasks.end()
         self._tell(settings, recorder, job)
 
@@ -136,11 +151,12 @@ class Fitting(TakesCallbacks):
         began: float,
         keeper: FitKeeper | None = None,
         tasks: FitTasks | None = None,
+        log: LogTo | None = None,
     ) -> None:
         """Train to the end, to a stop or to an error, and publish what the training came to."""
         owner = recorder.settings.owner
         _log.info("%s: %d rows, up to update %d", owner, job.train.n, job.plan.updates)
-        recorder.on_row = self._asks(recorder, tasks)
+        recorder.on_row = self._asks(recorder, tasks, log)
         spent = recorder.history.rows[-1]["seconds"] if recorder.history.rows else 0.0
         loop = TrainingLoop(job, start, [recorder], spent + time.perf_counter() - began)
         recorder.state_of = lambda: loop.state_of(recorder)
@@ -164,17 +180,23 @@ class Fitting(TakesCallbacks):
                 keeper.finish()
         _log.info("%s: %s in epoch %d, backend %s", owner, self.status_, self.n_iter_, self.backend_)
 
-    def _asks(self, recorder: FitRecorder, tasks: FitTasks | None) -> Callable[[], bool] | None:
+    def _asks(
+        self, recorder: FitRecorder, tasks: FitTasks | None, log: LogTo | None
+    ) -> Callable[[], bool] | None:
         """Return what a recorder is to call after every row: the callbacks of both kinds are asked."""
         own = self.on_row(recorder)
-        if tasks is None or not tasks.are_told:
+        is_told = tasks is not None and tasks.are_told
+        if log is None and not is_told:
             return own
 
         def call() -> bool:
             wants_stop = own() if own else False
-            if recorder.row["update"] == 0:  # of the network before its first update: no epoch
-                return wants_stop
-            return tasks.end_part(lambda: self.learned(recorder.result())) or wants_stop
+            if log is not None:
+                log.log_row(recorder.row)
+            # A row of the network before its first update is of no epoch.
+            if tasks is not None and is_told and recorder.row["update"] > 0:
+                wants_stop |= tasks.end_part(lambda: self.learned(recorder.result()))
+            return wants_stop
 
         return call
 

@@ -18,6 +18,7 @@ from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.search import faces, failures, steps, trials
 from gradstep.search.best_estimator import BestEstimatorMixin
 from gradstep.search.candidates import candidates
+from gradstep.search.cv_results import CVResults
 from gradstep.search.data import rows_of
 from gradstep.search.elsewhere import check_not_face
 from gradstep.search.fold_scores import FoldScores
@@ -160,7 +161,7 @@ class FusedSearchCV(
 
     scorer_: Any
     multimetric_: bool
-    cv_results_: cv_results.CVResults
+    cv_results_: CVResults
     trials_: list[Trial]
     groups_: list[Group]
     interrupted_: bool

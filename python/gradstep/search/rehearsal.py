@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from gradstep.errors import GradstepError, InvalidParameterError
+from gradstep.estimators import autolog
 from gradstep.search import steps
 from gradstep.training.fit_tasks import without_callbacks
 
@@ -89,7 +90,7 @@ def _hardly_trained(estimator: Any, rows: Any, given: tuple[Any, Any]) -> Any:
     plain = without_callbacks(clone(steps.trainer_of(estimator)).set_params(**_PLAIN))
     model = steps.with_trainer(estimator, plain)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), autolog.quiet():
             warnings.simplefilter("ignore")
             steps.fit(model, _safe_indexing(X, few), _safe_indexing(y, few), None)
     except (GradstepError, ArithmeticError, TypeError, ValueError):
