@@ -18,7 +18,7 @@ PATH=$work/venv/bin:$PATH
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHON_GIL=0 MPLBACKEND=agg
 
 pip install --quiet --only-binary=:all: numpy scikit-learn pytest pytest-xdist hypothesis
-for package in numba safetensors rich matplotlib; do
+for package in numba safetensors rich matplotlib jinja2; do
     pip install --quiet --only-binary=:all: "$package" || echo "without $package"
 done
 GRADSTEP_REQUIRE_NATIVE=1 pip install --no-deps .
