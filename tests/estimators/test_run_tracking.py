@@ -28,7 +28,9 @@ def trainer(**given: Any) -> gs.Trainer:
 
 
 @pytest.fixture
-def mlflow(tmp_path: Path) -> Iterator[Any]:
+def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    # It keeps artifacts in the folder where a program runs.
+    monkeypatch.chdir(tmp_path)
     found = pytest.importorskip("mlflow")
     pytest.importorskip("mlflow.sklearn")
     found.set_tracking_uri(f"sqlite:///{tmp_path / 'runs.db'}")
