@@ -216,14 +216,16 @@ def _wait_for_worker(client: Any, where: str) -> None:
         None has come.
     """
     patience = waiting_seconds()
-    usual = min(_USUAL_SECONDS, patience)
+    usual = max(min(_USUAL_SECONDS, patience), 0.01)
     with contextlib.suppress(TimeoutError):
         client.wait_for_workers(1, timeout=usual)
         return
     told = f"{where} has no worker: the search waits {wait_in_words(patience)}"
     warn(told, LostWorkersWarning)
     try:
-        client.wait_for_workers(1, timeout=None if patience == float("inf") else patience - usual)
+        # A timeout of 0 is none.
+        left = max(patience - usual, 0.01)
+        client.wait_for_workers(1, timeout=None if left == float("inf") else left)
     except TimeoutError as error:
         raise ExecutorError(
             f"no worker has come to {where} in {text.duration(patience)}; "
