@@ -48,7 +48,9 @@ def test_every_warning_has_a_class_to_filter_it_by() -> None:
         for call in [call for name in names for call in calls(module, name)]:
             count += 1
             given = ast.unparse(call.args[1]) if len(call.args) > 1 else ""
-            if given not in {*OWN, *THEIRS}:
+            # A face warns in scikit-learn's words, of scikit-learn's class.
+            is_theirs = module == "gradstep.sklearn.settings" and given == "UserWarning"
+            if given not in {*OWN, *THEIRS} and not is_theirs:
                 unnamed.append(f"{module}:{call.lineno} {given}")
     assert unnamed == []
     assert count > 15
@@ -85,7 +87,7 @@ def test_every_class_of_warnings_is_used() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Name)
     }
-    assert OWN.keys() - used == set()
+    assert OWN.keys() - used == {"GradstepWarning"}  # the base of the others
 
 
 def test_nothing_prints_unless_it_is_asked_to() -> None:

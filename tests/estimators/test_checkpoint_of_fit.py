@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import gradstep as gs
 from gradstep.errors import CheckpointError, CorruptFileError, DivergedError, InvalidParameterError
@@ -43,7 +44,7 @@ def fit(model, **more):
     given = (X, VALUES) if isinstance(model, gs.Regressor) else (X, Y)
     held_out = HELD_OUT_VALUES if isinstance(model, gs.Regressor) else HELD_OUT
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(*given, eval_set=held_out, **more)
 
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOptions
 
-from gradstep.errors import GradstepWarning
 from gradstep.nn.activations import Activation
 from gradstep.nn.optimizers import SGD, Adam, Optimizer
 from gradstep.plan.checkpoint import Checkpoint
@@ -126,7 +125,7 @@ class MLPSettings:
         if not isinstance(self.batch_size, str) and self.batch_size > n:
             warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                GradstepWarning,
+                UserWarning,
             )
 
     def dtype_for(self, X: Any) -> np.dtype[Any]:
