@@ -96,11 +96,24 @@ GRADSTEP_INLINE Vector<T> all_lanes(T x) {
     return x - Vector<T>{};
 }
 
-// a * x + step, with the step rounded first: of two products a compiler would fuse either one, and not the
-// same in tiles of every size.
+// Rounds x: a product is not fused with what is added to it later on. GCC would fuse across statements, other
+// compilers do it within an expression alone (docs/adr/0037).
+template <class V>
+GRADSTEP_INLINE void keep_unfused(V& x) {
+#if defined(__x86_64__) || defined(__aarch64__)
+    keep_in_register(x);
+#elif !defined(__clang__)
+    x = __builtin_assoc_barrier(x);
+#else
+    (void)x;
+#endif
+}
+
+// a * x + step, with the step rounded first: of two products GCC would fuse either one, and not the same in
+// tiles of every size.
 template <class T>
 GRADSTEP_INLINE Vector<T> stepped(T a, Vector<T> x, Vector<T> step) {
-    keep_in_register(step);
+    keep_unfused(step);
     return a * x + step;
 }
 
