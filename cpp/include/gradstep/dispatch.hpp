@@ -10,9 +10,10 @@
 namespace gradstep {
 
 struct CpuFeatures {
-    bool avx2;    // with FMA, and the operating system saves 256-bit registers
-    bool avx512;  // F, BW, DQ and VL, and the operating system saves 512-bit registers
-    bool avx512vnni;
+    bool avx2 = false;    // with FMA, and the operating system saves 256-bit registers
+    bool avx512 = false;  // F, BW, DQ and VL, and the operating system saves 512-bit registers
+    bool avx512vnni = false;
+    bool dotprod = false;  // of 64-bit Arm
 };
 
 CpuFeatures probe_cpu();

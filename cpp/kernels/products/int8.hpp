@@ -10,10 +10,18 @@
 //     product:  for each digit: sums[digit] = sum over the inputs of byte * digit
 //     scores:   Z = step * (65536 sums[2] + 256 sums[1] + sums[0] - offset)      in float64
 //
+// Where an instruction takes no signs, digits lie there 128 larger, and 128 times the sum of the bytes is
+// taken away behind the last input.
+//
 // Why so: docs/adr/0018.
 #pragma once
 
 #include "products/wide.hpp"
+#include "simd/some_lanes.hpp"
+
+#if defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+#endif
 
 namespace gradstep::GRADSTEP_ISA {
 namespace {
@@ -54,90 +62,104 @@ inline Int8Products<float>::Sizes int8_sizes(Index in, Index outputs) {
     return {layout.words * layout.columns(), layout.columns()};
 }
 
-// Outputs are rounded eight at a time, in double precision.
-constexpr Index kEight = kLanes<double>;
-using Eight = Vector<double>;
-using EightWords = VectorOf<std::int32_t, kVectorBytes / 2>::type;
+// What the instruction multiplies and adds up.
+#if defined(__AVX512VNNI__)
+constexpr bool kDigitsAreSigned = true;
+GRADSTEP_INLINE Integers<float> dot(Integers<float> sums, Integers<float> inputs, Integers<float> digits) {
+    return (Integers<float>)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)inputs, (__m512i)digits);
+}
+#else
+constexpr bool kDigitsAreSigned = false;
+GRADSTEP_INLINE Integers<float> dot(Integers<float> sums, Integers<float> inputs, Integers<float> digits) {
+    return (Integers<float>)vdotq_u32((uint32x4_t)sums, (uint8x16_t)inputs, (uint8x16_t)digits);
+}
+#endif
 
-// The first `count` lanes of eight, all if there are more.
-inline __mmask8 first_lanes(Index count) { return static_cast<__mmask8>((1u << smaller(kEight, count)) - 1); }
+// Outputs are rounded in double precision, a vector of them at a time.
+constexpr Index kAtOnce = kLanes<double>;
+using Doubles = Vector<double>;
+using Words = HalfVector<std::int32_t>;
 
-GRADSTEP_INLINE Eight nearest(Eight x) {
+GRADSTEP_INLINE Doubles nearest(Doubles x) {
     constexpr double kUnitsOnly = 6755399441055744;  // so large that doubles beside it are whole
     return (x + kUnitsOnly) - kUnitsOnly;
 }
 
-// Some of eight outputs of one W (in, out), those from `column` on, as whole numbers.
+// Outputs of one W (in, out), those from `column` on, as whole numbers.
 struct Rounding {
     const float* W__io;
     const double* factor;
     Index in, out, column;
-    __mmask8 inside = first_lanes(out - column);
-    Eight most{}, steps_of_one{};
+    Lanes inside = first_lanes(out - column);
+    Doubles most{}, steps_of_one{};
 
-    GRADSTEP_INLINE Eight weights(Index input) const {
-        const __m256 w = _mm256_maskz_loadu_ps(inside, W__io + input * out + column);
-        return __builtin_convertvector((VectorOf<float, kVectorBytes / 2>::type) w, Eight) * factor[input];
+    GRADSTEP_INLINE Doubles weights(Index input) const {
+        const HalfVector<float> w = load_lanes(W__io + input * out + column, inside);
+        return __builtin_convertvector(w, Doubles) * factor[input];
     }
 
     // Finds the outputs' steps; false where one size of step is too coarse for an output's weights.
     inline bool measure() {
-        Eight squares{};
+        Doubles squares{};
         for (Index input = 0; input < in; ++input) {
-            const Eight w = weights(input), length = w < 0 ? -w : w;
+            const Doubles w = weights(input), length = w < 0 ? -w : w;
             most = length > most ? length : most;
             squares += w * w;  // and where a weight is no number, nor are they
         }
-        const Eight allowed = squares * (kMostUneven * kMostUneven / static_cast<double>(in));
-        for (Index lane = 0; lane < kEight; ++lane)
+        const Doubles allowed = squares * (kMostUneven * kMostUneven / static_cast<double>(in));
+        for (Index lane = 0; lane < kAtOnce; ++lane)
             if (!(most[lane] * most[lane] <= allowed[lane] && most[lane] < __builtin_inf())) return false;
         steps_of_one = most > 0 ? kLargest / most : most;
         return true;
     }
 
-    GRADSTEP_INLINE Eight steps(Index input) const { return nearest(weights(input) * steps_of_one); }
-    GRADSTEP_INLINE void store_numbers(double* to, Eight numbers) const {
-        _mm512_mask_storeu_pd(to + column, inside, numbers);
+    GRADSTEP_INLINE Doubles steps(Index input) const { return nearest(weights(input) * steps_of_one); }
+    GRADSTEP_INLINE void store_numbers(double* to, Doubles numbers) const {
+        store_lanes(to + column, numbers, inside);
     }
 };
 
 // Four inputs' bytes of one digit, from numbers that were increased so that each byte is a digit + 128.
 template <int Digit>
-GRADSTEP_INLINE EightWords word_of(const EightWords* increased) {
-    EightWords word{};
+GRADSTEP_INLINE Words word_of(const Words* increased) {
+    Words word{};
     for (int k = 0; k < kInputsOfWord; ++k) word |= (increased[k] >> (8 * Digit) & 255) << (8 * k);
-    return word ^ static_cast<std::int32_t>(0x80808080);
+    return kDigitsAreSigned ? word ^ static_cast<std::int32_t>(0x80808080) : word;
 }
 
-// Writes words of up to eight columns, which may belong to two groups.
-inline void write_words(std::int32_t* panel, const Digits& layout, Index word, Index column, EightWords words,
-                        __mmask8 inside) {
-    const Index room = smaller(kEight, Digits::kGroup - column % Digits::kGroup);
-    const __mmask8 here = static_cast<__mmask8>(inside & first_lanes(room));
+// Writes words of a vector's columns, which may belong to two groups.
+inline void write_words(std::int32_t* panel, const Digits& layout, Index word, Index column, Words words,
+                        Lanes inside) {
+#if defined(__AVX512F__)
+    const Index room = smaller(kAtOnce, Digits::kGroup - column % Digits::kGroup);
+    const Lanes here = static_cast<Lanes>(inside & first_lanes(room));
     _mm256_mask_storeu_epi32(panel + layout.place(word, column), here, (__m256i)words);
-    if (const __mmask8 behind = static_cast<__mmask8>(inside & ~here); behind)
+    if (const Lanes behind = static_cast<Lanes>(inside & ~here); behind)
         _mm256_mask_storeu_epi32(panel + layout.place(word, column + room),
-                                 static_cast<__mmask8>(behind >> room),
+                                 static_cast<Lanes>(behind >> room),
                                  _mm256_maskz_compress_epi32(behind, (__m256i)words));
+#else
+    for (Index lane = 0; lane < inside; ++lane) panel[layout.place(word, column + lane)] = words[lane];
+#endif
 }
 
 inline bool pack_int8(std::int32_t* panel, Steps steps, const float* W__io, const double* factor,
                       const double* mean, Part part) {
     const auto [in, out, first, outputs] = part;
     const Digits layout(in, outputs);
-    for (Index column = 0; column < out; column += kEight) {
+    for (Index column = 0; column < out; column += kAtOnce) {
         Rounding rounding{W__io, factor, in, out, column};
         if (!rounding.measure()) return false;
-        Eight means{};
+        Doubles means{};
         for (Index word = 0; word < layout.words; ++word) {
-            EightWords increased[kInputsOfWord];
+            Words increased[kInputsOfWord];
             for (Index k = 0; k < kInputsOfWord; ++k) {
                 const Index input = word * kInputsOfWord + k;
-                const Eight q = input < in ? rounding.steps(input) : Eight{};
+                const Doubles q = input < in ? rounding.steps(input) : Doubles{};
                 means += q * (input < in ? mean[input] : 0);
-                increased[k] = __builtin_convertvector(q, EightWords) + 0x808080;
+                increased[k] = __builtin_convertvector(q, Words) + 0x808080;
             }
-            const auto write = [&](Index digit, EightWords words) GRADSTEP_LAMBDA {
+            const auto write = [&](Index digit, Words words) GRADSTEP_LAMBDA {
                 write_words(panel, layout, word, digit * part.outputs + part.first + column, words,
                             rounding.inside);
             };
@@ -174,10 +196,7 @@ struct Int8Product {
                 __builtin_memcpy(&word, x + r * ld, sizeof(word));
                 Integers<float> inputs = word - Integers<float>{};
                 keep_in_register(inputs);
-                repeat<V>([&](int v) GRADSTEP_LAMBDA {
-                    acc[r][v] = (Integers<float>)_mm512_dpbusd_epi32((__m512i)acc[r][v], (__m512i)inputs,
-                                                                     (__m512i)columns[v]);
-                });
+                repeat<V>([&](int v) GRADSTEP_LAMBDA { acc[r][v] = dot(acc[r][v], inputs, columns[v]); });
             });
             digits += V * Digits::kVector;
         };
@@ -190,10 +209,23 @@ struct Int8Product {
                 for (Index k = 0; k < rest; ++k) last[r][k] = x[r * X.ld + k];
             multiply(last[0], kInputsOfWord);
         }
+        if constexpr (!kDigitsAreSigned) take_surplus(acc, row);
         std::int32_t* to = sums + row * lds;
         repeat<M, V>([&](int r, int v) GRADSTEP_LAMBDA {
             store<std::int32_t>(to + r * lds + v * Digits::kVector, acc[r][v]);
         });
+    }
+
+    // Of digits that are 128 too large; what goes round in between comes out right.
+    template <int M, int V>
+    GRADSTEP_INLINE void take_surplus(Integers<float> (&acc)[M][V], Index row) const {
+        using Unsigned = VectorOf<std::uint32_t, kVectorBytes>::type;
+        for (Index r = 0; r < M; ++r) {
+            const std::uint8_t* x = X.data + (row + r) * X.ld;
+            std::uint32_t sum = 0;
+            for (Index i = 0; i < in; ++i) sum += x[i];
+            for (Index v = 0; v < V; ++v) acc[r][v] = (Integers<float>)((Unsigned)acc[r][v] - 128 * sum);
+        }
     }
 };
 
@@ -209,19 +241,18 @@ inline void int8_product(std::int32_t* sums, Tile<const std::uint8_t> X, Index b
 inline void int8_scores(Tile<float> Z__bo, const std::int32_t* sums, Steps steps, Index b, Part part) {
     const auto [in, out, first, outputs] = part;
     const Index lds = Digits(in, outputs).columns();
-    const auto numbers = [](const std::int32_t* from) GRADSTEP_LAMBDA {
-        return __builtin_convertvector((EightWords)_mm256_maskz_loadu_epi32(0xff, from), Eight);
-    };
-    for (Index column = 0; column < out; column += kEight) {
-        const __mmask8 inside = first_lanes(out - column);
-        const Eight step = _mm512_maskz_loadu_pd(inside, steps.step + first + column),
-                    means = _mm512_maskz_loadu_pd(inside, steps.offset + first + column);
+    const auto numbers = [](const std::int32_t* from)
+                             GRADSTEP_LAMBDA { return __builtin_convertvector(load_half(from), Doubles); };
+    for (Index column = 0; column < out; column += kAtOnce) {
+        const Lanes inside = first_lanes(out - column);
+        const Doubles step = load_lanes(steps.step + first + column, inside),
+                      means = load_lanes(steps.offset + first + column, inside);
         for (Index r = 0; r < b; ++r) {
             const std::int32_t* from = sums + r * lds + first + column;
-            const Eight q =
+            const Doubles q =
                 65536 * numbers(from + 2 * outputs) + (256 * numbers(from + outputs) + numbers(from));
-            _mm256_mask_storeu_ps(Z__bo.data + r * Z__bo.ld + column, inside,
-                                  _mm512_maskz_cvtpd_ps(0xff, step * (q - means)));
+            store_lanes(Z__bo.data + r * Z__bo.ld + column,
+                        __builtin_convertvector(step * (q - means), HalfVector<float>), inside);
         }
     }
 }

@@ -10,14 +10,6 @@
 namespace gradstep::GRADSTEP_ISA {
 namespace {
 
-template <class T>
-using HalfVector = typename VectorOf<T, kVectorBytes / 2>::type;
-
-template <class T>
-GRADSTEP_INLINE HalfVector<T> load_half(const T* from) {
-    return *reinterpret_cast<const typename VectorOf<T, kVectorBytes / 2>::anywhere*>(from);
-}
-
 template <class T, class Element>
 struct Elements;
 

@@ -25,6 +25,8 @@ namespace {
 constexpr int kVectorBytes = 64, kRegisters = 32;
 #elif defined(__AVX2__)
 constexpr int kVectorBytes = 32, kRegisters = 16;
+#elif defined(__aarch64__)
+constexpr int kVectorBytes = 16, kRegisters = 32;
 #else
 constexpr int kVectorBytes = 16, kRegisters = 16;
 #endif
@@ -50,6 +52,15 @@ GRADSTEP_INLINE Vector<T> load(const T* from) {
 template <class T>
 GRADSTEP_INLINE void store(T* to, Vector<T> v) {
     *reinterpret_cast<typename VectorOf<T, kVectorBytes>::anywhere*>(to) = v;
+}
+
+// Half as many bytes: as many lanes as a vector of a type twice as wide has.
+template <class T>
+using HalfVector = typename VectorOf<T, kVectorBytes / 2>::type;
+
+template <class T>
+GRADSTEP_INLINE HalfVector<T> load_half(const T* from) {
+    return *reinterpret_cast<const typename VectorOf<T, kVectorBytes / 2>::anywhere*>(from);
 }
 
 // Compilers like to fold a load into every instruction that uses it; where there are several, the loads

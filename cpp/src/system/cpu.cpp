@@ -3,6 +3,12 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__aarch64__) && defined(_WIN32)
+#include <windows.h>
 #endif
 
 namespace gradstep {
@@ -32,7 +38,30 @@ CpuFeatures probe_cpu() {
     const bool avx2 = has(ebx, 5) && (saved & kYmm) == kYmm;
     const bool avx512 =
         avx2 && has(ebx, 16) && has(ebx, 17) && has(ebx, 30) && has(ebx, 31) && (saved & kZmm) == kZmm;
-    return {avx2, avx512, avx512 && has(ecx, 11)};
+    return {.avx2 = avx2, .avx512 = avx512, .avx512vnni = avx512 && has(ecx, 11)};
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+CpuFeatures probe_cpu() {
+    constexpr unsigned long kDotProducts = 1ul << 20;  // ASIMDDP in the kernel's list
+    return {.dotprod = (getauxval(AT_HWCAP) & kDotProducts) != 0};
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+CpuFeatures probe_cpu() {
+    int has = 0;
+    std::size_t size = sizeof(has);
+    const int error = sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0);
+    return {.dotprod = error == 0 && has != 0};
+}
+
+#elif defined(__aarch64__) && defined(_WIN32)
+
+CpuFeatures probe_cpu() {
+    constexpr DWORD kDotProducts = 43;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE, which older headers lack
+    return {.dotprod = IsProcessorFeaturePresent(kDotProducts) != 0};
 }
 
 #else

@@ -14,6 +14,7 @@ GRADSTEP_DECLARE_SET(baseline)
 GRADSTEP_DECLARE_SET(avx2)
 GRADSTEP_DECLARE_SET(avx512)
 GRADSTEP_DECLARE_SET(avx512vnni)
+GRADSTEP_DECLARE_SET(dotprod)
 #undef GRADSTEP_DECLARE_SET
 
 namespace {
@@ -37,6 +38,10 @@ const Set kSets[] = {
 #endif
 #ifdef GRADSTEP_HAVE_AVX2
     {"avx2", avx2::kernels_float, avx2::kernels_double, [](const CpuFeatures& cpu) { return cpu.avx2; }},
+#endif
+#ifdef GRADSTEP_HAVE_DOTPROD
+    {"dotprod", dotprod::kernels_float, dotprod::kernels_double,
+     [](const CpuFeatures& cpu) { return cpu.dotprod; }},
 #endif
     {"baseline", baseline::kernels_float, baseline::kernels_double, [](const CpuFeatures&) { return true; }},
 };

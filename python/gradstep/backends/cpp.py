@@ -28,8 +28,8 @@ class CppBackend:
     Parameters
     ----------
     isa : str, optional
-        Instruction set: "avx512vnni", "avx512", "avx2" or "baseline". By default what ``GRADSTEP_ISA``
-        names, else the best that this machine runs.
+        Instruction set: "avx512vnni", "avx512", "avx2" or "baseline", on 64-bit Arm "dotprod" or
+        "baseline". By default what ``GRADSTEP_ISA`` names, else the best that this machine runs.
 
     Attributes
     ----------
