@@ -2,8 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string>
 #include <utility>
@@ -22,11 +22,10 @@ private:
 };
 
 inline Index checked_product(Index a, Index b) {
-    Index result = 0;
-    if (__builtin_mul_overflow(a, b, &result))
+    if (a > 0 && b > std::numeric_limits<Index>::max() / a)
         throw OutOfMemory("an array of " + std::to_string(a) + " x " + std::to_string(b) +
                           " elements cannot be addressed");
-    return result;
+    return a * b;
 }
 
 // Buffers ever taken in this process; what runs in a loop leaves it as it is.
@@ -37,18 +36,17 @@ class Buffer {
 public:
     Buffer() = default;
     explicit Buffer(Index count) : count_(count) {
-        constexpr Index line = 64;
         const Index bytes = checked_product(count, static_cast<Index>(sizeof(T)));
         // One spare line lets a kernel read a whole vector at the last element.
-        const std::size_t size = static_cast<std::size_t>((bytes / line + 2) * line);
-        data_ = static_cast<T*>(std::aligned_alloc(static_cast<std::size_t>(line), size));
+        const std::size_t size = static_cast<std::size_t>((bytes / kLine + 2) * kLine);
+        data_ = static_cast<T*>(operator new(size, std::align_val_t{kLine}, std::nothrow));
         if (!data_)
             throw OutOfMemory("a work array needs " + std::to_string(size) +
                               " bytes, which this machine does not give");
         std::memset(static_cast<void*>(data_), 0, size);
         ++buffers_taken;
     }
-    ~Buffer() { std::free(data_); }
+    ~Buffer() { operator delete(static_cast<void*>(data_), std::align_val_t{kLine}); }
     Buffer(Buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
     Buffer& operator=(Buffer&& other) noexcept {
@@ -64,6 +62,8 @@ public:
     Index size() const { return count_; }
 
 private:
+    static constexpr Index kLine = 64;
+
     T* data_ = nullptr;
     Index count_ = 0;
 };

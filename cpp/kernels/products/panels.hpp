@@ -112,7 +112,7 @@ void pack(Weights<T> to, const T* W__io, const T* factor) {
     const Panel<T> layout(to.in, to.out);
     T* panel = to.panel;
     const Index out = to.out;
-    __builtin_memset(panel, 0, static_cast<unsigned long>(layout.size()) * sizeof(T));
+    __builtin_memset(panel, 0, static_cast<std::size_t>(layout.size()) * sizeof(T));
     layout.each_run([=](Index elements, Index from, Index place, Index by) {
         if (!factor) {
             for (Index e = 0; e < elements; ++e) panel[place + e] = W__io[from + e * by];

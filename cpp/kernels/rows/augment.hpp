@@ -111,7 +111,7 @@ struct Moved {
             if (!Flipped && x1 - x0 == width && step == width)
                 __builtin_memcpy(
                     moved.to, moved.from,
-                    sizeof(Element) * static_cast<unsigned long>((lines - 1) * width + end - begin));
+                    sizeof(Element) * static_cast<std::size_t>((lines - 1) * width + end - begin));
             else
                 moved.template copy<Flipped>(end - begin);
         }
@@ -175,7 +175,7 @@ void augment_rows(Tile<void> to__bi, const Rows<T>& rows, RowNumbers numbers, co
             else if (dy || dx)
                 augment_row<false>(to, row, images, dy, dx, i0, i1);
             else
-                __builtin_memcpy(to, row + i0, static_cast<unsigned long>(bytes));
+                __builtin_memcpy(to, row + i0, static_cast<std::size_t>(bytes));
         }
     };
     switch (rows.type) {

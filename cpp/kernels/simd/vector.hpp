@@ -10,7 +10,7 @@
 #endif
 
 // For what works on vectors in registers: in a call they would go through memory.
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define GRADSTEP_LAMBDA __attribute__((always_inline))
 #define GRADSTEP_INLINE GRADSTEP_LAMBDA inline
 #else

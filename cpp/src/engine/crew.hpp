@@ -23,13 +23,20 @@ struct Times {
     double on_core;
 };
 
+// Windows counts a thread's own time in steps as long as a crew's windows: there a thread counts as one that
+// always had a core, and crews stay as they are.
 inline Times real_times() {
+#if defined(CLOCK_THREAD_CPUTIME_ID) && !defined(_WIN32)
     timespec own{};
-#ifdef CLOCK_THREAD_CPUTIME_ID
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+    const double on_core = static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec);
 #endif
     const std::chrono::duration<double> clock = std::chrono::steady_clock::now().time_since_epoch();
-    return {clock.count(), static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec)};
+#if defined(CLOCK_THREAD_CPUTIME_ID) && !defined(_WIN32)
+    return {clock.count(), on_core};
+#else
+    return {clock.count(), clock.count()};
+#endif
 }
 
 // What tells the times; tests bring another.

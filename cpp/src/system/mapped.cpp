@@ -106,6 +106,7 @@ bool MappedRead::missed() const { return range_ && range_->missed; }
 
 #else
 
+// Windows refuses to cut a file that is mapped.
 namespace gradstep {
 
 MappedRead::MappedRead(const void*, const void*) {}

@@ -2,7 +2,9 @@
 // Why so: docs/adr/0020 and docs/adr/0023.
 #include "gradstep/parallel.hpp"
 
+#if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#endif
 
 #include <chrono>
 #include <exception>
@@ -18,9 +20,11 @@ using Clock = std::chrono::steady_clock;
 std::atomic<bool> in_forked_child{false};
 
 void watch_for_forks() {
+#if defined(__unix__) || defined(__APPLE__)
     static const int registered =
         pthread_atfork(nullptr, nullptr, [] { in_forked_child.store(true, std::memory_order_relaxed); });
     (void)registered;
+#endif
 }
 
 void pause() {
