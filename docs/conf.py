@@ -119,7 +119,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_theme_options["github_url"] = METADATA["urls"]["Source"]
+html_theme_options["github_url"] = METADATA["urls"]["Repository"]
 
 
 def without_references(app, what, name, obj, options, lines: list[str]) -> None:
