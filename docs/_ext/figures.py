@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet
 
 from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
+
+# Those that are on a page already: a block without a value leaves the one of the block before where it was.
+_shown: WeakSet[Figure] = WeakSet()
 
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any], **_: Any) -> str:
@@ -18,11 +22,11 @@ def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]
     figures = [value] if isinstance(value, Figure) else []
     if isinstance(value, list | tuple):
         figures = [own for own in value if isinstance(own, Figure)]
-    names.pop("___", None)
+    # Those with a number are pyplot's. Every path that is asked for must become a picture.
+    new = [own for own in figures if own not in _shown and getattr(own, "number", None) is None]
     paths = []
-    for figure, path in zip(figures, block_vars["image_path_iterator"], strict=False):
-        if getattr(figure, "number", None) is not None:  # pyplot has given it one
-            continue
+    for figure, path in zip(new, block_vars["image_path_iterator"], strict=False):
+        _shown.add(figure)
         figure.savefig(path, format="png", dpi=150)
         paths.append(path)
     return figure_rst(paths, gallery_conf["src_dir"]) if paths else ""
