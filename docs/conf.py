@@ -87,8 +87,6 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "within_subsection_order": "FileNameSortKey",
 }
-if not (ROOT / "examples").is_dir():
-    extensions.remove("sphinx_gallery.gen_gallery")
 
 # Cells and prompts are not part of what a reader copies.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

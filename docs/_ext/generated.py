@@ -96,29 +96,12 @@ def changes() -> str:
     return re.sub(r"\[([^]]+)\]\((?!\.\./|https?:)[^)]*\)", r"\1", text)
 
 
-def toctree() -> str:
-    """Return the list of the chapters that this checkout has beside the others."""
-    return _toctree({"gallery/index": "examples", "course/index": "docs/course/index.md"})
-
-
-def platforms() -> str:
-    """Return the list that has the page on platforms, where there is one."""
-    return _toctree({"/portability": "docs/portability.md"})
-
-
-def _toctree(chapters: dict[str, str]) -> str:
-    found = "\n".join(name for name, path in chapters.items() if (ROOT / path).exists())
-    return f"```{{toctree}}\n:hidden:\n\n{found}\n```" if found else ""
-
-
 PARTS: dict[str, Callable[[], str]] = {
     "benchmarks": benchmarks,
     "drop_in": drop_in,
     "command_line": command_line,
     "decisions": decisions,
     "changes": changes,
-    "toctree": toctree,
-    "platforms": platforms,
 }
 
 
