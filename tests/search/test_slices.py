@@ -192,7 +192,7 @@ def test_models_are_judged_where_they_are_and_forgotten():
     settings = tuple(trial.settings for trial in trials)
 
     def judge(place, result):
-        return place, float(result.fitted.block.sum())
+        return (place, float(result.fitted.block.sum())), False
 
     kept, news = advance(rows.job_rows(settings[0]), settings, None, 99, None, never, judge)
     _, plain = advance(rows.job_rows(settings[0]), settings, None, 99, None, never)

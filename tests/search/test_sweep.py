@@ -204,7 +204,8 @@ def test_a_group_that_memory_does_not_hold_is_halved(monkeypatch, caplog):
         return train(group, *given)
 
     monkeypatch.setattr(loop.TrainingLoop, "_train", narrow)
-    cut = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)
+    with caplog.at_level("INFO", "gradstep"):
+        cut = fitted(trainer(), {"l2": gs.Uniform(0, 1)}, 5)
     assert [len(group.models) for group in cut.groups_] == [2, 1, 2]
     assert "cut in two, for memory did not hold 5 models: 3 pages" in cut.groups_[2].reason
     assert "cut in two" in caplog.text

@@ -53,8 +53,8 @@ class LogTo(KnownParameters):
     >>> train = gs.datasets.load_digits().train
     >>> trainer = gs.Trainer(epochs=2, callbacks=[LogTo(Run())], random_state=0)
     >>> trainer = trainer.fit(train.X, train.y)
-    50 ['epoch', 'learning_rate']
-    100 ['epoch', 'learning_rate']
+    51 ['epoch', 'learning_rate']
+    102 ['epoch', 'learning_rate']
     """
 
     run: Any

@@ -25,20 +25,20 @@ class _Mark:
 # By identity, for an attribute would go into copies and pickles that a callback makes. A mark is kept alive
 # by the call that made it alone: what is raised between any two lines leaves no object marked for good.
 # Entries are made by `setdefault`, one step also where threads run without the GIL: of two that set the same
-# object to work at once, one gets it.
+# object to work at once, one gets it. They go by a method of dict, which no signal can end half-way.
 _AT_WORK: dict[int, weakref.ref[_Mark]] = {}
 
 
 def _mark(worker: object) -> _Mark | None:
     """Mark an object for as long as what is returned lives; None where it is marked already."""
     key, mark = id(worker), _Mark()
-    ours = weakref.ref(mark, functools.partial(_forget, key))
-    return mark if _AT_WORK.setdefault(key, ours) is ours else None
-
-
-def _forget(key: int, mark: weakref.ref[_Mark]) -> None:
-    if _AT_WORK.get(key) is mark:
-        del _AT_WORK[key]
+    ours = weakref.ref(mark)
+    held = _AT_WORK.setdefault(key, ours)
+    # The mark of a call that ended before the next line is gone.
+    if held is not ours and held() is not None:
+        return None
+    _AT_WORK[key] = weakref.ref(mark, functools.partial(_AT_WORK.pop, key))
+    return mark
 
 
 @contextmanager
