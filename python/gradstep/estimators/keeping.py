@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gradstep.errors import InvalidParameterError
 from gradstep.plan.plan import State
 from gradstep.plan.settings import Settings
-from gradstep.storage.checkpoint_folder import CheckpointFolder
+from gradstep.storage.checkpoint_folder import CheckpointFolder, require_own_start
 from gradstep.storage.keeper import Keeper, Kept, KeptGroup
 from gradstep.storage.saved import SavedGroup, SavedRecord, is_ended
 from gradstep.training.checkpoint import FitState, Trajectory, digest
@@ -73,11 +73,7 @@ class FitKeeper:
         check_resume(resume, settings.checkpoint, whose)
         if settings.checkpoint is None:
             return None
-        if settings.warm_start:
-            raise InvalidParameterError(
-                f"`warm_start` of {settings.owner} must be False with a `checkpoint`, which does not know "
-                f"the weights that it would begin with, got True"
-            )
+        require_own_start(settings.owner, settings.warm_start)
         return cls(CheckpointFolder.open(settings.checkpoint, bool(resume), whose))
 
     def seeded(self, settings: Settings, random_state: Any) -> Settings:

@@ -16,7 +16,7 @@ from gradstep.sklearn.curves import Curves
 from gradstep.sklearn.labels import ClassTargets
 from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.training import EpochObserver
-from gradstep.storage.checkpoint_folder import CheckpointFolder
+from gradstep.storage.checkpoint_folder import CheckpointFolder, require_own_start
 from gradstep.storage.held_generator import HeldGenerator
 from gradstep.storage.saved import SavedIndex
 from gradstep.training.checkpoint import digest
@@ -79,11 +79,7 @@ class FaceKeeper:
                 f"`checkpoint` of {owner} must be None with solver='lbfgs', which does not stop between two "
                 f"iterations, got {checkpoint!r}; optimizer='lbfgs' of Trainer and Regressor does"
             )
-        if settings.warm_start:
-            raise InvalidParameterError(
-                f"`warm_start` of {owner} must be False with a `checkpoint`, which does not know the weights "
-                f"that it would begin with, got True"
-            )
+        require_own_start(owner, settings.warm_start)
         with CheckpointFolder.open(checkpoint, bool(resume), f"{owner}.fit") as folder:
             yield cls(folder, parameters, owner)
 

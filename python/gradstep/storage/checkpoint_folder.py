@@ -16,7 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from gradstep.errors import CheckpointError, CheckpointWarning, CorruptFileError, GradstepError
+from gradstep.errors import (
+    CheckpointError,
+    CheckpointWarning,
+    CorruptFileError,
+    GradstepError,
+    InvalidParameterError,
+)
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.storage import group_file
 from gradstep.storage.container import Arrays, check_version, pack, unpack
@@ -280,6 +286,15 @@ class CheckpointFolder:
         except (*_UNREADABLE, FileNotFoundError) as error:
             reason = str(error) or type(error).__name__
             raise CorruptFileError(f"{path} is not a whole part of a training: {reason}") from error
+
+
+def require_own_start(owner: str, warm_start: bool) -> None:
+    """Raise InvalidParameterError where a training that is kept would begin with the weights of another."""
+    if warm_start:
+        raise InvalidParameterError(
+            f"`warm_start` of {owner} must be False with a `checkpoint`, which does not know the weights "
+            f"that it would begin with, got True"
+        )
 
 
 def _named(name: str) -> str:
