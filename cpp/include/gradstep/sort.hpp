@@ -5,7 +5,8 @@
 
 namespace gradstep {
 
-// Sorts in place; fast where the words are spread evenly over all their values, as a generator draws them.
+// Sorts fewer than 2^32 words in place; fast where they are spread evenly over all their values, as a
+// generator draws them.
 void sort_words(std::uint64_t* words, Index n);
 
 }  // namespace gradstep
