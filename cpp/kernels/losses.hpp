@@ -282,8 +282,8 @@ GRADSTEP_INLINE auto target_of(const Rows<T>& rows, Index row, Index k) {
 }
 
 template <class T, class Kind>
-void judge(Judged<T> to, Tile<const T> S__bo, Index k, const Rows<T>& rows, const double* weight,
-           RowNumbers of, const double* numbers, double scale) {
+void judge(const Judged<T>& to, Tile<const T> S__bo, Index k, const Rows<T>& rows, const double* weight,
+           const RowNumbers& of, const double* numbers, double scale) {
     constexpr Index kRowsAtOnce = 64;
     const Index vectors = round_up<T>(k) / kLanes<T>;
     const Integers<T> inside = lanes_before<T>(k, (vectors - 1) * kLanes<T>);

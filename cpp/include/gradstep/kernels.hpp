@@ -134,8 +134,8 @@ struct Loss {
     Index numbers;  // that it takes
 
     // Scores S__bo (b, k) of the rows `of`. `weight` (n,) is 1 where null.
-    void (*judge)(Judged<T> to, Tile<const T> S__bo, Index k, const Rows<T>& rows, const double* weight,
-                  RowNumbers of, const double* numbers, double scale);
+    void (*judge)(const Judged<T>& to, Tile<const T> S__bo, Index k, const Rows<T>& rows,
+                  const double* weight, const RowNumbers& of, const double* numbers, double scale);
 };
 
 // An activation: one struct of cpp/kernels/activations.hpp. It takes one number at most.
@@ -238,8 +238,8 @@ struct Kernels {
     // Elements of a packed W (in, out).
     Index (*panel_size)(Index in, Index out);
     // `factor` (in,) of the inputs' weights, or null.
-    void (*pack)(Weights<T> to, const T* W__io, const T* factor);
-    void (*unpack)(T* W__io, Weights<const T> from);
+    void (*pack)(const Weights<T>& to, const T* W__io, const T* factor);
+    void (*unpack)(T* W__io, const Weights<const T>& from);
 
     // Where the weights of a span of inputs and of one column group lie.
     Run (*run)(Index in, Index out, Span inputs, Index group);
@@ -247,50 +247,50 @@ struct Kernels {
     // Elements of what `backward` needs of a packed W (in, out) beside it: none, or W^T, of which `transpose`
     // writes some columns (ADR 0019).
     Index (*transposed_size)(Index in, Index out);
-    void (*transpose)(T* panel__oi, Weights<const T> from, Span inputs);
+    void (*transpose)(T* panel__oi, const Weights<const T>& from, Span inputs);
 
     // X__bi = standardised inputs of rows; column i0 lands in column 0 of X. Behind the last input a row is
     // zero up to the next whole vector.
     void (*gather)(Tile<T> X__bi, const Incoming<T>& from, Span inputs);
 
     // Ask for inputs of rows before they are gathered.
-    void (*prefetch)(const Rows<T>& rows, RowNumbers numbers, Span inputs);
+    void (*prefetch)(const Rows<T>& rows, const RowNumbers& numbers, Span inputs);
 
     // to__bi = inputs of rows as they lie, elements of their own type, but flipped and then shifted as draws
     // (b, 3) say: flip, dy, dx. Column 0 of `to` is input i0. Less than 16 bytes behind a row are written as
     // they were.
-    void (*augment_rows)(Tile<void> to__bi, const Rows<T>& rows, RowNumbers numbers,
+    void (*augment_rows)(Tile<void> to__bi, const Rows<T>& rows, const RowNumbers& numbers,
                          const std::int16_t* draws, const Images& images, Span inputs);
 
     // Z__bo (+)= X__bi W__io; rows of X are zero behind i1 up to the next whole vector. An element is summed
     // in an order that depends on in, out, i0 and i1 alone, wherever it lies in its tile (ADR 0004).
-    void (*product)(Tile<T> Z__bo, Tile<const T> X__bi, Index b, Weights<const T> W, Span inputs,
+    void (*product)(Tile<T> Z__bo, Tile<const T> X__bi, Index b, const Weights<const T>& W, Span inputs,
                     Groups groups, bool add);
 
     // Both at once: gather into X__bi, and product. Where `keep` is false, what X holds afterwards is
     // nobody's business.
     void (*gather_product)(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& from,
-                           Weights<const T> W, Span inputs, Groups groups, bool add);
+                           const Weights<const T>& W, Span inputs, Groups groups, bool add);
 
     // The product of sparse rows, a line of X__bi for each; places are counted from i0. It has the bits of
     // `product`, as long as all weights are finite.
-    void (*sparse_product)(Tile<T> Z__bo, SparseLines<T> X__bi, Index b, Weights<const T> W, Span inputs,
-                           Groups groups, bool add);
+    void (*sparse_product)(Tile<T> Z__bo, const SparseLines<T>& X__bi, Index b, const Weights<const T>& W,
+                           Span inputs, Groups groups, bool add);
 
     // to = the linear step of W with dW = X^T dZ, a panel likewise, which may be W itself.
-    void (*update)(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo,
-                   Index b, Span inputs, Groups groups);
+    void (*update)(T* to, const Weights<const T>& W, const LinearStep<T>& step, const Inputs<T>& X__bi,
+                   Tile<const T> dZ__bo, Index b, Span inputs, Groups groups);
 
     // The same of one column group, but `to` is no panel: its run alone.
-    void (*gradient)(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo,
-                     Index b, Span inputs, Index group);
+    void (*gradient)(T* to, const Weights<const T>& W, const LinearStep<T>& step, const Inputs<T>& X__bi,
+                     Tile<const T> dZ__bo, Index b, Span inputs, Index group);
 
     // Whether a first layer had better take its rows unscaled, which its weights make up for, and then, for
     // one model, read them anew than keep their tile.
     bool (*prefers_unscaled)(RowType type, Index in, Index out);
 
     // The panel factor * W of such a layer, anew after a step.
-    void (*rescale)(Scaling<T> to, Weights<const T> W, Span inputs);
+    void (*rescale)(const Scaling<T>& to, const Weights<const T>& W, Span inputs);
 
     // Of a run of weights, or of gradients; `count` is whole vectors, here and below.
     double (*sum_of_squares)(const T* from, Index count);
@@ -311,7 +311,8 @@ struct Kernels {
     void (*add_bias)(Tile<T> Z__bo, const T* sums, const T* bias, Index b, Index out);
 
     // dA__bi = dZ__bo W^T.
-    void (*backward)(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, Weights<const T> W, const T* transposed);
+    void (*backward)(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, const Weights<const T>& W,
+                     const T* transposed);
 
     // to__bu = from__bu * scale, and 0 where a unit is dropped (ADR 0031). Column 0 of both is unit i0; whole
     // vectors are written, and `to` may be `from`.

@@ -108,7 +108,7 @@ Index panel_size(Index in, Index out) {
 }
 
 template <class T>
-void pack(Weights<T> to, const T* W__io, const T* factor) {
+void pack(const Weights<T>& to, const T* W__io, const T* factor) {
     const Panel<T> layout(to.in, to.out);
     T* panel = to.panel;
     const Index out = to.out;
@@ -126,7 +126,7 @@ void pack(Weights<T> to, const T* W__io, const T* factor) {
 }
 
 template <class T>
-void unpack(T* W__io, Weights<const T> from) {
+void unpack(T* W__io, const Weights<const T>& from) {
     Panel<T>(from.in, from.out).each_run([=](Index elements, Index to, Index place, Index by) {
         for (Index e = 0; e < elements; ++e) W__io[to + e * by] = from.panel[place + e];
     });
@@ -148,7 +148,7 @@ Index transposed_size(Index in, Index out) {
 }
 
 template <class T>
-void transpose(T* panel__oi, Weights<const T> W, Span inputs) {
+void transpose(T* panel__oi, const Weights<const T>& W, Span inputs) {
     const Panel<T> from(W.in, W.out), to(W.out, W.in);
     for (Index h = 0; h < to.groups(); ++h) {
         const Group columns = to.group(h);

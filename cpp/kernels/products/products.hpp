@@ -18,8 +18,8 @@ inline void narrow_product(Tile<T> Z__bo, const Source& X, Index b, const T* pan
 }
 
 template <class T>
-void product(Tile<T> Z__bo, Tile<const T> X__bi, Index b, Weights<const T> W, Span inputs, Groups groups,
-             bool add) {
+void product(Tile<T> Z__bo, Tile<const T> X__bi, Index b, const Weights<const T>& W, Span inputs,
+             Groups groups, bool add) {
     const Panel<T> layout(W.in, W.out);
     for (Index g = groups.g0; g < groups.g1; ++g) {
         const Group group = layout.group(g);
@@ -35,7 +35,7 @@ void product(Tile<T> Z__bo, Tile<const T> X__bi, Index b, Weights<const T> W, Sp
 }
 
 template <class T>
-void backward(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, Weights<const T> W, const T* transposed) {
+void backward(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, const Weights<const T>& W, const T* transposed) {
     const Panel<T> layout(W.in, W.out);
     if (layout.wide_groups > 0)
         return product(dA__bi, dZ__bo, b, Weights<const T>{transposed, W.out, W.in}, Span{0, W.out},
@@ -54,8 +54,8 @@ void backward(Tile<T> dA__bi, Tile<const T> dZ__bo, Index b, Weights<const T> W,
 }
 
 template <class T>
-void gather_product(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& from, Weights<const T> W,
-                    Span inputs, Groups groups, bool add) {
+void gather_product(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& from,
+                    const Weights<const T>& W, Span inputs, Groups groups, bool add) {
     const Panel<T> layout(W.in, W.out);
     const Group group = layout.group(groups.g0);
     const Index b = from.numbers.count;
@@ -76,7 +76,7 @@ void gather_product(Tile<T> Z__bo, Tile<T> X__bi, bool keep, const Incoming<T>& 
 
 // The gradient's linear step for one column group; `to` and `from` are where its run begins.
 template <class T>
-void update_run(T* to, const T* from, LinearStep<T> step, const Inputs<T>& X__bi, Tile<const T> dZ__bo,
+void update_run(T* to, const T* from, const LinearStep<T>& step, const Inputs<T>& X__bi, Tile<const T> dZ__bo,
                 Index b, Span inputs, const Group& group) {
     const Tile<const T> dZ{dZ__bo.data + group.first, dZ__bo.ld};
     const Index count = inputs.i1 - inputs.i0;
@@ -105,8 +105,8 @@ inline LinearStep<T> step_at(LinearStep<T> step, Index i0, Index place) {
 }
 
 template <class T>
-void update(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo, Index b,
-            Span inputs, Groups groups) {
+void update(T* to, const Weights<const T>& W, const LinearStep<T>& step, const Inputs<T>& X__bi,
+            Tile<const T> dZ__bo, Index b, Span inputs, Groups groups) {
     const Panel<T> layout(W.in, W.out);
     for (Index g = groups.g0; g < groups.g1; ++g) {
         const Group group = layout.group(g);
@@ -117,8 +117,8 @@ void update(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile
 }
 
 template <class T>
-void gradient(T* to, Weights<const T> W, LinearStep<T> step, Inputs<T> X__bi, Tile<const T> dZ__bo, Index b,
-              Span inputs, Index group) {
+void gradient(T* to, const Weights<const T>& W, const LinearStep<T>& step, const Inputs<T>& X__bi,
+              Tile<const T> dZ__bo, Index b, Span inputs, Index group) {
     const Panel<T> layout(W.in, W.out);
     const Group columns = layout.group(group);
     update_run(to, W.panel + layout.place(columns, inputs.i0, 0), step_at(step, inputs.i0, 0), X__bi, dZ__bo,
@@ -134,7 +134,7 @@ bool prefers_unscaled(RowType type, Index in, Index out) {
 }
 
 template <class T>
-void rescale(Scaling<T> to, Weights<const T> W, Span inputs) {
+void rescale(const Scaling<T>& to, const Weights<const T>& W, Span inputs) {
     const Panel<T> layout(W.in, W.out);
     const Group group = layout.group(0);  // the only one, and narrow
     for (Index i = inputs.i0; i < inputs.i1; i += kLanes<T>) {

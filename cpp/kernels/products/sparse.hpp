@@ -105,8 +105,8 @@ inline void with_constant(Index count, F&& f) {
 }
 
 template <class T>
-void sparse_product(Tile<T> Z__bo, SparseLines<T> X__bi, Index b, Weights<const T> W, Span inputs,
-                    Groups groups, bool add) {
+void sparse_product(Tile<T> Z__bo, const SparseLines<T>& X__bi, Index b, const Weights<const T>& W,
+                    Span inputs, Groups groups, bool add) {
     const Panel<T> layout(W.in, W.out);
     for (Index g = groups.g0; g < groups.g1; ++g) {
         const Group group = layout.group(g);

@@ -159,8 +159,8 @@ inline void augment_row(Element* to, const Element* row, const Images& images, I
 }
 
 template <class T>
-void augment_rows(Tile<void> to__bi, const Rows<T>& rows, RowNumbers numbers, const std::int16_t* draws,
-                  const Images& images, Span inputs) {
+void augment_rows(Tile<void> to__bi, const Rows<T>& rows, const RowNumbers& numbers,
+                  const std::int16_t* draws, const Images& images, Span inputs) {
     const Index i0 = inputs.i0, i1 = inputs.i1;
     const auto augment_all = [=, &rows, &images]<class Element>(const Element* X) {
         const Index bytes = (i1 - i0) * static_cast<Index>(sizeof(Element));

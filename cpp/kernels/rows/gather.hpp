@@ -27,7 +27,7 @@ inline void prefetch_lines_early(const void* from, Index bytes) {
 }
 
 template <class T>
-void prefetch(const Rows<T>& rows, RowNumbers numbers, Span inputs) {
+void prefetch(const Rows<T>& rows, const RowNumbers& numbers, Span inputs) {
     if (rows.sparse()) return;  // where elements lie is not known
     const Index size = rows.type == RowType::uint8 ? 1 : rows.type == RowType::float32 ? 4 : 8;
     const char* data = static_cast<const char*>(rows.X) + inputs.i0 * size;

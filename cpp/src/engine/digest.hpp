@@ -9,25 +9,29 @@
 
 namespace gradstep {
 
-// Four chains over every fourth word. A step is one to one in the word and in what came before, so a change
+// Eight chains over every eighth word. A step is one to one in the word and in what came before, so a change
 // of one word of a chain is always seen; of several, all but once in 2**64 times.
-using Digest = std::array<std::uint64_t, 4>;
+using Digest = std::array<std::uint64_t, 8>;
 
 inline Digest digest_of(const void* bytes, std::size_t count) {
     constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15u;
     const char* from = static_cast<const char*>(bytes);
-    Digest chains{1, 2, 3, 4};
-    for (Digest words{}; count > 0;) {
-        const std::size_t now = count < sizeof(words) ? count : sizeof(words);
-        if (now < sizeof(words)) words = {};
-        std::memcpy(words.data(), from, now);
+    Digest chains{1, 2, 3, 4, 5, 6, 7, 8};
+    const auto take = [&](const Digest& words) {
         for (std::size_t i = 0; i < words.size(); ++i) {
             chains[i] = (chains[i] ^ words[i]) * kOdd;
             chains[i] ^= chains[i] >> 32;
         }
-        from += now;
-        count -= now;
+    };
+    Digest words{};
+    for (; count >= sizeof(words); from += sizeof(words), count -= sizeof(words)) {
+        std::memcpy(words.data(), from, sizeof(words));
+        take(words);
     }
+    // The rest, and zeros.
+    words = {};
+    std::memcpy(words.data(), from, count);
+    take(words);
     return chains;
 }
 

@@ -30,15 +30,16 @@ inline Batch batch_of(const LocatedRange& range, Index t) {
     };
 }
 
-// What a member of the team knows of the models; all derive the same.
+// What a member of the team knows of the models; all derive the same. Nothing that an update changes shares a
+// cache line with what another thread has.
 template <class T>
 struct ThreadState {
     Buffer<std::uint8_t> active;  // (m,)
     Buffer<std::uint8_t> steps;   // (m,) those that do this update's step
     Buffer<Index> updates;        // (m,)
     Index parts = 1, part = 0;    // of the range; the one of this update
-    std::vector<Index> rows;      // (m, parts)
-    std::vector<double> loss, hits;
+    Buffer<Index> rows;           // (m, parts)
+    Buffer<double> loss, hits;    // (m, parts)
     Buffer<double> divisors;      // (m,) of this update, and penalties times rows
     Buffer<double> penalties;     // (m,)
     Index numbers_of_model;       // 2 r
@@ -53,9 +54,10 @@ struct ThreadState {
           numbers(2 * r * m), shares(m), decays(m), factors(m), passes(m) {}
 
     void reserve_parts(Index most) {
-        const std::size_t sums = static_cast<std::size_t>(checked_product(active.size(), most));
-        rows.reserve(sums);
-        for (std::vector<double>* each : {&loss, &hits}) each->reserve(sums);
+        const Index sums = checked_product(active.size(), most);
+        if (rows.size() >= sums) return;
+        rows = Buffer<Index>(sums);
+        for (Buffer<double>* each : {&loss, &hits}) *each = Buffer<double>(sums);
     }
 
     void begin(const std::uint8_t* finite, Index parts_of_range) {
@@ -65,9 +67,9 @@ struct ThreadState {
         for (Buffer<std::uint8_t>* some : {&steps, &passes})
             std::fill_n(some->data(), some->size(), std::uint8_t{0});
         std::fill_n(updates.data(), updates.size(), Index{0});
-        const std::size_t sums = static_cast<std::size_t>(checked_product(active.size(), parts));
-        rows.assign(sums, 0);
-        for (std::vector<double>* each : {&loss, &hits}) each->assign(sums, 0.0);
+        const Index sums = active.size() * parts;
+        std::fill_n(rows.data(), sums, Index{0});
+        for (Buffer<double>* each : {&loss, &hits}) std::fill_n(each->data(), sums, 0.0);
     }
 
     bool any_active() const {
@@ -98,7 +100,7 @@ struct ThreadState {
         passes[model] = 0;
         if (!active[model]) return;
         ++updates[model];
-        const std::size_t own = static_cast<std::size_t>(model * parts + part);
+        const Index own = model * parts + part;
         rows[own] += count;
         loss[own] += sums.loss * (static_cast<double>(count) / divisors[model]);
         hits[own] += sums.hits;
@@ -196,7 +198,7 @@ public:
             state.updates[place] += known.updates[model];
             state.finite[place] = known.active[model];
             for (Index part = 0; part < known.parts; ++part) {
-                const std::size_t own = static_cast<std::size_t>(model * known.parts + part);
+                const Index own = model * known.parts + part;
                 const Index sum = place * known.parts + part;
                 state.loss[sum] += known.loss[own] + step_.noted(model, part);
                 state.hits[sum] += known.hits[own];

@@ -209,6 +209,10 @@ private:
     // Shorter than the best one, for the sake of many threads.
     static constexpr Index kLongestBlock = 384;
 
+    // Inputs that are updated in one call of a kernel, whole slices: of a block, between two looks ahead, and
+    // above it by a thread that has nobody to share them with.
+    static constexpr Index kPieceOfBlock = 64, kPieceAlone = 256;
+
     using Pass = BatchPass<T>;
 
     using Task = FirstLayerTask;
@@ -288,33 +292,37 @@ private:
     }
     SparseBatch<T>& sparse_of(int thread) { return sparse_[static_cast<std::size_t>(thread)]; }
 
-    // Slice by slice, with a share of the next batch's rows asked for before each: memory is slow to
-    // answer and takes few questions at a time.
+    // Piece by piece, with a share of the next batch's rows asked for before each: memory is slow to answer
+    // and takes few questions at a time.
     template <class Apply>
     void update_block(const Apply& apply, Task task, Batch batch, Batch next, const Pass& pass, Tile<T> tile,
                       int thread) {
         const Span block = blocks_.span(task.block);
         const auto [rows, in_X] = staging_.source(batch, task.block, thread);
-        const Index length = slice_length(rows_.d);
-        const Index slices = next.rows ? ceiling(block.i1 - block.i0, length) : 1;
-        for (Index slice = 0; slice < slices; ++slice) {
-            const Index i0 = block.i0 + slice * length, i1 = slice + 1 < slices ? i0 + length : block.i1;
-            const Slice ahead(next.rows, slice, slices);
+        const Index pieces = next.rows ? ceiling(block.i1 - block.i0, kPieceOfBlock) : 1;
+        Piece<T> piece{
+            .layer = 0,
+            .model = task.model,
+            .X = {},
+            .dZ = pass.dZ.of(0, task.model),
+            .b = batch.rows,
+            .inputs = block,
+            .groups = {task.group, task.group + 1},
+            .slice = 0,
+        };
+        if (rereads_) piece.X = {.tile = {}, .rows = &rows, .numbers = {in_X, 0, batch.rows}};
+        for (Index number = 0; number < pieces; ++number) {
+            const Index begin = number * kPieceOfBlock;
+            const Slice ahead(next.rows, number, pieces);
             k_.prefetch(rows_, {next.in_X + ahead.begin, 0, ahead.end - ahead.begin}, block);
-            Inputs<T> X{{tile.data + (i0 - block.i0), tile.ld}};
-            if (rereads_) X = {.tile = {}, .rows = &rows, .numbers = {in_X, 0, batch.rows}};
+            piece.inputs = {block.i0 + begin,
+                            number + 1 < pieces ? block.i0 + begin + kPieceOfBlock : block.i1};
+            piece.slice = task.block * slices_of_block() + begin / slice_length(rows_.d);
             if (rows_.sparse())
-                X = {.tile = {}, .lines = sparse_of(thread).by_input(task.block, i0 - block.i0)};
-            apply.weights({
-                .layer = 0,
-                .model = task.model,
-                .X = X,
-                .dZ = pass.dZ.of(0, task.model),
-                .b = batch.rows,
-                .inputs = {i0, i1},
-                .groups = {task.group, task.group + 1},
-                .slice = task.block * slices_of_block() + slice,
-            });
+                piece.X.lines = sparse_of(thread).by_input(task.block, begin);
+            else if (!rereads_)
+                piece.X.tile = {tile.data + begin, tile.ld};
+            apply.weights(piece);
         }
     }
 
@@ -336,14 +344,15 @@ private:
                       int thread) {
         for (Index l = 1; l < network_.depth(); ++l) {
             const LayerShape& shape = network_.shape(l);
-            const Index length = slice_length(shape.in), slices = ceiling(shape.in, length);
-            const Slice share(m_ * slices, thread, team_);
+            const Index slice = slice_length(shape.in), length = team_ == 1 ? kPieceAlone : slice;
+            const Index pieces = ceiling(shape.in, length);
+            const Slice share(m_ * pieces, thread, team_);
             for (Index task = share.begin; task < share.end; ++task) {
-                const Index model = task / slices, i0 = task % slices * length;
+                const Index model = task / pieces, i0 = task % pieces * length;
                 if (!active[model]) continue;
                 const Span inputs{i0, std::min(i0 + length, shape.in)};
                 const Tile<T> A = pass.inputs_of(l, model);
-                update_task(apply, {l, model, task % slices, inputs, {0, shape.groups}}, {A.data + i0, A.ld},
+                update_task(apply, {l, model, i0 / slice, inputs, {0, shape.groups}}, {A.data + i0, A.ld},
                             pass, rows);
             }
         }
