@@ -47,9 +47,9 @@ class Running(NamedTuple):
 
 def running(sums: Vector) -> Running:
     """Make means of the sums (3, m) or (3, e, m) of losses, of the weights of hits and of rows."""
-    loss, hits, rows = sums
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Running(loss / rows, hits / rows)
+    rows = sums[2]
+    loss, hits = sums[:2] / np.where(rows > 0, rows, np.nan)
+    return Running(loss, hits)
 
 
 class Session(Protocol):

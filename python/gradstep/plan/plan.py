@@ -172,12 +172,10 @@ class Plan:
         l2 = self.objective.l2[:, None] if l2 is None else l2
         if self.limits is not None:
             l2 = np.zeros_like(l2)
-        alike = dict.fromkeys(self.optimizers)
-        if len(alike) == 1:
+        if len(self._models_by_optimizer) == 1:
             return optimizers.table(self.optimizers[0], updates, rates, l2)
         numbers = np.empty((*rates.shape, 2, len(self.rule.numbers)))
-        for optimizer in alike:
-            models = [model for model, own in enumerate(self.optimizers) if own == optimizer]
+        for optimizer, models in self._models_by_optimizer.items():
             numbers[models] = optimizers.table(optimizer, updates, rates[models], l2[models])
         return numbers
 
@@ -249,6 +247,13 @@ class Plan:
         sizes = self.batch_cost.sizes(rows, starts)
         l2 = self.batch_cost.l2(self.objective.l2, sizes)
         return l2, self.batch_cost.divisors(sizes, len(l2))
+
+    @cached_property
+    def _models_by_optimizer(self) -> dict[Optimizer, list[int]]:
+        models: dict[Optimizer, list[int]] = {}
+        for model, own in enumerate(self.optimizers):
+            models.setdefault(own, []).append(model)
+        return models
 
     # Of whole epochs, which small networks take one by one: an update of theirs takes no longer than these.
     @cached_property

@@ -75,7 +75,7 @@ class History(Tabular):
 
     def append(self, **row: float) -> None:
         """Add a row; every column must be named."""
-        if row.keys() != set(self._names):
+        if tuple(row) != self._names and row.keys() != set(self._names):
             raise InvalidDataError(f"a row of a History needs {self._names}, got {tuple(row)}")
         self.rows.append({name: float(row[name]) for name in self._names})
 

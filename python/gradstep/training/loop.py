@@ -106,6 +106,7 @@ class TrainingLoop:
         self.done = int(self.state.updates.max())
         self._is_settled = True
         self._session: Session | None = None
+        self._columns = column_names(job.metrics)
         self.seconds = seconds
 
     def state_of(self, observer: ModelObserver) -> State | None:
@@ -282,19 +283,16 @@ class TrainingLoop:
         for split, of_split in evaluated.items():
             values |= {f"{split}_{name}": of_models for name, of_models in of_split.items()}
         same = {"seconds": seconds}
-        names = column_names(self.job.metrics)
         columns = [
             values[name].ravel().tolist() if name in values else [same.get(name, math.nan)] * updates.size
-            for name in names
+            for name in self._columns
         ]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _are_finite(parameters: Array) -> npt.NDArray[np.bool_]:
     """Return which rows of (m, P) parameters are finite."""
-    # A finite sum has finite terms, and takes no room; a sum of finite terms may be too large all the same.
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite: npt.NDArray[np.bool_] = np.isfinite(parameters.sum(axis=1))
-    for place in np.flatnonzero(~finite):
-        finite[place] = np.isfinite(parameters[place]).all()
+    # What is not finite is the largest or the smallest of them, or makes both NaN; neither takes any room.
+    largest, smallest = parameters.max(axis=1), parameters.min(axis=1)
+    finite: npt.NDArray[np.bool_] = np.isfinite(largest) & np.isfinite(smallest)
     return finite

@@ -73,7 +73,9 @@ class Concept(KnownParameters):
         if not isinstance(value, str):
             return value
         by_name: dict[str, type[Self]] = {member.name: member for member in cls.members()}
-        return by_name[value]()
+        member: Any = by_name[value]
+        found: Self = _with_defaults(member)
+        return found
 
     @classmethod
     def constraint(cls) -> Constraint:
@@ -171,6 +173,12 @@ def can_be_key(value: object) -> bool:
 
 
 # Asked at every check of a parameter, and the same for the life of a class.
+# Frozen: one object does for all who name it.
+@cache
+def _with_defaults(member: type[Any]) -> Any:
+    return member()
+
+
 @cache
 def _needs_nothing(member: type[Any]) -> bool:
     return not is_dataclass(member) or all(
