@@ -127,7 +127,7 @@ def repeat(
     eval_set, test_set : pair (X, y) or triple (X, y, sample_weight), optional
         Validation rows, which `fit` evaluates while it trains; test rows, which it never sees. `Rows` of
         a data set will do, too.
-    executor : int, Client, Executor or None, default=None
+    executor : int, Client, Executor, "ray" or None, default=None
         Who trains, as for `Sweep`: each seed is a task. Models are the same to the bit. One that kills its
         workers, or that memory does not hold, has the status "failed".
     verbose : int, default=0

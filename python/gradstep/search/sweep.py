@@ -93,10 +93,10 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
     max_memory : int, optional
         Bytes that the models of a group may take; by default half of what is available. More models
         make several groups.
-    executor : int, Client, Executor or None, default=None
+    executor : int, Client, Executor, "ray" or None, default=None
         Who trains: None is this process, an int so many processes of this machine; a Client of
-        `dask.distributed` or any `concurrent.futures.Executor` are the workers that they know. Models are
-        the same to the bit. See docs/executors.md.
+        `dask.distributed` or any `concurrent.futures.Executor` are the workers that they know, and "ray" is
+        the cluster that ``ray.init`` has connected to. Models are the same to the bit. See docs/executors.md.
     callbacks : sequence of callables, default=()
         Called as ``callback(sweep)`` after every evaluation of a group, with an `executor` after some epochs
         of one; `trials_`, `groups_` and `results_` are those of that moment. A True ends the search.

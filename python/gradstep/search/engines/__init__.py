@@ -1,6 +1,7 @@
-"""What decides where the groups of a search run: processes of this machine, an Executor, or Dask.
+"""What decides where the groups of a search run: processes of this machine, an Executor, Dask or Ray.
 
-No engine is imported here before somebody gives an object of it: the object's module tells which it is.
+No engine is imported here before somebody asks for it, by its name or by an object of it, whose module tells
+which it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradstep.search.engines.workforce import SharingEngine
-from gradstep.utils.constraints import NONE, WHOLE, Constraint, at_least, either
+from gradstep.utils.constraints import NONE, WHOLE, Constraint, at_least, either, one_of
 
 _METHODS = ("agree", "share", "submit", "completed", "cancel", "halt", "release", "close")
 
@@ -37,6 +38,7 @@ EXECUTOR: tuple[Constraint, ...] = (
             _is_executor,
             ("nonsense", 0, 1.5, True, Executor),
         ),
+        one_of("ray"),
         WHOLE,
         NONE,
     ),
@@ -70,6 +72,10 @@ def _engine_of(executor: Any) -> SharingEngine:
         from gradstep.search.engines.dask import DaskEngine
 
         return DaskEngine(executor)
+    if executor == "ray":
+        from gradstep.search.engines.ray import RayEngine
+
+        return RayEngine()
     if isinstance(executor, Executor):
         from gradstep.search.engines.futures import FuturesEngine
 
