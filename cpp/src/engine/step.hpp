@@ -300,16 +300,8 @@ private:
         const Span block = blocks_.span(task.block);
         const auto [rows, in_X] = staging_.source(batch, task.block, thread);
         const Index pieces = next.rows ? ceiling(block.i1 - block.i0, kPieceOfBlock) : 1;
-        Piece<T> piece{
-            .layer = 0,
-            .model = task.model,
-            .X = {},
-            .dZ = pass.dZ.of(0, task.model),
-            .b = batch.rows,
-            .inputs = block,
-            .groups = {task.group, task.group + 1},
-            .slice = 0,
-        };
+        Piece<T> piece =
+            piece_of({0, task.model, 0, block, {task.group, task.group + 1}}, {}, pass, batch.rows);
         if (rereads_) piece.X = {.tile = {}, .rows = &rows, .numbers = {in_X, 0, batch.rows}};
         for (Index number = 0; number < pieces; ++number) {
             const Index begin = number * kPieceOfBlock;
@@ -362,33 +354,25 @@ private:
     template <class Apply>
     void update_task(const Apply& apply, UpdateTask task, Tile<const T> X, const Pass& pass, Index rows) {
         const auto [l, model, slice, inputs, groups] = task;
-        apply.weights({
-            .layer = l,
-            .model = model,
-            .X = {X},
-            .dZ = pass.dZ.of(l, model),
-            .b = rows,
-            .inputs = inputs,
-            .groups = groups,
-            .slice = slice,
-        });
+        apply.weights(piece_of(task, {X}, pass, rows));
         if (task.has_bias())
             apply.bias({network_.bias(l, model), network_.bias_stride(l), network_.shape(l).out},
                        bias_piece(pass, l, model, rows));
         if (Apply::in_place && l > 0) transpose(l, model, inputs);
     }
 
+    Piece<T> piece_of(const UpdateTask& task, const Inputs<T>& X, const Pass& pass, Index rows) const {
+        return {.layer = task.layer,
+                .model = task.model,
+                .X = X,
+                .dZ = pass.dZ.of(task.layer, task.model),
+                .b = rows,
+                .inputs = task.inputs,
+                .groups = task.groups,
+                .slice = task.slice};
+    }
     Piece<T> bias_piece(const Pass& pass, Index l, Index model, Index rows) const {
-        return {
-            .layer = l,
-            .model = model,
-            .X = {{one_.data(), 0}},
-            .dZ = pass.dZ.of(l, model),
-            .b = rows,
-            .inputs = {0, 1},
-            .groups = {},
-            .slice = 0,
-        };
+        return piece_of({l, model, 0, {0, 1}, {}}, {{one_.data(), 0}}, pass, rows);
     }
 
     Index slices_of_block() const { return ceiling(blocks_.length, slice_length(rows_.d)); }
