@@ -123,10 +123,6 @@ def test_a_scorer_that_raises_leaves_models_to_go_on_with(tmp_path):
 
 def test_what_cannot_be_kept_is_told(tmp_path):
     checkpoint = gs.Checkpoint(tmp_path)
-    with pytest.raises(
-        InvalidParameterError, match="`checkpoint` of FusedSearchCV must be None for scikit-learn's"
-    ):
-        gs.FusedSearchCV(MLPClassifier(), {"alpha": [0.1]}, checkpoint=checkpoint).fit(X, Y)
     with pytest.raises(InvalidParameterError, match="`checkpoint` of Sweep must be None for scikit-learn's"):
         gs.Sweep(MLPClassifier(), {"alpha": [0.1]}, checkpoint=checkpoint).fit(X, Y)
     with pytest.raises(InvalidParameterError, match="`checkpoint` of coarse_to_fine must be left out"):

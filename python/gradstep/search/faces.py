@@ -75,6 +75,8 @@ class FaceSearch:
         Where scores go; `train` is None where nobody wants those of the rows trained on.
     on_score : callable
         Called with setting and fold of every model that has been scored.
+    on_group : callable, optional
+        Called when all models of a group have been.
 
     Attributes
     ----------
@@ -91,6 +93,7 @@ class FaceSearch:
     test: FoldScores
     train: FoldScores | None
     on_score: Callable[[int, int], None]
+    on_group: Callable[[], None] | None = None
     fit_seconds: Scores = field(init=False)
     groups: list[Group] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -99,10 +102,13 @@ class FaceSearch:
         self.fit_seconds = np.zeros_like(self.test.seconds)
 
     def run(self, rows: tuple[Any, Any, Any], pairs: Pairs, stop: Callable[[], bool]) -> None:
-        """Train and score all models, fold after fold; `rows` are X, y and the sample weights."""
+        """Train and score all models that have no score, fold after fold; `rows` are X, y and weights."""
         for fold, (own, held_out) in enumerate(pairs):
+            left = [place for place in range(len(self.models)) if not self._is_scored((place, fold))]
+            if not left:
+                continue
             trained_on, tested_on = _taken(rows, own), _taken(rows, held_out)
-            for before, X, places in self._behind(trained_on):
+            for before, X, places in self._behind(trained_on, left):
                 ours = (X, *trained_on[1:])
                 for members in groups_of([steps.trainer_of(self.models[place]) for place in places]):
                     cells = [(places[member], fold) for member in members]
@@ -112,16 +118,19 @@ class FaceSearch:
                     for cell, model in zip(cells, models, strict=True):
                         self._score(cell, model, (tested_on, trained_on))
                         self.on_score(*cell)
+                    if self.on_group:
+                        self.on_group()
 
-    def _behind(self, rows: tuple[Any, Any, Any]) -> Iterator[tuple[Any, Any, list[int]]]:
-        """Yield fitted transformers, the rows of the fold as they make them, and the settings behind them."""
+    def _behind(self, rows: tuple[Any, Any, Any], left: list[int]) -> Iterator[tuple[Any, Any, list[int]]]:
+        """Yield fitted transformers, the rows of the fold as they make them, and who of `left` is behind."""
         X, y, _ = rows
         if steps.transformers_of(self.models[0]) is None:
-            yield None, X, list(range(len(self.models)))
+            yield None, X, left
             return
         behind: dict[int, list[int]] = {}
         for place, first in enumerate(steps.ways(self.models[0], self.candidates)):
-            behind.setdefault(first, []).append(place)
+            if place in left:
+                behind.setdefault(first, []).append(place)
         for first, places in behind.items():
             before = clone(steps.transformers_of(self.models[first]))
             yield before, before.fit_transform(X, y), places
@@ -145,6 +154,10 @@ class FaceSearch:
             steps.with_trainer(self.models[setting], face, before) if error is None else error
             for (setting, _), face, error in zip(cells, faces, errors, strict=True)
         ]
+
+    def _is_scored(self, cell: tuple[int, int]) -> bool:
+        """Whether all scores of a setting and a fold are there."""
+        return all(scores is None or scores.has(cell) for scores in (self.test, self.train))
 
     def _score(self, cell: tuple[int, int], model: Any, rows: Any) -> None:
         """Score the model of a setting and a fold, or note the error that stands in its place."""

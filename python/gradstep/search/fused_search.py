@@ -21,12 +21,13 @@ from gradstep.search.candidates import candidates
 from gradstep.search.cv_results import CVResults
 from gradstep.search.data import rows_of
 from gradstep.search.elsewhere import check_not_face
+from gradstep.search.face_keeping import FaceSearchKeeper, identity_of
 from gradstep.search.fold_scores import FoldScores
 from gradstep.search.folds import pairs_of
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits
 from gradstep.search.judged import evaluate_least, train_judged
-from gradstep.search.keeping import SearchFolder, check_can_be_kept
+from gradstep.search.keeping import SearchFolder
 from gradstep.search.parameters import FUSED_SEARCH
 from gradstep.search.payload import Scoring, scored_rows
 from gradstep.search.pipelines import read_sources, whole_model
@@ -111,7 +112,8 @@ class FusedSearchCV(
         histories then have running metrics. Of Trainers and Regressors alone.
     checkpoint : Checkpoint, optional
         Folder in which models, their scores and the refit are kept while the search runs: `fit` with
-        ``resume=True`` goes on from there. Histories then have running metrics.
+        ``resume=True`` goes on from there. Histories then have running metrics. Of scikit-learn's networks
+        scores and the refit are kept: the group that trained begins anew.
 
     Attributes
     ----------
@@ -258,7 +260,6 @@ class FusedSearchCV(
         """
         for name, constraints in FUSED_SEARCH.items():
             check(_OWNER, name, getattr(self, name), constraints)
-        check_can_be_kept(self.estimator, self.checkpoint, _OWNER)
         with SearchFolder.opened(self.checkpoint, resume, self.random_state, f"{_OWNER}.fit") as folder:
             self._fit_in(folder, (X, y, sample_weight), groups)
         return self
@@ -274,7 +275,8 @@ class FusedSearchCV(
         seed = check_random_state(random_state).randint(2**31 - 1)
         if faces.is_face(self.estimator):
             check_not_face(self.executor, steps.trainer_of(self.estimator), f"`executor` of {_OWNER}")
-            self._fit_faces(tried, int(seed), given, groups, tasks)
+            kept_by = folder.face_keeper() if folder else None
+            self._fit_faces(tried, int(seed), given, groups, tasks, kept_by)
             return
         base = trials.seeded(self.estimator, int(seed))
         made = trials.make_trials(base, tried, has_validation=False, whose=_OWNER)
@@ -289,9 +291,6 @@ class FusedSearchCV(
             trials.check_images(made, rows.d, _OWNER)
         rehearse(self._scorers.measure, steps.configured(base, tried[0], _OWNER), pairs, (X, y))
         self.n_splits_ = len(pairs)
-        own = {
-            name: as_text(getattr(self, name)) for name in ("scoring", "error_score", "return_train_score")
-        }
         scored = scored_rows(pairs, self.return_train_score)
         scoring = Scoring(base, self._scorers.measure, (X, y), scored, is_kept=folder is not None)
         progress = of_verbose(self.verbose, None)
@@ -302,7 +301,7 @@ class FusedSearchCV(
             sources,
             scoring,
             self.executor,
-            lambda: folder.keeper(made, sources, own) if folder else None,
+            lambda: folder.keeper(made, sources, self._asked()) if folder else None,
             limits=Limits.of(self.max_memory),
             on_start=self._on_start,
             progress=progress,
@@ -316,8 +315,20 @@ class FusedSearchCV(
             self._refit(steps.configured(base, self.best_params_, _OWNER), (X, y, sample_weight), tasks)
         tasks.end()
 
+    def _asked(self) -> dict[str, str]:
+        """Return what scores are asked for, as text."""
+        return {
+            name: as_text(getattr(self, name)) for name in ("scoring", "error_score", "return_train_score")
+        }
+
     def _fit_faces(
-        self, tried: list[dict[str, Any]], seed: int, rows: tuple[Any, ...], groups: Any, tasks: SearchTasks
+        self,
+        tried: list[dict[str, Any]],
+        seed: int,
+        rows: tuple[Any, ...],
+        groups: Any,
+        tasks: SearchTasks,
+        keeper: FaceSearchKeeper | None,
     ) -> None:
         """Train and score faces of scikit-learn's networks, fold after fold."""
         X, y = indexable(*rows[:2])
@@ -328,7 +339,11 @@ class FusedSearchCV(
         test, train = (FoldScores.nothing_yet((len(tried), len(pairs)), self.error_score) for _ in range(2))
         scores = (test, train if self.return_train_score else None)
         models = faces.configured(base, tried)
-        search = faces.FaceSearch(models, tried, self._scorers.measure, *scores, tasks.end_model)
+        on_group = keeper.write_if_due if keeper else None
+        search = faces.FaceSearch(models, tried, self._scorers.measure, *scores, tasks.end_model, on_group)
+        if keeper:
+            keeper.check(identity_of(base, tried, (X, y, rows[2]), pairs, self._asked()))
+            keeper.begin({"test": test, "train": train}, search.fit_seconds, search.errors)
         tasks.begin(len(tried), len(pairs))
         self.groups_ = search.groups
         with interrupt.deferred() as stop:
@@ -337,6 +352,8 @@ class FusedSearchCV(
             finally:
                 self.interrupted_ = stop.requested
                 self._tabulate(tried, search.fit_seconds, *scores)
+            if keeper:
+                keeper.write(is_over=not stop.requested)
         failures.tell_errors(search.errors, test.seconds.size, "could not be fitted", self.error_score)
         failures.tell_scores(test.failures + train.failures, self.error_score)
         tasks.end_models()

@@ -13,6 +13,7 @@ from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.settings import Settings
 from gradstep.search import steps
 from gradstep.search.data import SearchRows
+from gradstep.search.face_keeping import FaceSearchKeeper
 from gradstep.search.fold_scores import FoldScores
 from gradstep.search.judgement import Judged, Judgement, has_failed
 from gradstep.search.kept_models import SavedPart, SavedSearch
@@ -78,6 +79,10 @@ class SearchFolder:
         identity["the digest of the rows"] = " ".join(source.digest() for source in rows)
         self.folder.check(identity)
         return SearchKeeper(self.folder, identity, self._held)
+
+    def face_keeper(self) -> FaceSearchKeeper:
+        """Return what keeps a search over faces of scikit-learn's networks."""
+        return FaceSearchKeeper(self.folder, self._held)
 
 
 def _identity_of(settings: Sequence[Settings]) -> dict[str, str]:
@@ -204,22 +209,20 @@ def _as_json(judgements: Sequence[Judgement]) -> list[Any]:
     return [[own.plain, own.seconds] for own in judgements]
 
 
-def check_can_be_kept(estimator: Any, checkpoint: Checkpoint | None, whose: str) -> None:
-    """Raise InvalidParameterError where a search is to be kept that leaves no state."""
-    if checkpoint is None:
-        return
-    if isinstance(steps.trainer_of(estimator), BaseFace):
+def check_can_be_kept(estimator: Any, checkpoint: Checkpoint | None) -> None:
+    """Raise InvalidParameterError where a Sweep is to be kept that leaves no state."""
+    if checkpoint is not None and isinstance(estimator, BaseFace):
         raise InvalidParameterError(
-            f"`checkpoint` of {whose} must be None for scikit-learn's networks, which leave no state to go "
-            f"on from, got {checkpoint!r}; Trainer and Regressor do"
+            f"`checkpoint` of Sweep must be None for scikit-learn's networks, which leave no state to go on "
+            f"from, got {checkpoint!r}; Trainer and Regressor do, and FusedSearchCV keeps networks' scores"
         )
 
 
 def refitted(estimator: Any, rows: tuple[Any, Any, Any], checkpoint: Checkpoint | None) -> Any:
     """Fit the best estimator of a search on all rows (X, y, sample_weight), kept within its folder."""
-    if checkpoint is None:
-        return steps.fit(estimator, *rows)
     trainer = steps.trainer_of(estimator)
+    if checkpoint is None or (isinstance(trainer, BaseFace) and not trainer.settings().is_stochastic):
+        return steps.fit(estimator, *rows)
     own = Checkpoint(Path(checkpoint.folder) / "refit", checkpoint.every)
     trainer.set_params(checkpoint=own)
     try:

@@ -354,7 +354,7 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
         """Raise InvalidParameterError where a parameter breaks its constraint."""
         for name, constraints in SWEEP.items():
             check("Sweep", name, getattr(self, name), constraints)
-        check_can_be_kept(self.trainer, self.checkpoint, "Sweep")
+        check_can_be_kept(self.trainer, self.checkpoint)
         if eval_set is not None and self.folds is not None:
             raise InvalidParameterError(
                 f"`folds` of Sweep must be None where an eval_set is given, got {self.folds!r}"
