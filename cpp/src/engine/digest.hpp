@@ -28,10 +28,11 @@ inline Digest digest_of(const void* bytes, std::size_t count) {
         std::memcpy(words.data(), from, sizeof(words));
         take(words);
     }
-    // The rest, and zeros.
-    words = {};
-    std::memcpy(words.data(), from, count);
-    take(words);
+    if (count > 0) {  // the rest, and zeros
+        words = {};
+        std::memcpy(words.data(), from, count);
+        take(words);
+    }
     return chains;
 }
 
