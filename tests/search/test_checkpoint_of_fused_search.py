@@ -10,7 +10,6 @@ from sklearn.pipeline import make_pipeline
 import gradstep as gs
 from gradstep.errors import CheckpointError, InvalidParameterError
 from gradstep.search import fold_scores
-from gradstep.sklearn import MLPClassifier
 from gradstep.storage import checkpoint_folder
 from gradstep.training.loop import TrainingLoop
 from killed import OFTEN, KilledError, dies_after
@@ -123,8 +122,6 @@ def test_a_scorer_that_raises_leaves_models_to_go_on_with(tmp_path):
 
 def test_what_cannot_be_kept_is_told(tmp_path):
     checkpoint = gs.Checkpoint(tmp_path)
-    with pytest.raises(InvalidParameterError, match="`checkpoint` of Sweep must be None for scikit-learn's"):
-        gs.Sweep(MLPClassifier(), {"alpha": [0.1]}, checkpoint=checkpoint).fit(X, Y)
     with pytest.raises(InvalidParameterError, match="`checkpoint` of coarse_to_fine must be left out"):
         gs.coarse_to_fine(trainer(), {"l2": gs.LogUniform(1e-3, 1)}, X, Y, checkpoint=checkpoint)
     with pytest.raises(InvalidParameterError, match=r"`resume` of FusedSearchCV\.fit needs"):

@@ -130,7 +130,9 @@ def identity_of(
         if name.rpartition("__")[2] not in _APART
     }
     given_arrays = [
-        array for part in (*rows, *(numbers for pair in pairs for numbers in pair)) for array in _arrays(part)
+        array
+        for part in (*rows, *(numbers for pair in pairs for numbers in pair))
+        for array in arrays_of(part)
     ]
     return {
         **of_machine([face.backend]),
@@ -141,7 +143,7 @@ def identity_of(
     }
 
 
-def _arrays(given_rows: Any) -> list[npt.NDArray[Any] | None]:
+def arrays_of(given_rows: Any) -> list[npt.NDArray[Any] | None]:
     """Return rows, or what comes with them, as arrays of numbers or texts."""
     if given_rows is None:
         return [None]

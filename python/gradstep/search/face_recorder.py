@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import DivergedError
-from gradstep.nn.metrics import Metric
+from gradstep.nn.metrics import BestTracker, Metric
 from gradstep.sklearn.beginning import FaceResult
 from gradstep.sklearn.curves import EpochRule
 from gradstep.sklearn.rows import FaceRows
 from gradstep.sklearn.training import Array, EpochObserver
+from gradstep.training.checkpoint import Best
+from gradstep.training.group_state import ModelState
 from gradstep.training.history import History
+from gradstep.training.outset import Outset
+from gradstep.training.record import ModelNews
 from gradstep.training.status import Status
 
 
@@ -84,6 +89,21 @@ class FaceRecorder(EpochObserver):
         """Parameters of the model that is kept; None once it is forgotten."""
         return None if self._is_forgotten else self.block
 
+    @property
+    def outset(self) -> Outset:
+        """What is known before the first update."""
+        settings, n = self.rule.settings, self.rows.train.n
+        size = settings.rows_of_batch(n)
+        return Outset(None, self.history.weighted, size, -(-n // size), 1, settings.backend)
+
+    @property
+    def saved_block(self) -> Array | None:
+        """What a folder keeps of a model that is over: parameters and what its solver keeps, (1 + s, P)."""
+        if self._is_forgotten:
+            return None
+        slots = self.rule.state.slots
+        return self.block[None] if slots is None else np.concatenate([self.block[None], slots])
+
     def result(self) -> FaceResult:
         """Return what the training came to so far."""
         return FaceResult(self, self._known)
@@ -103,6 +123,56 @@ class FaceRecorder(EpochObserver):
         if self.is_over:
             self._end(Status.COMPLETED if self.rule.is_unfinished else Status.EARLY_STOPPED)
         return self.is_over
+
+    def state_beside(self) -> ModelState:
+        """Return what the training goes by beside its parameters and what its solver keeps."""
+        column = f"validation_{self._names[1]}"
+        best = Best(BestTracker(column, 0.0), self._best_row, self.best) if self._best_row else None
+        return ModelState(self.row, best)
+
+    def take_beside(self, state: ModelState) -> None:
+        """Take what `state_beside` returned; the parameters are there already."""
+        best = state.best_with(self.block)
+        if best is not None and best.parameters is not None:
+            self.best = best.parameters
+
+    def go_on(self, news: ModelNews) -> None:
+        """Take up a training from what it has come to: its rule decides on every epoch what it has decided.
+
+        Parameters and what the solver keeps are given apart where the training goes on.
+        """
+        settings = self.rule.settings
+        # What it says was said then.
+        self.rule.settings = replace(settings, verbose=False)
+        for row in news.rows:
+            self.history.append(**row)
+            self.rule.on_epoch(row["running_loss"], self._score_told(row))
+            if self.rule.is_best:
+                self._best_row = self.history.rows[-1]
+        if news.rows:
+            self.row = self.history.rows[-1]
+            self.rule.state.updates = int(self.row["update"])
+        if news.status.is_over:
+            self._take_end(news)
+        self.rule.settings = settings
+
+    def _take_end(self, news: ModelNews) -> None:
+        if news.error is not None:
+            EpochObserver.on_divergence(self, news.error)
+        self.is_over, self.status, self.error = True, news.status, news.error
+        self.row = news.row or {}
+        if news.block is None:
+            self.forget()
+        else:
+            self.block = self.best = news.block[0]
+            self.rule.state.slots = news.block[1:] if len(news.block) > 1 else None
+
+    def _score_told(self, row: Mapping[str, float]) -> float | None:
+        """Return what the rule goes by beside the loss, of a row of the history."""
+        if not self._has_score:
+            return None
+        is_known = np.isfinite(row["validation_loss"])
+        return row[f"validation_{self._names[1]}"] if is_known else self._score_of_nothing
 
     def on_divergence(self, error: DivergedError) -> None:
         """Fill the curves as further epochs would, and say that there is no model."""

@@ -15,7 +15,9 @@ from sklearn.utils import _safe_indexing
 from gradstep.errors import InvalidDataError, InvalidParameterError
 from gradstep.estimators.validation import ValidationRows
 from gradstep.plan.order import Order
+from gradstep.plan.plan import State
 from gradstep.plan.rows import TrainingData
+from gradstep.search.face_keeping import arrays_of
 from gradstep.search.face_recorder import FaceRecorder
 from gradstep.search.face_settings import FaceSettings
 from gradstep.search.folds import Fold, folds_of, pairs_of
@@ -24,6 +26,9 @@ from gradstep.sklearn.base import BaseFace
 from gradstep.sklearn.beginning import Beginning
 from gradstep.sklearn.together import begin_together
 from gradstep.sklearn.training import FaceTraining
+from gradstep.training.checkpoint import digest_of
+from gradstep.training.group_state import GroupState
+from gradstep.training.record import ModelNews
 from gradstep.utils.hold_out import hold_out_rows
 
 # X, y and sample weights, which may be None.
@@ -121,6 +126,14 @@ class FaceSearchRows:
         """Return a group before its first update."""
         return FaceGroup.of(rows, settings)
 
+    def digest(self) -> str:
+        """Return what tells these rows, and their folds, from others."""
+        others: Part | tuple[()] = ()
+        if self._others is not None:
+            others = self._others.X, self._others.y, self._others.sample_weight
+        folds = [numbers for fold in self.folds for numbers in (fold.train, fold.held_out)]
+        return digest_of([array for part in (*self._given, *others, *folds) for array in arrays_of(part)])
+
     def release(self) -> None:
         """Let go what was made for a fold: nothing is kept."""
 
@@ -181,6 +194,29 @@ class FaceGroup(FaceTraining):
             begun = begun._replace(rows=replace(begun.rows, others=others))
         record = partial(FaceRecorder, known=faces[0].known_of_rows(), metric=settings[0].metric)
         return cls(*begin_together(faces, begun, record))
+
+    @property
+    def left(self) -> list[FaceRecorder]:
+        """Those of the models whose training goes on."""
+        return [own for own in self.recorders if own in self.observers]
+
+    def kept(self) -> GroupState:
+        """Return a copy of all that the models that are left need to go on; between two epochs."""
+        return GroupState.of(self.state(), [own.state_beside() for own in self.left], self.seconds)
+
+    def bring_back(self, news: Sequence[ModelNews], state: GroupState | None) -> None:
+        """Bring all models to where they were; `state` is that of those that go on, if there are some."""
+        for recorder, own in zip(self.recorders, news, strict=True):
+            recorder.go_on(own)
+        self.pass_over(max(len(own.rows) for own in news))
+        left = [recorder for recorder in self.recorders if not recorder.is_over]
+        if state is None:
+            self.observers = []
+            return
+        plain = State(state.parameters, state.slots, state.updates, state.finite)
+        super().go_on(left, plain, state.seconds)
+        for recorder, beside in zip(left, state.models, strict=True):
+            recorder.take_beside(beside)
 
     def update_of(self, epoch: float) -> int:
         """Return the number of updates that so many epochs are."""

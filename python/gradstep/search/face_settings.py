@@ -14,10 +14,11 @@ from sklearn.utils.multiclass import type_of_target
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.metrics import R2, Accuracy, Metric, SubsetAccuracy, parse_column
 from gradstep.nn.optimizers import Optimizer
+from gradstep.plan.checkpoint import as_text
 from gradstep.plan.settings import Settings
 from gradstep.search.trials import Trial, named
 from gradstep.sklearn.base import BaseFace
-from gradstep.sklearn.keeping import check_not_kept
+from gradstep.sklearn.keeping import NO_BITS, check_not_kept
 from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.together import OWN
 
@@ -49,6 +50,16 @@ class FaceSettings:
     def own(self) -> MLPSettings:
         """Its parameters, frozen."""
         return self.face.settings()
+
+    @property
+    def backend(self) -> str:
+        """What trains it."""
+        return str(self.own.backend)
+
+    def identity(self) -> dict[str, str]:
+        """Return as text what a training must have as it was, to be the same one; the backend apart."""
+        given_names = self.face.get_params(deep=False).items()
+        return {name: as_text(value) for name, value in given_names if name not in NO_BITS - {"random_state"}}
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from gradstep.errors import ExecutorError, InvalidParameterError
+from gradstep.errors import ExecutorError
 from gradstep.estimators.keeping import check_resume
 from gradstep.plan.checkpoint import Checkpoint
 from gradstep.plan.settings import Settings
@@ -207,15 +207,6 @@ class SearchKeeper:
 
 def _as_json(judgements: Sequence[Judgement]) -> list[Any]:
     return [[own.plain, own.seconds] for own in judgements]
-
-
-def check_can_be_kept(estimator: Any, checkpoint: Checkpoint | None) -> None:
-    """Raise InvalidParameterError where a Sweep is to be kept that leaves no state."""
-    if checkpoint is not None and isinstance(estimator, BaseFace):
-        raise InvalidParameterError(
-            f"`checkpoint` of Sweep must be None for scikit-learn's networks, which leave no state to go on "
-            f"from, got {checkpoint!r}; Trainer and Regressor do, and FusedSearchCV keeps networks' scores"
-        )
 
 
 def refitted(estimator: Any, rows: tuple[Any, Any, Any], checkpoint: Checkpoint | None) -> Any:

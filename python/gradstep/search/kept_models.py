@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from gradstep.plan.build import Given
 from gradstep.search.data import SearchRows
+from gradstep.search.face_rows import FaceSearchRows
 from gradstep.search.group import Group
 from gradstep.search.slices import OpenGroup
 from gradstep.search.trials import Trial
 from gradstep.storage.saved import Key, Models, SavedGroup, SavedRecord
 from gradstep.training.group_state import GroupState
 from gradstep.training.outset import Outset
+from gradstep.training.record import ModelRecord
 from gradstep.training.setup import make_job
 from gradstep.training.status import Status
 
@@ -78,6 +81,10 @@ def take_down_group(group: Group, trials: Sequence[Trial]) -> SavedGroup | None:
 
 def bring_back_group(group: Group, saved: SavedGroup, trials: Sequence[Trial], rows: SearchRows) -> None:
     """Bring a group of this process and its trials to where they were."""
+    given: Any = rows  # those of faces answer all that searches ask rows
+    if isinstance(given, FaceSearchRows):
+        _bring_back_faces(group, saved, trials, given)
+        return
     news = {own.key: own.news for own in saved.models}
     if saved.left:
         settings = [trials[trial].settings for trial, _ in saved.left]
@@ -88,6 +95,20 @@ def bring_back_group(group: Group, saved: SavedGroup, trials: Sequence[Trial], r
             trials[trial].begin(fold, recorder)
     group.is_over = not saved.left
     bring_back_over(saved, trials, rows)
+
+
+def _bring_back_faces(group: Group, saved: SavedGroup, trials: Sequence[Trial], rows: FaceSearchRows) -> None:
+    keys = [own.key for own in saved.models]
+    settings: list[Any] = [trials[trial].settings for trial, _ in keys]
+    training = rows.open(rows.job_rows(settings[0], keys[0][1]), settings)
+    training.bring_back([own.news for own in saved.models], saved.state)
+    for (trial, fold), recorder in zip(keys, training.recorders, strict=True):
+        if recorder.is_over:
+            trials[trial].recorders[fold] = cast("ModelRecord", recorder)
+        else:
+            trials[trial].begin(fold, cast("ModelRecord", recorder))
+    group.training = None if training.is_over else cast("OpenGroup", training)
+    group.is_over = training.is_over
 
 
 def bring_back_over(saved: SavedGroup, trials: Sequence[Trial], rows: SearchRows) -> None:

@@ -20,7 +20,7 @@ from gradstep.search.data import Given
 from gradstep.search.elsewhere import hired
 from gradstep.search.group import Group
 from gradstep.search.groups import Limits
-from gradstep.search.keeping import SearchFolder, check_can_be_kept, refitted
+from gradstep.search.keeping import SearchFolder, refitted
 from gradstep.search.parameters import SWEEP
 from gradstep.search.preparation import check_watched, hold_out, prepare
 from gradstep.search.progress import of_verbose
@@ -354,7 +354,6 @@ class Sweep(Voting, FitsTables, KnownParameters, WorkersMixin, BaseEstimator):  
         """Raise InvalidParameterError where a parameter breaks its constraint."""
         for name, constraints in SWEEP.items():
             check("Sweep", name, getattr(self, name), constraints)
-        check_can_be_kept(self.trainer, self.checkpoint)
         if eval_set is not None and self.folds is not None:
             raise InvalidParameterError(
                 f"`folds` of Sweep must be None where an eval_set is given, got {self.folds!r}"

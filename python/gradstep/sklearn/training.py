@@ -150,7 +150,40 @@ class FaceTraining:
         self.updates_per_epoch = -(-n // first.settings.rows_of_batch(n))
         self.done = first.state.updates
         self._order = order
+        self._seconds = 0.0
         self._loop: TrainingLoop | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Spent so far."""
+        return self._loop.seconds if self._loop else self._seconds
+
+    def state(self) -> State:
+        """Return a copy of what the models that are left go on from; between two epochs."""
+        loop = self._loop
+        if loop is not None:
+            return loop.state.copy()
+        slots = [observer.rule.state.slots for observer in self.observers]
+        parameters = np.stack([observer.block for observer in self.observers])
+        state = State.start(parameters, max(0 if own is None else len(own) for own in slots))
+        state.updates[:] = self.done
+        for place, own in enumerate(slots):
+            if own is not None:
+                state.slots[place] = own
+        return state
+
+    def go_on(self, left: Sequence[EpochObserver], state: State, seconds: float) -> None:
+        """Take up some of the models from what `state` has returned."""
+        self.observers, self.done, self._seconds = list(left), int(state.updates.max()), seconds
+        for place, observer in enumerate(left):
+            observer.block = state.parameters[place].copy()
+            observer.rule.state.slots = state.slots[place].copy()
+            observer.rule.state.updates = int(state.updates[place])
+
+    def pass_over(self, epochs: int) -> None:
+        """Draw the order of so many epochs that were done elsewhere."""
+        if epochs:
+            self._order.epoch(epochs - 1)
 
     @property
     def is_over(self) -> bool:
@@ -169,7 +202,7 @@ class FaceTraining:
             self.observers = [observer for observer in self.observers if not observer.is_over]
             if loop.is_over:
                 self.keep_states()
-                self._loop = None
+                self._seconds, self._loop = loop.seconds, None
 
     def keep_states(self) -> None:
         """Let the models that are left keep what their solvers would go on from."""
@@ -196,7 +229,8 @@ class FaceTraining:
         to_come = max(observer.rule.epochs_to_come for observer in self.observers)
         epochs = min(to_come, max(1, _UPDATES_OF_PLAN // self.updates_per_epoch))
         job = _job(self.observers, self._order, self.updates_per_epoch * epochs)
-        loop = TrainingLoop(job, _state(self.observers, job.plan), self.observers)
+        state = _state(self.observers, job.plan)
+        loop = TrainingLoop(job, state, self.observers, self._seconds)
         for observer in self.observers:
             observer.state_of = partial(loop.state_of, observer)
         return loop

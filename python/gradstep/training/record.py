@@ -104,6 +104,11 @@ class ModelRecord:
         return self._kept.block
 
     @property
+    def saved_block(self) -> npt.NDArray[np.floating] | None:
+        """What a folder keeps of the model."""
+        return self.block
+
+    @property
     def row(self) -> dict[str, float]:
         """The row of the history that describes it."""
         return self._kept.row
