@@ -121,6 +121,23 @@ def test_a_search_that_was_killed_again_and_again_comes_to_the_same_bits(case: s
         assert_same_search(fit(case, sweep_of(case, tmp_path), resume=True), expected)
 
 
+def test_long_trainings_go_on_behind_each_of_their_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fit("sgd", sweep_of("sgd"))
+    # 3 updates an epoch: plans of 2 epochs.
+    monkeypatch.setattr("gradstep.sklearn.training._UPDATES_OF_PLAN", 6)
+    for _ in range(4):
+        with monkeypatch.context() as patched:
+            dies_after(patched, FaceTraining, "advance", 2)
+            with pytest.raises(KilledError):
+                fit("sgd", sweep_of("sgd", tmp_path), resume=True)
+    found = fit("sgd", sweep_of("sgd", tmp_path), resume=True)
+    assert_same_search(found, expected)
+    for history in found.histories_:
+        assert (np.diff(history["seconds"]) > 0).all()
+
+
 def test_what_the_best_one_goes_on_with_is_the_same(tmp_path: Path) -> None:
     """Its generator is where it would be, too: a further call of `partial_fit` draws the same order."""
     expected = fit("sgd", sweep_of("sgd")).best_trainer_
