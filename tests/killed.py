@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,3 +27,27 @@ def dies_after(patched: pytest.MonkeyPatch, owner: Any, name: str, calls: int) -
         return whole(*given, **more)
 
     patched.setattr(owner, name, call_or_die)
+
+
+def is_killed(search: Any, rows: tuple[Any, Any], owner: Any, name: str, calls: int) -> bool:
+    """Return whether a fit that may go on was killed at the call of a function behind so many."""
+    with pytest.MonkeyPatch.context() as patched:
+        dies_after(patched, owner, name, calls)
+        try:
+            search.fit(*rows, resume=True)
+        except KilledError:
+            return True
+    return False
+
+
+def scorer_that_presses(call: int) -> Callable[[Any, Any, Any], float]:
+    """Return a scorer by a model's own score, at whose call of this number the user presses Ctrl-C."""
+    calls = []
+
+    def scorer(model: Any, X: Any, y: Any) -> float:
+        calls.append(None)
+        if len(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        return float(model.score(X, y))
+
+    return scorer

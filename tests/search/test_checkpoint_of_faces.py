@@ -18,7 +18,7 @@ from gradstep.errors import CheckpointError, InterruptedWarning, InvalidParamete
 from gradstep.search.fold_scores import FoldScores
 from gradstep.sklearn import MLPClassifier
 from gradstep.sklearn.training import FaceTraining
-from killed import OFTEN, KilledError, dies_after
+from killed import OFTEN, is_killed, scorer_that_presses
 from sweep_cases import X, Y, assert_same_tables
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
@@ -38,14 +38,7 @@ def search_of(folder: Path | None = None, base: Any = None, space: Any = None, *
 
 
 def killed(search: Any, owner: Any, name: str, calls: int) -> bool:
-    """Return whether a fit was killed at the call of a function behind so many."""
-    with pytest.MonkeyPatch.context() as patched:
-        dies_after(patched, owner, name, calls)
-        try:
-            search.fit(X, Y, resume=True)
-        except KilledError:
-            return True
-    return False
+    return is_killed(search, (X, Y), owner, name, calls)
 
 
 def assert_same_search(found: Any, expected: Any) -> None:
@@ -120,16 +113,7 @@ def test_models_that_could_not_be_fitted_are_told_of_again(tmp_path: Path) -> No
 
 
 def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
-    calls = []
-
-    def scorer(model: Any, X: Any, y: Any) -> float:
-        calls.append(None)
-        if len(calls) == 3:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
-        return float(model.score(X, y))
-
+    scorer = scorer_that_presses(3)
     with pytest.warns(InterruptedWarning):
         search_of(tmp_path, scoring=scorer).fit(X, Y)
     found = search_of(tmp_path, scoring=scorer).fit(X, Y, resume=True)

@@ -12,7 +12,7 @@ from gradstep.errors import CheckpointError, InvalidParameterError
 from gradstep.search import fold_scores
 from gradstep.storage import checkpoint_folder
 from gradstep.training.loop import TrainingLoop
-from killed import OFTEN, KilledError, dies_after
+from killed import OFTEN, is_killed
 from sweep_cases import X, Y, assert_same_model, assert_same_tables, trainer
 
 SPACE = {"l2": [0.0, 0.1], "learning_rate": [0.1, 1e30]}
@@ -25,14 +25,7 @@ def search_of(folder=None, base=None, space=SPACE, **more):
 
 
 def killed(search, owner, name, calls):
-    """Return whether a fit was killed at the call of a function behind so many."""
-    with pytest.MonkeyPatch.context() as patched:
-        dies_after(patched, owner, name, calls)
-        try:
-            search.fit(X, Y, resume=True)
-        except KilledError:
-            return True
-    return False
+    return is_killed(search, (X, Y), owner, name, calls)
 
 
 def assert_same_search(found, expected):

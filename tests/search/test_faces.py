@@ -17,6 +17,7 @@ import gradstep as gs
 from gradstep.errors import InvalidParameterError
 from gradstep.sklearn import MLPClassifier, MLPRegressor
 from gradstep.sklearn.together import fit_together, groups_of
+from killed import scorer_that_presses
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -170,16 +171,7 @@ def test_a_setting_that_breaks_a_constraint_is_told_before_the_work() -> None:
 
 def test_an_interrupted_search_keeps_its_table() -> None:
     X, y = classes()
-    calls = []
-
-    def scorer(model: Any, X: Any, y: Any) -> float:
-        calls.append(None)
-        if len(calls) == 3:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
-        return float(model.score(X, y))
-
+    scorer = scorer_that_presses(3)
     with pytest.warns(RuntimeWarning, match="interrupted"):
         search = gs.FusedSearchCV(
             MLPClassifier((4,), max_iter=3, random_state=0), {"alpha": [1e-3, 1e-2]}, cv=3, scoring=scorer

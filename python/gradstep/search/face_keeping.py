@@ -23,7 +23,7 @@ from gradstep.training.identity import of_machine
 from gradstep.utils.text import given
 
 # Parameters that no bit depends on; each step of a pipeline stands for itself.
-_APART = {*NO_BITS, "memory", "steps"} - {"random_state"}
+_APART = {*NO_BITS, "memory", "steps"}
 
 
 class FaceSearchKeeper:

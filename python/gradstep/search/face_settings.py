@@ -59,7 +59,7 @@ class FaceSettings:
     def identity(self) -> dict[str, str]:
         """Return as text what a training must have as it was, to be the same one; the backend apart."""
         given_names = self.face.get_params(deep=False).items()
-        return {name: as_text(value) for name, value in given_names if name not in NO_BITS - {"random_state"}}
+        return {name: as_text(value) for name, value in given_names if name not in NO_BITS}
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -128,8 +128,9 @@ class FaceSearch:
             yield None, X, left
             return
         behind: dict[int, list[int]] = {}
+        wanted = set(left)
         for place, first in enumerate(steps.ways(self.models[0], self.candidates)):
-            if place in left:
+            if place in wanted:
                 behind.setdefault(first, []).append(place)
         for first, places in behind.items():
             before = clone(steps.transformers_of(self.models[first]))

@@ -22,8 +22,8 @@ from gradstep.storage.saved import SavedIndex
 from gradstep.training.checkpoint import digest
 from gradstep.training.identity import of_machine
 
-#: Parameters that no bit of the result depends on; a seed is asked for apart.
-NO_BITS = {"backend", "n_threads", "verbose", "callbacks", "checkpoint", "warm_start", "random_state"}
+#: Parameters that no bit of the result depends on.
+NO_BITS = {"backend", "n_threads", "verbose", "callbacks", "checkpoint", "warm_start"}
 
 # Seconds between two notes of what the training has come to.
 _NOTES = 1.0
@@ -99,7 +99,9 @@ class FaceKeeper:
             It cannot be written.
         """
         rows = begun.rows
-        own = {name: as_text(value) for name, value in self._parameters.items() if name not in NO_BITS}
+        # A seed is asked for apart.
+        apart = {*NO_BITS, "random_state"}
+        own = {name: as_text(value) for name, value in self._parameters.items() if name not in apart}
         if not self._held.more:
             own["random_state"] = str(int(self._held.random_state))
         if isinstance(rows.targets, ClassTargets):

@@ -160,17 +160,10 @@ class FaceTraining:
 
     def state(self) -> State:
         """Return a copy of what the models that are left go on from; between two epochs."""
-        loop = self._loop
-        if loop is not None:
-            return loop.state.copy()
-        slots = [observer.rule.state.slots for observer in self.observers]
-        parameters = np.stack([observer.block for observer in self.observers])
-        state = State.start(parameters, max(0 if own is None else len(own) for own in slots))
-        state.updates[:] = self.done
-        for place, own in enumerate(slots):
-            if own is not None:
-                state.slots[place] = own
-        return state
+        if self._loop is not None:
+            return self._loop.state.copy()
+        kept = [observer.rule.state.slots for observer in self.observers]
+        return _state(self.observers, max(0 if own is None else len(own) for own in kept), self.done)
 
     def go_on(self, left: Sequence[EpochObserver], state: State, seconds: float) -> None:
         """Take up some of the models from what `state` has returned."""
@@ -229,7 +222,7 @@ class FaceTraining:
         to_come = max(observer.rule.epochs_to_come for observer in self.observers)
         epochs = min(to_come, max(1, _UPDATES_OF_PLAN // self.updates_per_epoch))
         job = _job(self.observers, self._order, self.updates_per_epoch * epochs)
-        state = _state(self.observers, job.plan)
+        state = _state(self.observers, job.plan.slots, job.plan.first_update)
         loop = TrainingLoop(job, state, self.observers, self._seconds)
         for observer in self.observers:
             observer.state_of = partial(loop.state_of, observer)
@@ -247,11 +240,11 @@ def train_in_batches(
         training.keep_states()
 
 
-def _state(observers: Sequence[EpochObserver], plan: Plan) -> State:
-    """Return what the models go on from; their own arrays stay as they are."""
+def _state(observers: Sequence[EpochObserver], slots: int, done: int) -> State:
+    """Return what the models go on from after so many updates; their own arrays stay as they are."""
     parameters = np.stack([observer.block for observer in observers])
-    state = State.start(parameters, plan.slots)
-    state.updates[:] = plan.first_update
+    state = State.start(parameters, slots)
+    state.updates[:] = done
     for place, observer in enumerate(observers):
         if observer.rule.state.slots is not None:
             state.slots[place] = observer.rule.state.slots

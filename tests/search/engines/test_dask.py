@@ -17,12 +17,11 @@ from deadly import Deadly, cannot_open
 from gradstep.errors import ExecutorError, InvalidParameterError
 from gradstep.search.engines import parcels
 from gradstep.search.engines.dask import DaskEngine
-from sweep_cases import HELD_OUT, X, Y, trainer
+from searches_elsewhere import scores, search
 
 distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
 
-SPACE = {"l2": [0.0, 0.1, 1.0], "learning_rate": [0.05, 0.2]}
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
@@ -35,16 +34,6 @@ def client() -> Iterator[Any]:
         distributed.Client(cluster) as made,
     ):
         yield made
-
-
-def search(executor: Any, space: Any = None, **options: Any) -> gs.Sweep:
-    sweep = gs.Sweep(trainer(hidden=(4,)), space or SPACE, random_state=0, executor=executor, **options)
-    return sweep.fit(X, Y, eval_set=HELD_OUT)
-
-
-def scores(sweep: gs.Sweep) -> list[float]:
-    found: list[float] = sweep.results_["score"].tolist()
-    return found
 
 
 def test_a_client_trains_the_same_models_and_stays_open(client: Any) -> None:

@@ -16,11 +16,11 @@ from deadly import Deadly
 from gradstep.errors import ExecutorError
 from gradstep.search.engines.parcels import pack
 from gradstep.search.engines.ray import RayEngine
-from sweep_cases import HELD_OUT, X, Y, trainer
+from searches_elsewhere import scores, search
+from sweep_cases import trainer
 
 ray = pytest.importorskip("ray")
 
-SPACE = {"l2": [0.0, 0.1, 1.0], "learning_rate": [0.05, 0.2]}
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 
 
@@ -36,16 +36,6 @@ def cluster() -> Iterator[None]:
     )
     yield
     ray.shutdown()
-
-
-def search(executor: Any, space: Any = None, **options: Any) -> gs.Sweep:
-    sweep = gs.Sweep(trainer(hidden=(4,)), space or SPACE, random_state=0, executor=executor, **options)
-    return sweep.fit(X, Y, eval_set=HELD_OUT)
-
-
-def scores(sweep: gs.Sweep) -> list[float]:
-    found: list[float] = sweep.results_["score"].tolist()
-    return found
 
 
 def test_a_cluster_is_connected_to_first() -> None:
