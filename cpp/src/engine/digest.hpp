@@ -6,6 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+
+#include "gradstep/core.hpp"
 
 namespace gradstep {
 
@@ -35,5 +38,20 @@ inline Digest digest_of(const void* bytes, std::size_t count) {
     }
     return chains;
 }
+
+// Numbers that are held elsewhere in another form: whether some are they is told by their digest.
+template <class T>
+class Held {
+public:
+    bool are(const T* numbers, Index count) const { return digest_ && *digest_ == of(numbers, count); }
+    void hold(const T* numbers, Index count) { digest_ = of(numbers, count); }
+    void forget() { digest_.reset(); }
+
+private:
+    static Digest of(const T* numbers, Index count) {
+        return digest_of(numbers, sizeof(T) * static_cast<std::size_t>(count));
+    }
+    std::optional<Digest> digest_;
+};
 
 }  // namespace gradstep

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "engine/crew.hpp"
-#include "engine/digest.hpp"
 #include "engine/evaluator.hpp"
 #include "engine/stop_timer.hpp"
 #include "engine/thread_groups.hpp"
@@ -37,14 +36,10 @@ public:
         if (rows_.sparse()) reserve(located);
         // Threads that wait for each other must not run out of memory.
         for (ThreadGroup<T>& group : thread_groups_) group.reserve_parts(range.parts);
-        const Packed packed{parameters_.are(state.parameters, elements()),
-                            slots_.are(state.slots, elements_of_slots())};
         timer_.begin(should_stop, range.updates, times().clock);
         do {
-            parallel(crew_.size(), [&](int thread, int crew) { run(located, state, packed, thread, crew); });
+            parallel(crew_.size(), [&](int thread, int crew) { run(located, state, thread, crew); });
         } while (!timer_.is_over());
-        parameters_.hold(state.parameters, elements());
-        slots_.hold(state.slots, elements_of_slots());
     }
 
     void evaluate(const T* parameters, const Metrics* metrics, T* const* scores) {
@@ -52,30 +47,21 @@ public:
             evaluator_.emplace(models_, network_, evaluated_.data(), static_cast<Index>(evaluated_.size()),
                                team_, Output::metrics);
         evaluator_->use(crew_.size());
-        const bool packed = parameters_.are(parameters, elements());
-        if (!packed || evaluator_->packs_factor()) parameters_.forget();
+        const bool packed = has(parameters);
+        if (!packed || evaluator_->packs_factor())
+            for (ThreadGroup<T>& group : thread_groups_) group.forget();
         evaluator_->evaluate(parameters, metrics, scores, packed);
     }
 
     int threads() const { return crew_.size(); }
 
 private:
-    // What a training gave last, and the network still has.
-    class Held {
-    public:
-        bool are(const T* numbers, Index count) const { return digest_ && *digest_ == of(numbers, count); }
-        void hold(const T* numbers, Index count) { digest_ = of(numbers, count); }
-        void forget() { digest_.reset(); }
-
-    private:
-        static Digest of(const T* numbers, Index count) {
-            return digest_of(numbers, sizeof(T) * static_cast<std::size_t>(count));
-        }
-        std::optional<Digest> digest_;
-    };
-
-    Index elements() const { return models_.m * models_.layers.parameters; }
-    Index elements_of_slots() const { return elements() * network_.slots(); }
+    // Whether the network has them already.
+    bool has(const T* parameters) const {
+        return !thread_groups_.empty() &&
+               std::all_of(thread_groups_.begin(), thread_groups_.end(),
+                           [=](const ThreadGroup<T>& group) { return group.has(parameters); });
+    }
 
     // Where in X the rows of all updates lie.
     const std::int32_t* located_rows(const UpdateRange& range) {
@@ -115,11 +101,11 @@ private:
     }
 
     // Goes on until the range is done or another number of threads is to do the rest.
-    void run(const LocatedRange& range, const TrainingState<T>& state, Packed packed, int thread, int crew) {
+    void run(const LocatedRange& range, const TrainingState<T>& state, int thread, int crew) {
         const int wanted = crew_.size();
         if (timer_.is_at_start()) {
             each_group(thread, crew, [&](ThreadGroup<T>& group, const auto& part) {
-                if (part.leads) group.begin(state, packed, range.parts);
+                if (part.leads) group.begin(state, range.parts);
             });
             meeting_.wait(crew);
         }
@@ -167,7 +153,6 @@ private:
     std::atomic<double> on_cores_{0};  // of the crew since the last meeting, in seconds
     std::optional<Evaluator<T>> evaluator_;
     std::vector<std::int32_t> in_X_;
-    Held parameters_, slots_;
 };
 
 template <class T>

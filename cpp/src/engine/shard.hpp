@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/digest.hpp"
 #include "engine/step.hpp"
 
 namespace gradstep {
@@ -117,12 +118,6 @@ struct ThreadState {
     }
 };
 
-// What the network has of a training's state.
-struct Packed {
-    bool parameters;
-    bool slots;
-};
-
 template <class T>
 class ModelShard {
 public:
@@ -151,12 +146,19 @@ public:
     }
 
     // By one thread, before all the others begin. The network may have parameters and slots already.
-    void begin(const TrainingState<T>& state, Packed packed, Index parts) {
-        if (!packed.parameters) network_.pack(state.parameters + first_ * models_.layers.parameters);
-        if (!packed.slots) network_.pack_slots(slots_of(state));
+    void begin(const TrainingState<T>& state, Index parts) {
+        if (!has(state.parameters)) network_.pack(own(state.parameters));
+        if (!held_slots_.are(slots_of(state), elements_of_slots())) network_.pack_slots(slots_of(state));
+        forget();
+        held_slots_.forget();
         step_.begin(parts);
         for (ThreadState<T>& each : thread_states_) each.begin(state.finite + first_, parts);
     }
+
+    // Whether the network has these parameters of all models already, as far as they are the shard's; and
+    // that it has others from now on.
+    bool has(const T* parameters) const { return held_.are(own(parameters), elements()); }
+    void forget() { held_.forget(); }
 
     // Some updates, by each of `crew` threads, which stands for some members of the team.
     void train(const LocatedRange& range, Slice updates, Slice members, int crew) {
@@ -189,9 +191,11 @@ public:
     }
 
     // By one thread, after all the others ended.
-    void end(const TrainingState<T>& state) const {
-        network_.unpack(state.parameters + first_ * models_.layers.parameters);
+    void end(const TrainingState<T>& state) {
+        network_.unpack(own(state.parameters));
         network_.unpack_slots(slots_of(state));
+        held_.hold(own(state.parameters), elements());
+        held_slots_.hold(slots_of(state), elements_of_slots());
         const ThreadState<T>& known = thread_states_.front();
         for (Index model = 0; model < models_.m; ++model) {
             const Index place = first_ + model;
@@ -254,9 +258,15 @@ private:
                     static_cast<T>(shortening(squares_.total(model), models_.limits.norm[model]));
     }
 
+    template <class U>
+    U* own(U* parameters) const {
+        return parameters + first_ * models_.layers.parameters;
+    }
     T* slots_of(const TrainingState<T>& state) const {
         return state.slots + first_ * network_.slots() * models_.layers.parameters;
     }
+    Index elements() const { return models_.m * models_.layers.parameters; }
+    Index elements_of_slots() const { return elements() * network_.slots(); }
     static Models<T> part_of(Models<T> models, Slice share) {
         models.m = share.end - share.begin;
         models.l2 += share.begin;
@@ -281,6 +291,7 @@ private:
     const Models<T> models_;
     const Rows<T> rows_;
     const Network<T> network_;
+    Held<T> held_, held_slots_;
     Step<T> step_;
     std::optional<Network<T>> dnetwork_;  // gradients, where they are clipped, and their squares
     SquareSums squares_;

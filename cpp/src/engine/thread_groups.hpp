@@ -75,11 +75,21 @@ public:
     }
 
     // By one thread, before all the others begin, and after all of them ended.
-    void begin(const TrainingState<T>& state, Packed packed, Index parts) {
-        for (ModelShard<T>& shard : shards_) shard.begin(state, packed, parts);
+    void begin(const TrainingState<T>& state, Index parts) {
+        for (ModelShard<T>& shard : shards_) shard.begin(state, parts);
     }
-    void end(const TrainingState<T>& state) const {
-        for (const ModelShard<T>& shard : shards_) shard.end(state);
+    void end(const TrainingState<T>& state) {
+        for (ModelShard<T>& shard : shards_) shard.end(state);
+    }
+
+    // Whether the network has these parameters of all models already, as far as they are the group's; and
+    // that it has others from now on.
+    bool has(const T* parameters) const {
+        return std::all_of(shards_.begin(), shards_.end(),
+                           [=](const ModelShard<T>& shard) { return shard.has(parameters); });
+    }
+    void forget() {
+        for (ModelShard<T>& shard : shards_) shard.forget();
     }
 
     // Some updates, by every thread that has a part.
