@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.linear_model import SGDClassifier
@@ -156,6 +157,21 @@ def test_clone_keeps_every_parameter_and_nothing_learned():
     copy = clone(trainer.fit(X, y, eval_set=(X, y)))
     assert {name: copy.get_params()[name] for name in parameters} == parameters
     assert not [name for name in vars(copy) if name.endswith("_")]
+
+
+def test_clone_shares_only_what_nothing_can_change():
+    rates, state, rule = [0.5, 0.25], np.random.RandomState(3), schedules.StepDecay(0.1)
+    by_hand = schedules.PerEpoch(rates.__getitem__)
+    trainer = Trainer(hidden=[4], learning_rate=by_hand, callbacks=[print], random_state=state)
+    copy = clone(trainer)
+    assert copy.hidden == [4]
+    assert copy.callbacks == [print]
+    for name in ("hidden", "learning_rate", "callbacks", "random_state"):
+        assert getattr(copy, name) is not getattr(trainer, name), name
+    assert clone(Trainer(learning_rate=rule)).learning_rate is rule
+    with config_context(enable_metadata_routing=True):
+        asked = Trainer(l2=0.5).set_fit_request(sample_weight=True)
+        assert clone(asked).get_metadata_routing().fit.requests["sample_weight"] is True
 
 
 def test_pickle_keeps_predictions_to_the_bit():

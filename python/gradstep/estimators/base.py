@@ -42,6 +42,8 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
     backend: str
     n_threads: int | None
     callbacks: Any
+    early_stopping: Any
+    random_state: Any
 
     coefs_: list[npt.NDArray[Any]]
     intercepts_: list[npt.NDArray[Any]]
@@ -59,15 +61,16 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
     feature_names_in_: npt.NDArray[Any]
     _fitted: Fitted
 
-    def settings(self) -> Settings:
-        """Return the parameters, checked and frozen.
+    def settings(self, like: BaseTrainer | None = None) -> Settings:
+        """Return the parameters, checked and frozen; values that it shares with `like`, which was, need none.
 
         Raises
         ------
         InvalidParameterError
             A parameter breaks its constraint.
         """
-        return Settings.of(self._owner(), self.get_params(deep=False))
+        checked = vars(like) if type(like) is type(self) else None
+        return Settings.of(self._owner(), self.get_params(deep=False), checked)
 
     def learned(self, result: TrainingResult) -> dict[str, Any]:
         """Return what a training came to as the learned attributes that tell of it."""

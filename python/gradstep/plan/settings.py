@@ -31,6 +31,7 @@ from gradstep.utils.constraints import (
     FLAG,
     NONE,
     NUMBER,
+    PLAIN,
     WHOLE,
     Constraint,
     above,
@@ -196,8 +197,8 @@ class Settings:
     class_weight: ClassWeights = None
 
     @classmethod
-    def of(cls, owner: str, parameters: Mapping[str, Any]) -> Self:
-        """Check the parameters of an estimator.
+    def of(cls, owner: str, parameters: Mapping[str, Any], checked: Mapping[str, Any] | None = None) -> Self:
+        """Check the parameters of an estimator, but for plain values that it shares with those `checked`.
 
         Raises
         ------
@@ -206,7 +207,9 @@ class Settings:
         """
         constraints, takes = OWNERS[owner]
         for name in constraints:
-            check(owner, name, parameters[name], constraints[name])
+            value = parameters[name]
+            if checked is None or type(value) not in PLAIN or value is not checked[name]:
+                check(owner, name, value, constraints[name])
         loss = Loss.resolve(parameters["loss"])
         if loss.takes not in takes:
             other = next(name for name, (_, kinds) in OWNERS.items() if loss.takes in kinds)
@@ -353,8 +356,7 @@ class Settings:
 
     def shared(self, n: int) -> dict[str, Any]:
         """Return what models must have in common to train in one pass over n rows."""
-        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in OWN}
-        return own | {
+        return {name: getattr(self, name) for name in _IN_COMMON} | {
             "loss": self.loss.name,
             "activation": tuple(activation.name for activation in self.activation),
             "optimizer": self.optimizer.name if self.optimizer.takes_all_rows else self.optimizer.rule.name,
@@ -365,6 +367,9 @@ class Settings:
             "metrics": tuple(metric.name for metric in self.metrics),
             "batch_size": self.rows_per_update(self.trained_rows(n)),
         }
+
+
+_IN_COMMON = tuple(field.name for field in fields(Settings) if field.name not in OWN)
 
 
 def _activations(owner: str, given: Any, layers: int) -> tuple[Activation, ...]:

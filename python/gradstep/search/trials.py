@@ -228,17 +228,18 @@ def make_trials(
     InvalidParameterError
         A setting breaks a constraint of the estimator; the message has the trial and its values.
     """
-    trials = []
-    seed = trainer_of(estimator).get_params(deep=False)["random_state"]
+    trials: list[Trial] = []
+    seed = trainer_of(estimator).random_state
     for number, params in enumerate(candidates):
         with named(number, params, whose):
             own = trainer_of(configured(estimator, params, whose))
             replaced = any(isinstance(value, BaseTrainer) for value in params.values())
             own = seeded(own, seed) if replaced else _with_int(own)
-            stopping = own.get_params(deep=False)["early_stopping"]
-            if isinstance(stopping, EarlyStopping):
-                own.set_params(early_stopping=stopping.watching(monitor))
-            settings = own.settings().for_rows(has_validation)
+            if isinstance(own.early_stopping, EarlyStopping):
+                own.set_params(early_stopping=own.early_stopping.watching(monitor))
+            # Of a thousand trials nearly all values are those of the one before.
+            before = trials[-1].estimator if trials else None
+            settings = own.settings(before).for_rows(has_validation)
             settings.check_watched(has_validation)
             if settings.checkpoint is not None:
                 raise InvalidParameterError(
@@ -344,7 +345,7 @@ def _summary(recorder: ModelRecord | None, metric: str, metrics: Sequence[Metric
 
 def _with_int(estimator: BaseTrainer) -> BaseTrainer:
     """Return an estimator with an int in the place of a generator, the draws of which have an order."""
-    state = estimator.get_params(deep=False)["random_state"]
+    state = estimator.random_state
     if not isinstance(state, np.random.RandomState):
         return estimator
     # A copy, for what the user gave is never changed.

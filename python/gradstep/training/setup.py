@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ class TrainingJob:
     n_threads: int
     evaluates_untrained: bool = False
 
-    @property
+    @cached_property
     def weighted(self) -> tuple[str, ...]:
         """Splits of the history whose rows have weights."""
         parts = {"train": self.train, "running": self.train} | dict(self.evaluated)

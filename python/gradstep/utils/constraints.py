@@ -16,6 +16,9 @@ import numpy as np
 from gradstep.errors import InvalidParameterError
 from gradstep.utils.text import given
 
+#: Types whose values nothing can change.
+PLAIN = frozenset({type(None), bool, int, float, str})
+
 
 @dataclass(frozen=True)
 class Constraint:

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from gradstep.utils.concepts import Concept
+from gradstep.utils.constraints import PLAIN
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
 
 
@@ -33,6 +34,14 @@ class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
     def _get_param_names(cls) -> list[str]:
         # scikit-learn inspects the signature at every clone: a tenth of a small search.
         return list(super()._get_param_names())
+
+    def __sklearn_clone__(self) -> Self:
+        params = self.get_params(deep=False)
+        if vars(self).keys() != params.keys():  # it has learned, or scikit-learn keeps something with it
+            return cast("Self", super().__sklearn_clone__())
+        # scikit-learn's own way takes three times as long: a hundredth of a small search.
+        own = {n: value if _is_fixed(value) else clone(value, safe=False) for n, value in params.items()}
+        return type(self)(**own)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; if `deep`, also what values are made of, as ``learning_rate__high``."""
@@ -75,6 +84,13 @@ class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
                     raise_unknown_parameter(whose, part, names)
             setattr(self, name, replace(whole, **of_this))
         return self
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether nothing can change a value, so that a copy is as good as itself."""
+    if isinstance(value, Concept):
+        return all(type(own) in PLAIN for own in vars(value).values())
+    return type(value) in PLAIN
 
 
 def _has_fields(value: object) -> bool:

@@ -123,7 +123,10 @@ def fades_after(rates: npt.NDArray[np.float64]) -> int | None:
     >>> fades_after(0.1**np.arange(100.0)), fades_after(np.ones(100))
     (11, None)
     """
-    lasting = np.flatnonzero(rates > _NOTHING * rates.max(initial=0.0))
+    least = _NOTHING * rates.max(initial=0.0)
+    if rates.size and rates[-1] > least:
+        return None  # as nearly all do, in a search of thousands
+    lasting = np.flatnonzero(rates > least)
     if not lasting.size:
         return None  # asked to learn nothing from the first update on
     count = int(lasting[-1]) + 1
