@@ -159,7 +159,8 @@ def test_steps_out_of_the_domain_are_taken_back() -> None:
 
 def test_a_gradient_that_lies_is_given_up_and_the_start_kept() -> None:
     start = np.array([1.0, -2.0])
-    ours, _ = minimized(lambda x: (float(x @ x), -2 * x), start)
+    # Sums and products of these numbers are exact, so that no processor rounds the last tries otherwise.
+    ours, _ = minimized(lambda x: (float(np.abs(x).sum()), -np.sign(x)), start)
     assert ours.ending is Ending.STUCK
     assert not ours.ending.is_converged
     assert not ours.ending.is_limit
