@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn import get_config
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.optimize import _check_optimize_result
@@ -37,6 +36,7 @@ from gradstep.sklearn.weights import read_weights
 from gradstep.training.fit_tasks import FitTasks, TakesCallbacks
 from gradstep.utils import interrupt
 from gradstep.utils.busy import at_work, wants_stop
+from gradstep.utils.parameters import Parameters
 from gradstep.utils.warn import warn
 
 Array = npt.NDArray[Any]
@@ -57,7 +57,7 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class BaseFace(TakesCallbacks, FacePredictions, BaseEstimator):  # type: ignore[misc]
+class BaseFace(TakesCallbacks, FacePredictions, Parameters):
     """What `MLPClassifier` and `MLPRegressor` share. All that trains or predicts is this package's own."""
 
     activation: Any
@@ -88,8 +88,7 @@ class BaseFace(TakesCallbacks, FacePredictions, BaseEstimator):  # type: ignore[
     ) -> Self:
         """Train; `incremental` for one epoch, from where the last call ended."""
         checkpoint = None if incremental else self.checkpoint
-        given = self.get_params(deep=False)
-        with FaceKeeper.opened(checkpoint, self.settings(), given, resume) as keeper:
+        with FaceKeeper.opened(checkpoint, self, resume) as keeper:
             random_state = keeper.random_state if keeper else self.random_state
             begun = self.begin(X, y, sample_weight, incremental, check_random_state(random_state))
             is_stochastic = begun.settings.is_stochastic

@@ -14,7 +14,6 @@ from gradstep.plan.checkpoint import Checkpoint, as_text
 from gradstep.sklearn.beginning import Beginning
 from gradstep.sklearn.curves import Curves
 from gradstep.sklearn.labels import ClassTargets
-from gradstep.sklearn.settings import MLPSettings
 from gradstep.sklearn.training import EpochObserver
 from gradstep.storage.checkpoint_folder import CheckpointFolder, require_own_start
 from gradstep.storage.held_generator import HeldGenerator
@@ -59,9 +58,7 @@ class FaceKeeper:
 
     @classmethod
     @contextmanager
-    def opened(
-        cls, checkpoint: Checkpoint | None, settings: MLPSettings, parameters: Mapping[str, Any], resume: bool
-    ) -> Iterator[Self | None]:
+    def opened(cls, checkpoint: Checkpoint | None, face: Any, resume: bool) -> Iterator[Self | None]:
         """Open the folder of a face, None where it has none; within the block it is nobody else's.
 
         Raises
@@ -69,11 +66,12 @@ class FaceKeeper:
         CheckpointError, CorruptFileError, InvalidParameterError, OSError
             As `CheckpointFolder.open`, `resume` has no folder, or there is no state that one could keep.
         """
-        owner = settings.owner
+        owner = type(face).__name__
         check_resume(resume, checkpoint, f"{owner}.fit")
         if checkpoint is None:
             yield None
             return
+        settings = face.settings()
         if not settings.is_stochastic:
             raise InvalidParameterError(
                 f"`checkpoint` of {owner} must be None with solver='lbfgs', which does not stop between two "
@@ -81,7 +79,7 @@ class FaceKeeper:
             )
         require_own_start(owner, settings.warm_start)
         with CheckpointFolder.open(checkpoint, bool(resume), f"{owner}.fit") as folder:
-            yield cls(folder, parameters, owner)
+            yield cls(folder, face.get_params(deep=False), owner)
 
     @property
     def random_state(self) -> Any:

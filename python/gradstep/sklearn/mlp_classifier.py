@@ -274,7 +274,7 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
             As `fit`; or `classes` are missing in the first call, or others than then.
         """
         self._check_parameters(incremental=True)
-        if _check_partial_fit_first_call(self, classes):
+        if self._is_first_call(classes):
             known = y if type_of_target(y).startswith("multilabel") else classes
             self._targets = ClassTargets.learn(known)
         return self._fit(X, y, sample_weight, incremental=True)
@@ -338,6 +338,21 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
                 f"'y' has {classes}."
             )
         return self._targets
+
+    def _is_first_call(self, classes: Any) -> bool:
+        """Whether `partial_fit` begins anew.
+
+        Raises
+        ------
+        ValueError
+            `classes` are missing in the first call, or others than then.
+        """
+        known = vars(self).get("classes_")
+        is_alike = isinstance(classes, np.ndarray) and classes.dtype == getattr(known, "dtype", None)
+        # scikit-learn looks at labels in a dozen ways: a tenth of a call.
+        if is_alike and np.array_equal(classes, self.classes_):
+            return False
+        return bool(_check_partial_fit_first_call(self, classes))
 
     def _weigh(self, weight: Array | None, y: Any) -> Array | None:
         return times_class_weights(weight, self.class_weight, y)

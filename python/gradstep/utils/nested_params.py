@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
-from typing import Any, ClassVar, Self, cast
-
-from sklearn.base import BaseEstimator, clone
+from typing import Any, ClassVar, Self
 
 from gradstep.utils.concepts import Concept
-from gradstep.utils.constraints import PLAIN
 from gradstep.utils.names import KnownParameters, raise_unknown_parameter
+from gradstep.utils.parameters import Parameters
 
 
-class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
+class NestedParameters(KnownParameters, Parameters):
     """An estimator whose parameters may be frozen dataclasses, as schedules are.
 
     Such a value is never changed: setting one of its fields puts a new one in its place.
@@ -28,20 +25,6 @@ class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
     """
 
     concepts: ClassVar[Mapping[str, type[Concept]]] = {}
-
-    @classmethod
-    @cache
-    def _get_param_names(cls) -> list[str]:
-        # scikit-learn inspects the signature at every clone: a tenth of a small search.
-        return list(super()._get_param_names())
-
-    def __sklearn_clone__(self) -> Self:
-        params = self.get_params(deep=False)
-        if vars(self).keys() != params.keys():  # it has learned, or scikit-learn keeps something with it
-            return cast("Self", super().__sklearn_clone__())
-        # scikit-learn's own way takes three times as long: a hundredth of a small search.
-        own = {n: value if _is_fixed(value) else clone(value, safe=False) for n, value in params.items()}
-        return type(self)(**own)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; if `deep`, also what values are made of, as ``learning_rate__high``."""
@@ -84,13 +67,6 @@ class NestedParameters(KnownParameters, BaseEstimator):  # type: ignore[misc]
                     raise_unknown_parameter(whose, part, names)
             setattr(self, name, replace(whole, **of_this))
         return self
-
-
-def _is_fixed(value: object) -> bool:
-    """Whether nothing can change a value, so that a copy is as good as itself."""
-    if isinstance(value, Concept):
-        return all(type(own) in PLAIN for own in vars(value).values())
-    return type(value) in PLAIN
 
 
 def _has_fields(value: object) -> bool:
