@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gradstep.errors import DivergedError
 from gradstep.nn.metrics import BestTracker, Metric
+from gradstep.plan.plan import State
 from gradstep.sklearn.beginning import FaceResult
 from gradstep.sklearn.curves import EpochRule
 from gradstep.sklearn.rows import FaceRows
@@ -54,6 +55,8 @@ class FaceRecorder(EpochObserver):
     status: Status
     block: npt.NDArray[Any]
     best: npt.NDArray[Any]
+    is_over: bool
+    state_of: Callable[[], State | None] | None
 
     def __init__(
         self, rule: EpochRule, rows: FaceRows, block: Array, known: dict[str, Any], metric: Metric

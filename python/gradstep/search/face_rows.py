@@ -25,7 +25,7 @@ from gradstep.search.groups import Sizes
 from gradstep.sklearn.base import BaseFace
 from gradstep.sklearn.beginning import Beginning
 from gradstep.sklearn.together import begin_together
-from gradstep.sklearn.training import FaceTraining
+from gradstep.sklearn.training import EpochObserver, FaceTraining
 from gradstep.training.checkpoint import digest_of
 from gradstep.training.group_state import GroupState
 from gradstep.training.record import ModelNews
@@ -171,6 +171,7 @@ class FaceGroup(FaceTraining):
     """
 
     recorders: list[FaceRecorder]
+    observers: list[EpochObserver]
 
     def __init__(self, recorders: Sequence[FaceRecorder], order: Order) -> None:
         super().__init__(recorders, order)

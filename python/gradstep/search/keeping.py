@@ -123,6 +123,7 @@ class SearchKeeper:
     """
 
     rungs: int
+    failed: dict[tuple[int, int], str]
 
     def __init__(self, folder: CheckpointFolder, identity: Mapping[str, str], drawn: HeldGenerator) -> None:
         self._folder = folder

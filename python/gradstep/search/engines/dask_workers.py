@@ -48,7 +48,7 @@ class DaskWorkers:
         self._looked_at = -_LOOK_SECONDS
         self.threads: dict[str, int] = {}
         self.refused: set[str] = set()
-        self.lost = 0
+        self.lost: int = 0
 
     def agree(self) -> Agreement:
         """Return what all workers have in common; who comes later and has less gets no task."""

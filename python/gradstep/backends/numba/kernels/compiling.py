@@ -76,6 +76,9 @@ class Apart:
     compiled code, a function of an address and a tuple of arguments.
     """
 
+    signatures: dict[Any, Any]
+    call: Any
+
     def __init__(self, loop: Callable[..., None], arguments: Callable[[Any], tuple[Any, ...]]) -> None:
         kinds = [np.dtype(np.float32), np.dtype(np.float64)]
         self.loop = loop

@@ -28,6 +28,14 @@ CACHE_LINE = 64
 class Emitter:
     """Writes vector code of one element type for the machine that numba compiles for."""
 
+    context: Any
+    builder: Any
+    element: Any
+    size: int
+    lanes: int
+    type: Any
+    sums: int
+
     def __init__(self, context: Any, builder: Any, array: Any) -> None:
         self.context, self.builder = context, builder
         self.element = context.get_value_type(array.dtype)
