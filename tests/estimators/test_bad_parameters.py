@@ -160,6 +160,8 @@ def test_an_optimizer_of_another_library_is_told_from_ours():
         trainer(optimizer=Foreign()).fit(X, Y)
     with pytest.raises(InvalidParameterError, match=r"`activation` of Trainer must be .*; it is of torch$"):
         trainer(activation=Foreign(), hidden=(3,)).fit(X, Y)
+    with pytest.raises(InvalidParameterError, match=r"`optimizer` of Trainer must be .*; it is of torch$"):
+        trainer(optimizer=Foreign).fit(X, Y)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Concept(KnownParameters):
             return f"did you mean {' or '.join(map(repr, alike))}?"
         if isinstance(value, type) and issubclass(value, cls):
             return f"make an object of it: {value.__name__}(...)"
-        module = type(value).__module__.partition(".")[0]
+        module = (value if isinstance(value, type) else type(value)).__module__.partition(".")[0]
         if module not in ("builtins", "gradstep", "numpy"):
             return f"it is of {module}"
         return ""

@@ -128,3 +128,17 @@ def test_an_asynchronous_client_is_refused(client: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(type(client), "asynchronous", property(lambda self: True))
     with pytest.raises(InvalidParameterError, match="must be a Client that waits, got one with async"):
         DaskEngine(client)
+
+
+def test_rows_that_a_worker_has_no_memory_for_are_not_sent(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcels, "can_open", cannot_open)
+    known = client.scheduler_info()
+    small = {worker: own | {"memory_limit": 1000} for worker, own in known["workers"].items()}
+    monkeypatch.setattr(client, "scheduler_info", lambda **_: known | {"workers": small})
+    with pytest.raises(
+        ExecutorError,
+        match=r"worker tcp://\S+ cannot read .* [\d,]+ bytes is too much for its memory of 1,000",
+    ):
+        search(client)

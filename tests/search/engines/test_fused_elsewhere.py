@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import gradstep as gs
-from gradstep.errors import InvalidParameterError
+from gradstep.errors import FallbackWarning, InvalidParameterError
 from gradstep.sklearn import MLPClassifier
 from scattering_engine import ScatteringEngine
 from sweep_cases import VALUES, X, Y, assert_same_tables, regressor, trainer
@@ -77,3 +78,25 @@ def test_faces_are_refused_and_a_lambda_is_named() -> None:
     search = gs.FusedSearchCV(trainer(), GRID, scoring=lambda model, X, y: 0.0, executor=ScatteringEngine())
     with pytest.raises(InvalidParameterError, match=r"of FusedSearchCV sends rows, .* cannot be pickled"):
         search.fit(X, Y)
+
+
+def by_a_search(model: Any, X: Any, y: Any, executor: Any = None) -> float:
+    """Score by what a search of its own finds, in whichever process this is."""
+    sweep = gs.Sweep(trainer(), {"l2": [model.l2, 0.5]}, random_state=0, executor=executor)
+    return float(sweep.fit(X, y).results_["score"][0])
+
+
+def by_a_search_elsewhere(model: Any, X: Any, y: Any) -> float:
+    """Score as `by_a_search`, whose search asks for processes where it may have none: in a worker."""
+    if not multiprocessing.current_process().daemon:  # scorers are tried here first
+        return by_a_search(model, X, y)
+    with pytest.warns(FallbackWarning, match="executor=2 of a search in a worker of another one"):
+        return by_a_search(model, X, y, executor=2)
+
+
+def test_a_search_in_a_worker_trains_in_its_process() -> None:
+    options: dict[str, Any] = {"cv": 2, "refit": False}
+    expected = gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, scoring=by_a_search, **options).fit(X, Y)
+    for scoring in (by_a_search, by_a_search_elsewhere):
+        found = gs.FusedSearchCV(trainer(), {"l2": [0.0, 0.1]}, scoring=scoring, executor=1, **options)
+        assert_same_tables(found.fit(X, Y).cv_results_, expected.cv_results_)

@@ -6,13 +6,16 @@ which it is.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from gradstep.errors import FallbackWarning
 from gradstep.search.engines.workforce import SharingEngine
 from gradstep.utils.constraints import NONE, WHOLE, Constraint, at_least, either, one_of
+from gradstep.utils.warn import warn
 
 _METHODS = ("agree", "share", "submit", "completed", "cancel", "halt", "release", "close")
 
@@ -76,6 +79,13 @@ def _engine_of(executor: Any) -> SharingEngine:
         from gradstep.search.engines.ray import RayEngine
 
         return RayEngine()
+    if not isinstance(executor, Executor) and multiprocessing.current_process().daemon:
+        warn(
+            f"executor={executor} of a search in a worker of another one, which may start no processes: "
+            "it trains in that process",
+            FallbackWarning,
+        )
+        executor = ThreadPoolExecutor(1)
     if isinstance(executor, Executor):
         from gradstep.search.engines.futures import FuturesEngine
 
