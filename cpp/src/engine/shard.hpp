@@ -147,7 +147,7 @@ public:
 
     // By one thread, before all the others begin. The network may have parameters and slots already.
     void begin(const TrainingState<T>& state, Index parts) {
-        if (!has(state.parameters)) network_.pack(own(state.parameters));
+        if (!has(state.parameters)) network_.pack(blocks_of(state.parameters));
         if (!held_slots_.are(slots_of(state), elements_of_slots())) network_.pack_slots(slots_of(state));
         forget();
         held_slots_.forget();
@@ -157,7 +157,7 @@ public:
 
     // Whether the network has these parameters of all models already, as far as they are the shard's; and
     // that it has others from now on.
-    bool has(const T* parameters) const { return held_.are(own(parameters), elements()); }
+    bool has(const T* parameters) const { return held_.are(blocks_of(parameters), elements()); }
     void forget() { held_.forget(); }
 
     // Some updates, by each of `crew` threads, which stands for some members of the team.
@@ -192,9 +192,9 @@ public:
 
     // By one thread, after all the others ended.
     void end(const TrainingState<T>& state) {
-        network_.unpack(own(state.parameters));
+        network_.unpack(blocks_of(state.parameters));
         network_.unpack_slots(slots_of(state));
-        held_.hold(own(state.parameters), elements());
+        held_.hold(blocks_of(state.parameters), elements());
         held_slots_.hold(slots_of(state), elements_of_slots());
         const ThreadState<T>& known = thread_states_.front();
         for (Index model = 0; model < models_.m; ++model) {
@@ -259,7 +259,7 @@ private:
     }
 
     template <class U>
-    U* own(U* parameters) const {
+    U* blocks_of(U* parameters) const {
         return parameters + first_ * models_.layers.parameters;
     }
     T* slots_of(const TrainingState<T>& state) const {
