@@ -159,6 +159,30 @@ def test_clone_keeps_every_parameter_and_nothing_learned():
     assert not [name for name in vars(copy) if name.endswith("_")]
 
 
+class Counting(schedules.Schedule):
+    """A rate that is no frozen value: it counts how often it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, update, updates_per_epoch, updates):
+        self.asked += 1
+        return 0.1
+
+
+class Doubling(Trainer):
+    """Its constructor changes what it is given, which scikit-learn's clone refuses."""
+
+    def __init__(self, l2=0.5):
+        super().__init__()
+        self.l2 = 2 * l2
+
+
+def test_clone_refuses_a_constructor_that_changes_values():
+    with pytest.raises(RuntimeError, match="the constructor either does not set or modifies parameter l2"):
+        clone(Doubling())
+
+
 def test_clone_shares_only_what_nothing_can_change():
     rates, state, rule = [0.5, 0.25], np.random.RandomState(3), schedules.StepDecay(0.1)
     by_hand = schedules.PerEpoch(rates.__getitem__)
@@ -169,6 +193,9 @@ def test_clone_shares_only_what_nothing_can_change():
     for name in ("hidden", "learning_rate", "callbacks", "random_state"):
         assert getattr(copy, name) is not getattr(trainer, name), name
     assert clone(Trainer(learning_rate=rule)).learning_rate is rule
+    counting = Trainer(learning_rate=Counting())
+    clone(counting).learning_rate.asked += 1
+    assert counting.learning_rate.asked == 0
     with config_context(enable_metadata_routing=True):
         asked = Trainer(l2=0.5).set_fit_request(sample_weight=True)
         assert clone(asked).get_metadata_routing().fit.requests["sample_weight"] is True

@@ -355,3 +355,14 @@ def test_long_trainings_are_cut_into_plans(monkeypatch: pytest.MonkeyPatch) -> N
 def test_more_epochs_than_can_be_planned() -> None:
     model = quick(max_iter=10**12, tol=1.0, n_iter_no_change=2).fit(X, THREE)
     assert model.n_iter_ == 4
+
+
+@pytest.mark.parametrize("kind", [float, int, str, bool])
+def test_classes_of_every_type_are_known_again(kind: type) -> None:
+    y = np.array([0, 1, 1, 0] * 5).astype(kind)
+    rows, classes = X[: len(y)], np.unique(y)
+    model = quick().partial_fit(rows, y, classes=classes).partial_fit(rows, y, classes=classes)
+    assert model.classes_.tolist() == classes.tolist()
+    assert model.t_ == 2 * len(y)
+    with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+        model.partial_fit(rows, y, classes=classes[:1])

@@ -69,7 +69,7 @@ class BaseTrainer(HiddenFeatures, Resuming, NestedParameters):
         InvalidParameterError
             A parameter breaks its constraint.
         """
-        checked = vars(like) if type(like) is type(self) else None
+        checked = like.get_params(deep=False) if type(like) is type(self) else None
         return Settings.of(self._owner(), self.get_params(deep=False), checked)
 
     def learned(self, result: TrainingResult) -> dict[str, Any]:

@@ -347,10 +347,9 @@ class MLPClassifier(BaseFace, sklearn.neural_network.MLPClassifier):  # type: ig
         ValueError
             `classes` are missing in the first call, or others than then.
         """
-        known = vars(self).get("classes_")
-        is_alike = isinstance(classes, np.ndarray) and classes.dtype == getattr(known, "dtype", None)
+        has_begun = "classes_" in vars(self) and isinstance(classes, np.ndarray)
         # scikit-learn looks at labels in a dozen ways: a tenth of a call.
-        if is_alike and np.array_equal(classes, self.classes_):
+        if has_begun and classes.dtype == self.classes_.dtype and np.array_equal(classes, self.classes_):
             return False
         return bool(_check_partial_fit_first_call(self, classes))
 

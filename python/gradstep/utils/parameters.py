@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from sklearn.base import BaseEstimator, clone
 
-from gradstep.utils.concepts import Concept
 from gradstep.utils.constraints import PLAIN
 
 
@@ -26,11 +26,25 @@ class Parameters(BaseEstimator):  # type: ignore[misc]
             return cast("Self", super().__sklearn_clone__())
         # scikit-learn's own way takes three times as long: a hundredth of a small search.
         own = {n: value if _is_fixed(value) else clone(value, safe=False) for n, value in params.items()}
-        return type(self)(**own)
+        copy = type(self)(**own)
+        if any(vars(copy).get(name, copy) is not value for name, value in own.items()):
+            # It refuses a constructor that changes values.
+            return cast("Self", super().__sklearn_clone__())
+        return copy
 
 
-def _is_fixed(value: object) -> bool:
+def _is_fixed(value: Any) -> bool:
     """Whether nothing can change a value, so that a copy is as good as itself."""
-    if isinstance(value, Concept):
-        return all(type(own) in PLAIN for own in vars(value).values())
-    return type(value) in PLAIN
+    kind: Any = type(value)
+    if kind in PLAIN:
+        return True
+    names = _frozen_fields(kind)
+    return names is not None and all(type(getattr(value, name)) in PLAIN for name in names)
+
+
+@cache
+def _frozen_fields(kind: Any) -> tuple[str, ...] | None:
+    """Return the names of the fields of a frozen dataclass, None of a class whose objects may change."""
+    # One that is derived from it is no dataclass itself, and may have what changes.
+    made = vars(kind).get("__dataclass_params__")
+    return tuple(field.name for field in fields(kind)) if made is not None and made.frozen else None
