@@ -25,6 +25,11 @@ from gradstep.utils.concepts import Concept
 T = TypeVar("T", bound=Concept)
 
 
+def own_members(family: type[T]) -> list[type[T]]:
+    """Return the members that the package has: files of the tests define more."""
+    return [member for member in family.members() if member.__module__.startswith("gradstep.")]
+
+
 def _objects(family: type[T], judged: dict[str, Any], *more: T) -> tuple[T, ...]:
     """Return an object of every member that the package has, with defaults, and some with other numbers.
 
@@ -33,9 +38,8 @@ def _objects(family: type[T], judged: dict[str, Any], *more: T) -> tuple[T, ...]
     LookupError
         The oracle knows nothing of a member.
     """
-    members = [member for member in family.members() if member.__module__.startswith("gradstep.")]
     # What finds its steps by itself has no update of a batch that could be told.
-    members = [member for member in members if not getattr(member, "takes_all_rows", False)]
+    members = [member for member in own_members(family) if not getattr(member, "takes_all_rows", False)]
     unknown = {member.name for member in members} ^ set(judged)
     if unknown:
         raise LookupError(f"tests/oracle.py must have a row for every {family.family}: {sorted(unknown)}")

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_overloads
 import pytest
 
 import gradstep as gs
+from cases import own_members
 from gradstep import backends
 from gradstep.datasets.cifar10 import Batch
 from gradstep.datasets.cifar10_files import TRAINING_BATCHES
@@ -27,13 +28,12 @@ from gradstep.utils.concepts import Concept
     ],
 )
 def test_the_names_of_a_family(family: type[Concept], known: tuple[Any, ...]) -> None:
-    # Tests define members of their own.
-    own = {member.name for member in family.members() if member.__module__.startswith("gradstep.")}
+    own = {member.name for member in own_members(family)}
     assert {name for one in known for name in get_args(one)} == own & set(family.short_names())
 
 
 def test_losses_are_those_that_an_estimator_takes() -> None:
-    takes = {member.name: member.takes for member in losses.Loss.members()}
+    takes = {member.name: member.takes for member in own_members(losses.Loss)}
     assert {takes[name] for name in get_args(losses.ValueLossName)} == {"values"}
     assert {takes[name] for name in get_args(losses.LabelLossName)} == {"labels", "indicators"}
 

@@ -12,6 +12,7 @@ import pytest
 from sklearn.base import clone
 
 import gradstep as gs
+from cases import own_members
 from gradstep.errors import InvalidParameterError
 from gradstep.utils import names
 from gradstep.utils.concepts import Concept
@@ -202,7 +203,7 @@ def test_every_row_of_the_table_begins_with_a_name_of_this_package() -> None:
     makers += [gs.FusedSearchCV, gs.Sweep.fit, gs.Trainer.fit, gs.SuccessiveHalving, gs.VotingEnsemble]
     makers += [gs.LogUniform, gs.EarlyStopping, gs.plots.curves, gs.datasets.load_csv]
     for family in Concept._families.values():
-        makers += family.members()
+        makers += own_members(family)
         own |= set(family.short_names())
     for maker in makers:
         if callable(maker):
