@@ -11,22 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cases import (
-    ACTIVATIONS,
-    AVERAGES,
-    CASES,
-    DROPPING,
-    LOSSES,
-    OPTIMIZERS,
-    Case,
-    case_id,
-    concept_id,
-    everything,
-    find,
-    relative_error,
-    train,
-    trained,
-)
+from cases import CASES, DROPPING, Case, case_id, everything, find, relative_error, train, trained
 from gradstep.backends import Backend
 from gradstep.nn.averaging import EMA
 from gradstep.nn.losses import Loss
@@ -34,6 +19,7 @@ from gradstep.nn.optimizers import SGD, Adam
 from gradstep.plan.plan import State
 from gradstep.plan.rows import prepare
 from gradstep.plan.standardization import Standardization
+from members import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, concept_id
 
 cases = pytest.mark.parametrize("case", CASES, ids=case_id)
 # A few that between them have every kind of layer, tail and data, more inputs and rows than any block, and

@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cases import (
-    relative_error,
-    train,
-)
+from cases import relative_error, train
 from gradstep.backends import Backend
 from gradstep.datasets import load_cifar10
 from gradstep.nn.activations import Relu

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cases import AVERAGES, CASES, LOSSES, OPTIMIZERS, Case, case_id, trained
+from cases import CASES, Case, case_id, trained
 from gradstep.backends import Backend
 from gradstep.nn.activations import LeakyRelu
 from gradstep.nn.averaging import EMA
 from gradstep.nn.losses import Softmax
+from members import AVERAGES, LOSSES, OPTIMIZERS
 
 # Both kinds of first layer, hidden layers of odd sizes, short last batches, weights of a model's own.
 M = 37

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cases import LOSSES, Case, train, trained
+from cases import Case, train, trained
 from gradstep.backends import Backend, availability, get
 from gradstep.plan.rows import prepare
+from members import LOSSES
 
 if availability()["numba"] is not None:
     pytest.skip("numba is not here", allow_module_level=True)

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from cases import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, Case, case_id, concept_id, relative_error, train
+from cases import Case, case_id, relative_error, train
 from gradstep.backends import Backend, Evaluation
 from gradstep.nn.activations import Activation
 from gradstep.nn.losses import Loss
+from members import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, concept_id
 from oracle_forms import (
     average_of,
     batches_of,

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cases import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS, Case, case_id, relative_error, train
+from cases import Case, case_id, relative_error, train
 from gradstep.backends import Backend
 from gradstep.nn.averaging import EMA, LastEpochs
 from gradstep.nn.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from members import ACTIVATIONS, AVERAGES, LOSSES, OPTIMIZERS
 
 torch = pytest.importorskip("torch")
 # Its threads would keep ours from their cores, for products of a few rows.

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pytest
 
 import gradstep as gs
-from cases import own_members
 from gradstep import cli
 from gradstep.cli import options, spelling
 from gradstep.nn.augment import Compose, HorizontalFlip, Translate
 from gradstep.nn.initializers import Initializer
 from gradstep.plan import settings
 from gradstep.utils.constraints import NUMBER, at_least
+from members import own_members
 
 ESTIMATORS = {"classification": gs.Trainer, "regression": gs.Regressor}
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import gradstep as gs
-from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, Case, concept_id
+from cases import Case
 from gradstep.backends import Backend, Evaluation
 from gradstep.datasets import load_cifar10
 from gradstep.diagnostics import gradcheck
@@ -24,6 +24,7 @@ from gradstep.nn.optimizers import Optimizer
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData, prepare
 from makers import HERE
+from members import ACTIVATIONS, LOSSES, OPTIMIZERS, concept_id
 
 names = pytest.mark.parametrize("name", HERE)
 Rows = tuple[npt.NDArray[Any], npt.NDArray[Any]]

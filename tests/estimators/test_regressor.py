@@ -17,12 +17,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import gradstep as gs
-from cases import LOSSES, OPTIMIZERS, concept_id
 from gradstep.errors import DivergedError, InvalidDataError, InvalidParameterError
 from gradstep.nn.losses import Loss
 from gradstep.nn.optimizers import Optimizer
 from gradstep.training.status import Status
 from makers import HERE, regressor
+from members import LOSSES, OPTIMIZERS, concept_id
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4)) * [1, 10, 100, 0.1] + 5

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import oracle
-from cases import ACTIVATIONS, Case, concept_id
+from cases import Case
 from gradstep.backends import Backend
 from gradstep.nn.activations import Activation
+from members import ACTIVATIONS, concept_id
 from oracle_forms import objective_of
 
 activations = pytest.mark.parametrize("activation", ACTIVATIONS, ids=concept_id)

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 import gradstep as gs
 import oracle
-from cases import AVERAGES, Case, concept_id, trained
+from cases import Case, trained
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
 from gradstep.nn.averaging import Averaging
 from makers import regressor, trainer
+from members import AVERAGES, concept_id
 
 averages = pytest.mark.parametrize("average", AVERAGES, ids=concept_id)
 

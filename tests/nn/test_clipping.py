@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 import gradstep as gs
 import oracle
-from cases import OPTIMIZERS, Case, concept_id, relative_error, train, trained
+from cases import Case, relative_error, train, trained
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
 from gradstep.plan.plan import State
 from makers import regressor, trainer
+from members import OPTIMIZERS, concept_id
 
 PLAIN = Case("plain", n=23, d=9, hidden=(7,), epochs=4, l2=(0.0, 0.05))
 

@@ -21,7 +21,6 @@ from sklearn.multiclass import OneVsRestClassifier
 
 import gradstep as gs
 import oracle
-from cases import LOSSES, concept_id
 from gradstep import cli
 from gradstep.backends import Backend
 from gradstep.errors import InvalidParameterError
@@ -30,6 +29,7 @@ from gradstep.plan.network import Layers, Objective
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
 from makers import regressor, trainer
+from members import LOSSES, concept_id
 from oracle_forms import objective_of
 
 losses = pytest.mark.parametrize("loss", LOSSES, ids=concept_id)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import own_members
 from gradstep.errors import CorruptFileError, InvalidParameterError
 from gradstep.nn import schedules
 from gradstep.nn.schedules import (
@@ -29,6 +28,7 @@ from gradstep.nn.schedules import (
     Schedule,
     StepDecay,
 )
+from members import own_members
 
 EXAMPLES: list[Schedule] = [
     Constant(0.1),

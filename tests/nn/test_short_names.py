@@ -8,13 +8,13 @@ from typing import Any, get_args, get_overloads
 import pytest
 
 import gradstep as gs
-from cases import own_members
 from gradstep import backends
 from gradstep.datasets.cifar10 import Batch
 from gradstep.datasets.cifar10_files import TRAINING_BATCHES
 from gradstep.nn import activations, averaging, initializers, losses, optimizers
 from gradstep.plan.settings import BackendName
 from gradstep.utils.concepts import Concept
+from members import own_members
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import LOSSES, OPTIMIZERS, Case, concept_id, find
+from cases import Case, find
 from gradstep.nn.losses import Loss, Softmax
 from gradstep.nn.optimizers import SGD, Adam, AdamW, Optimizer
 from gradstep.plan.network import Layers, Objective
 from gradstep.plan.order import RowOrder, rows_per_update
 from gradstep.plan.plan import Plan, State
+from members import LOSSES, OPTIMIZERS, concept_id
 
 sizes = st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple)
 

@@ -13,7 +13,6 @@ import pandas
 import pytest
 
 import gradstep as gs
-from cases import ACTIVATIONS, LOSSES, OPTIMIZERS, concept_id, own_members
 from gradstep.datasets.schema import CategoryColumn, NumberColumn, Schema
 from gradstep.errors import CorruptFileError, InvalidDataError
 from gradstep.nn.augment import Augment
@@ -22,6 +21,7 @@ from gradstep.nn.metrics import Metric
 from gradstep.nn.schedules import Schedule
 from gradstep.plan.targets import Labels
 from gradstep.training.status import Status
+from members import ACTIVATIONS, LOSSES, OPTIMIZERS, concept_id, own_members
 from model_files import X, Y, regressor, trainer
 
 NAMES = np.array(["setosa", "versicolor", "virginica"])

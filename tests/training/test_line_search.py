@@ -13,7 +13,7 @@ from scipy import optimize
 
 import gradstep as gs
 import oracle
-from cases import ACTIVATIONS, LOSSES, Case, concept_id
+from cases import Case
 from gradstep.backends import Backend
 from gradstep.errors import DivergedError, InvalidParameterError
 from gradstep.nn.activations import Activation
@@ -24,6 +24,7 @@ from gradstep.plan.batch_cost import BatchCost
 from gradstep.plan.plan import Plan
 from gradstep.plan.settings import USUAL_RATES
 from gradstep.training.line_search import LineSearchSession, Minimum, begin, minimize
+from members import ACTIVATIONS, LOSSES, concept_id
 from oracle_forms import block_of, data_of, network_of, objective_of
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,7 @@ from sklearn.datasets import make_blobs
 import gradstep as gs
 import makers
 import oracle
-from cases import LOSSES, OPTIMIZERS, Case, case_id, find, train
+from cases import Case, case_id, find, train
 from gradstep import backends
 from gradstep.backends import Backend, Running
 from gradstep.plan.build import draw
@@ -25,6 +25,7 @@ from gradstep.plan.network import Layers
 from gradstep.plan.order import RowOrder
 from gradstep.plan.plan import Plan
 from makers import COMPILED_HERE, HERE
+from members import LOSSES, OPTIMIZERS
 from oracle_forms import batches_of, data_of, network_of, objective_of, optimizer_of
 
 EMPTY = tuple(f"{split}_{name}" for split in ("train", "validation") for name in ("loss", "cost", "accuracy"))

@@ -12,10 +12,10 @@ import pytest
 from sklearn.base import clone
 
 import gradstep as gs
-from cases import own_members
 from gradstep.errors import InvalidParameterError
 from gradstep.utils import names
 from gradstep.utils.concepts import Concept
+from members import own_members
 
 TRAINER = list(inspect.signature(gs.Trainer).parameters)
 
