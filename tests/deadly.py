@@ -39,8 +39,7 @@ class Deadly:
         return len(list(Path(self.folder).iterdir()))
 
     def __call__(self, update: int) -> float:
-        if os.getpid() != self.home and self.deaths < self.most:
-            Path(self.folder, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+        if os.getpid() != self.home and self._has_a_death_left():
             time.sleep(self.after)
             if self.how == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -48,6 +47,16 @@ class Deadly:
                 raise MemoryError("no more")
             threading.Event().wait(1000)
         return 0.1
+
+    def _has_a_death_left(self) -> bool:
+        """Take one of the deaths, which no other process can take as well at the same moment."""
+        for number in range(self.deaths, self.most):
+            try:
+                Path(self.folder, str(number)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return True
+        return False
 
 
 def cannot_open(parcel: object) -> bool:

@@ -26,14 +26,11 @@ struct Times {
 // Windows counts a thread's own time in steps as long as a crew's windows: there a thread counts as one that
 // always had a core, and crews stay as they are.
 inline Times real_times() {
+    const std::chrono::duration<double> clock = std::chrono::steady_clock::now().time_since_epoch();
 #if defined(CLOCK_THREAD_CPUTIME_ID) && !defined(_WIN32)
     timespec own{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
-    const double on_core = static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec);
-#endif
-    const std::chrono::duration<double> clock = std::chrono::steady_clock::now().time_since_epoch();
-#if defined(CLOCK_THREAD_CPUTIME_ID) && !defined(_WIN32)
-    return {clock.count(), on_core};
+    return {clock.count(), static_cast<double>(own.tv_sec) + 1e-9 * static_cast<double>(own.tv_nsec)};
 #else
     return {clock.count(), clock.count()};
 #endif
