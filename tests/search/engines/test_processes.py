@@ -150,9 +150,9 @@ def test_what_cannot_be_sent_is_named(processes: ProcessEngine) -> None:
         on(processes, space={"learning_rate": [0.1, lambda update: 0.1]})
     with pytest.raises(
         InvalidParameterError,
-        match=r"`callbacks` of trial 0 must be none for `executor` of Sweep, got <built-in function print>:",
+        match=r"`callbacks` of trial 0 must be none for `executor` of Sweep, got <built-in function max>:",
     ):
-        on(processes, base=trainer(callbacks=(print,)))
+        on(processes, base=trainer(callbacks=(max,)))
 
 
 def test_workers_tell_what_they_did(processes: ProcessEngine) -> None:
