@@ -236,8 +236,11 @@ def test_what_resume_and_checkpoint_must_be():
         fit(trainer(checkpoint="folder"))
     with pytest.raises(InvalidParameterError, match=r"`every` of Checkpoint must be > 0, got 0"):
         gs.Checkpoint("folder", every=0)
-    with pytest.raises(InvalidParameterError, match=r"`folder` of Checkpoint must be the path of a folder"):
-        gs.Checkpoint(None)
+    for folder in (None, ""):
+        with pytest.raises(
+            InvalidParameterError, match=r"`folder` of Checkpoint must be the path of a folder"
+        ):
+            gs.Checkpoint(folder)
     with pytest.raises(
         InvalidParameterError, match=r"`warm_start` of Trainer must be False with a `checkpoint`"
     ):

@@ -15,7 +15,9 @@ from gradstep.utils.names import KnownParameters
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 _FOLDER = Constraint(
-    "the path of a folder", lambda value: isinstance(value, (str, os.PathLike)), (3, None, b"x")
+    "the path of a folder",
+    lambda value: isinstance(value, (str, os.PathLike)) and value != "",
+    (3, None, b"x", ""),
 )
 
 
