@@ -38,6 +38,9 @@ _log = of_room(__name__)
 #: Version of the format that this module writes, and the only one that it reads.
 VERSION = 1
 
+# An index names every trial and what is its own: some 20 values each, and no array beside them.
+_MOST_VALUES = 2_000_000
+
 _INDEX, _LOCK = "training.safetensors", "training.lock"
 _GROUP = re.compile(r"group-(\d+)\.safetensors")
 #: Models and what they have come to, None where they have not begun.
@@ -280,7 +283,7 @@ class CheckpointFolder:
         path = self.path / Path(name).name
         try:
             with open_regular(path) as file:
-                header, arrays = unpack(file)
+                header, arrays = unpack(file, _MOST_VALUES)
             check_version(header, VERSION)
             return decode(header, arrays)
         except (*_UNREADABLE, FileNotFoundError) as error:

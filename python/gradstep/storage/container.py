@@ -71,12 +71,14 @@ def pack(header: Mapping[str, Any], arrays: Arrays) -> bytes:
     return content.replace(_NO_DIGEST.encode(), digest.encode(), 1)
 
 
-def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
+def unpack(file: IO[bytes], most_values: int = _MOST_VALUES) -> tuple[dict[str, Any], Arrays]:
     """Return the header and the arrays of a file, which is whole.
 
     Parameters
     ----------
     file : file open for reading, at its beginning
+    most_values : int
+        Values that the header may have beside one for each number of the arrays.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def unpack(file: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
     file.seek(0)
     text = _header_text(file, size)
     _check_digest(file, text)
-    header = _parse(text, size - len(text))
+    header = _parse(text, most_values + (size - len(text)) // 4)
     file.seek(0)
     content = file.read()
     try:
@@ -151,12 +153,12 @@ def _check_digest(file: IO[bytes], text: bytes) -> None:
         raise CorruptFileError("its content does not have the SHA-256 that it names")
 
 
-def _parse(text: bytes, rest: int) -> dict[str, Any]:
-    """Return the JSON object in the metadata of a header; `rest` is the bytes of the file around that."""
+def _parse(text: bytes, most_values: int) -> dict[str, Any]:
+    """Return the JSON object in the metadata of a header."""
     try:
-        _check_size(text, rest)
+        _check_size(text, most_values)
         inner = json.loads(text)["__metadata__"][_KEY]
-        _check_size(inner.encode(), rest)
+        _check_size(inner.encode(), most_values)
         header = json.loads(inner)
         if not isinstance(header, dict):
             raise TypeError("it is no object")
@@ -168,14 +170,14 @@ def _parse(text: bytes, rest: int) -> dict[str, Any]:
     return header
 
 
-def _check_size(text: bytes, rest: int) -> None:
+def _check_size(text: bytes, most_values: int) -> None:
     """Raise where a JSON text has more values, or is nested deeper, than that of a model can be."""
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     marks = np.frombuffer(unescaped.translate(None, _NO_MARKS), dtype=np.uint8)
     # The number of quotes so far; one byte for each tells as well whether it is odd.
     within_string = np.cumsum(marks == ord('"'), dtype=np.uint8) % 2 == 1
     steps = _STEPS[marks[~within_string]]
-    if len(steps) > 3 * (_MOST_VALUES + rest // 4):
+    if len(steps) > 3 * most_values:
         raise CorruptFileError("its header has more values than a model of its size can have")
     depth = int(np.cumsum(steps, dtype=np.int64).max(initial=0))
     if depth > _DEEPEST:
