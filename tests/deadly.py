@@ -39,7 +39,7 @@ class Deadly:
         return len(list(Path(self.folder).iterdir()))
 
     def __call__(self, update: int) -> float:
-        if os.getpid() != self.home and self._has_a_death_left():
+        if os.getpid() != self.home and self._takes_a_death():
             time.sleep(self.after)
             if self.how == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -48,8 +48,8 @@ class Deadly:
             threading.Event().wait(1000)
         return 0.1
 
-    def _has_a_death_left(self) -> bool:
-        """Take one of the deaths, which no other process can take as well at the same moment."""
+    def _takes_a_death(self) -> bool:
+        """Take a death that no other process can take as well; False where none is left."""
         for number in range(self.deaths, self.most):
             try:
                 Path(self.folder, str(number)).touch(exist_ok=False)

@@ -154,7 +154,7 @@ def _check_digest(file: IO[bytes], text: bytes) -> None:
 
 
 def _parse(text: bytes, most_values: int) -> dict[str, Any]:
-    """Return the JSON object in the metadata of a header."""
+    """Return the JSON object in the metadata of a header, which has at most so many values."""
     try:
         _check_size(text, most_values)
         inner = json.loads(text)["__metadata__"][_KEY]
