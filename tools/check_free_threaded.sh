@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 PATH=$work/venv/bin:$PATH
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHON_GIL=0 MPLBACKEND=agg
 
-pip install --quiet --only-binary=:all: numpy scikit-learn pytest pytest-xdist hypothesis
+pip install --quiet --only-binary=:all: numpy scikit-learn pytest pytest-timeout pytest-xdist hypothesis
 for package in numba safetensors rich matplotlib jinja2; do
     pip install --quiet --only-binary=:all: "$package" || echo "without $package"
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -25,14 +26,29 @@ dask = pytest.importorskip("dask")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
+@contextlib.contextmanager
+def client_of_two(folder: Path) -> Iterator[Any]:
+    """Begin two workers in a folder of their own: they need not look for what others have left."""
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 60}
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        distributed.LocalCluster(**options) as cluster,
+        distributed.LocalCluster(**options, local_directory=str(folder)) as cluster,
         distributed.Client(cluster) as made,
     ):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Workers of many tests, so nobody kills them."""
+    with client_of_two(tmp_path_factory.mktemp("workers")) as made:
+        yield made
+
+
+@pytest.fixture
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Workers of one test that kills them: now and then Dask gives one up and begins no other."""
+    with client_of_two(tmp_path_factory.mktemp("mortal")) as made:
         yield made
 
 
@@ -47,28 +63,28 @@ def test_a_client_trains_the_same_models_and_stays_open(client: Any) -> None:
     assert client.submit(abs, -1).result() == 1
 
 
-def test_a_worker_that_is_killed_changes_nothing(client: Any) -> None:
+def test_a_worker_that_is_killed_changes_nothing(mortal: Any) -> None:
     """SIGKILL of a whole worker while both train, by somebody outside."""
     killed: list[int] = []
 
     def kill(sweep: gs.Sweep) -> None:
         if not killed:
-            killed.append(next(iter(client.run(os.getpid).values())))
+            killed.append(next(iter(mortal.run(os.getpid).values())))
             os.kill(killed[0], signal.SIGKILL)
 
     with pytest.warns(RuntimeWarning, match=r"1 worker was lost; what it trained was trained again"):
-        found = search(client, callbacks=(kill,), pruner=gs.MedianStopping())
+        found = search(mortal, callbacks=(kill,), pruner=gs.MedianStopping())
     assert len(killed) == 1
     assert scores(found) == scores(search(None, pruner=gs.MedianStopping()))
 
 
-def test_a_model_that_kills_every_worker_fails_alone(client: Any, tmp_path: Path) -> None:
+def test_a_model_that_kills_every_worker_fails_alone(mortal: Any, tmp_path: Path) -> None:
     space = [
         {"l2": [0.0], "learning_rate": [0.05]},
         {"l2": [0.5], "learning_rate": [Deadly(str(tmp_path), 99, after=2.0)]},
     ]
     with pytest.warns(RuntimeWarning) as told:
-        found = search(client, space)
+        found = search(mortal, space)
     assert any(
         "1 of the search's models cannot be trained; the first, of trial 1: " in str(w.message) for w in told
     )
@@ -97,7 +113,6 @@ def test_rows_are_sent_to_workers_that_cannot_read_them(client: Any, monkeypatch
             sent.append(options["workers"])
         return run(function, *args, **options)
 
-    client.wait_for_workers(2)  # the one that was killed comes again
     monkeypatch.setattr(client, "run", watched)
     assert scores(search(client)) == scores(search(None))
     assert len(sent) == 1
