@@ -55,6 +55,18 @@ TEST(all_threads_work_where_they_get_more_done_though_cores_are_short) {
     CHECK(share_of(sizes(2, 1000, [](int size) { return 600.0 * size; }, crowded), 2) > 0.97);
 }
 
+TEST(a_core_that_is_missing_for_a_moment_makes_nobody_idle) {
+    Crew crew(2, 2);
+    std::vector<int> seen;
+    for (int window = 0; window < 1000; ++window) {
+        const bool alone = window % 5 != 3 || crew.size() == 1;
+        seen.push_back(crew.size());
+        crew.note({alone ? 1000.0 * crew.size() : 700, 0.025, crew.size() * 0.025,
+                   crew.size() * 0.025 * (alone ? 1 : 0.5)});
+    }
+    CHECK(share_of(seen, 2) > 0.97);
+}
+
 TEST(all_threads_work_again_when_the_others_have_gone) {
     Crew crew(2, 2);
     const auto run = [&](bool others, int windows) {

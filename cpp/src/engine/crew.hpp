@@ -1,7 +1,7 @@
 // How many threads of a team work: as many as get most done, which beside other programs may be fewer.
 //
 //     once in a while, for some 20 ms:  twice as many threads, or, where a core is missing, half as many
-//     go on with what did more updates a second
+//     go on with what did more updates a second; with fewer threads only if that is so twice
 //
 // Why so: docs/adr/0023.
 #pragma once
@@ -87,15 +87,14 @@ public:
         if (team_ == 1 || window_.seconds < kWindow) return false;
         const Work done = std::exchange(window_, {});
         const double pace = done.updates / done.seconds;
-        const bool has_tried = std::exchange(is_trying_, false);
-        if (has_tried)
-            judge(pace);
-        else if (--patience_ <= 0)
-            try_another(pace, done.on_cores < kCrowded * done.of_threads);
-        return has_tried;
+        if (stage_ != Stage::kSteady) return judge(pace);
+        if (--patience_ <= 0) try_another(pace, done.on_cores < kCrowded * done.of_threads);
+        return false;
     }
 
 private:
+    enum class Stage { kSteady, kTrying, kComparing };
+
     static constexpr double kWindow = 0.02, kCrowded = 0.8;
     static constexpr int kLeastPatience = 4, kMostPatience = 64;  // in windows
 
@@ -103,26 +102,37 @@ private:
         const bool more = size_ < team_ && (size_ == 1 || !crowded || !tried_more_);
         if (!more && (!crowded || size_ == 1)) return;
         tried_more_ = more;
-        is_trying_ = true;
-        size_before_ = size_;
-        pace_before_ = pace;
+        stage_ = Stage::kTrying;
+        other_ = size_;
+        pace_of_other_ = pace;
         size_ = more ? std::min(team_, 2 * size_) : size_ / 2;
     }
 
-    // What went no better is tried again later, and then later still.
-    void judge(double pace) {
-        const bool better = size_ < size_before_ ? pace >= pace_before_ : pace > pace_before_;
-        if (!better) size_ = size_before_;
-        waits_ = better ? kLeastPatience : std::min(2 * waits_, kMostPatience);
+    // Returns whether it is settled who goes on.
+    bool judge(double pace) {
+        const bool stays = size_ < other_ ? pace >= pace_of_other_ : pace > pace_of_other_;
+        if (stays && size_ < other_ && stage_ == Stage::kTrying) {
+            // All were slow, but a core may have been missing in that window alone: they get another.
+            stage_ = Stage::kComparing;
+            pace_of_other_ = pace;
+            std::swap(size_, other_);
+            return false;
+        }
+        // What went no better is tried again later, and then later still.
+        const bool changes = stays == (stage_ == Stage::kTrying);
+        waits_ = changes ? kLeastPatience : std::min(2 * waits_, kMostPatience);
         patience_ = waits_;
+        if (!stays) size_ = other_;
+        stage_ = Stage::kSteady;
+        return true;
     }
 
     const int team_;
     int size_;
     Work window_;
-    bool is_trying_ = false;  // in this window
-    int size_before_ = 0;
-    double pace_before_ = 0;
+    Stage stage_ = Stage::kSteady;  // of this window
+    int other_ = 0;                 // what the size is compared with
+    double pace_of_other_ = 0;
     bool tried_more_ = false;
     int waits_ = kLeastPatience;
     int patience_;
