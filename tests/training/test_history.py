@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -73,6 +75,31 @@ def test_rows_come_in_time_order(history: History) -> None:
     assert [row["update"] for row in history] == [100, 200, 300]
     assert [list(row) for row in history] == [list(COLUMNS)] * 3
     assert history.rows[-1]["epoch"] == 21.0
+
+
+def test_rows_are_made_anew_and_equal_each_other(history: History) -> None:
+    assert history.rows[1] == history.rows[-2] == ROWS[1] | {"validation_loss": math.nan}
+    assert [row["update"] for row in history.rows[1:]] == [200, 300]
+    history.rows[0]["update"] = -1.0
+    assert history["update"].tolist() == [100, 200, 300]
+    for place in (3, -4):
+        with pytest.raises(IndexError):
+            history.rows[place]
+    history.rows.cut(1)
+    assert history["update"].tolist() == [100]
+    assert not History().rows
+
+
+def test_a_history_takes_few_bytes_more_than_its_numbers() -> None:
+    """Of a search over 5,000 models with 40 rows each 20 MB; as dicts they took 160."""
+    tracemalloc.start()
+    history = History()
+    for number in range(40):
+        history.append(**{name: number + place / 8 for place, name in enumerate(COLUMNS)})
+    bytes_taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    numbers = 8 * 40 * len(COLUMNS)
+    assert numbers < bytes_taken < 1.4 * numbers + 1000
 
 
 def test_a_history_made_of_its_columns_is_the_same(history: History) -> None:

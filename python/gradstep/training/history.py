@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,60 @@ def available_splits(row: Mapping[str, float] | History) -> list[str]:
     return [split for split in splits if split != "running" or "train" not in splits]
 
 
+class HistoryRows(Sequence[dict[str, float]]):
+    """Rows as dicts, each made when it is asked for.
+
+    They are kept as one array of numbers: searches have thousands of histories, and as dicts these take
+    eight times the memory.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._values = array("d")
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add a row that has all columns."""
+        self._values.extend([float(row[name]) for name in self._names])
+
+    def extend(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Add rows that have all columns."""
+        for row in rows:
+            self.append(row)
+
+    def cut(self, count: int) -> None:
+        """Forget all rows but the first so many."""
+        del self._values[count * len(self._names) :]
+
+    def column(self, name: str) -> npt.NDArray[np.float64]:
+        """Return the values of a column."""
+        return np.array(self._values[self._names.index(name) :: len(self._names)])
+
+    def __len__(self) -> int:
+        return len(self._values) // len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, float]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, float]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, float] | list[dict[str, float]]:
+        chosen = range(len(self))[place]
+        return [self._row(one) for one in chosen] if isinstance(chosen, range) else self._row(chosen)
+
+    def _row(self, number: int) -> dict[str, float]:
+        width = len(self._names)
+        values = self._values[number * width : (number + 1) * width]
+        # One NaN for all, so that rows with the same values are equal.
+        return {
+            name: math.nan if math.isnan(value) else value
+            for name, value in zip(self._names, values, strict=True)
+        }
+
+
 class History(Tabular):
     """What was measured: ``history["train_loss"]`` is a column, iterating gives the rows; prints as a table.
 
@@ -54,8 +110,8 @@ class History(Tabular):
     ) -> None:
         self.metrics = tuple(metrics)
         self.weighted = tuple(weighted)
-        self.rows: list[dict[str, float]] = []
         self._names = column_names(self.metrics)
+        self.rows = HistoryRows(self._names)
         if columns is not None:
             self._fill(columns)
 
@@ -77,14 +133,14 @@ class History(Tabular):
         """Add a row; every column must be named."""
         if tuple(row) != self._names and row.keys() != set(self._names):
             raise InvalidDataError(f"a row of a History needs {self._names}, got {tuple(row)}")
-        self.rows.append({name: float(row[name]) for name in self._names})
+        self.rows.append(row)
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         names = self.keys()
         if name not in names:
             raise InvalidParameterError(f"a History has no column {name!r}; it has {', '.join(names)}")
-        dtype = np.int64 if name == "update" else np.float64
-        return np.array([row[name] for row in self.rows], dtype=dtype)
+        values = self.rows.column(name)
+        return values.astype(np.int64) if name == "update" else values
 
     def __contains__(self, name: object) -> bool:
         return name in self.keys()
@@ -122,7 +178,7 @@ class History(Tabular):
     def copy(self) -> History:
         """Return a history with the same rows, to which others can be added."""
         copy = History(self.metrics, weighted=self.weighted)
-        copy.rows = list(self.rows)
+        copy.rows.extend(self.rows)
         return copy
 
 

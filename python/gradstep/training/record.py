@@ -119,7 +119,7 @@ class ModelRecord:
         if fitted is None:
             raise ValueError("the model of this training was forgotten")
         # A row whose model was not kept, since something was raised between the two, never was.
-        del self.history.rows[kept.n_rows :]
+        self.history.rows.cut(kept.n_rows)
         return TrainingResult(
             fitted,
             self.history,

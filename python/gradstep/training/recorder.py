@@ -92,7 +92,7 @@ class FitRecorder(ModelRecord):
         result, checkpoint = begun
         weighted = tuple(dict.fromkeys((*result.history.weighted, *self.history.weighted)))
         self.history = History(self.settings.metrics, weighted=weighted)
-        self.history.rows = list(result.history.rows)
+        self.history.rows.extend(result.history.rows)
         # Several rows of an epoch that is begun are alike here: it is counted as one.
         last = self.history.rows[-1] if self.history.rows else {}
         row = next((row for row in self.history.rows if epochs_of(row) == result.n_iter), last)
@@ -120,7 +120,7 @@ class FitRecorder(ModelRecord):
         rows : iterable of dict
             Those of the history so far, where they are wanted.
         """
-        self.history.rows = list(rows)
+        self.history.rows.extend(rows)
         self._n_before = len(self.history)
         self._kept = KeptModel(described, state.row, self._n_before)
         self._follow(state, described, to_come)
