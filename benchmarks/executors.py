@@ -3,7 +3,8 @@
     python -m benchmarks.executors            # both, on this machine's cores
     python -m benchmarks.executors --models 1000 --epochs 10
 
-Both kinds take turns, and ratios are of medians; start of processes is no part of them.
+Both kinds take turns, and ratios are of medians; start of processes is no part of them. Then a large search
+by processes and by a LocalCluster of Dask: the share of the time in which workers train.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import statistics
 import time
 
+import distributed
 import numpy as np
 
 import gradstep as gs
@@ -59,12 +61,17 @@ def main() -> None:
         ratio = medians["threads"] / medians["processes"]
         told = ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in medians.items())
         print(f"{name}: {told}, ratio {ratio:.2f}", flush=True)
-    sweep = search(given.models, given.epochs, (), engine, None)
-    began = time.perf_counter()
-    sweep.fit(X, y)
-    wall = time.perf_counter() - began
-    busy = sum(own.seconds for own in sweep.workers_.slices) / (given.workers * wall)
-    print(f"{given.models} softmax models, {given.epochs} epochs: {wall:.1f} s, workers busy {busy:.1%}")
+    options = {"n_workers": given.workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        search(2 * given.workers, 1, (), client, None).fit(X, y)
+        for kind, executor in (("processes", engine), ("a LocalCluster", client)):
+            sweep = search(given.models, given.epochs, (), executor, None)
+            began = time.perf_counter()
+            sweep.fit(X, y)
+            wall = time.perf_counter() - began
+            busy = sum(own.seconds for own in sweep.workers_.slices) / (given.workers * wall)
+            told = f"{wall:.1f} s, workers busy {busy:.1%}"
+            print(f"{given.models} softmax models, {given.epochs} epochs, {kind}: {told}", flush=True)
     engine.close()
 
 
