@@ -196,7 +196,7 @@ class RungStart:
         place, owner = self.models.index(model), context.trials[model[0]]
         record = owner.recorders[model[1]]
         again = ModelRecord(record.settings, record.outset)
-        again.take(ModelNews(tuple(record.history.rows[: self.n_rows[place]]), Status.RUNNING))
+        again.take(ModelNews(record.history.rows[: self.n_rows[place]], Status.RUNNING))
         owner.recorders[model[1]] = again
         return GroupLoad.going_on(context, [model], self.kind, self.kept.select([place]))
 

@@ -328,11 +328,11 @@ def tabulate(trials: Sequence[Trial], metric: str) -> Results:
 
 def _summary(recorder: ModelRecord | None, metric: str, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return a model's metrics at its best evaluation and of the model kept, and where it ended."""
-    turn, rows = sign(metric), recorder.history.rows if recorder else []
+    rows = recorder.history.rows if recorder else []
     kept = recorder.row if recorder else {}
     last = rows[-1] if rows else {}
-    measured = [row for row in rows if not math.isnan(row[metric])]
-    best = min(measured, key=lambda row: turn * row[metric], default={})
+    values = sign(metric) * recorder.history[metric] if recorder and rows else np.empty(0)
+    best = {} if np.isnan(values).all() else rows[int(np.nanargmin(values))]
     summary = {"best_epoch": best.get("epoch", math.nan)}
     for own in (*ALWAYS, *metrics):
         summary[f"best_validation_{own.name}"] = best.get(f"validation_{own.name}", math.nan)

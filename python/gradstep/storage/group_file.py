@@ -8,7 +8,7 @@ line searches remember: ``minimizer/<i>/x``, ``g``, ``pairs`` and ``products``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from gradstep.storage.entries import count, typed
 from gradstep.storage.saved import SavedGroup, SavedRecord, error_of, rows_as_array
 from gradstep.training.checkpoint import Best
 from gradstep.training.group_state import GroupState, ModelState
+from gradstep.training.history import HistoryRows
 from gradstep.training.line_search import At
 from gradstep.training.outset import Outset
 from gradstep.training.record import ModelNews
@@ -70,7 +71,7 @@ def _encode_model(own: SavedRecord) -> Entries:
     }
 
 
-def _place(row: Row, rows: tuple[Row, ...]) -> int:
+def _place(row: Row, rows: Sequence[Row]) -> int:
     return [own["update"] for own in rows].index(row["update"])
 
 
@@ -126,12 +127,14 @@ def decode(header: Mapping[str, Any], arrays: Arrays) -> SavedGroup:
     """
     names, outset = header["columns"], _decode_outset(header["outset"])
     history = arrays.get("history", np.empty((0, len(names))))
+    if history.ndim != 2 or history.shape[1] != len(names):
+        raise CorruptFileError(f"its history must have {len(names)} columns, got shape {history.shape}")
     left, first, models = tuple(map(_key, header["left"])), 0, []
     for place, entries in enumerate(header["models"]):
         last = first + count(entries, "rows", 0)
         if last > len(history):
             raise CorruptFileError(f"its history must have {last} rows, got {len(history)}")
-        rows = tuple(dict(zip(names, row, strict=True)) for row in history[first:last].tolist())
+        rows = HistoryRows(names, history[first:last].ravel().tolist())
         models.append(_decode_model(entries, rows, arrays.get(f"block/{place}"), outset))
         first = last
     state = None if header["state"] is None else _decode_state(header["state"], arrays)
@@ -144,7 +147,7 @@ def _key(given: Any) -> tuple[int, int]:
 
 
 def _decode_model(
-    entries: Mapping[str, Any], rows: tuple[Row, ...], block: npt.NDArray[Any] | None, outset: Outset
+    entries: Mapping[str, Any], rows: HistoryRows, block: npt.NDArray[Any] | None, outset: Outset
 ) -> SavedRecord:
     error, row = entries["error"], entries["row"]
     news = ModelNews(

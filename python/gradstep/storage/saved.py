@@ -44,7 +44,7 @@ class SavedRecord:
     def of(cls, key: Key, record: ModelRecord) -> Self:
         """Return that of a model as it is now."""
         row = record.row or None
-        news = ModelNews(tuple(record.history.rows), record.status, record.error, row, record.saved_block)
+        news = ModelNews(record.history.rows[:], record.status, record.error, row, record.saved_block)
         return cls(key, news, replace(record.outset, model=None))
 
     def record(self, settings: Settings, outset: Outset | None = None) -> ModelRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, overload
 
 import numpy as np
@@ -42,11 +43,13 @@ class HistoryRows(Sequence[dict[str, float]]):
     ----------
     names : sequence of str
         The columns.
+    values : iterable of float, default=()
+        Those of the first row in the order of the columns, then those of the second, ...
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], values: Iterable[float] = ()) -> None:
         self._names = tuple(names)
-        self._values = array("d")
+        self._values = array("d", values)
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row that has all columns."""
@@ -66,24 +69,26 @@ class HistoryRows(Sequence[dict[str, float]]):
         return np.array(self._values[self._names.index(name) :: len(self._names)])
 
     def __len__(self) -> int:
-        return len(self._values) // len(self._names)
+        return len(self._values) // max(len(self._names), 1)
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
     @overload
     def __getitem__(self, place: int) -> dict[str, float]: ...
     @overload
-    def __getitem__(self, place: slice) -> list[dict[str, float]]: ...
-    def __getitem__(self, place: int | slice) -> dict[str, float] | list[dict[str, float]]:
+    def __getitem__(self, place: slice) -> HistoryRows: ...
+    def __getitem__(self, place: int | slice) -> dict[str, float] | HistoryRows:
         chosen = range(len(self))[place]
-        return [self._row(one) for one in chosen] if isinstance(chosen, range) else self._row(chosen)
+        if not isinstance(chosen, range):
+            # One NaN for all, so that rows with the same values are equal.
+            values = [math.nan if math.isnan(value) else value for value in self._of(chosen)]
+            return dict(zip(self._names, values, strict=True))
+        return HistoryRows(self._names, chain.from_iterable(self._of(row) for row in chosen))
 
-    def _row(self, number: int) -> dict[str, float]:
+    def _of(self, row: int) -> array[float]:
         width = len(self._names)
-        values = self._values[number * width : (number + 1) * width]
-        # One NaN for all, so that rows with the same values are equal.
-        return {
-            name: math.nan if math.isnan(value) else value
-            for name, value in zip(self._names, values, strict=True)
-        }
+        return self._values[row * width : (row + 1) * width]
 
 
 class History(Tabular):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class ModelNews:
 
     Attributes
     ----------
-    rows : tuple of dict
+    rows : sequence of dict
         New rows of its history.
     status : Status
     error : DivergedError, or None
@@ -46,7 +46,7 @@ class ModelNews:
         What it was judged with, where somebody asked for that.
     """
 
-    rows: tuple[dict[str, float], ...]
+    rows: Sequence[dict[str, float]]
     status: Status
     error: DivergedError | None = None
     row: dict[str, float] | None = None

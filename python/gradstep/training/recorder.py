@@ -145,7 +145,7 @@ class FitRecorder(ModelRecord):
 
     def news(self) -> ModelNews:
         """Return what became of the model since it was taken up."""
-        rows, status = tuple(self.history.rows[self._n_before :]), self.status
+        rows, status = self.history.rows[self._n_before :], self.status
         if not status.is_over:
             return ModelNews(rows, status)
         return ModelNews(rows, status, self.error, self.row, self._kept.block)
