@@ -116,7 +116,7 @@ class History(Tabular):
         self.metrics = tuple(metrics)
         self.weighted = tuple(weighted)
         self._names = column_names(self.metrics)
-        self.rows = HistoryRows(self._names)
+        self.rows: HistoryRows = HistoryRows(self._names)
         if columns is not None:
             self._fill(columns)
 
