@@ -306,7 +306,7 @@ class EngineRunner(GroupRunner):
             rule, row = record.settings.early_stopping, state.row
             if rule and rule.restore_best and state.best is not None and state.best.row:
                 row = state.best.row
-            record.take(ModelNews((), status, row=row))
+            record.take(ModelNews(record.history.rows[:0], status, row=row))
 
     def _close(self) -> None:
         """End what still runs, and say what went wrong on the way."""

@@ -8,7 +8,7 @@ line searches remember: ``minimizer/<i>/x``, ``g``, ``pairs`` and ``products``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from gradstep.nn.lbfgs import Ending, MinimizerState
 from gradstep.storage.checkpoints import plateau_entries, plateau_of, tracker_entries, tracker_of
 from gradstep.storage.container import Arrays
 from gradstep.storage.entries import count, typed
-from gradstep.storage.saved import SavedGroup, SavedRecord, error_of, rows_as_array
+from gradstep.storage.saved import SavedGroup, SavedRecord, error_of
 from gradstep.training.checkpoint import Best
 from gradstep.training.group_state import GroupState, ModelState
 from gradstep.training.history import HistoryRows
@@ -34,10 +34,11 @@ Row = dict[str, float]
 
 def encode(group: SavedGroup) -> tuple[Entries, Arrays]:
     """Return header and tensors of a group."""
-    names = next((list(own.news.rows[0]) for own in group.models if own.news.rows), [])
-    rows = [row for own in group.models for row in own.news.rows]
+    begun = [own.news.rows for own in group.models if own.news.rows]
+    names = list(begun[0][0]) if begun else []
     arrays: Arrays = {}
-    _put(arrays, "history", rows_as_array(rows, names))
+    if begun:
+        arrays["history"] = np.concatenate([rows.numbers() for rows in begun])
     models = []
     for place, own in enumerate(group.models):
         models.append(_encode_model(own))
@@ -71,8 +72,8 @@ def _encode_model(own: SavedRecord) -> Entries:
     }
 
 
-def _place(row: Row, rows: Sequence[Row]) -> int:
-    return [own["update"] for own in rows].index(row["update"])
+def _place(row: Row, rows: HistoryRows) -> int:
+    return int(np.flatnonzero(rows.column("update") == row["update"])[0])
 
 
 def _encode_outset(outset: Outset) -> Entries:

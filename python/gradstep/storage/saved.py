@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from gradstep.errors import DivergedError
@@ -118,12 +117,6 @@ class SavedIndex:
     is_over: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-
-
-def rows_as_array(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return rows of a history as an array (n, columns)."""
-    found = [[row[name] for name in names] for row in rows]
-    return np.array(found, dtype=np.float64).reshape(len(rows), len(names))
 
 
 def error_of(given: tuple[int, float] | None) -> DivergedError | None:

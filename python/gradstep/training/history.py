@@ -68,6 +68,10 @@ class HistoryRows(Sequence[dict[str, float]]):
         """Return the values of a column."""
         return np.array(self._values[self._names.index(name) :: len(self._names)])
 
+    def numbers(self) -> npt.NDArray[np.float64]:
+        """Return all values, (n, columns)."""
+        return np.array(self._values).reshape(len(self), len(self._names))
+
     def __len__(self) -> int:
         return len(self._values) // max(len(self._names), 1)
 
@@ -183,7 +187,7 @@ class History(Tabular):
     def copy(self) -> History:
         """Return a history with the same rows, to which others can be added."""
         copy = History(self.metrics, weighted=self.weighted)
-        copy.rows.extend(self.rows)
+        copy.rows = self.rows[:]
         return copy
 
 

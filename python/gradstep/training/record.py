@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from gradstep.errors import DivergedError
 from gradstep.plan.settings import Settings
 from gradstep.training.checkpoint import FitState
 from gradstep.training.fitted import Fitted
-from gradstep.training.history import History
+from gradstep.training.history import History, HistoryRows
 from gradstep.training.outset import Outset
 from gradstep.training.result import TrainingResult
 from gradstep.training.status import Status
@@ -34,7 +34,7 @@ class ModelNews:
 
     Attributes
     ----------
-    rows : sequence of dict
+    rows : HistoryRows
         New rows of its history.
     status : Status
     error : DivergedError, or None
@@ -46,7 +46,7 @@ class ModelNews:
         What it was judged with, where somebody asked for that.
     """
 
-    rows: Sequence[dict[str, float]]
+    rows: HistoryRows
     status: Status
     error: DivergedError | None = None
     row: dict[str, float] | None = None
