@@ -78,7 +78,8 @@ sphinx_gallery_conf = {
     "image_scrapers": ("figures.scraper", "matplotlib"),
     "ignore_repr_types": r"matplotlib\.|gradstep\.plots\.",
     "capture_repr": ("_repr_html_", "__repr__"),
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", "figures.demand"),
+    "reset_modules_order": "both",
     "remove_config_comments": True,
     "min_reported_time": 1e6,  # how long an example takes here tells nobody anything
     "show_memory": False,

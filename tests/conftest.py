@@ -13,7 +13,7 @@ import pytest
 
 from gradstep.backends import Backend, get
 from gradstep.utils.interrupt import Interrupt
-from makers import backend_makers
+from makers import THREADS, backend_makers
 
 hypothesis.settings.register_profile("gradstep", deadline=None, max_examples=50, print_blob=True)
 hypothesis.settings.load_profile("gradstep")
@@ -46,9 +46,9 @@ def precision(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session", params=[2, 3, 7])
+@pytest.fixture(scope="session", params=THREADS)
 def n_threads(request: pytest.FixtureRequest) -> int:
-    """Thread counts to be compared with one thread: below, near and above what machines have."""
+    """Thread counts to be compared with one thread."""
     return int(request.param)
 
 

@@ -28,6 +28,9 @@ HERE = _names()
 #: What is not the reference.
 COMPILED_HERE = [name for name in HERE if name != "numpy"]
 
+#: Thread counts to be compared with one thread: near and above what machines have.
+THREADS = (2, 7)
+
 
 def backend_makers() -> dict[str, Callable[[], Backend]]:
     """Return a maker for numpy, numba and one cpp per instruction set, as far as they are here."""

@@ -1,7 +1,12 @@
-"""Figures of examples: what `gradstep.plots` returns, unknown to pyplot, is a picture of the gallery."""
+"""Figures of examples: what `gradstep.plots` returns, unknown to pyplot, is a picture of the gallery.
+
+And what is asked of every example: two of them, and no warning.
+"""
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -10,6 +15,8 @@ from sphinx_gallery.scrapers import figure_rst
 
 # Those that are on a page already: a block without a value leaves the one of the block before where it was.
 _shown: WeakSet[Figure] = WeakSet()
+# What a warning does but in examples: one while an example runs.
+_filters: list[warnings.catch_warnings[None]] = []
 
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any], **_: Any) -> str:
@@ -30,3 +37,21 @@ def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]
         figure.savefig(path, format="png", dpi=150)
         paths.append(path)
     return figure_rst(paths, gallery_conf["src_dir"]) if paths else ""
+
+
+def demand(gallery_conf: dict[str, Any], name: str, when: str) -> None:
+    """Make a warning of an example an error, and an example that shows fewer than two figures, too.
+
+    Raises
+    ------
+    RuntimeError
+        The file of that name has run and shows one figure or none.
+    """
+    if when == "before":
+        _filters.append(warnings.catch_warnings(action="error"))
+        _filters[-1].__enter__()
+        return
+    _filters.pop().__exit__(None, None, None)
+    pictures = Path(gallery_conf["src_dir"]).glob(f"gallery/*/images/sphx_glr_{Path(name).stem}_*")
+    if (shown := len(list(pictures))) < 2:
+        raise RuntimeError(f"{name} must show two figures at least, and shows {shown}")

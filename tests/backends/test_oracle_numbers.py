@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import exp, log
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,11 +195,12 @@ def test_loss_and_gradient(backend: Backend, case: Case) -> None:
     assert relative_error(case.layers, gradient, expected) < 1e-11
 
 
-@small
-def test_train(backend: Backend, case: Case) -> None:
-    data, plan, state = case.data(), case.plan(), case.state("float64")
-    expected, averages = np.empty_like(state.parameters), np.empty_like(state.parameters)
-    for model, parameters in enumerate(state.parameters):
+@cache
+def trained_by_loops(case: Case) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the parameters and their averages after all updates, found once for all backends."""
+    data, plan, block = case.data(), case.plan(), case.parameters("float64")
+    expected, averages = np.empty_like(block), np.empty_like(block)
+    for model, parameters in enumerate(block):
         networks = oracle.trajectory(
             network_of(case.layers, parameters),
             data_of(data, model),
@@ -211,7 +214,14 @@ def test_train(backend: Backend, case: Case) -> None:
         expected[model] = blocks[-1]
         if plan.averages is not None:
             averages[model] = average_of(plan, model)(blocks[1:], plan.updates_per_epoch)
-    train(backend, plan, data, state, 0, case.updates)
+    return expected, averages
+
+
+@small
+def test_train(backend: Backend, case: Case) -> None:
+    plan, state = case.plan(), case.state("float64")
+    expected, averages = trained_by_loops(case)
+    train(backend, plan, case.data(), state, 0, case.updates)
     assert relative_error(case.layers, state.parameters, expected) < 1e-10
     if plan.averages is not None:
         assert relative_error(case.layers, plan.described(state), averages) < 1e-10

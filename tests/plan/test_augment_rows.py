@@ -22,6 +22,7 @@ from gradstep.plan.order import Augmentation, RowOrder
 from gradstep.plan.plan import Plan, State
 from gradstep.plan.rows import TrainingData, prepare
 from gradstep.plan.standardization import Standardization
+from makers import THREADS
 from oracle_forms import batches_of, block_of, data_of, network_of, objective_of, optimizer_of
 
 
@@ -206,11 +207,10 @@ def test_backends_agree(compiled_backend: Backend, reference: Backend, pictures:
 
 
 @large
-def test_threads_do_not_change_a_bit(
-    backend: Backend, precision: str, n_threads: int, pictures: Pictures
-) -> None:
-    one, some = (trained(backend, pictures, precision, threads).parameters for threads in (1, n_threads))
-    np.testing.assert_array_equal(one, some)
+def test_threads_do_not_change_a_bit(backend: Backend, precision: str, pictures: Pictures) -> None:
+    one, *more = (trained(backend, pictures, precision, threads).parameters for threads in (1, *THREADS))
+    for some in more:
+        np.testing.assert_array_equal(one, some)
 
 
 @large

@@ -15,7 +15,7 @@ from gradstep.plan.build import make_plan
 from gradstep.plan.rows import prepare
 from gradstep.plan.standardization import Standardization
 from gradstep.utils import pieces
-from makers import trainer
+from makers import HERE, trainer
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_rows_of_no_size_or_of_any_have_a_rate(value) -> None:
 def test_text_is_learned_as_with_the_usual_rate_of_adam() -> None:
     X, y = text()
     X_test, y_test = text(seed=1)
-    base = gs.Trainer(optimizer="adam", epochs=20, random_state=0, backend="numpy")
+    base = gs.Trainer(optimizer="adam", epochs=20, random_state=0, backend=HERE[0])
     auto = base.fit(X, y).score(X_test, y_test)
     given = clone(base).set_params(learning_rate=gs.schedules.Cosine(1e-3)).fit(X, y).score(X_test, y_test)
     by_inputs = clone(base).set_params(learning_rate=gs.schedules.Cosine(2 / 4000)).fit(X, y)
