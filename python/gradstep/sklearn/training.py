@@ -54,7 +54,7 @@ class EpochObserver:
     is_over : bool
         Whether nothing more is to be trained.
     state_of : callable, or None
-        Returns a copy of the state of this model, or None between two evaluations.
+        `TrainingLoop.state_of` of this model.
     """
 
     block: Array
@@ -69,7 +69,7 @@ class EpochObserver:
         self.block = self.best = block
         self.is_over = False
         self.on_epoch = on_epoch
-        self.state_of: Callable[[], State | None] | None = None
+        self.state_of: Callable[..., State | None] | None = None
         self._has_score = rows.held_out is not None
         self._score_of_nothing = rows.score_of_nothing
         self._column = f"validation_{rows.targets.metric.name}"
@@ -95,7 +95,7 @@ class EpochObserver:
         if self.rule.state.learning_rate != before:
             to_come[:] = self.rule.state.learning_rate
         if self.is_over and self.state_of:
-            self.keep(self.state_of())
+            self.keep(self.state_of(leaves=True))
         return self.is_over
 
     def keep(self, state: State | None) -> None:

@@ -109,10 +109,16 @@ class TrainingLoop:
         self._columns = column_names(job.metrics)
         self.seconds = seconds
 
-    def state_of(self, observer: ModelObserver) -> State | None:
-        """Return a copy of the state of one model, None where it has left or is between two evaluations."""
+    def state_of(self, observer: ModelObserver, leaves: bool = False) -> State | None:
+        """Return a copy of the state of one model, None where it has left or is between two evaluations.
+
+        Of a model that `leaves` at this evaluation, and was the last, it is the state itself: nothing
+        changes it any more.
+        """
         if observer not in self.observers or not self._is_settled:
             return None
+        if leaves and len(self.observers) == 1:
+            return self.state
         return self.state.select([self.observers.index(observer)])
 
     @property
