@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from cases import Case
 from gradstep.backends import Backend, get
 from gradstep.utils.interrupt import Interrupt
 from makers import THREADS, backend_makers
@@ -20,6 +21,9 @@ hypothesis.settings.load_profile("gradstep")
 
 
 BACKENDS = backend_makers()
+#: Of them, instruction sets that are here once more, with products of bytes.
+_WITH_BYTES = {"cpp-avx512vnni": "cpp-avx512", "cpp-dotprod": "cpp-baseline"}
+BASES = {base for own, base in _WITH_BYTES.items() if own in BACKENDS}
 
 
 @pytest.fixture(scope="session", params=list(BACKENDS))
@@ -81,8 +85,23 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text) if " at 0x" in text else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked ``cifar10`` where ``GRADSTEP_CIFAR10`` names no folder."""
+def _is_as_another(item: pytest.Item) -> bool:
+    """Whether a test of an instruction set would be that of another: one more multiplies bytes, no more."""
+    given = getattr(item, "callspec", None)
+    parameters = given.params if given else {}
+    if parameters.get("backend", parameters.get("compiled_backend")) not in BASES:
+        return False
+    case = parameters.get("case")
+    is_of_floats = isinstance(case, Case) and case.dtype != "uint8"
+    return is_of_floats or parameters.get("precision") == "float64"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is tested twice; skip ``cifar10`` where ``GRADSTEP_CIFAR10`` names no folder."""
+    twice = {item for item in items if _is_as_another(item)}
+    if twice:
+        config.hook.pytest_deselected(items=list(twice))
+        items[:] = [item for item in items if item not in twice]
     if not Path(os.environ.get("GRADSTEP_CIFAR10", "nowhere")).is_dir():
         for item in items:
             if item.get_closest_marker("cifar10"):

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "gradstep/core.hpp"
@@ -36,6 +37,12 @@ template <class Element>
 constexpr RowType kRowType = sizeof(Element) == 1   ? RowType::uint8
                              : sizeof(Element) == 4 ? RowType::float32
                                                     : RowType::float64;
+
+// Whether a set computes such rows as another one does: one with products of bytes is that one in all else.
+template <class T, class Element>
+bool is_as_another(const std::string& isa) {
+    return kernels_of<float>(isa).int8 != nullptr && !(std::is_same_v<T, float> && sizeof(Element) == 1);
+}
 
 // A case as the core takes it. Models differ in all numbers that they may differ in.
 template <class T, class Element>
