@@ -28,8 +28,8 @@ HERE = _names()
 #: What is not the reference.
 COMPILED_HERE = [name for name in HERE if name != "numpy"]
 
-#: Thread counts to be compared with one thread: near and above what machines have.
-THREADS = (2, 7)
+#: Thread counts to be compared with one thread: below, near and above what machines have.
+THREADS = (2, 3, 7)
 
 
 def backend_makers() -> dict[str, Callable[[], Backend]]:

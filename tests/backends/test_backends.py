@@ -294,7 +294,7 @@ def test_a_run_can_be_cut_anywhere(backend: Backend, precision: str, case: Case)
     plan, rows, updates = case.plan(), case.data(precision=precision), case.updates
     whole = trained(backend, case, precision)
 
-    @settings(max_examples=3)
+    @settings(max_examples=6)
     @given(st.lists(st.integers(0, updates), min_size=1, max_size=3).map(sorted), st.sampled_from([1, 2]))
     def check(cuts: list[int], threads: int) -> None:
         state = case.state(precision)

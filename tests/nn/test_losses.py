@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.datasets import load_iris
@@ -60,7 +60,6 @@ def draw_target(loss: Loss, k: int, data: st.DataObject) -> Any:
 
 
 @losses
-@settings(max_examples=25)
 @given(data=st.data())
 def test_scores_of_any_size_have_a_loss_and_a_gradient(
     backend: Backend, precision: str, loss: Loss, data: st.DataObject

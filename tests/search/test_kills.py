@@ -13,7 +13,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "kill_while_checkpointing.py"
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("kills, executor", [(12, None), (6, 2)])
+@pytest.mark.parametrize("kills, executor", [(20, None), (6, 2)])
 def test_searches_that_are_killed_come_to_the_same_bits(kills, executor, tmp_path):
     spec = importlib.util.spec_from_file_location("kill_while_checkpointing", TOOL)
     tool = importlib.util.module_from_spec(spec)

@@ -127,6 +127,7 @@ def test_a_session_returns_the_means_of_a_loop_over_batches(
         session = backend.session(case.plan(), case.data(precision=precision), n_threads=threads)
         state = case.state(precision)
         found = np.array([session.train(state, *cut) for cut in pairwise(cuts)])
+        assert found.shape == (len(cuts) - 1, 2, case.m)
         np.testing.assert_allclose(found, np.swapaxes(wanted, 1, 2), rtol=tolerance, atol=1e-12)
 
 
