@@ -1,6 +1,6 @@
 """The pages of the gallery are built alike.
 
-That they run, without a warning, and show figures is demanded where the documentation is built.
+That they run, without a warning, show figures and leave no file is demanded where the documentation is built.
 """
 
 from __future__ import annotations

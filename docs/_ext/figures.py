@@ -1,6 +1,6 @@
 """Figures of examples: what `gradstep.plots` returns, unknown to pyplot, is a picture of the gallery.
 
-And what is asked of every example: two of them, and no warning.
+And what is asked of every example: two of them, no warning and no file that stays.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from sphinx_gallery.scrapers import figure_rst
 
 # Those that are on a page already: a block without a value leaves the one of the block before where it was.
 _shown: WeakSet[Figure] = WeakSet()
-# What a warning does but in examples: one while an example runs.
+# Of the example that runs: what a warning does but in it, and the files beside it when it began.
 _filters: list[warnings.catch_warnings[None]] = []
+_files: list[set[Path]] = []
 
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any], **_: Any) -> str:
@@ -40,18 +41,26 @@ def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]
 
 
 def demand(gallery_conf: dict[str, Any], name: str, when: str) -> None:
-    """Make a warning of an example an error, and an example that shows fewer than two figures, too.
+    """Make an error of a warning of an example, of fewer than two figures and of a file that it leaves.
 
     Raises
     ------
     RuntimeError
-        The file of that name has run and shows one figure or none.
+        The file of that name has run, and shows one figure or none or leaves a file beside it.
     """
     if when == "before":
+        _files.append(_beside_examples(gallery_conf))
         _filters.append(warnings.catch_warnings(action="error"))
         _filters[-1].__enter__()
         return
     _filters.pop().__exit__(None, None, None)
+    if left := _beside_examples(gallery_conf) - _files.pop():
+        raise RuntimeError(f"{name} must leave no file, and leaves {', '.join(map(str, sorted(left)))}")
     pictures = Path(gallery_conf["src_dir"]).glob(f"gallery/*/images/sphx_glr_{Path(name).stem}_*")
     if (shown := len(list(pictures))) < 2:
         raise RuntimeError(f"{name} must show two figures at least, and shows {shown}")
+
+
+def _beside_examples(gallery_conf: dict[str, Any]) -> set[Path]:
+    """Return the files in the folders that examples run in."""
+    return {path for folder in gallery_conf["examples_dirs"] for path in Path(folder).rglob("*")}

@@ -142,17 +142,13 @@ def test_any_shape_agrees_and_keeps_its_bits(
     for result, wanted in zip(threaded, results, strict=True):
         np.testing.assert_array_equal(result, wanted)
     expected = everything(reference, case, "float64", 1)
-    # Many small updates may multiply a rounding: by how much, the reference tells from roundings beside.
-    # Where it is beyond all measure, as in weights of 1e13, there is no trajectory to agree on.
-    rng, drift = np.random.default_rng(0), 0.0
-    for _ in range(4):
-        signs = rng.choice([-1.0, 1.0], size=expected[0].shape)
-        beside = case.state("float64")
-        beside.parameters *= 1 + 2.0**-52 * signs
-        train(reference, case.plan(), case.data(), beside, 0, case.updates)
-        drift = max(drift, relative_error(case.layers, beside.parameters, expected[0]))
-    assume(np.abs(expected[0]).max() < 1e6)
-    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift)
+    # Many updates may multiply a rounding, and a small difference of large numbers, as of a probability from
+    # one, has a large one: the reference tells how much from float32, whose roundings are 2**29 times those.
+    # Where that walk is lost, as where weights grow to 1e13, there is no trajectory to agree on.
+    coarse = trained(reference, case, "float32").parameters
+    drift = relative_error(case.layers, coarse, expected[0])
+    assume(drift < 0.1)
+    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 100 * drift * 2.0**-29)
     for result, wanted in zip(results[1:], expected[1:], strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-11)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -90,8 +91,7 @@ def test_a_model_does_not_notice_its_neighbours(backend: Backend, case: Case, pr
     alone = [outcome(backend, case, precision, [model], 1)[0] for model in range(M)]
     assert len(set(alone)) == M
     generator = np.random.default_rng(0)
-    # A thread more than models, as many, fewer; groups of one, of two and of three blocks of models.
-    for m, n_threads in ((1, 2), (2, 2), (2, 3), (3, 2), (3, 5), (24, 1), (24, 3), (M, 2), (M, 5)):
+    for m, n_threads in product((1, 2, 3, 24, M), (1, 2, 3, 5)):
         models = generator.permutation(M)[:m].tolist()
         together = outcome(backend, case, precision, models, n_threads)
         assert together == [alone[model] for model in models], (m, n_threads)
