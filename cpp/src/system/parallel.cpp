@@ -42,8 +42,8 @@ struct Call {
     int team;
 };
 
-// A thread of the pool. It looks for its next call for a millisecond, as long as Python takes from one call
-// of the core to the next, then sleeps. It soon yields between looks, to whoever wants the core.
+// A thread of the pool. It looks for its next call for two milliseconds, about as long as Python takes from
+// one call of the core to the next, then sleeps. It soon yields between looks, to whoever wants the core.
 class Worker {
 public:
     void begin(const Call& call) {
@@ -72,7 +72,7 @@ private:
     }
     void await(int state) const {
         constexpr int kSpins = 2000;
-        constexpr auto kPatience = std::chrono::milliseconds(1);
+        constexpr auto kPatience = std::chrono::milliseconds(2);
         for (int spin = 0; spin < kSpins; ++spin) {
             if (state_.load(std::memory_order_acquire) == state) return;
             pause();
