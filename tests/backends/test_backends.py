@@ -135,7 +135,10 @@ def test_any_shape_agrees_and_keeps_its_bits(
     )
     # One at a time: some backends compile every combination.
     part, values = data.draw(st.sampled_from(list(PARTS.items())), label="part")
-    case = replace(case, **{part: data.draw(st.sampled_from(values), label=part)}, rate=0.02)
+    # Some optimizers take steps of a size of their own: where they are large, probabilities of 1 are all that
+    # is left, and what the gradients of those are is up to the last bit.
+    rate = 0.002 if part == "optimizer" else 0.02
+    case = replace(case, **{part: data.draw(st.sampled_from(values), label=part)}, rate=rate)
     n_threads = data.draw(st.integers(2, 9), label="n_threads")
     results = everything(compiled_backend, case, "float64", 1)
     threaded = everything(compiled_backend, case, "float64", n_threads)
@@ -143,12 +146,17 @@ def test_any_shape_agrees_and_keeps_its_bits(
         np.testing.assert_array_equal(result, wanted)
     expected = everything(reference, case, "float64", 1)
     # Many updates may multiply a rounding, and a small difference of large numbers, as of a probability from
-    # one, has a large one: the reference tells how much from float32, whose roundings are 2**29 times those.
-    # Where that walk is lost, as where weights grow to 1e13, there is no trajectory to agree on.
-    coarse = trained(reference, case, "float32").parameters
-    drift = relative_error(case.layers, coarse, expected[0])
-    assume(drift < 0.1)
-    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 100 * drift * 2.0**-29)
+    # one, has a large one. How much, the reference tells from float32, whose roundings are 2**29 times those,
+    # and from roundings beside. Where that walk is lost there is no trajectory to agree on.
+    rng, errors = np.random.default_rng(0), []
+    for _ in range(4):
+        beside = case.state("float32")
+        beside.parameters *= 1 + 2.0**-23 * rng.choice([-1.0, 1.0], size=beside.parameters.shape)
+        train(reference, case.plan(), case.data(precision="float32"), beside, 0, case.updates)
+        errors.append(relative_error(case.layers, beside.parameters, expected[0]))
+    drift = np.max(errors)  # NaN if one is
+    assume(drift < 1)
+    assert relative_error(case.layers, results[0], expected[0]) < max(1e-10, 10 * drift * 2.0**-29)
     for result, wanted in zip(results[1:], expected[1:], strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-11)
 
